@@ -1,1 +1,11 @@
-//! PostgreSQL.
+//! What PostgreSQL's files and answers mean. Pure: text or bytes in, values out.
+
+pub mod control_data;
+pub mod history;
+pub mod lsn;
+pub mod postmaster_pid;
+pub mod role;
+pub mod timeline;
+pub mod version;
+pub mod view;
+pub mod wal_file;

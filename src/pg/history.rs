@@ -1,0 +1,214 @@
+//! Where timelines left one another: the files `00000002.history` in pg_wal.
+
+use super::lsn::Lsn;
+use super::timeline::{Timeline, WalPosition};
+
+/// The ancestry of one timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    timeline: Timeline,
+    ancestors: Vec<Ancestor>,
+}
+
+/// One line of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ancestor {
+    timeline: Timeline,
+    /// The first byte that is *not* common: WAL of `timeline` from here on is not part of the newer one.
+    left_at: Lsn,
+}
+
+/// A history file that can't be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "line {line} of the history of timeline {timeline}: {problem}: \"{text}\"; restore the file from another node's pg_wal"
+)]
+pub struct HistoryError {
+    /// Whose history.
+    pub timeline: Timeline,
+    /// Line, from 1.
+    pub line: usize,
+    /// The line's text, cut at 80 characters.
+    pub text: String,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
+impl History {
+    /// The history of a timeline that has no file: the first, which follows none.
+    pub fn without_ancestors(timeline: Timeline) -> Self {
+        Self { timeline, ancestors: Vec::new() }
+    }
+
+    /// Reads the text of `timeline`'s history file, by the rules of PostgreSQL's `readTimeLineHistory` (timeline.c): comments and
+    /// empty lines are skipped, each other line is *timeline*, *where it was left*, *reason*; timelines increase and stay
+    /// below `timeline`.
+    ///
+    /// # Errors
+    /// The first line that breaks those rules; also a file with no ancestor at all, which PostgreSQL never writes
+    /// (it is what a crash leaves of a file that was not yet synced).
+    pub fn parse(timeline: Timeline, text: &str) -> Result<Self, HistoryError> {
+        let mut ancestors: Vec<Ancestor> = Vec::new();
+        let mut lines = 0;
+        for (index, line) in text.lines().enumerate() {
+            lines = index + 1;
+            let fail = |problem| HistoryError {
+                timeline,
+                line: index + 1,
+                text: line.chars().take(80).collect(),
+                problem,
+            };
+            let content = line.trim_start();
+            if content.is_empty() || content.starts_with('#') {
+                continue;
+            }
+            let mut fields = content.split_whitespace();
+            let number = fields.next().and_then(|field| field.parse().ok());
+            let ancestor = number.ok_or_else(|| fail("expected the number of a timeline first"))?;
+            let left_at = fields.next().and_then(|field| field.parse().ok());
+            let left_at = left_at.ok_or_else(|| fail("expected a WAL position second"))?;
+            if ancestors.last().is_some_and(|last| last.timeline >= ancestor) {
+                return Err(fail("timelines must increase"));
+            }
+            if ancestor >= timeline {
+                return Err(fail("an ancestor must be below the timeline itself"));
+            }
+            ancestors.push(Ancestor { timeline: ancestor, left_at });
+        }
+        if ancestors.is_empty() {
+            return Err(HistoryError {
+                timeline,
+                line: lines,
+                text: String::new(),
+                problem: "names no ancestor",
+            });
+        }
+        Ok(Self { timeline, ancestors })
+    }
+
+    /// The timeline whose history this is.
+    pub fn timeline(&self) -> Timeline {
+        self.timeline
+    }
+
+    /// Where this line of history left `timeline` (timeline.c: `tliSwitchPoint`). `None` for the newest timeline itself, which was not left,
+    /// and for one that is not an ancestor; [`Self::contains`] tells the two apart.
+    pub fn fork_of(&self, timeline: Timeline) -> Option<Lsn> {
+        self.ancestors.iter().find(|ancestor| ancestor.timeline == timeline).map(|ancestor| ancestor.left_at)
+    }
+
+    /// Whether `timeline` is this one or an ancestor (timeline.c: `tliInHistory`).
+    pub fn contains(&self, timeline: Timeline) -> bool {
+        timeline == self.timeline || self.fork_of(timeline).is_some()
+    }
+}
+
+/// How a server's WAL relates to a newer line of history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Divergence {
+    /// All of it is part of the newer line: the server can follow by streaming.
+    InLine,
+    /// The server went past the fork: it holds WAL that the newer line does not have. It needs pg_rewind or a new copy.
+    Diverged {
+        /// The server's end of WAL.
+        own: WalPosition,
+        /// The line that the others follow.
+        newer: Timeline,
+        /// Where `newer` left the server's timeline.
+        fork: Lsn,
+        /// Bytes of WAL past the fork, at least 1.
+        bytes_past: u64,
+    },
+    /// The server's timeline is no ancestor of the newer one: they were promoted independently, or the server is *ahead*. No order.
+    Unrelated {
+        /// The server's end of WAL.
+        own: WalPosition,
+        /// The line that the others follow.
+        newer: Timeline,
+    },
+}
+
+/// Compares `own`, the end of a server's WAL, with the line of history of `history.timeline()`.
+///
+/// By timeline.c (`tliOfPointInHistory`): an ancestor ends at its switch point, *exclusive*, so an end of WAL that is exactly
+/// there has nothing past the fork. The same timeline number counts as the same timeline: two servers that each promoted to
+/// number 2 by themselves look in line here; only the histories' fork points or pg_rewind can tell.
+pub fn divergence(own: WalPosition, history: &History) -> Divergence {
+    let newer = history.timeline();
+    if own.timeline == newer {
+        return Divergence::InLine;
+    }
+    match history.fork_of(own.timeline) {
+        None => Divergence::Unrelated { own, newer },
+        Some(fork) => match own.lsn.bytes_since(fork) {
+            None | Some(0) => Divergence::InLine,
+            Some(bytes_past) => Divergence::Diverged { own, newer, fork, bytes_past },
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Written by PostgreSQL 15 after two promotions.
+    const THIRD: &str =
+        "1\t0/50002A0\tno recovery target specified\n\n2\t0/6000188\tno recovery target specified\n";
+
+    fn tl(number: u32) -> Timeline {
+        Timeline::new(number).expect("not zero")
+    }
+
+    fn at(timeline: u32, lsn: u64) -> WalPosition {
+        WalPosition { timeline: tl(timeline), lsn: Lsn(lsn) }
+    }
+
+    #[test]
+    fn reads_forks() {
+        let history = History::parse(tl(3), THIRD).expect("valid");
+        assert_eq!(history.fork_of(tl(1)), Some(Lsn(0x500_02A0)));
+        assert_eq!(history.fork_of(tl(2)), Some(Lsn(0x600_0188)));
+        assert_eq!(history.fork_of(tl(3)), None);
+        assert!(history.contains(tl(3)) && history.contains(tl(1)) && !history.contains(tl(4)));
+    }
+
+    #[test]
+    fn comments_and_indentation_are_allowed() {
+        assert!(History::parse(tl(2), "# by hand\n  1 0/3000148 \n").is_ok());
+    }
+
+    #[test]
+    fn bad_lines_are_named() {
+        for (text, line) in [
+            ("x\t0/1\t\n", 1),
+            ("1\n", 1),
+            ("1\t0-1\n", 1),
+            ("\n1\t0/1\n1\t0/2\n", 3),
+            ("3\t0/1\n", 1),
+            ("0\t0/1\n", 1),
+            ("# nothing\n", 1),
+            ("", 0),
+        ] {
+            assert_eq!(History::parse(tl(3), text).map_err(|e| e.line), Err(line), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_fork_itself_is_common() {
+        let history = History::parse(tl(3), THIRD).expect("valid");
+        assert_eq!(divergence(at(3, 1), &history), Divergence::InLine);
+        assert_eq!(divergence(at(1, 0x500_02A0), &history), Divergence::InLine);
+        assert_eq!(
+            divergence(at(1, 0x500_02A8), &history),
+            Divergence::Diverged {
+                own: at(1, 0x500_02A8),
+                newer: tl(3),
+                fork: Lsn(0x500_02A0),
+                bytes_past: 8
+            }
+        );
+        assert_eq!(divergence(at(4, 1), &history), Divergence::Unrelated { own: at(4, 1), newer: tl(3) });
+        let first = History::without_ancestors(Timeline::FIRST);
+        assert!(matches!(divergence(at(2, 1), &first), Divergence::Unrelated { .. }));
+    }
+}
