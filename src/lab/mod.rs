@@ -1,1 +1,16 @@
-//! The lab.
+//! The lab: real clusters on one host, booted as systemd-nspawn machines and broken on purpose.
+//!
+//! Who does what:
+//!
+//! - `quorate-lab up` starts a background supervisor (`supervisor`) that owns the nodes, their watchdogs and the
+//!   lab's network namespace, and then sets the cluster up from outside, as an operator would.
+//! - Everything else (status, faults, tests, the demo) is a client: it connects to the supervisor's control socket
+//!   with [`cluster::Cluster`].
+//! - [`protocol`] is what goes over that socket: one JSON object a line.
+
+pub mod cluster;
+pub mod error;
+pub mod layout;
+pub mod paths;
+pub mod protocol;
+pub mod run;

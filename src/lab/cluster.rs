@@ -1,0 +1,246 @@
+//! The handle on a cluster that is up: what faults, tests, the demo and the command line build on.
+
+use super::error::{LabError, Result};
+use super::layout;
+use super::paths::ClusterName;
+use super::protocol::{Answer, ClusterInfo, Event, NodeInfo, NodeKind, Power, Request};
+use super::run::{self, Output};
+use std::io::{BufRead, BufReader, Write};
+use std::net::Ipv4Addr;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// The longest that the supervisor may take for an answer: a power operation with a boot.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+/// The time that `systemctl start pacemaker` may take: it fails by itself after 90 s when sbd isn't ready.
+const START_DEADLINE: Duration = Duration::from_secs(100);
+
+/// A client of a cluster's supervisor. Cheap to clone; every request makes a connection of its own, so
+/// that one handle can be used from several threads.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    name: ClusterName,
+}
+
+impl Cluster {
+    /// The handle on the cluster of that name. Fails when its supervisor does not answer.
+    pub fn connect(name: &str) -> Result<Cluster> {
+        let cluster = Cluster { name: ClusterName::parse(name)? };
+        cluster.info()?;
+        Ok(cluster)
+    }
+
+    /// What was brought up: layout, suite, agent, timing.
+    pub fn info(&self) -> Result<ClusterInfo> {
+        match self.ask(&Request::Info)? {
+            Answer::Info { info } => Ok(info),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// All the nodes, the witness last.
+    pub fn nodes(&self) -> Result<Vec<NodeInfo>> {
+        match self.ask(&Request::Nodes)? {
+            Answer::Nodes { nodes } => Ok(nodes),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The node of that name.
+    pub fn node(&self, name: &str) -> Result<NodeInfo> {
+        let nodes = self.nodes()?;
+        let known: Vec<String> = nodes.iter().map(|n| n.name.clone()).collect();
+        nodes.into_iter().find(|n| n.name == name).ok_or_else(|| LabError::NoSuchNode {
+            cluster: self.name.to_string(),
+            node: name.to_owned(),
+            known: known.join(", "),
+        })
+    }
+
+    /// What happened to the nodes so far, in the order of time.
+    pub fn events(&self) -> Result<Vec<Event>> {
+        match self.ask(&Request::Events)? {
+            Answer::Events { events } => Ok(events),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The lab's network namespace. A client enters it (one thread, by setns) to stand on the nodes' network at
+    /// [`layout::OUTSIDE`], where it can reach the float IPs.
+    pub fn netns(&self) -> PathBuf {
+        self.name.netns_path()
+    }
+
+    /// The float IP of the primary.
+    pub fn primary_ip(&self) -> Ipv4Addr {
+        layout::PRIMARY_IP
+    }
+
+    /// The float IP of the standby.
+    pub fn standby_ip(&self) -> Ipv4Addr {
+        layout::STANDBY_IP
+    }
+
+    /// Runs a command inside a node, as root with a clean environment. The exit code is in the result;
+    /// an error means that the command didn't run, or not to its end within `timeout`.
+    pub fn exec<S: AsRef<str>>(&self, node: &str, argv: &[S], timeout: Duration) -> Result<Output> {
+        self.exec_with_input(node, argv, None, timeout)
+    }
+
+    /// As [`Self::exec`], with a text on the command's standard input.
+    pub fn exec_with_input<S: AsRef<str>>(
+        &self,
+        node: &str,
+        argv: &[S],
+        input: Option<&str>,
+        timeout: Duration,
+    ) -> Result<Output> {
+        let leader = self.node(node)?.leader.ok_or_else(|| LabError::PoweredOff(node.to_owned()))?;
+        run::run(&enter(leader, argv), input, timeout)
+    }
+
+    /// Cuts the node's power: the cable first, then every process. Nothing inside gets to know.
+    pub fn power_off(&self, node: &str) -> Result<()> {
+        self.done(&Request::PowerOff { node: node.to_owned() })
+    }
+
+    /// Gives the node its power again and waits until its system runs. The cluster's services stay off.
+    pub fn power_on(&self, node: &str) -> Result<()> {
+        self.done(&Request::PowerOn { node: node.to_owned() })
+    }
+
+    /// Cuts the power and gives it again.
+    pub fn reset(&self, node: &str) -> Result<()> {
+        self.done(&Request::Reset { node: node.to_owned() })
+    }
+
+    /// Pulls the node's network cable.
+    pub fn unlink(&self, node: &str) -> Result<()> {
+        self.done(&Request::Unlink { node: node.to_owned() })
+    }
+
+    /// Puts the node's network cable in again.
+    pub fn link(&self, node: &str) -> Result<()> {
+        self.done(&Request::Link { node: node.to_owned() })
+    }
+
+    /// Stops every process of the node at once; the watchdog's clock goes on.
+    pub fn freeze(&self, node: &str) -> Result<()> {
+        self.done(&Request::Freeze { node: node.to_owned() })
+    }
+
+    /// Lets the node's processes go on.
+    pub fn thaw(&self, node: &str) -> Result<()> {
+        self.done(&Request::Thaw { node: node.to_owned() })
+    }
+
+    /// Starts the cluster's services on a node, as `pcs cluster start` does: Pacemaker with corosync, sbd and
+    /// the quorum device's client; on the witness the quorum device's server.
+    pub fn start_cluster(&self, node: &str) -> Result<()> {
+        let units: &[&str] = match self.node(node)?.kind {
+            NodeKind::Database => &["corosync", "corosync-qdevice", "pacemaker"],
+            NodeKind::Witness => &["corosync-qnetd"],
+        };
+        let argv: Vec<&str> = ["systemctl", "start"].iter().chain(units).copied().collect();
+        self.exec(node, &argv, START_DEADLINE)?.success(&argv.join(" ")).map(drop)
+    }
+
+    /// Stops the cluster's services on a node in the orderly way.
+    pub fn stop_cluster(&self, node: &str) -> Result<()> {
+        let argv = ["systemctl", "stop", "pacemaker", "corosync-qdevice", "corosync"];
+        self.exec(node, &argv, START_DEADLINE)?.success(&argv.join(" ")).map(drop)
+    }
+
+    /// `crm_mon` as XML, from the first database node that answers. A node is asked for no longer than 5 s.
+    pub fn crm_mon(&self) -> Result<String> {
+        let mut last = LabError::Host("no database node is powered on".to_owned());
+        for node in self.nodes()? {
+            if node.kind != NodeKind::Database || node.power == Power::Off {
+                continue;
+            }
+            match self.crm_mon_from(&node.name) {
+                Ok(xml) => return Ok(xml),
+                Err(e) => last = e,
+            }
+        }
+        Err(last)
+    }
+
+    /// `crm_mon` as XML, as this node sees the cluster.
+    pub fn crm_mon_from(&self, node: &str) -> Result<String> {
+        let argv = ["crm_mon", "--one-shot", "--output-as=xml", "--include=all"];
+        self.exec(node, &argv, Duration::from_secs(5))?.success("crm_mon")
+    }
+
+    /// Ends the cluster and waits until everything of it is gone.
+    pub fn down(&self) -> Result<()> {
+        self.done(&Request::Down)
+    }
+
+    fn done(&self, request: &Request) -> Result<()> {
+        match self.ask(request)? {
+            Answer::Done => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn ask(&self, request: &Request) -> Result<Answer> {
+        Connection::open(&self.name)?.ask(request)
+    }
+}
+
+/// The command line that runs `argv` inside the node whose init has this process id.
+pub fn enter<S: AsRef<str>>(leader: i32, argv: &[S]) -> Vec<String> {
+    let mut words: Vec<String> =
+        ["nsenter", "-t", &leader.to_string(), "-m", "-u", "-i", "-n", "-p", "--", "/usr/bin/env", "-i"]
+            .map(str::to_owned)
+            .to_vec();
+    words.extend([
+        format!("PATH={}", run::PATH),
+        "HOME=/root".into(),
+        "LC_ALL=C".into(),
+        "TERM=xterm".into(),
+    ]);
+    words.extend(argv.iter().map(|w| w.as_ref().to_owned()));
+    words
+}
+
+/// One connection to a supervisor.
+pub struct Connection {
+    reader: BufReader<UnixStream>,
+}
+
+impl Connection {
+    /// Connects to the supervisor of the cluster of that name.
+    pub fn open(name: &ClusterName) -> Result<Connection> {
+        let stream = UnixStream::connect(name.control_socket())
+            .map_err(|_| LabError::NoSuchCluster(name.as_str().to_owned()))?;
+        let bound = |e: std::io::Error| LabError::Supervisor(e.to_string());
+        stream.set_read_timeout(Some(ANSWER_DEADLINE)).map_err(bound)?;
+        stream.set_write_timeout(Some(ANSWER_DEADLINE)).map_err(bound)?;
+        Ok(Connection { reader: BufReader::new(stream) })
+    }
+
+    /// Sends a request and waits for its answer. An [`Answer::Failed`] becomes an error.
+    pub fn ask(&mut self, request: &Request) -> Result<Answer> {
+        let broken = |e: String| LabError::Supervisor(e);
+        let mut line = serde_json::to_string(request).map_err(|e| broken(e.to_string()))?;
+        line.push('\n');
+        self.reader.get_mut().write_all(line.as_bytes()).map_err(|e| broken(e.to_string()))?;
+        let mut answer = String::new();
+        let started = Instant::now();
+        self.reader
+            .read_line(&mut answer)
+            .map_err(|e| broken(format!("no answer to {request:?} in {:.1?}: {e}", started.elapsed())))?;
+        match serde_json::from_str(&answer) {
+            Ok(Answer::Failed { reason }) => Err(broken(reason)),
+            Ok(answer) => Ok(answer),
+            Err(e) => Err(broken(format!("answered {answer:?} to {request:?}: {e}"))),
+        }
+    }
+}
+
+fn unexpected(answer: &Answer) -> LabError {
+    LabError::Supervisor(format!("an answer that doesn't fit the request: {answer:?}"))
+}

@@ -1,0 +1,254 @@
+//! What goes over the control socket: one JSON object a line, one answer for each request, in order.
+
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a node is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeKind {
+    /// A cluster member that runs PostgreSQL.
+    Database,
+    /// The machine that runs corosync-qnetd, outside the cluster.
+    Witness,
+}
+
+/// Whether the node's machine runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Power {
+    On,
+    Off,
+}
+
+/// Whether the node's network cable is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cable {
+    Linked,
+    Unlinked,
+}
+
+/// Whether the node's processes get the processor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activity {
+    Running,
+    Frozen,
+}
+
+/// The state of the emulated watchdog device of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Watchdog {
+    /// Nobody opened it, or it was closed in the orderly way.
+    Idle,
+    /// It is armed: without a pet within its timeout the node is reset.
+    Armed,
+}
+
+/// One node as the supervisor sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeInfo {
+    /// The node's host name, as Pacemaker knows it too.
+    pub name: String,
+    /// Its own address (not a float IP).
+    pub address: Ipv4Addr,
+    pub kind: NodeKind,
+    pub power: Power,
+    pub cable: Cable,
+    pub activity: Activity,
+    pub watchdog: Watchdog,
+    /// The process id, on the host, of the node's init. None when it is off.
+    pub leader: Option<i32>,
+    /// How often the node was booted since `up`.
+    pub boots: u32,
+    /// The node's cgroups on the host (one in each hierarchy; the freezer's is among them).
+    pub cgroups: Vec<PathBuf>,
+}
+
+/// A moment on the host's clocks, comparable between processes on the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Stamp {
+    /// CLOCK_MONOTONIC in microseconds.
+    pub monotonic_us: u64,
+    /// Microseconds since 1970, UTC.
+    pub wall_us: u64,
+}
+
+impl Stamp {
+    /// The present moment.
+    pub fn now() -> Stamp {
+        let us = |id| {
+            nix::time::clock_gettime(id)
+                .map(|t| (Duration::from(t)).as_micros().try_into().unwrap_or(u64::MAX))
+                .unwrap_or(0)
+        };
+        Stamp {
+            monotonic_us: us(nix::time::ClockId::CLOCK_MONOTONIC),
+            wall_us: us(nix::time::ClockId::CLOCK_REALTIME),
+        }
+    }
+
+    /// The time from `earlier` to this moment; zero when `earlier` is later.
+    pub fn since(&self, earlier: &Stamp) -> Duration {
+        Duration::from_micros(self.monotonic_us.saturating_sub(earlier.monotonic_us))
+    }
+}
+
+/// What happened to a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "what")]
+pub enum Happening {
+    /// The node's init was started.
+    Booted,
+    /// The node's last process is gone (whatever the cause).
+    PowerLost { cause: PowerLoss },
+    /// The watchdog was opened and armed; the timeout in milliseconds.
+    WatchdogArmed { timeout_ms: u64 },
+    /// The watchdog was closed in the orderly way.
+    WatchdogDisarmed,
+    /// The watchdog was not petted in time. The power cut follows at once.
+    WatchdogExpired,
+    /// A process inside asked for a reset (reboot(2) by sbd).
+    ResetRequested,
+    /// The cable was pulled.
+    Unlinked,
+    /// The cable was put in again.
+    Linked,
+    /// All processes were stopped.
+    Frozen,
+    /// All processes go on.
+    Thawed,
+}
+
+/// Why a node lost its power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PowerLoss {
+    /// The lab's user cut it (power-off or reset).
+    Cut,
+    /// The watchdog cut it (expiry, or sbd asked for a reset).
+    Watchdog,
+    /// The node shut itself down or rebooted.
+    Itself,
+}
+
+/// An entry of the supervisor's log of happenings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    pub node: String,
+    pub at: Stamp,
+    #[serde(flatten)]
+    pub happening: Happening,
+}
+
+/// What was brought up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterInfo {
+    /// The cluster's name in the lab (`--name`).
+    pub name: String,
+    /// "classic".
+    pub layout: String,
+    /// The Debian suite of the nodes.
+    pub suite: String,
+    /// The PostgreSQL resource agent: "quorate" or "paf".
+    pub agent: String,
+    /// The set of timings: "default" or "paf".
+    pub timing: String,
+    /// The supervisor's process id.
+    pub supervisor: i32,
+    /// Whether `up` has finished.
+    pub phase: Phase,
+    /// When the supervisor started.
+    pub since: Stamp,
+}
+
+/// How far `up` came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// `up` still works on it; when `up` dies now, everything is removed.
+    SettingUp,
+    /// The cluster is ready.
+    Up,
+    /// `down` is at work.
+    GoingDown,
+}
+
+/// What a client asks of the supervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub enum Request {
+    /// → [`Answer::Info`]
+    Info,
+    /// → [`Answer::Nodes`]
+    Nodes,
+    /// → [`Answer::Events`]
+    Events,
+    PowerOff {
+        node: String,
+    },
+    PowerOn {
+        node: String,
+    },
+    Reset {
+        node: String,
+    },
+    Unlink {
+        node: String,
+    },
+    Link {
+        node: String,
+    },
+    Freeze {
+        node: String,
+    },
+    Thaw {
+        node: String,
+    },
+    /// From now on the cluster goes down when this connection closes before [`Request::Ready`].
+    Hold,
+    /// `up` has finished: the cluster stays.
+    Ready,
+    /// Remove everything and end. Answered when all is gone.
+    Down,
+}
+
+/// What the supervisor answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum Answer {
+    Done,
+    Info { info: ClusterInfo },
+    Nodes { nodes: Vec<NodeInfo> },
+    Events { events: Vec<Event> },
+    Failed { reason: String },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_survive_the_wire() {
+        for request in [Request::Info, Request::PowerOff { node: "srv1".into() }, Request::Down] {
+            let line = serde_json::to_string(&request).unwrap();
+            assert!(!line.contains('\n'));
+            assert_eq!(serde_json::from_str::<Request>(&line).unwrap(), request);
+        }
+    }
+
+    #[test]
+    fn events_survive_the_wire() {
+        let event = Event {
+            node: "srv1".into(),
+            at: Stamp::now(),
+            happening: Happening::PowerLost { cause: PowerLoss::Watchdog },
+        };
+        let line = serde_json::to_string(&event).unwrap();
+        assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
+    }
+}
