@@ -1,0 +1,283 @@
+//! The layer table of `src/lib.rs`, checked against the sources: what a module may not name, it does not name.
+//!
+//! The check is textual on purpose. It reads code without comments, strings and unit tests, so a breach is a line
+//! that a reviewer would point at, and the message says which rule of which layer it breaks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Longest source file; the longest file of a project is the one that nobody split.
+const MAX_LINES: usize = 500;
+
+/// A call or a path that only some modules may name.
+struct Rule {
+    /// What may not be named.
+    token: &'static str,
+    /// Prefixes below `src/` where it may be.
+    allowed: &'static [&'static str],
+    /// What to use instead, or why.
+    why: &'static str,
+}
+
+/// Modules whose functions take values and return values.
+const PURE: &[&str] = &["ocf/", "pg/", "cluster/", "decide/"];
+
+/// What a pure module may not name.
+const IMPURE: &[(&str, &str)] = &[
+    ("std::fs", "files are read in boundary/"),
+    ("std::env", "the environment is read once, in the binary"),
+    ("std::process", "processes are boundary/command and boundary/process"),
+    ("std::net::Tcp", "connections are boundary/postgres"),
+    ("std::os::unix::net", "connections are boundary/"),
+    ("std::thread", "threads belong to the shells"),
+    ("Instant::now", "pass `now` in"),
+    ("SystemTime::now", "pass `now` in"),
+    ("File::open", "files are read in boundary/"),
+    ("tokio", "the runtime belongs to boundary/postgres"),
+    ("nix::", "system calls belong to boundary/"),
+    ("libc::", "system calls belong to boundary/"),
+    ("syslog", "a decision returns its explanation; the shell logs it once"),
+    ("eprintln!", "stdout and stderr belong to the shells"),
+    ("println!", "stdout and stderr belong to the shells"),
+    ("print!", "stdout and stderr belong to the shells"),
+    ("dbg!", "stdout and stderr belong to the shells"),
+    ("crate::boundary", "effects are handed in as values"),
+    ("crate::agent", "a decision does not know who carries it out"),
+    ("crate::lab", "a decision does not know who carries it out"),
+];
+
+/// Who may name what, for the layers that have effects.
+const RULES: &[Rule] = &[
+    Rule {
+        token: "process::Command",
+        allowed: &["boundary/command.rs", "lab/client/"],
+        why: "boundary/command is the only runner: null stdin, LC_ALL=C, a deadline, the whole group killed",
+    },
+    Rule {
+        token: "Command::new",
+        allowed: &["boundary/command.rs", "lab/client/"],
+        why: "boundary/command is the only runner: null stdin, LC_ALL=C, a deadline, the whole group killed",
+    },
+    Rule {
+        token: "tokio_postgres",
+        allowed: &["boundary/postgres.rs", "boundary/postgres/", "lab/client/"],
+        why: "boundary/postgres is the only client: connect and statement timeouts",
+    },
+    Rule {
+        token: "process::exit",
+        allowed: &[],
+        why: "main returns an ExitCode; nothing else ends the process",
+    },
+    Rule {
+        token: "quick_xml",
+        allowed: &["cluster/", "ocf/"],
+        why: "boundary/pacemaker hands the text over; cluster/ parses it",
+    },
+    Rule {
+        token: "crate::decide",
+        allowed: &["decide/", "agent/", "daemon/", "fence/", "cli/"],
+        why: "policy is called by the shells alone",
+    },
+    Rule {
+        token: "crate::lab",
+        allowed: &["lab/", "bin/quorate-lab.rs"],
+        why: "the lab is never part of what a node runs",
+    },
+];
+
+/// Longest binary.
+const BINARY_MAX_LINES: usize = 60;
+
+/// One broken rule, as the test prints it.
+#[derive(Debug, PartialEq, Eq)]
+struct Breach(String);
+
+/// The code of a source file: no comments, no string contents, no unit tests. Lines keep their numbers.
+fn code_lines(source: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut in_block_comment = false;
+    for line in source.lines() {
+        if line.starts_with("#[cfg(test)]") {
+            break;
+        }
+        lines.push(strip(line, &mut in_block_comment));
+    }
+    lines
+}
+
+/// One line without its comments and the contents of its string literals.
+fn strip(line: &str, in_block_comment: &mut bool) -> String {
+    let mut out = String::new();
+    let mut rest = line;
+    let mut in_string = false;
+    while let Some(c) = rest.chars().next() {
+        if *in_block_comment {
+            if let Some(end) = rest.find("*/") {
+                *in_block_comment = false;
+                rest = &rest[end + 2..];
+                continue;
+            }
+            break;
+        }
+        if in_string {
+            match c {
+                '\\' => {
+                    rest = rest.get(2..).unwrap_or("");
+                    continue;
+                }
+                '"' => in_string = false,
+                _ => {}
+            }
+        } else if rest.starts_with("//") {
+            break;
+        } else if rest.starts_with("/*") {
+            *in_block_comment = true;
+            rest = &rest[2..];
+            continue;
+        } else {
+            if c == '"' && !out.ends_with('\'') {
+                in_string = true;
+            }
+            out.push(c);
+        }
+        rest = &rest[c.len_utf8()..];
+    }
+    out
+}
+
+/// Whether `token` stands in `line` at a word boundary.
+fn names(line: &str, token: &str) -> bool {
+    line.match_indices(token).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+    })
+}
+
+/// Breaches of one file; `path` is relative to `src/`.
+fn breaches_of(path: &str, source: &str) -> Vec<Breach> {
+    let mut found = Vec::new();
+    let lines = source.lines().count();
+    if lines > MAX_LINES {
+        found.push(Breach(format!("src/{path}: {lines} lines, more than {MAX_LINES}: split it")));
+    }
+    if path.starts_with("bin/") && lines > BINARY_MAX_LINES {
+        found.push(Breach(format!(
+            "src/{path}: {lines} lines, more than {BINARY_MAX_LINES}: a binary parses, runs and maps to an exit code"
+        )));
+    }
+    if path.ends_with("/tests.rs") || path.contains("/tests/") {
+        return found;
+    }
+    let pure = PURE.iter().any(|p| path.starts_with(p));
+    for (number, line) in code_lines(source).iter().enumerate() {
+        let at = format!("src/{path}:{}", number + 1);
+        if pure {
+            for (token, why) in IMPURE {
+                if names(line, token) {
+                    found.push(Breach(format!("{at}: a pure module names `{token}`: {why}")));
+                }
+            }
+        }
+        for rule in RULES {
+            if names(line, rule.token) && !rule.allowed.iter().any(|p| path.starts_with(p)) {
+                found.push(Breach(format!("{at}: names `{}`: {}", rule.token, rule.why)));
+            }
+        }
+        if path.starts_with("boundary/") && names(line, "crate::agent") {
+            found.push(Breach(format!("{at}: an effect does not know who asked for it")));
+        }
+    }
+    found
+}
+
+/// Every `.rs` file below `dir`, sorted.
+fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut dirs = vec![dir.to_path_buf()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(&dir).expect("a source directory is readable") {
+            let path = entry.expect("a source directory is readable").path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn every_module_keeps_to_its_layer() {
+    let src = root().join("src");
+    let mut breaches = Vec::new();
+    for file in rust_files(&src) {
+        let path = file.strip_prefix(&src).expect("found below src");
+        let source = fs::read_to_string(&file).expect("a source file is UTF-8");
+        breaches.extend(breaches_of(&path.to_string_lossy(), &source));
+    }
+    assert!(
+        breaches.is_empty(),
+        "{} breaches of the layers:\n{}",
+        breaches.len(),
+        breaches.iter().map(|b| b.0.as_str()).collect::<Vec<_>>().join("\n")
+    );
+}
+
+#[test]
+fn test_files_are_short_too() {
+    for file in rust_files(&root().join("tests")) {
+        let lines = fs::read_to_string(&file).expect("a source file is UTF-8").lines().count();
+        assert!(lines <= MAX_LINES, "{}: {lines} lines, more than {MAX_LINES}", file.display());
+    }
+}
+
+#[test]
+fn the_index_lists_every_module() {
+    let lib = fs::read_to_string(root().join("src/lib.rs")).expect("src/lib.rs is UTF-8");
+    for entry in fs::read_dir(root().join("src")).expect("src is readable") {
+        let path = entry.expect("src is readable").path();
+        let name = path.file_stem().expect("an entry has a name").to_string_lossy().into_owned();
+        if name == "lib" || name == "bin" {
+            continue;
+        }
+        assert!(lib.contains(&format!("pub mod {name};")), "src/lib.rs does not list the module {name}");
+        assert!(
+            lib.lines().any(|l| l.starts_with("//!") && l.contains(&name)),
+            "src/lib.rs does not say what the module {name} is for"
+        );
+    }
+}
+
+/// The check itself can fail: one synthetic breach for each rule.
+#[test]
+fn a_breach_is_seen() {
+    for (token, _) in IMPURE {
+        let source = format!("fn f() {{ let _ = {token}(); }}\n");
+        assert!(!breaches_of("decide/monitor.rs", &source).is_empty(), "{token} in a pure module");
+    }
+    for rule in RULES {
+        let source = format!("fn f() {{ let _ = {}(); }}\n", rule.token);
+        assert!(!breaches_of("boundary/clock.rs", &source).is_empty(), "{} in boundary/clock.rs", rule.token);
+        for place in rule.allowed {
+            let path = if place.ends_with(".rs") { (*place).to_owned() } else { format!("{place}x.rs") };
+            let named = breaches_of(&path, &source).iter().any(|b| b.0.contains(rule.why));
+            assert!(!named, "{} in {path} is legal", rule.token);
+        }
+    }
+    assert_eq!(breaches_of("decide/long.rs", &"\n".repeat(MAX_LINES + 1)).len(), 1);
+    assert_eq!(breaches_of("bin/quorate-agent.rs", &"\n".repeat(BINARY_MAX_LINES + 1)).len(), 1);
+}
+
+/// What only looks like a breach: prose, text and unit tests.
+#[test]
+fn prose_is_no_breach() {
+    let source = "//! not std::fs\n/* std::fs\n std::env */\nfn f() -> &'static str { \"std::fs \\\" nix::\" } // std::env\n\
+                  fn atokio() {}\n#[cfg(test)]\nmod tests { use std::fs; }\n";
+    assert_eq!(breaches_of("decide/monitor.rs", source), vec![]);
+}

@@ -1,0 +1,126 @@
+#!/bin/bash
+# `make test`: runs each part, says what it ran, and ends with a line per part and the counts.
+#
+#   tests/run.sh              every part
+#   tests/run.sh agent lab    only these
+#   tests/run.sh --list       their names
+#
+# A part is a command with a deadline. Whatever it started is gone when it ends: each part cleans up after itself,
+# and this script ends the part's process group on Ctrl-C and removes what a killed part left.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+# name | deadline in seconds | needs root | command
+PARTS='
+fmt       |   60 | no  | cargo fmt --check
+clippy    |  600 | no  | cargo clippy --locked --all-targets --features lab -- -D warnings
+unit      |  900 | no  | cargo test --locked --features lab --lib --bins --test layers --test documents
+agent     |  600 | yes | cargo test --locked --features lab --test agent
+metadata  |   60 | yes | tests/foreign.sh metadata
+ocf-tester|  180 | yes | tests/foreign.sh ocf-tester
+ocft      |  240 | yes | tests/foreign.sh ocft
+execd     |  120 | yes | tests/foreign.sh execd
+lab       | 1200 | yes | tests/lab.sh
+'
+
+export CARGO_TERM_PROGRESS_WHEN=never
+export PATH="$PATH:/usr/sbin:/sbin"
+# The postgres user must reach it (a checkout may lie under /root), and a socket's path holds 107 bytes.
+work=$(mktemp -d /tmp/quorate-test.XXXXXX) || exit 1
+chmod 0755 "$work"
+export QUORATE_TEST_DIR=$work
+logs=target/test-logs
+mkdir -p "$logs"
+
+part_pid=
+summary=()
+passed=0 failed=0 skipped=0
+
+# Every process of the tests' instances has its working directory below $work (postgres changes into its data directory),
+# so this finds ours and nobody else's, stopped ones too.
+leftovers() {
+    find /proc -maxdepth 2 -path '/proc/[0-9]*/cwd' -lname "$work/*" -printf '%h\n' 2>/dev/null | sed 's|/proc/||'
+}
+
+clean_up() {
+    trap - EXIT INT TERM
+    if [ -n "$part_pid" ] && kill -0 "$part_pid" 2>/dev/null; then
+        kill -TERM "$part_pid" 2>/dev/null # timeout(1) passes it to the part's whole group
+        for _ in $(seq 120); do
+            kill -0 "$part_pid" 2>/dev/null || break
+            sleep 0.5
+        done
+        kill -KILL "$part_pid" 2>/dev/null
+    fi
+    for _ in 1 2 3; do
+        left=$(leftovers)
+        [ -n "$left" ] || break
+        # shellcheck disable=SC2086 # a list of process ids
+        kill -KILL $left 2>/dev/null
+        sleep 0.2
+    done
+    rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Counts of one part's log: cargo's own lines, else the lines "ok NAME" / "not ok NAME" / "skip NAME: reason" of our scripts.
+count() {
+    awk '
+        /^test result:/ { for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) p += $(i-1); if ($i ~ /^failed/) f += $(i-1); if ($i ~ /^ignored/) s += $(i-1) } }
+        /^ok /     { p++ }
+        /^not ok / { f++ }
+        /^skip /   { s++ }
+        END { print p + 0, f + 0, s + 0 }' "$1"
+}
+
+run_part() {
+    local name=$1 limit=$2 root=$3 command=$4 log=$logs/$1.log began code p f s note
+    echo
+    echo "== $name: $command"
+    if [ "$root" = yes ] && [ "$(id -u)" != 0 ]; then
+        skipped=$((skipped + 1))
+        summary+=("$(printf '%-11s skipped: needs root' "$name")")
+        echo "skipped: needs root"
+        return
+    fi
+    began=$SECONDS
+    # In the background, so that the trap runs at once and not when the part has ended.
+    timeout --kill-after=60 "$limit" $command >"$log" 2>&1 </dev/null &
+    part_pid=$!
+    tail -n +1 -f --pid="$part_pid" -s 0.2 "$log" | grep -v --line-buffered -E '^ +(Compiling|Checking|Downloaded|Downloading|Fresh) |\.\.\. ok$|^running [0-9]+ tests?$|^$' &
+    wait "$part_pid"
+    code=$?
+    part_pid=
+    wait
+    read -r p f s < <(count "$log")
+    if [ $code = 0 ] && [ "$p" = 0 ] && [ "$f" = 0 ]; then p=1; fi
+    if [ $code != 0 ] && [ "$f" = 0 ]; then f=1; fi
+    passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    case $code in
+    0) note=passed ;;
+    124) note="FAILED: took longer than $limit s" ;;
+    *) note="FAILED: exit code $code" ;;
+    esac
+    summary+=("$(printf '%-11s %s (%d passed, %d failed, %d skipped; %d s) %s' "$name" "$note" "$p" "$f" "$s" $((SECONDS - began)) "$(grep -m 3 '^skip ' "$log" | paste -sd ';')")")
+}
+
+if [ "${1:-}" = --list ]; then
+    echo "$PARTS" | awk -F'|' 'NF > 1 { gsub(/ /, "", $1); print $1 }'
+    exit
+fi
+
+while IFS='|' read -r name limit root command; do
+    name=${name// /} limit=${limit// /} root=${root// /} command=${command# }
+    [ -n "$name" ] || continue
+    if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
+    run_part "$name" "$limit" "$root" "$command"
+done <<<"$PARTS"
+
+echo
+echo "== summary (logs in $logs, $SECONDS s)"
+printf '%s\n' "${summary[@]}"
+echo
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
