@@ -173,7 +173,7 @@ impl ControlData {
             system_identifier: u64_at(0),
             catalog_version: u32_at(12),
             state: DbState::from_raw(state).ok_or(ControlDataError::UnknownState(state))?,
-            written: u64_at(24).cast_signed(),
+            written: i64::from_ne_bytes(u64_at(24).to_ne_bytes()),
             checkpoint: WalPosition {
                 timeline: Timeline::new(timeline)
                     .ok_or_else(|| impossible("checkPointCopy.ThisTimeLineID", timeline.into()))?,

@@ -1,10 +1,14 @@
 //! What PostgreSQL's files and answers mean. Pure: text or bytes in, values out.
 
+pub mod auto_conf;
+pub mod conninfo;
 pub mod control_data;
 pub mod history;
 pub mod lsn;
+pub mod passfile;
 pub mod postmaster_pid;
 pub mod role;
+pub mod service;
 pub mod timeline;
 pub mod version;
 pub mod view;

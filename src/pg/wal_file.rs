@@ -33,7 +33,7 @@ impl WalFileName {
 
 /// The highest timeline that has a segment file with `lsn` in it, among the `names` in pg_wal.
 ///
-/// Files are recycled under names *ahead* of the position but on the current timeline only, so that an old file never claims a newer one.
+/// A recycled file has a name on the timeline that was current then, ahead of the WAL's end, so that it never claims a timeline that was not there.
 pub fn highest_timeline_at<'a>(
     names: impl IntoIterator<Item = &'a str>,
     lsn: Lsn,
