@@ -1,0 +1,3 @@
+//! What the cluster says, as values: parsers and types, no side effects.
+
+pub mod crm_mon;
