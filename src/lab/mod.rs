@@ -8,9 +8,12 @@
 //!   with [`cluster::Cluster`].
 //! - [`protocol`] is what goes over that socket: one JSON object a line.
 
+pub mod client;
 pub mod cluster;
 pub mod error;
 pub mod layout;
+pub mod measure;
 pub mod paths;
 pub mod protocol;
 pub mod run;
+pub mod wait;

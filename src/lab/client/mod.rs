@@ -1,0 +1,330 @@
+//! The measuring client: outside the nodes, in the lab's network, as an application would be.
+//!
+//! | part | what it does | every |
+//! |---|---|---|
+//! | heart | writes a row through the primary's float IP | 50 ms |
+//! | beat | reads the newest row back through the standby's float IP | 200 ms |
+//! | session | writes in one session opened before the fault, until it dies | 100 ms |
+//! | direct | tries a write on each node by its own address | 100 ms |
+//!
+//! Each part is a thread of its own with a current-thread runtime, in the lab's network namespace: a
+//! part that hangs never delays another.
+
+mod beat;
+mod connect;
+pub mod history;
+mod worker;
+mod writer;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use history::{Attempt, Log, Reading};
+use worker::{Worker, in_namespace};
+use writer::{OnDeath, Writer};
+
+use super::measure::{Checked, Span, check, two_primaries, writable_spans};
+use super::wait::{self, OnInterrupt};
+
+/// How often the heart writes.
+pub const HEART_PERIOD: Duration = Duration::from_millis(50);
+/// How often the beat reads.
+const BEAT_PERIOD: Duration = Duration::from_millis(200);
+/// How often the old session and the direct probes write.
+const PROBE_PERIOD: Duration = Duration::from_millis(100);
+/// Reading all ids back after a test of an hour (72,000 rows) takes well below a second.
+const READ_BACK_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why the client could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The network namespace can't be entered.
+    #[error("cannot enter the lab's network namespace {path}: {reason}; is the lab up, and are you root?")]
+    Namespace {
+        /// The namespace's file.
+        path: PathBuf,
+        /// What the kernel said.
+        reason: String,
+    },
+    /// No thread, no runtime.
+    #[error("cannot start the client's thread {name}: {reason}")]
+    Thread {
+        /// Which part.
+        name: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The server did not do what setting up or reading back needs.
+    #[error("{doing} on {address}: {reason}")]
+    Server {
+        /// What was tried.
+        doing: &'static str,
+        /// Which address.
+        address: IpAddr,
+        /// Why it failed.
+        reason: String,
+    },
+}
+
+/// The client's clock: all its times are since this start.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock(Instant);
+
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Time since the client's start.
+    #[must_use]
+    pub fn now(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Where the databases are and who the client is.
+#[derive(Debug, Clone)]
+pub struct Endpoints {
+    /// File of the network namespace to work in; `None` stays in the caller's.
+    pub netns: Option<PathBuf>,
+    /// The primary's float IP.
+    pub primary: IpAddr,
+    /// The standby's float IP.
+    pub standby: IpAddr,
+    /// Each database node by its own address.
+    pub nodes: Vec<(String, IpAddr)>,
+    /// The port of all of them.
+    pub port: u16,
+    /// Role to log in as; it must be let in without a password, or with `password`.
+    pub user: String,
+    /// Its password, when the servers ask for one.
+    pub password: Option<String>,
+    /// Database.
+    pub dbname: String,
+}
+
+/// The running client. Dropping it stops and joins all its threads.
+#[derive(Debug)]
+pub struct Client {
+    endpoints: Arc<Endpoints>,
+    clock: Clock,
+    prefix: &'static str,
+    heart: Log<Attempt>,
+    beat: Log<Reading>,
+    direct: BTreeMap<String, Log<Attempt>>,
+    sessions: Vec<(String, Log<Attempt>)>,
+    session_worker: Option<Worker>,
+    workers: Vec<Worker>,
+}
+
+impl Client {
+    /// Makes the tables through the primary's float IP and starts the heart, the beat and a direct probe
+    /// for each node. `prefix` keeps the tables of two clients apart.
+    ///
+    /// # Errors
+    /// When the namespace can't be entered or the primary does not take the tables within `patience`.
+    pub fn start(
+        endpoints: Endpoints,
+        prefix: &'static str,
+        patience: Duration,
+    ) -> Result<Self, ClientError> {
+        let mut client = Self {
+            endpoints: Arc::new(endpoints),
+            clock: Clock::start(),
+            prefix,
+            heart: Log::default(),
+            beat: Log::default(),
+            direct: BTreeMap::new(),
+            sessions: Vec::new(),
+            session_worker: None,
+            workers: Vec::new(),
+        };
+        client.make_tables(patience)?;
+        client.start_workers()?;
+        Ok(client)
+    }
+
+    fn make_tables(&self, patience: Duration) -> Result<(), ClientError> {
+        let mut sql = String::new();
+        let nodes = self.endpoints.nodes.iter().map(|(name, _)| self.direct_table(name));
+        for table in [self.table("heart"), self.table("session")].into_iter().chain(nodes) {
+            sql.push_str(&format!(
+                "DROP TABLE IF EXISTS {table}; \
+                 CREATE TABLE {table} (id bigint PRIMARY KEY, at timestamptz NOT NULL, source text NOT NULL);"
+            ));
+        }
+        let endpoints = Arc::clone(&self.endpoints);
+        let address = endpoints.primary;
+        let end = Instant::now() + patience;
+        loop {
+            let (endpoints, sql) = (Arc::clone(&endpoints), sql.clone());
+            let done = in_namespace(&self.endpoints, "tables", async move {
+                let open = connect::open(&endpoints, endpoints.primary).await?;
+                connect::run_batch(&open, &sql, READ_BACK_TIMEOUT).await
+            })?;
+            match done {
+                Ok(()) => return Ok(()),
+                Err(_) if Instant::now() < end && !wait::interrupted() => {
+                    // Ctrl-C is looked at above; the pause itself is short.
+                    let _ = wait::pause(wait::POLL, OnInterrupt::GoOn);
+                }
+                Err(reason) => {
+                    return Err(ClientError::Server { doing: "make the client's tables", address, reason });
+                }
+            }
+        }
+    }
+
+    fn start_workers(&mut self) -> Result<(), ClientError> {
+        let heart = self.writer(self.endpoints.primary, self.table("heart"), "heart", HEART_PERIOD);
+        self.workers.push(Worker::start(&self.endpoints, "heart", heart.run(self.heart.clone()))?);
+        let beat = beat::Beat {
+            endpoints: Arc::clone(&self.endpoints),
+            clock: self.clock,
+            table: self.table("heart"),
+            period: BEAT_PERIOD,
+        };
+        self.workers.push(Worker::start(&self.endpoints, "beat", beat.run(self.beat.clone()))?);
+        for (name, address) in self.endpoints.nodes.clone() {
+            let log = Log::default();
+            let probe = self.writer(address, self.direct_table(&name), &name, PROBE_PERIOD);
+            self.workers.push(Worker::start(&self.endpoints, "direct", probe.run(log.clone()))?);
+            self.direct.insert(name, log);
+        }
+        Ok(())
+    }
+
+    fn writer(&self, address: IpAddr, table: String, source: &str, period: Duration) -> Writer {
+        Writer {
+            endpoints: Arc::clone(&self.endpoints),
+            address,
+            table,
+            source: source.to_owned(),
+            period,
+            clock: self.clock,
+            on_death: OnDeath::Reconnect,
+        }
+    }
+
+    fn table(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn direct_table(&self, node: &str) -> String {
+        let name: String = node.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        self.table(&format!("direct_{name}"))
+    }
+
+    /// Opens a session on `node` (the primary now) through the float IP, which goes on writing until it
+    /// dies; the session before it ends.
+    ///
+    /// # Errors
+    /// When its thread can't be started. A session that can't connect shows in its log.
+    pub fn open_session(&mut self, node: &str) -> Result<(), ClientError> {
+        self.session_worker = None;
+        let log = Log::default();
+        let mut session = self.writer(self.endpoints.primary, self.table("session"), node, PROBE_PERIOD);
+        session.on_death = OnDeath::End;
+        self.session_worker = Some(Worker::start(&self.endpoints, "session", session.run(log.clone()))?);
+        self.sessions.push((node.to_owned(), log));
+        Ok(())
+    }
+
+    /// The client's time now.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
+    /// The writes through the primary's float IP.
+    #[must_use]
+    pub fn heart(&self) -> &Log<Attempt> {
+        &self.heart
+    }
+
+    /// The readings through the standby's float IP.
+    #[must_use]
+    pub fn beat(&self) -> &Log<Reading> {
+        &self.beat
+    }
+
+    /// The old session's writes: the newest session's.
+    #[must_use]
+    pub fn session(&self) -> Option<&Log<Attempt>> {
+        self.sessions.last().map(|(_, log)| log)
+    }
+
+    /// The time within `from..=until` in which two nodes took writes, by the direct probes and the old
+    /// sessions.
+    #[must_use]
+    pub fn two_primaries(&self, from: Duration, until: Duration) -> Duration {
+        let inside = |log: &Log<Attempt>| -> Vec<Span> {
+            let attempts: Vec<Attempt> =
+                log.snapshot().into_iter().filter(|a| a.ended >= from && a.sent <= until).collect();
+            writable_spans(&attempts)
+        };
+        let nodes: Vec<Vec<Span>> = self
+            .direct
+            .iter()
+            .map(|(node, log)| {
+                let sessions =
+                    self.sessions.iter().filter(|(n, _)| n == node).flat_map(|(_, log)| inside(log));
+                inside(log).into_iter().chain(sessions).collect()
+            })
+            .collect();
+        two_primaries(&nodes)
+    }
+
+    /// The nodes whose newest direct write was acknowledged within the last second: those that take
+    /// writes now.
+    #[must_use]
+    pub fn writable_nodes(&self) -> Vec<String> {
+        let now = self.now();
+        let fresh = |a: &Attempt| a.is_acked() && now.saturating_sub(a.ended) < Duration::from_secs(1);
+        self.direct
+            .iter()
+            .filter(|(_, log)| log.last().is_some_and(|a| fresh(&a)))
+            .map(|(node, _)| node.clone())
+            .collect()
+    }
+
+    /// Reads all of the heart's ids from `address` and compares them with what was acknowledged until
+    /// `until` (later writes may be under way).
+    ///
+    /// # Errors
+    /// When the server can't be read within its time.
+    pub fn read_back(&self, address: IpAddr, until: Duration) -> Result<Checked, ClientError> {
+        let attempts: Vec<Attempt> = self.heart.snapshot().into_iter().filter(|a| a.ended <= until).collect();
+        let last = attempts.iter().map(|a| a.id).max().unwrap_or(0);
+        let endpoints = Arc::clone(&self.endpoints);
+        let sql = format!("SELECT id FROM {} WHERE id <= {last}", self.table("heart"));
+        let found = in_namespace(&self.endpoints, "read-back", async move {
+            let open = connect::open(&endpoints, address).await?;
+            connect::query_ids(&open, &sql, READ_BACK_TIMEOUT).await
+        })?;
+        let reason = |reason| ClientError::Server { doing: "read the writes back", address, reason };
+        let found: BTreeSet<i64> = found.map_err(reason)?;
+        Ok(check(&attempts, &found))
+    }
+
+    /// Stops all writing; what was seen stays readable.
+    pub fn stop(&mut self) {
+        self.session_worker = None;
+        self.workers.clear();
+    }
+
+    /// Forgets old history; for a view that runs for days.
+    pub fn trim(&self, keep: usize) {
+        self.heart.trim(keep);
+        self.beat.trim(keep);
+        for log in self.direct.values() {
+            log.trim(keep);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

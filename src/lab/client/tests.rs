@@ -1,0 +1,172 @@
+//! The client against plain PostgreSQL instances of this host, without a cluster.
+
+use super::*;
+use crate::lab::measure::{Outage, outage};
+use crate::lab::run::{self, check as command};
+use std::path::Path;
+
+const SHORT: Duration = Duration::from_secs(30);
+
+/// One throw-away instance, run as postgres; stopped and removed when dropped.
+struct Server {
+    dir: tempfile::TempDir,
+    bin: PathBuf,
+    address: IpAddr,
+}
+
+impl Server {
+    fn start(bin: &Path, address: &str, port: u16) -> Self {
+        let dir = tempfile::Builder::new().prefix("quorate-client").tempdir().expect("a directory");
+        let path = dir.path().to_string_lossy().into_owned();
+        command(&["chown", "postgres", &path], SHORT).expect("chown");
+        let server = Self { dir, bin: bin.to_owned(), address: address.parse().expect("an address") };
+        server.tool("initdb", &["-A", "trust", "-U", "postgres", "--no-sync"]);
+        server.control(
+            "start",
+            &["-o", &format!("-c listen_addresses={address} -c port={port} -c fsync=off -k {path}")],
+        );
+        server
+    }
+
+    fn data(&self) -> String {
+        self.dir.path().join("data").to_string_lossy().into_owned()
+    }
+
+    fn tool(&self, name: &str, arguments: &[&str]) {
+        let tool = self.bin.join(name).to_string_lossy().into_owned();
+        let data = self.data();
+        let mut argv =
+            vec!["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", &tool, "-D", &data];
+        argv.extend(arguments);
+        command(&argv, SHORT).expect("PostgreSQL's tools work here");
+    }
+
+    fn control(&self, verb: &str, arguments: &[&str]) {
+        let log = self.dir.path().join("log").to_string_lossy().into_owned();
+        let mut all = vec!["-w", "-l", &log];
+        all.extend(arguments);
+        all.push(verb);
+        self.tool("pg_ctl", &all);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let tool = self.bin.join("pg_ctl").to_string_lossy().into_owned();
+        let argv = [
+            "setpriv",
+            "--reuid=postgres",
+            "--regid=postgres",
+            "--clear-groups",
+            &tool,
+            "-D",
+            &self.data(),
+            "-m",
+            "immediate",
+            "stop",
+        ];
+        let _ = run::run(&argv, None, SHORT);
+    }
+}
+
+fn newest_bin() -> PathBuf {
+    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .expect("PostgreSQL is installed")
+        .flatten()
+        .map(|e| e.path())
+        .collect();
+    versions.sort();
+    versions.pop().expect("PostgreSQL is installed").join("bin")
+}
+
+fn endpoints(port: u16) -> Endpoints {
+    let address = |text: &str| text.parse().expect("an address");
+    Endpoints {
+        netns: None,
+        primary: address("127.0.0.2"),
+        standby: address("127.0.0.2"),
+        nodes: vec![("srv1".to_owned(), address("127.0.0.2")), ("srv-2".to_owned(), address("127.0.0.3"))],
+        port,
+        user: "postgres".to_owned(),
+        password: None,
+        dbname: "postgres".to_owned(),
+    }
+}
+
+fn settle() {
+    wait::pause(Duration::from_millis(1500), OnInterrupt::GoOn).expect("is not interrupted");
+}
+
+#[test]
+#[ignore = "needs root and PostgreSQL's server programs"]
+fn a_restart_is_an_outage_without_loss_and_ends_the_old_session() {
+    let bin = newest_bin();
+    let server = Server::start(&bin, "127.0.0.2", 15432);
+    let mut client = Client::start(endpoints(15432), "", SHORT).expect("starts");
+    client.open_session("srv1").expect("a session");
+    settle();
+    assert_eq!(client.writable_nodes(), ["srv1"], "srv-2 does not run");
+    let fault = client.now();
+    server.control("restart", &["-m", "immediate"]);
+    settle();
+    let until = client.now();
+    let history = client.heart().snapshot();
+    let Outage::Restored(after) = outage(&history, fault, until) else {
+        panic!("no outage was seen: {:?}", &history[history.len() - 5..])
+    };
+    assert!(after < until - fault, "{after:?}");
+    let checked = client.read_back(server.address, until).expect("reads back");
+    assert!(checked.acked > 20, "{checked:?}");
+    assert_eq!(checked.lost, Vec::<i64>::new());
+    assert_eq!(checked.unexpected, Vec::<i64>::new());
+    let session = client.session().expect("there is one").snapshot();
+    assert!(session.iter().any(Attempt::is_acked));
+    assert!(!session.last().expect("it tried").is_acked(), "it ends with its connection");
+    assert!(client.beat().last().expect("it read").newest.is_ok());
+    assert_eq!(client.two_primaries(Duration::ZERO, until), Duration::ZERO);
+}
+
+#[test]
+#[ignore = "needs root and PostgreSQL's server programs"]
+fn a_lost_row_and_two_primaries_are_seen() {
+    let bin = newest_bin();
+    let server = Server::start(&bin, "127.0.0.2", 15433);
+    let mut client = Client::start(endpoints(15433), "", SHORT).expect("starts");
+    settle();
+    let second = Server::start(&bin, "127.0.0.3", 15433);
+    let table = client.direct_table("srv-2");
+    let for_second = Arc::new(endpoints(15433));
+    let address = second.address;
+    in_namespace(&client.endpoints, "setup", async move {
+        let open = connect::open(&for_second, address).await?;
+        connect::run_batch(
+            &open,
+            &format!("CREATE TABLE {table} (id bigint, at timestamptz, source text)"),
+            SHORT,
+        )
+        .await
+    })
+    .expect("a thread")
+    .expect("a table");
+    settle();
+    let until = client.now();
+    assert_eq!(client.writable_nodes(), ["srv-2", "srv1"]);
+    assert!(client.two_primaries(Duration::ZERO, until) > Duration::from_millis(500));
+    let for_first = Arc::new(endpoints(15433));
+    let address = server.address;
+    in_namespace(&client.endpoints, "loss", async move {
+        let open = connect::open(&for_first, address).await?;
+        connect::run_batch(&open, "DELETE FROM heart WHERE id = 7", SHORT).await
+    })
+    .expect("a thread")
+    .expect("deletes");
+    assert_eq!(client.read_back(server.address, until).expect("reads").lost, vec![7]);
+    client.stop();
+}
+
+#[test]
+fn a_namespace_that_is_gone_is_an_error() {
+    let mut gone = endpoints(1);
+    gone.netns = Some("/nonexistent/netns".into());
+    assert!(matches!(Client::start(gone, "", Duration::ZERO), Err(ClientError::Namespace { .. })));
+}

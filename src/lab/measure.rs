@@ -1,0 +1,203 @@
+//! What a history means: outage, lost writes, time with two primaries. Pure functions.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::client::history::{Attempt, Outcome};
+
+/// A pause between two acknowledged writes that counts as an interruption even if no attempt failed:
+/// ten beats of the heart. A checkpoint's fsync on a loaded host stays below it.
+pub const INTERRUPTION: Duration = Duration::from_millis(500);
+
+/// A pause in a node's acknowledged writes after which it is not taken to have been writable all the
+/// while: three rounds of the direct probes.
+pub const RUN_GAP: Duration = Duration::from_millis(350);
+
+/// How long the writes through the float IP were interrupted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outage {
+    /// No interruption: the fault hit a bystander.
+    None,
+    /// Time from the fault to the first write of the series that stayed good.
+    Restored(Duration),
+    /// The history ends in an interruption.
+    NotRestored,
+}
+
+impl Outage {
+    /// In milliseconds; `None` when the service did not come back.
+    #[must_use]
+    pub fn millis(self) -> Option<u64> {
+        match self {
+            Self::None => Some(0),
+            Self::Restored(after) => Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+            Self::NotRestored => None,
+        }
+    }
+}
+
+/// The outage that a fault at `fault` caused, seen until `until`.
+///
+/// Counts up to the first write of the *last* good series: a short recovery before a second interruption
+/// is no recovery. A series is interrupted by a failed attempt and by a pause longer than [`INTERRUPTION`].
+/// `attempts` are in the order of their beginning, one after the other.
+#[must_use]
+pub fn outage(attempts: &[Attempt], fault: Duration, until: Duration) -> Outage {
+    let before = attempts.iter().filter(|a| a.is_acked() && a.ended <= fault).map(|a| a.ended).next_back();
+    let mut last_ack = before.unwrap_or(fault);
+    let mut failing = false;
+    let mut restored = None;
+    for attempt in attempts.iter().filter(|a| a.ended > fault && a.ended <= until) {
+        match attempt.outcome {
+            Outcome::Acked => {
+                if failing || attempt.ended.saturating_sub(last_ack) > INTERRUPTION {
+                    restored = Some(attempt.ended);
+                }
+                last_ack = attempt.ended;
+                failing = false;
+            }
+            Outcome::Refused(_) | Outcome::Uncertain(_) => failing = true,
+        }
+    }
+    if failing || until.saturating_sub(last_ack) > INTERRUPTION {
+        return Outage::NotRestored;
+    }
+    restored.map_or(Outage::None, |at| Outage::Restored(at.saturating_sub(fault)))
+}
+
+/// For how long the writes have been good at `now`: zero in an interruption.
+#[must_use]
+pub fn good_for(attempts: &[Attempt], now: Duration) -> Duration {
+    let mut since: Option<Duration> = None;
+    let mut last_ack = Duration::ZERO;
+    for attempt in attempts {
+        match attempt.outcome {
+            Outcome::Acked => {
+                if since.is_none() || attempt.ended.saturating_sub(last_ack) > INTERRUPTION {
+                    since = Some(attempt.ended);
+                }
+                last_ack = attempt.ended;
+            }
+            Outcome::Refused(_) | Outcome::Uncertain(_) => since = None,
+        }
+    }
+    match since {
+        Some(start) if now.saturating_sub(last_ack) <= INTERRUPTION => now.saturating_sub(start),
+        Some(_) | None => Duration::ZERO,
+    }
+}
+
+/// The longest time without an acknowledged write in `from..=until`.
+#[must_use]
+pub fn longest_pause(attempts: &[Attempt], from: Duration, until: Duration) -> Duration {
+    let mut longest = Duration::ZERO;
+    let mut last = from;
+    for ack in attempts.iter().filter(|a| a.is_acked() && a.ended > from && a.ended <= until) {
+        longest = longest.max(ack.ended - last);
+        last = ack.ended;
+    }
+    longest.max(until.saturating_sub(last))
+}
+
+/// A stretch of time in which a node took writes.
+pub type Span = (Duration, Duration);
+
+/// The stretches in which the attempts on one node were acknowledged.
+///
+/// One lasts from the beginning of its first write to the answer to its last: it can be too long by one
+/// write's time, never too short. A failed attempt ends it, and so does a pause longer than [`RUN_GAP`].
+#[must_use]
+pub fn writable_spans(attempts: &[Attempt]) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    let mut open = false;
+    for attempt in attempts {
+        match attempt.outcome {
+            Outcome::Acked => {
+                match spans.last_mut() {
+                    Some(last) if open && attempt.sent.saturating_sub(last.1) <= RUN_GAP => {
+                        last.1 = attempt.ended
+                    }
+                    Some(_) | None => spans.push((attempt.sent, attempt.ended)),
+                }
+                open = true;
+            }
+            Outcome::Refused(_) | Outcome::Uncertain(_) => open = false,
+        }
+    }
+    spans
+}
+
+/// The time in which two nodes or more took writes: one list of spans for each node.
+#[must_use]
+pub fn two_primaries(nodes: &[Vec<Span>]) -> Duration {
+    // Within one node the spans of several writers (probe, old session) may overlap: that is one primary.
+    let mut edges: Vec<(Duration, i32)> = Vec::new();
+    for spans in nodes {
+        for (start, end) in merged(spans) {
+            edges.push((start, 1));
+            edges.push((end, -1));
+        }
+    }
+    // At the same instant an end comes before a start: touching is not overlapping.
+    edges.sort_unstable();
+    let mut total = Duration::ZERO;
+    let mut active = 0;
+    let mut since = Duration::ZERO;
+    for (at, step) in edges {
+        if active >= 2 {
+            total += at - since;
+        }
+        active += step;
+        since = at;
+    }
+    total
+}
+
+fn merged(spans: &[Span]) -> Vec<Span> {
+    let mut sorted = spans.to_vec();
+    sorted.sort_unstable();
+    let mut merged: Vec<Span> = Vec::new();
+    for span in sorted {
+        match merged.last_mut() {
+            Some(last) if span.0 <= last.1 => last.1 = last.1.max(span.1),
+            Some(_) | None => merged.push(span),
+        }
+    }
+    merged
+}
+
+/// What the set checker found (after Jepsen's).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Checked {
+    /// How many writes were acknowledged.
+    pub acked: usize,
+    /// Acknowledged, and not there.
+    pub lost: Vec<i64>,
+    /// Uncertain, and there.
+    pub recovered: Vec<i64>,
+    /// Refused or never tried, and there all the same.
+    pub unexpected: Vec<i64>,
+}
+
+/// Compares what was acknowledged with what the final primary has.
+#[must_use]
+pub fn check(attempts: &[Attempt], found: &BTreeSet<i64>) -> Checked {
+    let ids = |wanted: fn(&Outcome) -> bool| -> BTreeSet<i64> {
+        attempts.iter().filter(|a| wanted(&a.outcome)).map(|a| a.id).collect()
+    };
+    let acked = ids(|o| matches!(o, Outcome::Acked));
+    let uncertain = ids(|o| matches!(o, Outcome::Uncertain(_)));
+    Checked {
+        acked: acked.len(),
+        lost: acked.difference(found).copied().collect(),
+        recovered: uncertain.intersection(found).copied().collect(),
+        unexpected: found
+            .iter()
+            .filter(|id| !acked.contains(id) && !uncertain.contains(id))
+            .copied()
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+use super::*;
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+fn acked(id: i64, at: u64) -> Attempt {
+    Attempt { id, sent: ms(at), ended: ms(at + 5), outcome: Outcome::Acked }
+}
+
+fn refused(id: i64, at: u64) -> Attempt {
+    Attempt { id, sent: ms(at), ended: ms(at + 5), outcome: Outcome::Refused("read-only".to_owned()) }
+}
+
+fn uncertain(id: i64, at: u64) -> Attempt {
+    Attempt { id, sent: ms(at), ended: ms(at + 1000), outcome: Outcome::Uncertain("no answer".to_owned()) }
+}
+
+/// Acknowledged writes every 50 ms.
+fn beats(from: u64, to: u64) -> Vec<Attempt> {
+    (from..to).step_by(50).map(|at| acked(i64::try_from(at).expect("small"), at)).collect()
+}
+
+#[test]
+fn a_bystander_makes_no_outage() {
+    assert_eq!(outage(&beats(0, 10_000), ms(3000), ms(10_000)), Outage::None);
+}
+
+#[test]
+fn an_outage_lasts_from_the_fault_to_the_first_good_write() {
+    let mut history = beats(0, 3000);
+    history.push(uncertain(3000, 3000));
+    history.push(refused(4010, 4010));
+    history.extend(beats(9000, 20_000));
+    assert_eq!(outage(&history, ms(3000), ms(20_000)), Outage::Restored(ms(6005)));
+}
+
+#[test]
+fn a_second_outage_after_a_short_recovery_counts_up_to_the_last_one() {
+    let mut history = beats(0, 3000);
+    history.push(uncertain(3000, 3000));
+    history.extend(beats(5000, 5200));
+    history.push(refused(5200, 5200));
+    history.extend(beats(11_000, 20_000));
+    assert_eq!(outage(&history, ms(3000), ms(20_000)), Outage::Restored(ms(8005)));
+}
+
+#[test]
+fn a_pause_is_an_interruption_even_if_no_attempt_failed() {
+    let mut history = beats(0, 3000);
+    history.extend(beats(3900, 9000));
+    assert_eq!(outage(&history, ms(3000), ms(9000)), Outage::Restored(ms(905)));
+}
+
+#[test]
+fn one_failed_attempt_is_an_outage_up_to_the_next_good_one() {
+    let mut history = beats(0, 3000);
+    history.push(refused(3000, 3000));
+    history.extend(beats(3050, 9000));
+    assert_eq!(outage(&history, ms(2990), ms(9000)), Outage::Restored(ms(65)));
+}
+
+#[test]
+fn a_history_that_ends_badly_is_not_restored() {
+    let mut history = beats(0, 3000);
+    history.push(uncertain(3000, 3000));
+    assert_eq!(outage(&history, ms(3000), ms(9000)), Outage::NotRestored);
+    history.extend(beats(5000, 6000));
+    // Silence at the end: the client itself hung.
+    assert_eq!(outage(&history, ms(3000), ms(9000)), Outage::NotRestored);
+    assert_eq!(outage(&[], ms(3000), ms(9000)), Outage::NotRestored);
+    assert_eq!(Outage::NotRestored.millis(), None);
+}
+
+#[test]
+fn what_failed_before_the_fault_or_after_the_end_does_not_count() {
+    let mut history = beats(0, 1000);
+    history.push(refused(1000, 1000));
+    history.extend(beats(1050, 9000));
+    history.push(refused(9500, 9500));
+    assert_eq!(outage(&history, ms(3000), ms(9000)), Outage::None);
+}
+
+#[test]
+fn good_for_starts_anew_after_each_interruption() {
+    let mut history = beats(0, 3000);
+    assert_eq!(good_for(&history, ms(3000)), ms(2995));
+    history.push(refused(3000, 3000));
+    assert_eq!(good_for(&history, ms(3005)), Duration::ZERO);
+    history.extend(beats(4000, 6000));
+    assert_eq!(good_for(&history, ms(6000)), ms(1995));
+    assert_eq!(good_for(&history, ms(8000)), Duration::ZERO);
+}
+
+#[test]
+fn the_longest_pause_includes_both_ends() {
+    let history = beats(1000, 2000);
+    assert_eq!(longest_pause(&history, ms(0), ms(2000)), ms(1005));
+    assert_eq!(longest_pause(&history, ms(1000), ms(5000)), ms(3045));
+    assert_eq!(longest_pause(&[], ms(1000), ms(5000)), ms(4000));
+}
+
+#[test]
+fn two_primaries_are_measured_by_the_overlap_of_their_writes() {
+    let a = writable_spans(&beats(0, 5000));
+    let b = writable_spans(&beats(4000, 9000));
+    // A's last write began at 4950 and was answered at 4955.
+    assert_eq!(two_primaries(&[a, b]), ms(955));
+}
+
+#[test]
+fn one_after_the_other_is_one_primary() {
+    let a = writable_spans(&beats(0, 5000));
+    let b = writable_spans(&beats(5000, 9000));
+    assert_eq!(two_primaries(&[a.clone(), b, Vec::new()]), Duration::ZERO);
+    // Two writers on the same node (probe and old session) are not two primaries.
+    assert_eq!(two_primaries(&[[a.clone(), a].concat()]), Duration::ZERO);
+}
+
+#[test]
+fn a_single_write_on_the_old_primary_is_seen() {
+    let mut a = beats(0, 3000);
+    a.push(uncertain(3000, 3000));
+    a.push(acked(4100, 4100));
+    let b = writable_spans(&beats(4000, 9000));
+    assert_eq!(two_primaries(&[writable_spans(&a), b]), ms(5));
+}
+
+#[test]
+fn a_failed_attempt_and_a_long_pause_end_a_span() {
+    let mut a = beats(0, 100);
+    a.push(refused(100, 100));
+    a.push(acked(150, 150));
+    a.push(acked(900, 900));
+    assert_eq!(writable_spans(&a), vec![(ms(0), ms(55)), (ms(150), ms(155)), (ms(900), ms(905))]);
+}
+
+#[test]
+fn the_checker_finds_each_kind_of_violation() {
+    let history = vec![
+        acked(1, 0),
+        acked(2, 50),
+        refused(3, 100),
+        uncertain(4, 150),
+        uncertain(5, 1200),
+        acked(6, 2200),
+    ];
+    let found = BTreeSet::from([1, 3, 4, 6, 7]);
+    let checked = check(&history, &found);
+    assert_eq!(checked, Checked { acked: 3, lost: vec![2], recovered: vec![4], unexpected: vec![3, 7] });
+}
+
+#[test]
+fn the_checker_is_content_with_a_good_history() {
+    let history = vec![acked(1, 0), uncertain(2, 50), acked(3, 1100)];
+    assert_eq!(check(&history, &BTreeSet::from([1, 3])), Checked { acked: 2, ..Checked::default() });
+}
