@@ -1,1 +1,8 @@
 //! Side effects.
+
+pub mod clock;
+pub mod command;
+pub mod control_file;
+pub mod identity;
+pub mod process;
+pub mod storage;

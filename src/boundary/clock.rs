@@ -1,0 +1,80 @@
+//! Clocks and the deadline that every wait has.
+
+use std::time::{Duration, Instant};
+
+/// The moment at which a wait ends. Monotonic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// So long from now.
+    pub fn after(wait: Duration) -> Self {
+        Self(Instant::now() + wait)
+    }
+
+    /// Time left; zero when passed.
+    pub fn remaining(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether no time is left.
+    pub fn passed(self) -> bool {
+        self.remaining().is_zero()
+    }
+
+    /// A deadline for one step: that `fraction` (0.0 to 1.0) of the time left.
+    #[must_use]
+    pub fn share(self, fraction: f64) -> Self {
+        Self::after(self.remaining().mul_f64(fraction.clamp(0.0, 1.0)))
+    }
+
+    /// This one, but at most `limit` from now.
+    #[must_use]
+    pub fn at_most(self, limit: Duration) -> Self {
+        self.min(Self::after(limit))
+    }
+
+    /// Sleeps for `wait`, or until the deadline when that comes first.
+    #[expect(clippy::disallowed_methods, reason = "the one sleep, bounded by a deadline")]
+    pub fn sleep(self, wait: Duration) {
+        std::thread::sleep(wait.min(self.remaining()));
+    }
+
+    /// What to give to poll(2): rounded up, so that a wait of under a millisecond does not spin.
+    pub(crate) fn poll_timeout(self) -> nix::poll::PollTimeout {
+        let left = self.remaining();
+        let millis = left.as_millis() + u128::from(left.subsec_nanos() % 1_000_000 != 0);
+        i32::try_from(millis).ok().and_then(|ms| ms.try_into().ok()).unwrap_or(nix::poll::PollTimeout::MAX)
+    }
+}
+
+/// Milliseconds since the machine's boot, sleep included (`CLOCK_BOOTTIME`). The same for every process of the machine, and not
+/// changed by clock adjustments: for ages of what one call leaves for the next.
+pub fn boottime_ms() -> u64 {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME)
+        .expect("Linux has CLOCK_BOOTTIME since 2.6.39");
+    let millis = now.tv_sec() * 1000 + now.tv_nsec() / 1_000_000;
+    u64::try_from(millis).expect("time since boot is not negative")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_and_limits() {
+        let deadline = Deadline::after(Duration::from_secs(10));
+        assert!(deadline.share(0.5) < deadline);
+        assert!(deadline.at_most(Duration::from_secs(1)).remaining() <= Duration::from_secs(1));
+        assert!(deadline.at_most(Duration::from_secs(100)).remaining() <= Duration::from_secs(10));
+        assert!(Deadline::after(Duration::ZERO).passed());
+        assert!(Deadline::after(Duration::ZERO).share(7.0).passed());
+    }
+
+    #[test]
+    fn boottime_goes_on() {
+        let before = boottime_ms();
+        Deadline::after(Duration::from_millis(3)).sleep(Duration::from_millis(3));
+        assert!(boottime_ms() > before);
+    }
+}

@@ -1,0 +1,54 @@
+//! Reads `global/pg_control`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::clock::Deadline;
+use super::storage::{self, StorageError};
+use crate::pg::control_data::{ControlData, ControlDataError, FILE_SIZE};
+
+/// Between two reads: longer than the server's write of 8 KiB takes.
+const PAUSE: Duration = Duration::from_millis(10);
+/// A file that is wrong that often was not being written, it is damaged.
+const READS: u32 = 5;
+
+/// The control file can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlFileError {
+    /// Not readable.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Readable, and wrong.
+    #[error("{path}: {source}")]
+    Data {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        source: ControlDataError,
+    },
+}
+
+/// Reads and checks the control file of a data directory, whether or not a server runs.
+///
+/// The race: the server rewrites the file in place, and a read beside that may see half of each (PostgreSQL's own
+/// `get_controlfile` has it too). A wrong checksum or length is therefore read again a few times before it counts.
+///
+/// # Errors
+/// See [`ControlFileError`].
+pub fn read(pgdata: &Path, deadline: Deadline) -> Result<ControlData, ControlFileError> {
+    let path = pgdata.join("global/pg_control");
+    let mut reads = 0;
+    loop {
+        reads += 1;
+        let limit = u64::try_from(FILE_SIZE).expect("8192");
+        match ControlData::parse(&storage::read(&path, limit)?) {
+            Ok(data) => return Ok(data),
+            Err(ControlDataError::Crc { .. } | ControlDataError::Truncated(_))
+                if reads < READS && !deadline.passed() =>
+            {
+                deadline.sleep(PAUSE);
+            }
+            Err(source) => return Err(ControlFileError::Data { path: path.display().to_string(), source }),
+        }
+    }
+}

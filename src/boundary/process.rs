@@ -1,0 +1,282 @@
+//! Processes, read from /proc, signalled and waited for without the risk of hitting a recycled pid.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
+
+use super::clock::Deadline;
+
+/// Identity of a process: a pid is used again, a pid with a start time is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ProcessId {
+    /// Process id.
+    pub pid: i32,
+    /// Clock ticks after boot (field 22 of /proc/PID/stat).
+    pub start_time: u64,
+}
+
+impl std::fmt::Display for ProcessId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.pid.fmt(f)
+    }
+}
+
+/// The state letter of /proc/PID/stat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProcessState {
+    /// R
+    Running,
+    /// S
+    Sleeping,
+    /// D: waits for a disk or a file server, can't be killed until that answers.
+    DiskSleep,
+    /// T: by SIGSTOP.
+    Stopped,
+    /// t: by a debugger.
+    Traced,
+    /// Z or X: over, counts as gone.
+    Zombie,
+    /// I: idle kernel thread, or a letter of a newer kernel.
+    Other(char),
+}
+
+impl From<char> for ProcessState {
+    fn from(letter: char) -> Self {
+        match letter {
+            'R' => Self::Running,
+            'S' => Self::Sleeping,
+            'D' => Self::DiskSleep,
+            'T' => Self::Stopped,
+            't' => Self::Traced,
+            'Z' | 'X' | 'x' => Self::Zombie,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// What /proc says of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessInfo {
+    /// Identity.
+    pub id: ProcessId,
+    /// Parent; 0 for a process whose parent is outside our pid namespace.
+    pub ppid: i32,
+    /// State.
+    pub state: ProcessState,
+    /// Name, at most 15 bytes.
+    pub comm: String,
+}
+
+/// Outcome of sending a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signalled {
+    /// Sent.
+    Sent,
+    /// That very process is over.
+    AlreadyGone,
+}
+
+/// Reads a process; `None` when there is none (a zombie is `Some`, with its state).
+///
+/// # Errors
+/// /proc can't be read, or has another format.
+pub fn inspect(pid: i32) -> io::Result<Option<ProcessInfo>> {
+    match std::fs::read(format!("/proc/{pid}/stat")) {
+        Ok(stat) => parse_stat(&String::from_utf8_lossy(&stat)).map(Some).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/stat has an unknown format"))
+        }),
+        Err(error) if gone(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The process with this identity; `None` when it is over: no such pid, the pid is another process by now, or a zombie.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn alive(id: ProcessId) -> io::Result<Option<ProcessInfo>> {
+    Ok(inspect(id.pid)?.filter(|info| info.id == id && info.state != ProcessState::Zombie))
+}
+
+/// The process that started us.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn parent() -> io::Result<Option<ProcessInfo>> {
+    inspect(nix::unistd::getppid().as_raw())
+}
+
+/// All PostgreSQL processes that work in the data directory: the postmaster, its children, and children that outlived it.
+/// Zombies are left out.
+///
+/// A server's processes have the data directory as working directory. Links in /proc are only read, never followed: following one would wait for the
+/// disk below, which may hang.
+///
+/// # Errors
+/// `pgdata` can't be resolved, or /proc can't be read.
+pub fn postgres_of(pgdata: &Path) -> io::Result<Vec<ProcessInfo>> {
+    let directory = std::fs::canonicalize(pgdata)?;
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        if link(pid, "cwd").is_none_or(|cwd| cwd != directory) {
+            continue;
+        }
+        let Some(info) = inspect(pid)? else { continue };
+        let name = link(pid, "exe").and_then(|exe| exe.file_name().map(|n| n.to_string_lossy().into_owned()));
+        let name = name.unwrap_or_else(|| info.comm.clone());
+        if info.state != ProcessState::Zombie && matches!(name.as_str(), "postgres" | "postmaster") {
+            found.push(info);
+        }
+    }
+    Ok(found)
+}
+
+/// Target of /proc/PID/`name`, without the mark of a deleted file (the binary after an upgrade of the package).
+fn link(pid: i32, name: &str) -> Option<PathBuf> {
+    let target = std::fs::read_link(format!("/proc/{pid}/{name}")).ok()?;
+    match target.to_str().and_then(|text| text.strip_suffix(" (deleted)")) {
+        Some(text) => Some(PathBuf::from(text)),
+        None => Some(target),
+    }
+}
+
+/// Sends a signal to that very process.
+///
+/// The race: between a look at /proc and kill(2) the process may end and its pid go to another. A pidfd is opened first, then
+/// the identity is read again: if it still holds, the pidfd refers to it for good.
+///
+/// # Errors
+/// We may not signal it, or /proc can't be read.
+pub fn signal(id: ProcessId, signal: Signal) -> io::Result<Signalled> {
+    let Some(fd) = open(id)? else { return Ok(Signalled::AlreadyGone) };
+    // SAFETY: an open descriptor, a valid signal, no siginfo, no flags.
+    let rc = unsafe {
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            fd.as_raw_fd(),
+            signal as libc::c_int,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
+    };
+    match Errno::result(rc) {
+        Ok(_) => Ok(Signalled::Sent),
+        Err(Errno::ESRCH) => Ok(Signalled::AlreadyGone),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Waits until all of them are over, and returns those that are not at the deadline.
+///
+/// # Errors
+/// /proc can't be read.
+pub fn wait_gone(ids: &[ProcessId], deadline: Deadline) -> io::Result<Vec<ProcessId>> {
+    let mut waiting = Vec::new();
+    for &id in ids {
+        waiting.extend(open(id)?.map(|fd| (id, fd)));
+    }
+    while !waiting.is_empty() {
+        let mut fds: Vec<PollFd<'_>> =
+            waiting.iter().map(|(_, fd)| PollFd::new(fd.as_fd(), PollFlags::POLLIN)).collect();
+        let over: Vec<bool> = match poll(&mut fds, deadline.poll_timeout()) {
+            Ok(0) if deadline.passed() => break,
+            Ok(_) => fds.iter().map(|fd| fd.any().unwrap_or(true)).collect(),
+            Err(Errno::EINTR) => continue,
+            Err(errno) => return Err(errno.into()),
+        };
+        let mut over = over.into_iter();
+        waiting.retain(|_| !over.next().unwrap_or(false));
+    }
+    Ok(waiting.into_iter().map(|(id, _)| id).collect())
+}
+
+/// A descriptor of that very process; `None` when it is over.
+fn open(id: ProcessId) -> io::Result<Option<OwnedFd>> {
+    let Some(fd) = pidfd(id.pid)? else { return Ok(None) };
+    Ok(alive(id)?.map(|_| fd))
+}
+
+/// pidfd_open(2); `None` when there is no such process. The descriptor becomes readable when the process is over.
+pub(crate) fn pidfd(pid: i32) -> io::Result<Option<OwnedFd>> {
+    // SAFETY: pidfd_open takes integers; the result is checked before it becomes an OwnedFd, of which nobody else knows.
+    match Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) }) {
+        // SAFETY: a fresh descriptor.
+        Ok(fd) => Ok(Some(unsafe {
+            OwnedFd::from_raw_fd(libc::c_int::try_from(fd).expect("a descriptor is an int"))
+        })),
+        Err(Errno::ESRCH | Errno::EINVAL) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
+}
+
+/// `PID (COMM) STATE PPID …`; COMM may hold blanks and parentheses.
+fn parse_stat(stat: &str) -> Option<ProcessInfo> {
+    let (pid, rest) = stat.split_once(" (")?;
+    let (comm, rest) = rest.rsplit_once(") ")?;
+    let mut fields = rest.split_ascii_whitespace();
+    let state = fields.next()?.chars().next()?.into();
+    let ppid = fields.next()?.parse().ok()?;
+    // Fields 5 to 21 lie between; the start time is the 22nd.
+    let start_time = fields.nth(17)?.parse().ok()?;
+    Some(ProcessInfo {
+        id: ProcessId { pid: pid.parse().ok()?, start_time },
+        ppid,
+        state,
+        comm: comm.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn me() -> ProcessInfo {
+        inspect(i32::try_from(std::process::id()).expect("pid")).expect("proc").expect("alive")
+    }
+
+    #[test]
+    fn reads_stat_with_an_odd_name() {
+        let stat = "19670 (a) b (c) S 1 19670 19670 0 -1 4194560 3186 0 0 0 3 2 0 0 20 0 1 0 10069981 221446144 6861 18446744073709551615";
+        let info = parse_stat(stat).expect("valid");
+        assert_eq!((info.id.pid, info.id.start_time, info.ppid), (19670, 10_069_981, 1));
+        assert_eq!((info.comm.as_str(), info.state), ("a) b (c", ProcessState::Sleeping));
+        assert_eq!(parse_stat("19670 (x) S 1"), None);
+        assert_eq!(parse_stat(""), None);
+    }
+
+    #[test]
+    fn a_recycled_pid_is_never_signalled() {
+        let mut other = me().id;
+        other.start_time -= 1;
+        // Would end this test if it were sent.
+        assert_eq!(signal(other, Signal::SIGKILL).expect("works"), Signalled::AlreadyGone);
+        assert_eq!(alive(other).expect("works"), None);
+        let never = ProcessId { pid: i32::MAX, start_time: 1 };
+        assert_eq!(signal(never, Signal::SIGKILL).expect("works"), Signalled::AlreadyGone);
+    }
+
+    #[test]
+    fn waiting_ends_at_the_deadline() {
+        let left = wait_gone(&[me().id], Deadline::after(Duration::from_millis(30))).expect("works");
+        assert_eq!(left, [me().id]);
+        assert_eq!(wait_gone(&[], Deadline::after(Duration::from_secs(9))).expect("works"), []);
+    }
+
+    #[test]
+    fn a_parent_exists() {
+        assert!(parent().expect("works").is_some());
+    }
+}
