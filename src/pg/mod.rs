@@ -7,6 +7,8 @@ pub mod history;
 pub mod lsn;
 pub mod passfile;
 pub mod postmaster_pid;
+pub mod probe;
+pub mod rejection;
 pub mod role;
 pub mod service;
 pub mod timeline;

@@ -145,10 +145,8 @@ pub struct StandbyView {
     pub replayed: Option<Lsn>,
     /// The WAL receiver, when one runs.
     pub receiver: Option<Receiver>,
-    /// The setting, without its password (the server itself hides nothing: never log it).
-    pub primary_conninfo: String,
-    /// Whether replay is paused (`pg_is_wal_replay_paused()`).
-    pub replay_paused: bool,
+    /// The setting; may hold a password: never log it. `None` when the role may not read it (it lacks pg_monitor).
+    pub primary_conninfo: Option<String>,
 }
 
 impl StandbyView {
@@ -184,8 +182,7 @@ mod tests {
             received: Lsn::valid(received),
             replayed: Lsn::valid(replayed),
             receiver: None,
-            primary_conninfo: String::new(),
-            replay_paused: false,
+            primary_conninfo: None,
         };
         // Captured after a restart: received 0/3000000, replayed 0/3000148.
         assert_eq!(view(0x300_0000, 0x300_0148).position_lsn(), Some(Lsn(0x300_0148)));

@@ -1,0 +1,275 @@
+//! One connection: the socket, the settings, the password, one query, the meaning of its errors.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
+
+use super::super::clock::Deadline;
+use super::super::storage;
+use super::{Endpoint, PostgresError, Rows};
+use crate::pg::rejection::classify;
+use crate::pg::view::Rejection;
+use crate::pg::{passfile, service};
+
+/// Between two tries of a connect that met a full backlog: the kernel gives no notice of room in it.
+const BACKLOG_RETRY: Duration = Duration::from_millis(20);
+/// For the goodbye; the answer is in hand already.
+const GOODBYE: Duration = Duration::from_millis(100);
+
+/// What the endpoint comes to, with its service applied.
+struct Target {
+    socket_dir: PathBuf,
+    port: u16,
+    user: String,
+    database: String,
+    password: Option<String>,
+    passfile: Option<PathBuf>,
+}
+
+/// See [`Endpoint::query`].
+pub(super) fn query(
+    endpoint: &Endpoint,
+    sql: &str,
+    deadline: Deadline,
+    timeout: Duration,
+) -> Result<Rows, PostgresError> {
+    let target = resolve(endpoint)?;
+    let address = address(&target)?;
+    let unusable = |what: &str, error: io::Error| PostgresError::Unusable(format!("{what}: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| unusable("can't build an event loop", error))?;
+    let attempt = |password: Option<String>| {
+        runtime.block_on(async {
+            let asked = ask(endpoint, &target, &address, password, sql, timeout);
+            match tokio::time::timeout(deadline.remaining(), asked).await {
+                Ok(result) => result,
+                Err(_) => Err(Failure::Known(PostgresError::Silent { after: timeout })),
+            }
+        })
+    };
+    // An explicit password file is read at once; the default one only when it is needed, see `Endpoint::passfile`.
+    let (password, note) = match (&target.password, &target.passfile) {
+        (Some(password), _) => (Some(password.clone()), None),
+        (None, Some(file)) => password_from(file, &target, endpoint.user.uid),
+        (None, None) => (None, None),
+    };
+    let default_file =
+        (target.password.is_none() && target.passfile.is_none()).then(|| endpoint.user.home.join(".pgpass"));
+    match (attempt(password), default_file) {
+        (Ok(rows), _) => Ok(rows),
+        (Err(Failure::Known(error)), _) => Err(error),
+        (Err(Failure::PasswordWanted), None) => Err(no_password(&target, note)),
+        (Err(Failure::PasswordWanted), Some(file)) => {
+            let (password, note) = password_from(&file, &target, endpoint.user.uid);
+            if password.is_none() {
+                return Err(no_password(&target, note));
+            }
+            attempt(password).map_err(|failure| match failure {
+                Failure::Known(error) => error,
+                Failure::PasswordWanted => no_password(&target, note),
+            })
+        }
+    }
+}
+
+enum Failure {
+    Known(PostgresError),
+    PasswordWanted,
+}
+
+/// Applies the service file.
+fn resolve(endpoint: &Endpoint) -> Result<Target, PostgresError> {
+    let mut target = Target {
+        socket_dir: endpoint.socket_dir.clone(),
+        port: endpoint.port,
+        user: endpoint.dbuser.clone(),
+        database: endpoint.dbname.clone(),
+        password: None,
+        passfile: endpoint.passfile.clone(),
+    };
+    let Some(name) = &endpoint.service else { return Ok(target) };
+    let file = endpoint.service_file.clone().unwrap_or_else(|| endpoint.user.home.join(".pg_service.conf"));
+    let unusable = |reason: String| PostgresError::Unusable(reason);
+    let text = storage::read_text(&file).map_err(|error| unusable(error.to_string()))?;
+    let pairs = service::lookup(&text, name)
+        .map_err(|error| unusable(format!("{}: {error}", file.display())))?
+        .ok_or_else(|| unusable(format!("{} has no section [{name}]; add it", file.display())))?;
+    for (key, value) in pairs {
+        match key.as_str() {
+            "host" if value.starts_with(['/', '@']) => target.socket_dir = PathBuf::from(value),
+            "host" => {
+                let reason = format!(
+                    "service \"{name}\" has host={value}; quorate asks the local server: name its socket directory"
+                );
+                return Err(unusable(reason));
+            }
+            "port" => {
+                target.port = value
+                    .parse()
+                    .map_err(|_| unusable(format!("service \"{name}\" has port={value}, not a port")))?;
+            }
+            "user" => target.user = value,
+            "dbname" => target.database = value,
+            "password" => target.password = Some(value),
+            "passfile" => target.passfile = Some(PathBuf::from(value)),
+            // sslmode, keepalives and the like mean nothing on a Unix socket.
+            _ => {}
+        }
+    }
+    Ok(target)
+}
+
+/// The password, or why the file gives none.
+fn password_from(file: &Path, target: &Target, uid: u32) -> (Option<String>, Option<String>) {
+    let meta = match std::fs::metadata(file) {
+        Ok(meta) => meta,
+        Err(error) => return (None, Some(format!("the password file {}: {error}", file.display()))),
+    };
+    // libpq ignores such a file too: others could read it, or put another password there.
+    if meta.mode() & 0o077 != 0 || (meta.uid() != uid && meta.uid() != 0) {
+        let note = format!(
+            "the password file {} is not used: it has mode {:04o} and owner {}; make it 0600 and the user's own",
+            file.display(),
+            meta.mode() & 0o7777,
+            meta.uid()
+        );
+        return (None, Some(note));
+    }
+    let text = match storage::read_text(file) {
+        Ok(text) => text,
+        Err(error) => return (None, Some(error.to_string())),
+    };
+    let host = target.socket_dir.to_string_lossy();
+    let wanted =
+        passfile::Wanted { host: &host, port: target.port, database: &target.database, user: &target.user };
+    match passfile::lookup(&text, wanted) {
+        Some(password) => (Some(password), None),
+        None => (None, Some(format!("the password file {} has no line for it", file.display()))),
+    }
+}
+
+fn no_password(target: &Target, note: Option<String>) -> PostgresError {
+    let note = note.map_or_else(String::new, |note| format!("; {note}"));
+    let message = format!(
+        "the server wants a password for role \"{}\"{note}; allow peer authentication in pg_hba.conf, or add the line {}:{}:{}:{}:PASSWORD",
+        target.user,
+        target.socket_dir.display(),
+        target.port,
+        target.database,
+        target.user
+    );
+    PostgresError::Rejected(Rejection::Authentication(message))
+}
+
+fn address(target: &Target) -> Result<UnixAddr, PostgresError> {
+    let path = target.socket_dir.join(format!(".s.PGSQL.{}", target.port));
+    let bytes = path.as_os_str().as_bytes();
+    let address = match bytes.strip_prefix(b"@") {
+        Some(name) => UnixAddr::new_abstract(name),
+        None => UnixAddr::new(OsStr::from_bytes(bytes)),
+    };
+    address.map_err(|error| {
+        let reason = format!(
+            "the socket path {} can't be used ({error}): it has {} bytes, 107 are allowed; choose a shorter unix_socket_directories",
+            path.display(),
+            bytes.len()
+        );
+        PostgresError::Unusable(reason)
+    })
+}
+
+/// Connects as the endpoint's user. The kernel takes the peer's identity from the effective ids at connect(2), so that only this one call
+/// is made under them.
+///
+/// Non-blocking: a blocking connect to a full backlog (a stopped postmaster, after some hundred tries) would never return.
+async fn open(endpoint: &Endpoint, address: &UnixAddr) -> Result<StdUnixStream, PostgresError> {
+    loop {
+        let made = socket(
+            AddressFamily::Unix,
+            SockType::Stream,
+            SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+            None,
+        );
+        let fd: OwnedFd =
+            made.map_err(|errno| PostgresError::Unusable(format!("can't make a socket: {errno}")))?;
+        match endpoint.user.act_as(|| connect(fd.as_raw_fd(), address)) {
+            Ok(()) => return Ok(StdUnixStream::from(fd)),
+            Err(Errno::EAGAIN | Errno::EINTR) => tokio::time::sleep(BACKLOG_RETRY).await,
+            Err(Errno::ENOENT | Errno::ECONNREFUSED) => return Err(PostgresError::Refused),
+            Err(errno) => {
+                let reason = format!(
+                    "can't connect to {address} as {}: {}; check pghost",
+                    endpoint.user.name,
+                    errno.desc()
+                );
+                return Err(PostgresError::Unusable(reason));
+            }
+        }
+    }
+}
+
+async fn ask(
+    endpoint: &Endpoint,
+    target: &Target,
+    address: &UnixAddr,
+    password: Option<String>,
+    sql: &str,
+    timeout: Duration,
+) -> Result<Rows, Failure> {
+    let stream = open(endpoint, address).await.map_err(Failure::Known)?;
+    let stream = tokio::net::UnixStream::from_std(stream)
+        .map_err(|error| Failure::Known(PostgresError::Unusable(format!("can't watch a socket: {error}"))))?;
+    let mut config = Config::new();
+    config.user(&target.user).dbname(&target.database).application_name("quorate");
+    config.options(format!("-c statement_timeout={}", timeout.as_millis().max(1)));
+    if let Some(password) = password {
+        config.password(password);
+    }
+    let (client, connection) =
+        config.connect_raw(stream, NoTls).await.map_err(|error| failure(&error, timeout))?;
+    let connection = tokio::spawn(connection);
+    let messages = client.simple_query(sql).await.map_err(|error| failure(&error, timeout))?;
+    drop(client);
+    // Says goodbye, so that the server does not log a lost connection.
+    let _ = tokio::time::timeout(GOODBYE, connection).await;
+    let rows = messages.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => {
+            Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect())
+        }
+        _ => None,
+    });
+    Ok(rows.collect())
+}
+
+fn failure(error: &tokio_postgres::Error, timeout: Duration) -> Failure {
+    // query_canceled: statement_timeout, which is our own deadline seen by the server.
+    const CANCELLED: &str = "57014";
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    if let Some(db) = error.as_db_error() {
+        if db.code().code() == CANCELLED {
+            return Failure::Known(PostgresError::Silent { after: timeout });
+        }
+        return Failure::Known(PostgresError::Rejected(classify(
+            db.code().code(),
+            db.message(),
+            db.detail(),
+        )));
+    }
+    // tokio-postgres has no kind for this one; a test against a server holds the words.
+    if cause.as_deref() == Some("password missing") {
+        return Failure::PasswordWanted;
+    }
+    let message = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
+    Failure::Known(PostgresError::Rejected(Rejection::Other { sqlstate: String::new(), message }))
+}
