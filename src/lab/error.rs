@@ -34,6 +34,9 @@ pub enum LabError {
     /// The host lacks something.
     #[error("{0}")]
     Host(String),
+    /// The measuring client could not do its work.
+    #[error("the measuring client: {0}")]
+    Client(#[from] super::client::ClientError),
     /// The user interrupted the work.
     #[error("interrupted")]
     Interrupted,

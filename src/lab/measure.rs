@@ -65,6 +65,25 @@ pub fn outage(attempts: &[Attempt], fault: Duration, until: Duration) -> Outage 
     restored.map_or(Outage::None, |at| Outage::Restored(at.saturating_sub(fault)))
 }
 
+/// The last good write before the first interruption after `from`; `from` itself when there is none.
+///
+/// What an order to switch over counts from: until the cluster acts on it all is well.
+#[must_use]
+pub fn last_good_write(attempts: &[Attempt], from: Duration, until: Duration) -> Duration {
+    let mut last_ack: Option<Duration> = None;
+    for attempt in attempts.iter().filter(|a| a.ended <= until) {
+        let pause = last_ack.map_or(Duration::ZERO, |at| attempt.ended.saturating_sub(at));
+        let broken = !attempt.is_acked() || pause > INTERRUPTION;
+        if broken && attempt.ended > from {
+            return last_ack.unwrap_or(from);
+        }
+        if attempt.is_acked() {
+            last_ack = Some(attempt.ended);
+        }
+    }
+    from
+}
+
 /// For how long the writes have been good at `now`: zero in an interruption.
 #[must_use]
 pub fn good_for(attempts: &[Attempt], now: Duration) -> Duration {

@@ -10,10 +10,19 @@
 
 pub mod client;
 pub mod cluster;
+pub mod demo;
 pub mod error;
+pub mod evidence;
+pub mod experiment;
+pub mod faults;
+pub mod health;
 pub mod layout;
 pub mod measure;
+pub mod observe;
 pub mod paths;
 pub mod protocol;
+pub mod report;
 pub mod run;
+pub mod screen;
+pub mod series;
 pub mod wait;

@@ -82,6 +82,21 @@ fn what_failed_before_the_fault_or_after_the_end_does_not_count() {
 }
 
 #[test]
+fn an_order_counts_from_the_last_good_write() {
+    let mut history = beats(0, 5000);
+    history.push(refused(5000, 5000));
+    history.extend(beats(6000, 9000));
+    // Ordered at 3000; the last good write was answered at 4955.
+    assert_eq!(last_good_write(&history, ms(3000), ms(9000)), ms(4955));
+    assert_eq!(last_good_write(&beats(0, 5000), ms(3000), ms(9000)), ms(3000));
+    // An interruption that was over before the order is not its doing.
+    assert_eq!(last_good_write(&history, ms(7000), ms(9000)), ms(7000));
+    let mut paused = beats(0, 5000);
+    paused.extend(beats(5700, 9000));
+    assert_eq!(last_good_write(&paused, ms(3000), ms(9000)), ms(4955));
+}
+
+#[test]
 fn good_for_starts_anew_after_each_interruption() {
     let mut history = beats(0, 3000);
     assert_eq!(good_for(&history, ms(3000)), ms(2995));

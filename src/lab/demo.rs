@@ -1,0 +1,191 @@
+//! `quorate-lab demo`: the first thing that a new user sees. Shows a cluster, breaks its primary twice,
+//! and says what it cost.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use super::client::Client;
+use super::cluster::Cluster;
+use super::error::{LabError, Result};
+use super::experiment::{self, Audience, Plan, endpoints};
+use super::faults::{self, Target};
+use super::health::wait_whole;
+use super::observe::Observation;
+use super::report::{self, RunResult};
+use super::screen::{Pulse, Style, render, roles};
+use super::wait::{OnInterrupt, pause};
+
+/// A cluster that was just brought up.
+const WHOLE: Duration = Duration::from_secs(120);
+/// How long the healthy cluster is shown.
+const SHOW: Duration = Duration::from_secs(5);
+
+/// The two faults of the demo, each with what a newcomer should know.
+const ACTS: [(&str, &str); 2] = [
+    ("postgres-kill", "Every PostgreSQL process of the primary is killed (kill -9)"),
+    ("power-off", "The primary's node loses its power, and gets it back later"),
+];
+
+/// Shows the cluster and breaks it. Returns the complaints of the verdict: empty when all went well.
+///
+/// # Errors
+/// When the cluster is not whole in the beginning, or Ctrl-C was pressed.
+pub fn play(cluster: &Cluster, style: Style) -> Result<Vec<String>> {
+    let info = cluster.info()?;
+    wait_whole(cluster, WHOLE, OnInterrupt::Stop)?;
+    println!("\n1. A healthy cluster: each row is written through the primary's float IP every 50 ms");
+    println!("   and read back through the standby's.\n");
+    show(cluster, style)?;
+    let mut results: Vec<RunResult> = Vec::new();
+    for (number, (name, what)) in (2..).zip(ACTS) {
+        println!("\n{number}. {what}.\n");
+        let plan = Plan {
+            fault: faults::by_name(name)?,
+            target: Target::Primary,
+            target_word: "primary".to_owned(),
+            run: 1,
+            draw: 0,
+            evidence: None,
+        };
+        let mut stage = Stage::new(style);
+        let result = experiment::run(cluster, &info, &plan, &mut stage)?;
+        println!("{}", outcome(&result));
+        let failed = result.failed.is_some();
+        results.push(result);
+        if failed {
+            break;
+        }
+    }
+    println!("\nIn the end:\n");
+    println!("{}", report::table(&results));
+    Ok(report::verdict(&results))
+}
+
+fn show(cluster: &Cluster, style: Style) -> Result<()> {
+    let client = Client::start(endpoints(cluster)?, "watch_", Duration::from_secs(30))?;
+    let mut frame = Frame::new(style);
+    let end = Instant::now() + SHOW;
+    loop {
+        pause(Duration::from_secs(1), OnInterrupt::Stop)?;
+        // Plain output is one picture, not five nearly equal ones.
+        if style == Style::Terminal || Instant::now() >= end {
+            frame.draw(&render(&Observation::take(cluster)?, &Pulse::of(&client)));
+        }
+        if Instant::now() >= end {
+            return Ok(());
+        }
+    }
+}
+
+/// What a run cost, in a sentence for people.
+fn outcome(result: &RunResult) -> String {
+    if let Some(reason) = &result.failed {
+        return format!("   This went wrong: {reason}");
+    }
+    let outage = result.outage_ms.unwrap_or_default();
+    let lost = match result.lost_acked {
+        Some(lost) => format!("{lost} of {} acknowledged writes lost", result.acked),
+        None => "it is not known what was lost".to_owned(),
+    };
+    format!(
+        "   => {}.{} s without writes; {lost}; two primaries: {} ms.\n   => The old primary, {}: {}.",
+        outage / 1000,
+        outage % 1000 / 100,
+        result.two_primaries_ms,
+        result.node,
+        result.old_primary
+    )
+}
+
+/// A picture that replaces the one before it on a terminal.
+struct Frame {
+    style: Style,
+    height: usize,
+}
+
+impl Frame {
+    fn new(style: Style) -> Self {
+        Self { style, height: 0 }
+    }
+
+    fn draw(&mut self, picture: &str) {
+        let mut out = std::io::stdout().lock();
+        if self.style == Style::Terminal && self.height > 0 {
+            let _ = write!(out, "\x1b[{}A\x1b[J", self.height);
+        }
+        let _ = write!(out, "{picture}");
+        let _ = out.flush();
+        self.height = picture.lines().count();
+    }
+
+    /// What follows is written below the picture, which stays.
+    fn keep(&mut self) {
+        self.height = 0;
+    }
+}
+
+/// Shows a run: its steps, and a picture of the cluster whenever roles change (plain) or all the time.
+struct Stage {
+    started: Instant,
+    frame: Frame,
+    roles: String,
+}
+
+impl Stage {
+    fn new(style: Style) -> Self {
+        Self { started: Instant::now(), frame: Frame::new(style), roles: String::new() }
+    }
+}
+
+impl Audience for Stage {
+    fn say(&mut self, line: &str) {
+        self.frame.keep();
+        println!("   {:5.1} s  {line}", self.started.elapsed().as_secs_f32());
+    }
+
+    fn look(&mut self, seen: &Observation, pulse: &Pulse) {
+        let now = roles(seen);
+        match self.frame.style {
+            Style::Terminal => self.frame.draw(&render(seen, pulse)),
+            Style::Plain if now != self.roles => self.frame.draw(&render(seen, pulse)),
+            Style::Plain => {}
+        }
+        self.roles = now;
+    }
+}
+
+/// Brings a cluster up, plays the demo on it and removes it, whatever happens.
+///
+/// # Errors
+/// When the cluster can't be brought up, or the demo failed.
+pub fn run(up: impl FnOnce() -> Result<Cluster>, style: Style) -> Result<Vec<String>> {
+    let cluster = Downed(up()?);
+    let complaints = play(&cluster.0, style)?;
+    println!("Removing the cluster …");
+    Ok(complaints)
+}
+
+/// Takes the cluster down when the demo ends, fails or is interrupted.
+struct Downed(Cluster);
+
+impl Drop for Downed {
+    fn drop(&mut self) {
+        match self.0.down() {
+            // Gone already is as good.
+            Ok(()) | Err(LabError::NoSuchCluster(_)) => {}
+            Err(e) => eprintln!("the cluster can't be removed: {e}; try: quorate-lab down --all"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_acts_are_known_faults() {
+        for (name, _) in ACTS {
+            assert!(faults::by_name(name).is_ok(), "{name}");
+        }
+    }
+}

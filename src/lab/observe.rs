@@ -1,0 +1,186 @@
+//! What the lab sees of a cluster at one moment: machines, Pacemaker's view, each PostgreSQL.
+
+use std::time::Duration;
+
+use super::cluster::Cluster;
+use super::error::Result;
+use super::layout::RESOURCE;
+use super::protocol::{NodeInfo, NodeKind, Power};
+use crate::cluster::crm_mon::{self, Role, Status};
+
+/// For one question to one PostgreSQL: a frozen one does not answer at all.
+const SQL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// All in one line: in recovery, LSN, timeline, streaming standbys, where a standby streams from.
+const SQL: &str = "SELECT pg_is_in_recovery(), \
+    CASE WHEN pg_is_in_recovery() THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) \
+         ELSE pg_current_wal_lsn() END, \
+    (SELECT timeline_id FROM pg_control_checkpoint()), \
+    (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'), \
+    (SELECT sender_host FROM pg_stat_wal_receiver WHERE status = 'streaming')";
+
+/// What a PostgreSQL says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// It does not answer, and why.
+    Silent(String),
+    /// It answers.
+    Answers {
+        /// Whether it is a standby.
+        in_recovery: bool,
+        /// Written (primary), received or replayed (standby), as PostgreSQL prints it.
+        lsn: String,
+        /// Timeline of its newest checkpoint.
+        timeline: String,
+        /// How many standbys stream from it.
+        standbys: u32,
+        /// Host that it streams from.
+        upstream: Option<String>,
+    },
+}
+
+impl Database {
+    /// Reads psql's one line, columns parted by `|`.
+    fn parse(line: &str) -> Self {
+        let columns: Vec<&str> = line.trim().split('|').collect();
+        let &[in_recovery, lsn, timeline, standbys, upstream] = columns.as_slice() else {
+            return Self::Silent(format!("psql printed {line:?}"));
+        };
+        Self::Answers {
+            in_recovery: in_recovery == "t",
+            lsn: lsn.to_owned(),
+            timeline: timeline.to_owned(),
+            standbys: standbys.parse().unwrap_or(0),
+            upstream: Some(upstream.to_owned()).filter(|u| !u.is_empty()),
+        }
+    }
+}
+
+/// One node as seen.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The machine.
+    pub info: NodeInfo,
+    /// Its PostgreSQL; `None` on the witness and on a node without power.
+    pub database: Option<Database>,
+}
+
+/// Everything at one moment.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// The nodes, the witness last.
+    pub nodes: Vec<Seen>,
+    /// Pacemaker's view, from a node with quorum if there is one.
+    pub status: std::result::Result<Status, String>,
+}
+
+impl Observation {
+    /// Looks at everything; takes at most about 5 s when nodes do not answer.
+    ///
+    /// # Errors
+    /// When the lab's supervisor does not answer. Nodes that don't are part of the observation.
+    pub fn take(cluster: &Cluster) -> Result<Self> {
+        let infos = cluster.nodes()?;
+        // All at once: a node that does not answer costs its timeout, not the sum.
+        std::thread::scope(|scope| {
+            let asked: Vec<_> = infos
+                .iter()
+                .map(|info| {
+                    let alive = info.kind == NodeKind::Database && info.power == Power::On;
+                    let database = alive.then(|| scope.spawn(|| ask_database(cluster, &info.name)));
+                    let status = alive.then(|| scope.spawn(|| ask_pacemaker(cluster, &info.name)));
+                    (info, database, status)
+                })
+                .collect();
+            let mut nodes = Vec::new();
+            let mut views = Vec::new();
+            for (info, database, status) in asked {
+                let database = database.map(|thread| {
+                    thread.join().unwrap_or_else(|_| Database::Silent("the question panicked".to_owned()))
+                });
+                nodes.push(Seen { info: info.clone(), database });
+                views.extend(status.and_then(|thread| thread.join().ok()));
+            }
+            Ok(Self { nodes, status: best_view(views) })
+        })
+    }
+
+    /// The node that Pacemaker has promoted; `None` when there is none, or more than one.
+    #[must_use]
+    pub fn primary(&self) -> Option<&str> {
+        match self.status.as_ref().ok()?.nodes_with_role(RESOURCE, &Role::Promoted).as_slice() {
+            [one] => Some(one),
+            _ => None,
+        }
+    }
+
+    /// The first node that Pacemaker runs as a standby.
+    #[must_use]
+    pub fn standby(&self) -> Option<&str> {
+        self.status.as_ref().ok()?.nodes_with_role(RESOURCE, &Role::Unpromoted).first().copied()
+    }
+
+    /// The database nodes.
+    pub fn databases(&self) -> impl Iterator<Item = &Seen> {
+        self.nodes.iter().filter(|n| n.info.kind == NodeKind::Database)
+    }
+}
+
+/// An isolated node also answers, with its own lonely view: the one with quorum counts.
+fn best_view(views: Vec<std::result::Result<Status, String>>) -> std::result::Result<Status, String> {
+    let mut best = Err("no database node is powered on".to_owned());
+    for view in views {
+        match (&best, view) {
+            (_, Ok(status)) if status.quorate == Some(true) => return Ok(status),
+            (Err(_), view) => best = view,
+            (Ok(_), _) => {}
+        }
+    }
+    best
+}
+
+fn ask_pacemaker(cluster: &Cluster, node: &str) -> std::result::Result<Status, String> {
+    let xml = cluster.crm_mon_from(node).map_err(|e| e.to_string())?;
+    crm_mon::parse(&xml).map_err(|e| e.to_string())
+}
+
+fn ask_database(cluster: &Cluster, node: &str) -> Database {
+    let argv = ["runuser", "-u", "postgres", "--", "psql", "-XAtq", "-d", "postgres", "-c", SQL];
+    match cluster.exec(node, &argv, SQL_TIMEOUT).and_then(|out| out.success("psql")) {
+        Ok(line) => Database::parse(&line),
+        Err(e) => Database::Silent(e.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_psql_is_read() {
+        assert_eq!(
+            Database::parse("f|0/5000148|3|1|\n"),
+            Database::Answers {
+                in_recovery: false,
+                lsn: "0/5000148".to_owned(),
+                timeline: "3".to_owned(),
+                standbys: 1,
+                upstream: None
+            }
+        );
+        assert!(matches!(
+            Database::parse("t|0/5000148|3|0|srv1"),
+            Database::Answers { in_recovery: true, upstream: Some(host), .. } if host == "srv1"
+        ));
+        assert!(matches!(Database::parse(""), Database::Silent(_)));
+    }
+
+    #[test]
+    fn the_view_with_quorum_counts() {
+        let lonely = Status { quorate: Some(false), ..Status::default() };
+        let whole = Status { quorate: Some(true), ..Status::default() };
+        assert_eq!(best_view(vec![Ok(lonely.clone()), Ok(whole.clone())]), Ok(whole));
+        assert_eq!(best_view(vec![Err("off".to_owned()), Ok(lonely.clone())]), Ok(lonely.clone()));
+        assert_eq!(best_view(vec![Ok(lonely.clone()), Err("off".to_owned())]), Ok(lonely));
+    }
+}

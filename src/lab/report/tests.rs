@@ -1,0 +1,115 @@
+use super::*;
+
+fn good(fault: &str) -> RunResult {
+    RunResult {
+        layout: "classic".to_owned(),
+        suite: "bookworm".to_owned(),
+        agent: "quorate".to_owned(),
+        timing: "default".to_owned(),
+        fault: fault.to_owned(),
+        target: "primary".to_owned(),
+        node: "srv1".to_owned(),
+        run: 1,
+        outage_ms: Some(2500),
+        interruption_ms: 2500,
+        interruption_healing_ms: 80,
+        acked: 500,
+        lost_acked: Some(0),
+        recovered: 0,
+        unexpected: 0,
+        two_primaries_ms: 0,
+        old_primary: "standby by itself".to_owned(),
+        human_help: Vec::new(),
+        whole_after_ms: Some(14_000),
+        failed: None,
+    }
+}
+
+#[test]
+fn a_good_result_passes() {
+    assert_eq!(verdict(&[good("postgres-kill"), good("power-off")]), Vec::<String>::new());
+}
+
+#[test]
+fn losing_acknowledged_writes_in_an_orderly_fault_fails() {
+    for fault in ["switchover", "shut-down", "postgres-kill", "a fault from the future"] {
+        let bad = RunResult { lost_acked: Some(1), ..good(fault) };
+        assert_eq!(verdict(&[bad]).len(), 1, "{fault}");
+    }
+}
+
+#[test]
+fn asynchronous_loss_is_reported_and_not_condemned() {
+    let lossy = RunResult { lost_acked: Some(3), ..good("power-off") };
+    assert_eq!(verdict(std::slice::from_ref(&lossy)), Vec::<String>::new());
+    assert!(table(&[lossy]).contains("    3  "));
+}
+
+#[test]
+fn each_bad_sign_fails() {
+    let bad = [
+        RunResult { two_primaries_ms: 1, ..good("power-off") },
+        RunResult { lost_acked: None, ..good("power-off") },
+        RunResult { outage_ms: None, ..good("power-off") },
+        RunResult { unexpected: 1, ..good("power-off") },
+        RunResult { failed: Some("never whole again".to_owned()), ..good("power-off") },
+        RunResult { human_help: vec!["pcs resource cleanup".to_owned()], ..good("power-off") },
+    ];
+    for result in bad {
+        assert_eq!(verdict(std::slice::from_ref(&result)).len(), 1, "{result:?}");
+    }
+    assert_eq!(verdict(&[]), ["nothing was tested"]);
+}
+
+#[test]
+fn a_diverged_old_primary_may_need_a_human() {
+    let refused = RunResult {
+        old_primary: "refused: diverged (timeline 3 forked at 0/5000000)".to_owned(),
+        human_help: vec!["pg_basebackup on srv1".to_owned()],
+        ..good("power-off")
+    };
+    assert_eq!(verdict(&[refused]), Vec::<String>::new());
+}
+
+#[test]
+fn the_table_counts_each_group_and_says_never() {
+    let results = [
+        RunResult { outage_ms: Some(1000), ..good("switchover") },
+        RunResult { outage_ms: Some(3000), old_primary: "primary again".to_owned(), ..good("switchover") },
+        RunResult { outage_ms: None, ..good("unlink") },
+    ];
+    let text = table(&results);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    assert!(lines[2].starts_with("switchover     primary      2     2.0    1.0    3.0"), "{text}");
+    assert!(lines[2].ends_with("1× standby by itself, 1× primary again"), "{text}");
+    assert!(lines[3].contains("never"), "{text}");
+}
+
+#[test]
+fn medians() {
+    assert_eq!(median(&[]), None);
+    assert_eq!(median(&[7]), Some(7));
+    assert_eq!(median(&[1, 3]), Some(2));
+    assert_eq!(median(&[1, 3, 9]), Some(3));
+}
+
+#[test]
+fn results_have_the_fields_that_others_read() {
+    let json = serde_json::to_value(good("unlink")).expect("serializes");
+    for field in [
+        "layout",
+        "suite",
+        "agent",
+        "fault",
+        "target",
+        "run",
+        "outage_ms",
+        "acked",
+        "lost_acked",
+        "two_primaries_ms",
+        "old_primary",
+    ] {
+        assert!(json.get(field).is_some(), "{field}");
+    }
+}

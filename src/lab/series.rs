@@ -1,0 +1,157 @@
+//! `quorate-lab test`: faults one after the other, each several times.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::cluster::Cluster;
+use super::error::{LabError, Result};
+use super::evidence;
+use super::experiment::{self, Audience, Plan};
+use super::faults::{self, Target};
+use super::observe::Observation;
+use super::report::{self, RunResult};
+use super::screen::{self, Pulse};
+use super::wait::interrupted;
+
+/// What to test.
+#[derive(Debug, Clone)]
+pub struct Series {
+    /// Names of faults, comma-separated, or `all`.
+    pub faults: String,
+    /// What they are to hit: primary, standby, random, witness or a node.
+    pub target: String,
+    /// How often each.
+    pub runs: u32,
+    /// Where results and evidence go.
+    pub report: std::path::PathBuf,
+    /// Seed of the chance; the same seed hits the same targets.
+    pub seed: u64,
+}
+
+/// Runs the series on a cluster that is up, prints a line a step and the table at the end. Returns the
+/// complaints: empty when it passed.
+///
+/// # Errors
+/// When a name is unknown, the report can't be written, or Ctrl-C was pressed.
+pub fn run(cluster: &Cluster, series: &Series) -> Result<Vec<String>> {
+    let faults = faults::parse_list(&series.faults)?;
+    std::fs::create_dir_all(&series.report)
+        .map_err(|source| LabError::File { path: series.report.clone(), source })?;
+    let info = cluster.info()?;
+    evidence::keep_journals(cluster);
+    println!(
+        "testing {} on {} with the agent {}: {} on {}, {} runs each, --seed {}",
+        info.layout, info.suite, info.agent, series.faults, series.target, series.runs, series.seed
+    );
+    let mut results: Vec<RunResult> = Vec::new();
+    let mut chance = Chance(series.seed);
+    let mut lines = Lines { started: Instant::now(), roles: String::new() };
+    for fault in faults {
+        for run in 1..=series.runs {
+            let target_word = series.target.clone();
+            let target = Target::parse(&target_word);
+            let evidence = series.report.join(format!("evidence-{}-{target_word}-{run}", fault.name));
+            let plan = Plan {
+                fault,
+                target,
+                target_word,
+                run,
+                draw: chance.draw(),
+                evidence: Some(evidence.clone()),
+            };
+            lines.say(&format!("--- {} {run} of {} ---", fault.name, series.runs));
+            let result = experiment::run(cluster, &info, &plan, &mut lines)?;
+            let complaints = report::verdict(std::slice::from_ref(&result));
+            for complaint in &complaints {
+                lines.say(&format!("BAD: {complaint}"));
+            }
+            if !complaints.is_empty() || result.lost_acked != Some(0) {
+                keep_evidence(cluster, &evidence, &mut lines);
+            }
+            let failed = result.failed.is_some();
+            results.push(result);
+            report::write_results(&series.report, &results)?;
+            if failed && !recover(cluster, &mut lines) {
+                lines.say("the cluster can't be brought back: the rest of the test is left out");
+                return finish(&series.report, &results);
+            }
+            if interrupted() {
+                return Err(LabError::Interrupted);
+            }
+        }
+    }
+    finish(&series.report, &results)
+}
+
+fn finish(dir: &Path, results: &[RunResult]) -> Result<Vec<String>> {
+    println!("\n{}", report::table(results));
+    println!("results: {}", dir.join("results.json").display());
+    Ok(report::verdict(results))
+}
+
+fn keep_evidence(cluster: &Cluster, dir: &Path, lines: &mut Lines) {
+    // A run that failed kept its own already, from before it was healed.
+    if dir.exists() {
+        return;
+    }
+    match evidence::collect(cluster, dir) {
+        Ok(()) => lines.say(&format!("evidence: {}", dir.display())),
+        Err(e) => lines.say(&format!("no evidence: {e}")),
+    }
+}
+
+/// After a run that failed: everything that a human would do, so that the next one can begin.
+fn recover(cluster: &Cluster, lines: &mut Lines) -> bool {
+    let primary = Observation::take(cluster)
+        .ok()
+        .and_then(|seen| seen.primary().map(str::to_owned))
+        .unwrap_or_default();
+    faults::bring_back(cluster, &primary, |line| lines.say(line)).is_ok()
+}
+
+/// A line a step, with the time since the beginning.
+struct Lines {
+    started: Instant,
+    roles: String,
+}
+
+impl Audience for Lines {
+    fn say(&mut self, line: &str) {
+        println!("{:8.1} s  {line}", self.started.elapsed().as_secs_f32());
+    }
+
+    fn look(&mut self, seen: &Observation, _: &Pulse) {
+        let now = screen::roles(seen);
+        if now != self.roles {
+            self.say(&now);
+            self.roles = now;
+        }
+    }
+}
+
+/// SplitMix64: enough chance to pick a node, and the same for the same seed everywhere.
+struct Chance(u64);
+
+impl Chance {
+    fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_draws_the_same() {
+        let (mut a, mut b) = (Chance(7), Chance(7));
+        let first: Vec<u64> = (0..100).map(|_| a.draw() % 2).collect();
+        let second: Vec<u64> = (0..100).map(|_| b.draw() % 2).collect();
+        assert_eq!(first, second);
+        assert!(first.contains(&0) && first.contains(&1));
+    }
+}
