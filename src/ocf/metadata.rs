@@ -1,0 +1,149 @@
+//! `meta-data`: the agent's description in XML, from the table of parameters.
+
+use std::io;
+
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+
+use super::action::Action;
+use super::params::{Change, Kind, PARAMS, Param, Presence, Uniqueness};
+
+/// One advised operation. Times in seconds.
+struct Advice {
+    action: Action,
+    timeout: u32,
+    interval: Option<u32>,
+    role: Option<&'static str>,
+}
+
+const fn advice(action: Action, timeout: u32) -> Advice {
+    Advice { action, timeout, interval: None, role: None }
+}
+
+/// The operations with the times that we advise. A start or a demotion may have to replay WAL; a monitor
+/// notices a frozen server within its own timeout.
+const OPERATIONS: &[Advice] = &[
+    advice(Action::Start, 60),
+    advice(Action::Stop, 60),
+    advice(Action::Promote, 30),
+    advice(Action::Demote, 120),
+    Advice { action: Action::Monitor, timeout: 5, interval: Some(3), role: Some("Promoted") },
+    Advice { action: Action::Monitor, timeout: 5, interval: Some(4), role: Some("Unpromoted") },
+    advice(Action::Notify, 20),
+    advice(Action::ReloadAgent, 20),
+    advice(Action::ValidateAll, 20),
+    advice(Action::MetaData, 5),
+];
+
+const SHORT: &str = "PostgreSQL with streaming replication, promotable";
+
+const LONG: &str = "Runs PostgreSQL 13 to 17 with streaming replication as a promotable clone (notify=true). Standbys \
+are scored by their state and position in the WAL, the most advanced one is elected, and a node that may lack \
+acknowledged commits is never promoted. A server that hangs is noticed and stopped. A crashed primary comes back as a \
+standby where its WAL did not diverge.";
+
+/// The whole document.
+///
+/// # Errors
+/// None in practice: it writes into memory.
+pub fn document() -> io::Result<String> {
+    let mut w = Writer::new_with_indent(Vec::new(), b' ', 2);
+    w.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    let agent = [("name", "postgres"), ("version", env!("CARGO_PKG_VERSION"))];
+    open(&mut w, "resource-agent", &agent)?;
+    text(&mut w, "version", &[], "1.1")?;
+    text(&mut w, "longdesc", &[("lang", "en")], LONG)?;
+    text(&mut w, "shortdesc", &[("lang", "en")], SHORT)?;
+    open(&mut w, "parameters", &[])?;
+    for p in PARAMS {
+        parameter(&mut w, p)?;
+    }
+    close(&mut w, "parameters")?;
+    open(&mut w, "actions", &[])?;
+    for operation in OPERATIONS {
+        let timeout = format!("{}s", operation.timeout);
+        let interval = operation.interval.map(|s| format!("{s}s"));
+        let mut attributes = vec![("name", operation.action.name()), ("timeout", timeout.as_str())];
+        attributes.extend(interval.as_deref().map(|s| ("interval", s)));
+        attributes.extend(operation.role.map(|r| ("role", r)));
+        empty(&mut w, "action", &attributes)?;
+    }
+    close(&mut w, "actions")?;
+    close(&mut w, "resource-agent")?;
+    let mut xml = String::from_utf8(w.into_inner()).map_err(io::Error::other)?;
+    xml.push('\n');
+    Ok(xml)
+}
+
+fn parameter(w: &mut Writer<Vec<u8>>, p: &Param) -> io::Result<()> {
+    let flag = |yes| if yes { "1" } else { "0" };
+    open(
+        w,
+        "parameter",
+        &[
+            ("name", p.name),
+            ("required", flag(p.presence == Presence::Required)),
+            ("unique", flag(p.uniqueness == Uniqueness::Unique)),
+            ("reloadable", flag(p.change == Change::Reloadable)),
+        ],
+    )?;
+    text(w, "longdesc", &[("lang", "en")], p.long)?;
+    text(w, "shortdesc", &[("lang", "en")], p.short)?;
+    let mut content = vec![("type", p.kind.name())];
+    if !p.default.is_empty() {
+        content.push(("default", p.default));
+    }
+    match p.kind {
+        Kind::Select(choices) => {
+            open(w, "content", &content)?;
+            for choice in choices {
+                empty(w, "option", &[("value", choice)])?;
+            }
+            close(w, "content")?;
+        }
+        Kind::String | Kind::Integer => empty(w, "content", &content)?,
+    }
+    close(w, "parameter")
+}
+
+fn element(name: &'static str, attributes: &[(&str, &str)]) -> BytesStart<'static> {
+    let mut start = BytesStart::new(name);
+    for attribute in attributes {
+        start.push_attribute(*attribute);
+    }
+    start
+}
+
+fn open(w: &mut Writer<Vec<u8>>, name: &'static str, attributes: &[(&str, &str)]) -> io::Result<()> {
+    w.write_event(Event::Start(element(name, attributes)))
+}
+
+fn close(w: &mut Writer<Vec<u8>>, name: &'static str) -> io::Result<()> {
+    w.write_event(Event::End(BytesEnd::new(name)))
+}
+
+fn empty(w: &mut Writer<Vec<u8>>, name: &'static str, attributes: &[(&str, &str)]) -> io::Result<()> {
+    w.write_event(Event::Empty(element(name, attributes)))
+}
+
+fn text(w: &mut Writer<Vec<u8>>, name: &'static str, attributes: &[(&str, &str)], s: &str) -> io::Result<()> {
+    open(w, name, attributes)?;
+    w.write_event(Event::Text(BytesText::new(s)))?;
+    close(w, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_every_parameter_and_action() {
+        let xml = document().unwrap();
+        for p in PARAMS {
+            assert!(xml.contains(&format!("<parameter name=\"{}\"", p.name)), "{}", p.name);
+        }
+        for a in Action::ALL {
+            assert!(xml.contains(&format!("<action name=\"{a}\"")), "{a}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `ocf/parameters.md`: the reference of the parameters, from their table.
+
+use super::params::{Change, Kind, PARAMS, Presence};
+
+/// The whole page, Markdown.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# Parameters of `ocf:quorate:postgres`\n\n\
+         Set them with `pcs resource create` or `pcs resource update`. Generated from `src/ocf/params.rs`.\n\n\
+         | parameter | default | type | a change |\n|---|---|---|---|\n",
+    );
+    for p in PARAMS {
+        let default = match (p.presence, p.default) {
+            (Presence::Required, _) => "required".to_owned(),
+            (Presence::Optional, "") => "derived".to_owned(),
+            (Presence::Optional, default) => format!("`{default}`"),
+        };
+        let kind = match p.kind {
+            Kind::Select(choices) => choices.join(", "),
+            kind => kind.name().to_owned(),
+        };
+        let change = match p.change {
+            Change::Reloadable => "takes effect at once",
+            Change::Restart => "restarts PostgreSQL",
+        };
+        page.push_str(&format!("| [`{0}`](#{0}) | {default} | {kind} | {change} |\n", p.name));
+    }
+    for p in PARAMS {
+        page.push_str(&format!("\n## {}\n\n{}. {}\n", p.name, p.short, p.long));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn has_a_section_for_every_parameter() {
+        let page = page();
+        assert!(PARAMS.iter().all(|p| page.contains(&format!("\n## {}\n", p.name))));
+    }
+}

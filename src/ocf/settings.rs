@@ -1,0 +1,324 @@
+//! The parameters, read and checked.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use super::environment::Environment;
+use super::exit_code::OcfCode;
+use super::params::{self, Kind};
+
+/// Every parameter of one resource. Values are usable; whether files and users exist is the start's business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    pub pgdata: PathBuf,
+    /// `None`: derived from PG_VERSION.
+    pub bindir: Option<PathBuf>,
+    pub config_file: PathBuf,
+    pub system_user: String,
+    pub pghost: PathBuf,
+    pub pgport: u16,
+    /// Further words of postgres's command line.
+    pub start_opts: Vec<String>,
+    /// `None`: no limit. Bytes.
+    pub maxlag: Option<u64>,
+    /// `None`: by the service, else `system_user`.
+    pub dbuser: Option<String>,
+    /// `None`: by the service, else `postgres`.
+    pub dbname: Option<String>,
+    pub dbservice: Option<String>,
+    /// Keywords of primary_conninfo without host and application_name.
+    pub replication_conninfo: String,
+    /// Node name → address for replication, where they differ.
+    pub addresses: BTreeMap<String, String>,
+    pub on_crash: OnCrash,
+    /// `None`: by the resource's name.
+    pub log_file: Option<PathBuf>,
+}
+
+/// What follows a crash of the primary's PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnCrash {
+    Restart,
+    Failover,
+}
+
+/// A parameter that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsError {
+    pub parameter: &'static str,
+    pub value: Option<String>,
+    pub cure: String,
+}
+
+impl SettingsError {
+    /// A parameter is the same on all nodes, so a wrong one is wrong everywhere.
+    pub const fn code(&self) -> OcfCode {
+        OcfCode::ErrConfigured
+    }
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            None => write!(f, "parameter {} is missing: {}", self.parameter, self.cure),
+            Some(value) => write!(f, "parameter {}={value:?} can't be used: {}", self.parameter, self.cure),
+        }
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+impl Settings {
+    /// For the actions that may refuse: every parameter must be right.
+    ///
+    /// # Errors
+    /// The first parameter that is missing or unusable.
+    pub fn strict(env: &Environment) -> Result<Settings, SettingsError> {
+        let (settings, mut problems) = Self::tolerant(env)?;
+        if problems.is_empty() { Ok(settings) } else { Err(problems.swap_remove(0)) }
+    }
+
+    /// For the actions that must work with what there is (`stop`, `monitor`, `notify`): an unusable value is
+    /// replaced by its default and reported. A mistake in a parameter must not turn a stop into a failure,
+    /// nor a healthy primary into a failed one.
+    ///
+    /// # Errors
+    /// Without a usable `pgdata` there is no instance to speak of.
+    pub fn tolerant(env: &Environment) -> Result<(Settings, Vec<SettingsError>), SettingsError> {
+        let mut read = Reader { env, problems: Vec::new() };
+        let pgdata = read.required_path("pgdata")?;
+        let pgport = read.port("pgport");
+        let settings = Settings {
+            config_file: read.path("config_file").unwrap_or_else(|| pgdata.join("postgresql.conf")),
+            bindir: read.path("bindir"),
+            system_user: read.user("system_user"),
+            pghost: read.path("pghost").unwrap_or_else(|| PathBuf::from("/var/run/postgresql")),
+            pgport,
+            start_opts: read.words("start_opts"),
+            maxlag: read.bytes("maxlag"),
+            dbuser: read.text("dbuser"),
+            dbname: read.text("dbname"),
+            dbservice: read.text("dbservice"),
+            replication_conninfo: read.conninfo("replication_conninfo", pgport),
+            addresses: read.pairs("addresses"),
+            on_crash: read.on_crash("on_crash"),
+            log_file: read.path("log_file"),
+            pgdata,
+        };
+        Ok((settings, read.problems))
+    }
+
+    /// Where replication reaches a node.
+    pub fn address_of<'a>(&'a self, node: &'a str) -> &'a str {
+        self.addresses.get(node).map_or(node, String::as_str)
+    }
+}
+
+struct Reader<'a> {
+    env: &'a Environment,
+    problems: Vec<SettingsError>,
+}
+
+impl Reader<'_> {
+    fn raw(&self, name: &'static str) -> Option<&str> {
+        debug_assert!(params::param(name).is_some(), "{name} is not in the table");
+        self.env.get(&format!("OCF_RESKEY_{name}")).map(|v| v.trim()).filter(|v| !v.is_empty())
+    }
+
+    fn reject(&mut self, parameter: &'static str, value: &str, cure: impl Into<String>) {
+        self.problems.push(SettingsError { parameter, value: Some(value.to_owned()), cure: cure.into() });
+    }
+
+    fn text(&mut self, name: &'static str) -> Option<String> {
+        let value = self.raw(name)?.to_owned();
+        if value.contains(['\n', '\r', '\0']) {
+            self.reject(name, &value, "give it as one line");
+            return None;
+        }
+        Some(value)
+    }
+
+    fn path(&mut self, name: &'static str) -> Option<PathBuf> {
+        let value = self.text(name)?;
+        if value.starts_with('/') {
+            return Some(PathBuf::from(value));
+        }
+        self.reject(name, &value, "give an absolute path, beginning with /");
+        None
+    }
+
+    fn required_path(&mut self, name: &'static str) -> Result<PathBuf, SettingsError> {
+        match self.path(name) {
+            Some(path) => Ok(path),
+            None => Err(self.problems.pop().unwrap_or(SettingsError {
+                parameter: name,
+                value: None,
+                cure: format!(
+                    "set it, as in: pcs resource update RESOURCE {name}=/var/lib/postgresql/15/main"
+                ),
+            })),
+        }
+    }
+
+    fn port(&mut self, name: &'static str) -> u16 {
+        let Some(value) = self.text(name) else { return 5432 };
+        match value.parse::<u16>() {
+            Ok(port) if port > 0 => port,
+            _ => {
+                self.reject(name, &value, "give a port from 1 to 65535");
+                5432
+            }
+        }
+    }
+
+    fn bytes(&mut self, name: &'static str) -> Option<u64> {
+        let value = self.text(name)?;
+        match value.parse::<u64>() {
+            Ok(0) => None,
+            Ok(bytes) => Some(bytes),
+            Err(_) => {
+                self.reject(name, &value, "give a number of bytes without a unit, 0 for no limit");
+                None
+            }
+        }
+    }
+
+    fn user(&mut self, name: &'static str) -> String {
+        let value = self.text(name).unwrap_or_else(|| "postgres".into());
+        if value == "root" || value.contains([':', '/', ' ']) {
+            self.reject(
+                name,
+                &value,
+                "give the system user who owns pgdata; PostgreSQL refuses to run as root",
+            );
+            return "postgres".into();
+        }
+        value
+    }
+
+    fn words(&mut self, name: &'static str) -> Vec<String> {
+        let Some(value) = self.text(name) else { return Vec::new() };
+        match shlex::split(&value) {
+            Some(words) => words,
+            None => {
+                self.reject(name, &value, "close the open quote");
+                Vec::new()
+            }
+        }
+    }
+
+    fn conninfo(&mut self, name: &'static str, port: u16) -> String {
+        let default = format!("user=replicator port={port}");
+        let Some(value) = self.text(name) else { return default };
+        match crate::pg::conninfo::Conninfo::parse(&value) {
+            Ok(parsed) if parsed.get("host").is_some() || parsed.get("application_name").is_some() => {
+                self.reject(name, &value, "leave out host and application_name: the agent sets them");
+                default
+            }
+            Ok(_) => value,
+            Err(error) => {
+                self.reject(
+                    name,
+                    &value,
+                    format!("give keyword=value pairs as in primary_conninfo ({error})"),
+                );
+                default
+            }
+        }
+    }
+
+    fn pairs(&mut self, name: &'static str) -> BTreeMap<String, String> {
+        let Some(value) = self.text(name) else { return BTreeMap::new() };
+        let pairs: Option<BTreeMap<String, String>> = value
+            .split_whitespace()
+            .map(|word| {
+                let (node, address) = word.split_once('=')?;
+                (!node.is_empty() && !address.is_empty()).then(|| (node.to_owned(), address.to_owned()))
+            })
+            .collect();
+        match pairs {
+            Some(pairs) => pairs,
+            None => {
+                self.reject(name, &value, "give pairs node=address, separated by blanks");
+                BTreeMap::new()
+            }
+        }
+    }
+
+    fn on_crash(&mut self, name: &'static str) -> OnCrash {
+        let Some(value) = self.text(name) else { return OnCrash::Restart };
+        match value.as_str() {
+            "restart" => OnCrash::Restart,
+            "failover" => OnCrash::Failover,
+            _ => {
+                let choices = match params::param(name).map(|p| p.kind) {
+                    Some(Kind::Select(choices)) => choices.join(" or "),
+                    _ => String::new(),
+                };
+                self.reject(name, &value, format!("give {choices}"));
+                OnCrash::Restart
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> Environment {
+        pairs.iter().map(|(k, v)| (format!("OCF_RESKEY_{k}"), v.to_string())).collect()
+    }
+
+    #[test]
+    fn pgdata_alone_is_enough() {
+        let s = Settings::strict(&env(&[("pgdata", "/d")])).unwrap();
+        assert_eq!(s.config_file, PathBuf::from("/d/postgresql.conf"));
+        assert_eq!((s.pgport, s.maxlag, s.on_crash), (5432, None, OnCrash::Restart));
+        assert_eq!(s.replication_conninfo, "user=replicator port=5432");
+        assert_eq!(s.address_of("srv1"), "srv1");
+    }
+
+    #[test]
+    fn every_bad_value_names_parameter_value_and_cure() {
+        let bad = [
+            ("pgdata", "relative/path"),
+            ("bindir", "bin"),
+            ("config_file", "postgresql.conf"),
+            ("system_user", "root"),
+            ("pghost", "localhost"),
+            ("pgport", "0"),
+            ("pgport", "65536"),
+            ("start_opts", "-c 'a"),
+            ("maxlag", "16MB"),
+            ("replication_conninfo", "host=srv1 user=r"),
+            ("addresses", "srv1"),
+            ("on_crash", "panic"),
+            ("log_file", "log"),
+        ];
+        for (name, value) in bad {
+            let mut pairs = vec![("pgdata", "/d")];
+            pairs.retain(|(n, _)| *n != name);
+            pairs.push((name, value));
+            let error = Settings::strict(&env(&pairs)).unwrap_err();
+            assert_eq!((error.parameter, error.value.as_deref()), (name, Some(value)));
+            assert!(!error.cure.is_empty());
+            assert_eq!(error.code(), OcfCode::ErrConfigured);
+        }
+    }
+
+    #[test]
+    fn a_missing_pgdata_is_named_with_the_cure() {
+        let text = Settings::strict(&env(&[("pgdata", " ")])).unwrap_err().to_string();
+        assert!(text.contains("pgdata") && text.contains("pcs resource update"), "{text}");
+    }
+
+    #[test]
+    fn tolerance_keeps_the_rest() {
+        let (s, problems) =
+            Settings::tolerant(&env(&[("pgdata", "/d"), ("pgport", "x"), ("maxlag", "5")])).unwrap();
+        assert_eq!((s.pgport, s.maxlag), (5432, Some(5)));
+        assert_eq!(problems.len(), 1);
+    }
+}
