@@ -1,3 +1,4 @@
 //! What the cluster says, as values: parsers and types, no side effects.
 
+pub mod attributes;
 pub mod crm_mon;
