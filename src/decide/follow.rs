@@ -1,0 +1,146 @@
+//! Whom a standby follows, and whether it still can.
+
+use crate::cluster::crm_mon::{Role, Status};
+use crate::ocf::Settings;
+use crate::pg::conninfo::{Conninfo, ConninfoError};
+use crate::pg::history::{Divergence, History, divergence};
+use crate::pg::timeline::WalPosition;
+
+use super::score::{Attendance, ClusterFacts, Upstream, Vouched};
+
+/// The node attribute by which an operator vouches for a node's data.
+pub fn vouch_attribute(resource: &str) -> String {
+    format!("quorate-vouch-{resource}")
+}
+
+/// What the cluster's status means for an instance on `node`.
+///
+/// A promoted instance whose last action failed, or whose node is not a clean member, is no primary to follow: it
+/// is about to be recovered or fenced, and standbys must stay candidates.
+pub fn cluster_facts(
+    status: &Status,
+    settings: &Settings,
+    resource: &str,
+    node: &str,
+    expected: Option<usize>,
+) -> ClusterFacts {
+    let healthy = |name: &str| status.node(name).is_some_and(|n| n.online && !n.unclean);
+    let primary = status
+        .instances_of(resource)
+        .filter(|i| i.role == Role::Promoted && !i.failed)
+        .flat_map(|i| i.nodes.iter())
+        .find(|name| *name != node && healthy(name))
+        .map(|name| Upstream { node: name.clone(), host: settings.address_of(name).to_owned() });
+    let mut running: Vec<&str> = status
+        .instances_of(resource)
+        .filter(|i| matches!(i.role, Role::Promoted | Role::Unpromoted | Role::Started))
+        .flat_map(|i| i.nodes.iter().map(String::as_str))
+        .filter(|name| healthy(name))
+        .collect();
+    running.push(node);
+    running.sort_unstable();
+    running.dedup();
+    let vouched = status
+        .attributes
+        .get(node)
+        .and_then(|attributes| attributes.get(&vouch_attribute(resource)))
+        .is_some_and(|value| value == "1");
+    ClusterFacts {
+        primary,
+        everybody: match expected {
+            None => Attendance::Unknown,
+            Some(expected) if running.len() >= expected => Attendance::All,
+            Some(expected) => Attendance::Missing { running: running.len(), expected },
+        },
+        vouched: if vouched { Vouched::Yes } else { Vouched::No },
+    }
+}
+
+/// The primary_conninfo of a standby on `node` that follows `host`.
+///
+/// # Errors
+/// When the parameter replication_conninfo can't be read.
+pub fn primary_conninfo(settings: &Settings, node: &str, host: &str) -> Result<String, ConninfoError> {
+    Ok(Conninfo::parse(&settings.replication_conninfo)?
+        .with("host", host)
+        .with("application_name", node)
+        .to_string())
+}
+
+/// Whether a primary_conninfo already leads to `host`, as this node.
+pub fn leads_to(primary_conninfo: &str, wanted: &str) -> bool {
+    let pairs = |text: &str| {
+        Conninfo::parse(text).map(|c| {
+            let mut pairs: Vec<(String, String)> =
+                c.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+            pairs.sort();
+            pairs
+        })
+    };
+    matches!((pairs(primary_conninfo), pairs(wanted)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// Whether a standby at `own` left the line of WAL that one of the histories in its pg_wal describes. The WAL
+/// receiver fetches the history of the primary's timeline before it streams, so a diverged standby has it.
+///
+/// Says what is wrong and what to do, naming both timelines and positions.
+pub fn diverged(own: WalPosition, histories: &[History], source: &str) -> Option<String> {
+    let newest = histories.iter().filter(|h| h.timeline() > own.timeline).max_by_key(|h| h.timeline())?;
+    let cure = format!(
+        "Keep a copy of pgdata if that WAL matters, rewind or clone this node from {source} (pg_rewind, pg_basebackup), \
+         then: pcs resource cleanup"
+    );
+    match divergence(own, newest) {
+        Divergence::InLine => None,
+        Divergence::Diverged { own, newer, fork, bytes_past } => Some(format!(
+            "the data diverged: this node has WAL up to {} on timeline {}, but timeline {newer} left it at {fork}; {bytes_past} \
+             bytes here were never replicated. {cure}",
+            own.lsn, own.timeline
+        )),
+        Divergence::Unrelated { own, newer } => Some(format!(
+            "the data diverged: this node is at {} on timeline {}, which is not an ancestor of timeline {newer}. {cure}",
+            own.lsn, own.timeline
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::*;
+    use super::*;
+
+    fn history(tli: u32, text: &str) -> History {
+        History::parse(timeline(tli), text).unwrap()
+    }
+
+    #[test]
+    fn divergence_names_both_timelines_and_positions() {
+        let h = [history(2, "1\t0/5000060\tno recovery target specified\n")];
+        assert_eq!(diverged(position(1, 0x500_0060), &h, "srv2"), None);
+        let text = diverged(position(1, 0x500_0148), &h, "srv2").unwrap();
+        for part in ["0/5000148", "timeline 1", "timeline 2", "0/5000060", "232 bytes", "srv2", "pg_rewind"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_timeline_that_is_no_ancestor_diverged_too() {
+        let h = [history(3, "1\t0/5000060\tx\n")];
+        assert!(diverged(position(2, 1), &h, "srv2").unwrap().contains("not an ancestor"));
+    }
+
+    #[test]
+    fn histories_of_the_past_do_not_matter() {
+        let h = [history(2, "1\t0/5000060\tx\n")];
+        assert_eq!(diverged(position(2, 0x600_0000), &h, "srv2"), None);
+        assert_eq!(diverged(position(3, 0x600_0000), &h, "srv2"), None);
+    }
+
+    #[test]
+    fn the_order_of_keywords_does_not_matter() {
+        assert!(leads_to("host=a user=b", "user=b  host='a'"));
+        assert!(!leads_to("host=a user=b", "host=c user=b"));
+        assert!(!leads_to("", "host=c"));
+        assert!(!leads_to("broken", "host=c"));
+    }
+}

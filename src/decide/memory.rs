@@ -1,0 +1,111 @@
+//! What the agent remembers between two calls. It lives in a file under `HA_RSCTMP`, which a reboot empties.
+
+use serde::{Deserialize, Serialize};
+
+use crate::pg::lsn::Lsn;
+use crate::pg::timeline::Timeline;
+
+/// Milliseconds since boot (`CLOCK_BOOTTIME`).
+pub type Millis = u64;
+
+/// Remembered from call to call. Losing it is safe: everything begins unproven.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// Which run of Pacemaker this belongs to: transient attributes, and with them our score, are gone with it.
+    pub run: Option<PacemakerRun>,
+    pub standing: Standing,
+    /// The score that we wrote last, and when.
+    pub score: Option<i32>,
+    pub score_written: Option<Millis>,
+    /// The host that we stream from, once the cluster confirmed that it is the primary.
+    pub upstream: Option<String>,
+    /// Since when we do not stream although a primary is there.
+    pub detached: Option<Millis>,
+    /// The furthest position of a primary that we ever heard of.
+    pub primary_end: Option<Lsn>,
+    /// The timeline of the last WAL that we received.
+    pub timeline: Option<Timeline>,
+    /// On a primary: who else had every acknowledged commit when we last looked.
+    pub safety: Safety,
+    /// Whether the instance was a primary when it last ran, as the control file told at start.
+    pub former: Former,
+    /// When the scores of the others were last compared with their order.
+    pub ranked: Option<Millis>,
+    /// The complaint that was logged last, so that it is logged once.
+    pub complaint: Option<String>,
+}
+
+/// One life of `pacemaker-execd`, which starts every action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PacemakerRun {
+    pub pid: i32,
+    /// Field 22 of `/proc/PID/stat`, clock ticks since boot.
+    pub start_time: u64,
+}
+
+/// Whether this instance can know that it has every acknowledged commit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// Since Pacemaker runs here it neither was the primary nor streamed from it: another node may have gone on.
+    #[default]
+    Unproven,
+    /// It was the primary, or streamed from the primary, in this run of Pacemaker.
+    Current,
+}
+
+/// Whether somebody besides the primary has every acknowledged commit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Safety {
+    #[default]
+    Alone,
+    /// A synchronous standby was attached: no commit is acknowledged without it.
+    Synchronous,
+}
+
+/// What the control file said before the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Former {
+    #[default]
+    Standby,
+    Primary,
+}
+
+impl Memory {
+    /// What of this is still true in the run of Pacemaker that called us. `None`: not called by Pacemaker.
+    pub fn in_run(self, run: Option<PacemakerRun>) -> Memory {
+        match run {
+            Some(now) if self.run != Some(now) => {
+                Memory { run: Some(now), former: self.former, timeline: self.timeline, ..Memory::default() }
+            }
+            _ => self,
+        }
+    }
+
+    /// The server was started or stopped, or roles changed: what we saw of its stream is old.
+    pub fn forget_stream(&mut self) {
+        self.upstream = None;
+        self.detached = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_run_of_pacemaker_makes_everything_unproven() {
+        let run = |pid| PacemakerRun { pid, start_time: 7 };
+        let memory = Memory {
+            run: Some(run(1)),
+            standing: Standing::Current,
+            score: Some(900),
+            former: Former::Primary,
+            ..Memory::default()
+        };
+        assert_eq!(memory.clone().in_run(Some(run(1))), memory);
+        assert_eq!(memory.clone().in_run(None), memory);
+        let later = memory.in_run(Some(run(2)));
+        assert_eq!((later.standing, later.score, later.former), (Standing::Unproven, None, Former::Primary));
+    }
+}

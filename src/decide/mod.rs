@@ -1,0 +1,19 @@
+//! The decisions, one file each. Pure: facts in, a verdict with its reason out; the shell in `agent` applies it
+//! and logs the reason once.
+
+pub mod crash;
+pub mod election;
+pub mod facts;
+pub mod follow;
+pub mod memory;
+pub mod monitor;
+pub mod notify;
+pub mod promote;
+pub mod rank;
+pub mod score;
+pub mod start;
+pub mod stop;
+pub mod table;
+
+#[cfg(test)]
+pub(crate) mod samples;

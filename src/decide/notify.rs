@@ -1,0 +1,80 @@
+//! What an instance does when another one is about to change, or changed.
+
+use crate::ocf::notify::{Notification, Operation, Phase};
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Write a checkpoint now, so that the shutdown has little left to write.
+    Checkpoint,
+    /// Publish our position for the election.
+    Vote,
+    /// Take our vote back: the next election must not count an old one.
+    Unvote,
+    /// Follow the new primary.
+    Follow(String),
+    /// Look at our score again.
+    Score,
+}
+
+/// The tasks of the instance on `node`, in order.
+pub fn tasks(notification: &Notification, node: &str) -> Vec<Task> {
+    let n = notification;
+    match (n.phase, n.operation) {
+        (Phase::Pre, Operation::Demote) if n.demoting.iter().any(|d| d == node) => vec![Task::Checkpoint],
+        (Phase::Pre, Operation::Promote) => vec![Task::Vote],
+        (Phase::Post, Operation::Promote) if n.promoting.iter().any(|p| p == node) => {
+            vec![Task::Unvote, Task::Score]
+        }
+        (Phase::Post, Operation::Promote) => {
+            let follow = n.primary_after().map(|primary| Task::Follow(primary.to_owned()));
+            follow.into_iter().chain([Task::Unvote, Task::Score]).collect()
+        }
+        // Everybody may be here now: the first promotion waits for that.
+        (Phase::Post, Operation::Start) => vec![Task::Score],
+        (Phase::Pre, Operation::Start | Operation::Stop | Operation::Demote)
+        | (Phase::Post, Operation::Stop | Operation::Demote) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ocf::Environment;
+
+    fn note(phase: &str, operation: &str) -> Notification {
+        let env: Environment = [
+            ("type", phase),
+            ("operation", operation),
+            ("promote_uname", "srv2"),
+            ("demote_uname", "srv1"),
+            ("promoted_uname", "srv1"),
+            ("unpromoted_uname", "srv2 srv3"),
+        ]
+        .iter()
+        .map(|(k, v)| (format!("OCF_RESKEY_CRM_meta_notify_{k}"), v.to_string()))
+        .collect();
+        Notification::from(&env).unwrap()
+    }
+
+    #[test]
+    fn a_switchover_from_srv1_to_srv2() {
+        assert_eq!(tasks(&note("pre", "demote"), "srv1"), [Task::Checkpoint]);
+        assert_eq!(tasks(&note("pre", "demote"), "srv2"), []);
+        for node in ["srv1", "srv2", "srv3"] {
+            assert_eq!(tasks(&note("pre", "promote"), node), [Task::Vote]);
+        }
+        assert_eq!(tasks(&note("post", "promote"), "srv2"), [Task::Unvote, Task::Score]);
+        for node in ["srv1", "srv3"] {
+            assert_eq!(
+                tasks(&note("post", "promote"), node),
+                [Task::Follow("srv2".into()), Task::Unvote, Task::Score]
+            );
+        }
+    }
+
+    #[test]
+    fn a_start_makes_everybody_look_at_its_score() {
+        assert_eq!(tasks(&note("post", "start"), "srv3"), [Task::Score]);
+    }
+}

@@ -1,0 +1,103 @@
+//! A standby becomes the primary: election, promotion, proof.
+
+use crate::pg::view::Answer;
+
+use super::facts::{Facts, Life, Pulse};
+
+/// How far a promotion has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Progress {
+    /// Not elected yet.
+    Begun,
+    /// The election is won.
+    Elected,
+    /// The postmaster was told.
+    Told,
+}
+
+/// The next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    Elect,
+    /// Tell the postmaster to promote.
+    Tell,
+    Wait(&'static str),
+    /// It says that it is a primary: prove that it takes a write.
+    Prove,
+    Fail(String),
+}
+
+/// Decides on a look.
+pub fn decide(facts: &Facts, progress: Progress, spent: bool) -> Step {
+    match (facts.life(), &facts.answer) {
+        (_, Some(Answer::Primary(_))) => Step::Prove,
+        (Life::Absent | Life::Leftovers, _) => {
+            Step::Fail("the server does not run; it has to be started as a standby first".into())
+        }
+        (Life::Unknown, _) => Step::Fail("the processes could not be looked at".into()),
+        (Life::Alive(Pulse::Stopped), _) => Step::Fail("the postmaster is stopped (SIGSTOP)".into()),
+        (Life::Alive(_), Some(Answer::Standby(_))) => match progress {
+            Progress::Begun => Step::Elect,
+            Progress::Elected => Step::Tell,
+            Progress::Told if spent => {
+                Step::Fail("the server was told to promote, but is still in recovery at our deadline".into())
+            }
+            Progress::Told => Step::Wait("replays what it received, then becomes the primary"),
+        },
+        (Life::Alive(_), _) if spent => {
+            Step::Fail(format!("the server does not tell its role at our deadline ({})", facts.word().text()))
+        }
+        (Life::Alive(_), _) => Step::Wait("the server does not tell its role yet"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::{Control, Process, Signal};
+    use super::*;
+    use crate::pg::view::{Rejection, StandbyView};
+
+    fn standby() -> Answer {
+        Answer::Standby(StandbyView {
+            received: None,
+            replayed: None,
+            receiver: None,
+            primary_conninfo: None,
+        })
+    }
+
+    #[test]
+    fn tells_the_server_only_after_an_election_and_only_a_standby() {
+        let answers =
+            [None, Some(Answer::Refused), Some(Answer::Rejects(Rejection::StartingUp)), Some(standby())];
+        let processes = [
+            Process::Absent,
+            Process::Leftovers(1),
+            Process::Alive(Pulse::Beating),
+            Process::Alive(Pulse::Stopped),
+            Process::Alive(Pulse::Stuck),
+            Process::Unknown("x".into()),
+        ];
+        for process in processes {
+            for answer in &answers {
+                for progress in [Progress::Begun, Progress::Elected, Progress::Told] {
+                    for spent in [false, true] {
+                        let facts = Facts {
+                            process: process.clone(),
+                            answer: answer.clone(),
+                            control: Control::Unknown(String::new()),
+                            signal: Signal::Present,
+                        };
+                        let step = decide(&facts, progress, spent);
+                        let row = format!("{facts:?} {progress:?} {spent} -> {step:?}");
+                        if step == Step::Tell {
+                            assert_eq!(progress, Progress::Elected, "{row}");
+                            assert!(matches!(answer, Some(Answer::Standby(_))), "{row}");
+                        }
+                        assert!(!(spent && matches!(step, Step::Wait(_))), "waits past the deadline: {row}");
+                    }
+                }
+            }
+        }
+    }
+}

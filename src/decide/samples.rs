@@ -1,0 +1,23 @@
+//! Values for the tests of the decisions.
+
+use crate::pg::lsn::Lsn;
+use crate::pg::timeline::{Timeline, WalPosition};
+use crate::pg::view::Receiver;
+
+pub fn timeline(n: u32) -> Timeline {
+    Timeline::new(n).expect("tests use timelines above 0")
+}
+
+pub fn position(tli: u32, lsn: u64) -> WalPosition {
+    WalPosition { timeline: timeline(tli), lsn: Lsn(lsn) }
+}
+
+pub fn receiver(host: &str, tli: u32, end: u64) -> Receiver {
+    Receiver {
+        status: "streaming".into(),
+        sender_host: Some(host.into()),
+        sender_port: Some(5432),
+        timeline: Some(timeline(tli)),
+        latest_end: Some(Lsn(end)),
+    }
+}

@@ -1,0 +1,416 @@
+//! The promotion score of this node's own instance.
+//!
+//! A score says whether an instance may be promoted, and coarsely in which order; which one is most advanced is
+//! settled by the election, on positions taken at that moment ([`super::election`]). So a score changes when a
+//! state changes, not with the load: under load nothing is written.
+
+use crate::pg::timeline::WalPosition;
+use crate::pg::view::Receiver;
+
+use super::memory::{Former, Memory, Millis, Safety, Standing};
+
+/// The score of the promoted instance: above every standby's, so that it stays.
+pub const PRIMARY: i32 = 1001;
+/// A primary that was demoted or restarted, as long as nobody is promoted.
+pub const FORMER_PRIMARY: i32 = 950;
+/// A standby that streams, or streamed when the primary vanished. The primary may refine it up to 1000.
+pub const STANDBY: i32 = 900;
+/// The first start of all instances: nobody was promoted yet, everybody is there to vote.
+pub const INITIAL: i32 = 500;
+/// Running, but not to be promoted. Below zero, so that rules like `master-pgsqld lt 0` see it.
+pub const WITHDRAWN: i32 = -1000;
+
+/// A standby may be without its stream this long while a primary is there, before it stops being a candidate. It
+/// bridges the time until Pacemaker notices that the primary itself has died; two of our own intervals come on top.
+pub const DETACHED_GRACE: Millis = 30_000;
+
+/// No second change of a score for reasons of lag within this time: at most one CIB write a minute under load.
+pub const LAG_REST: Millis = 60_000;
+
+/// A withdrawal in favour of a standby ends after this time if nobody was promoted.
+pub const YIELD_TIME: Millis = 15_000;
+
+/// What a standby looks at.
+#[derive(Debug, Clone)]
+pub struct StandbyFacts<'a> {
+    pub now: Millis,
+    /// Interval of our own monitor, 0 where called by something else.
+    pub interval: Millis,
+    pub position: Option<WalPosition>,
+    pub receiver: Option<&'a Receiver>,
+    /// Bytes.
+    pub maxlag: Option<u64>,
+    /// `None`: not asked yet, or no answer.
+    pub cluster: ClusterWord,
+}
+
+/// What the cluster says, when asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterWord {
+    NotAsked,
+    /// It could not be asked.
+    Silent,
+    Says(ClusterFacts),
+}
+
+/// The part of the cluster's status that a standby's decisions need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterFacts {
+    /// The other node whose instance is promoted and healthy, with the host that replication reaches it by.
+    pub primary: Option<Upstream>,
+    pub everybody: Attendance,
+    /// The operator vouches for this node's data (`quorate-vouch-<resource>=1`).
+    pub vouched: Vouched,
+}
+
+/// The primary to stream from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    pub node: String,
+    pub host: String,
+}
+
+/// Whether every instance that the clone should have is running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attendance {
+    All,
+    Missing { running: usize, expected: usize },
+    Unknown,
+}
+
+/// Whether the operator vouches for this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vouched {
+    Yes,
+    No,
+}
+
+/// What to do with the score.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScoreStep {
+    /// The decision depends on the cluster: ask it, then decide again.
+    AskCluster,
+    /// As it is; with a complaint where a standby is not what it should be.
+    Keep(Option<String>),
+    Set(i32, String),
+}
+
+/// Whether a WAL receiver is streaming.
+pub fn streams(receiver: Option<&Receiver>) -> bool {
+    receiver.is_some_and(|r| r.status == "streaming")
+}
+
+/// The score of a standby. Updates what is remembered of its stream.
+pub fn standby(memory: &mut Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
+    memory.safety = Safety::Alone;
+    let host = facts.receiver.and_then(|r| r.sender_host.as_deref());
+    if let Some(receiver) = facts.receiver {
+        memory.primary_end = memory.primary_end.max(receiver.latest_end);
+        memory.timeline = memory.timeline.max(receiver.timeline);
+    }
+    if streams(facts.receiver) {
+        memory.detached = None;
+        let confirmed = memory.upstream.is_some() && memory.upstream.as_deref() == host;
+        if confirmed {
+            return attached(memory, facts);
+        }
+        return match &facts.cluster {
+            ClusterWord::NotAsked => ScoreStep::AskCluster,
+            ClusterWord::Silent => {
+                ScoreStep::Keep(Some("the cluster could not be asked who is promoted".into()))
+            }
+            ClusterWord::Says(cluster) => match &cluster.primary {
+                Some(primary) if host.is_none_or(|h| h == primary.host) => {
+                    memory.upstream = host.map(str::to_owned);
+                    memory.standing = Standing::Current;
+                    memory.former = Former::Standby;
+                    attached(memory, facts)
+                }
+                Some(primary) => detached(memory, facts, &primary.node, Some(host.unwrap_or("?"))),
+                None => orphaned(memory, facts, cluster),
+            },
+        };
+    }
+    memory.upstream = None;
+    match &facts.cluster {
+        ClusterWord::NotAsked => ScoreStep::AskCluster,
+        ClusterWord::Silent => {
+            ScoreStep::Keep(Some("not streaming, and the cluster could not be asked".into()))
+        }
+        ClusterWord::Says(cluster) => match &cluster.primary {
+            Some(primary) => detached(memory, facts, &primary.node, None),
+            None => orphaned(memory, facts, cluster),
+        },
+    }
+}
+
+/// The lag behind the furthest position that a primary told us, in bytes.
+pub fn lag(memory: &Memory, position: Option<WalPosition>) -> Option<u64> {
+    Some(memory.primary_end?.saturating_bytes_since(position?.lsn))
+}
+
+/// Streams from the primary.
+fn attached(memory: &Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
+    let candidate = memory.score.is_some_and(|s| s > 0);
+    let rested = memory.score_written.is_none_or(|at| facts.now.saturating_sub(at) >= LAG_REST);
+    let Some(lag) = lag(memory, facts.position) else {
+        return if candidate {
+            ScoreStep::Keep(None)
+        } else {
+            ScoreStep::Set(WITHDRAWN, "streams, but its position is unknown".into())
+                .unless(memory.score == Some(WITHDRAWN))
+        };
+    };
+    match facts.maxlag {
+        Some(maxlag) if lag > maxlag => {
+            let reason = format!("streams, but is {lag} bytes behind the primary: more than maxlag={maxlag}");
+            if memory.score == Some(WITHDRAWN) {
+                ScoreStep::Keep(Some(reason))
+            } else {
+                ScoreStep::Set(WITHDRAWN, reason)
+            }
+        }
+        // Half of it before it counts again, or a standby at the edge would flap.
+        Some(maxlag) if memory.score == Some(WITHDRAWN) && (lag > maxlag / 2 || !rested) => {
+            ScoreStep::Keep(None)
+        }
+        _ if candidate && memory.score != Some(PRIMARY) => ScoreStep::Keep(None),
+        _ => ScoreStep::Set(STANDBY, format!("streams from the primary, {lag} bytes behind")),
+    }
+}
+
+/// A primary is there, and we do not stream from it.
+fn detached(
+    memory: &mut Memory,
+    facts: &StandbyFacts<'_>,
+    primary: &str,
+    instead: Option<&str>,
+) -> ScoreStep {
+    let since = *memory.detached.get_or_insert(facts.now);
+    let patience = DETACHED_GRACE + 2 * facts.interval;
+    let seconds = facts.now.saturating_sub(since) / 1000;
+    let what = match instead {
+        None => format!("does not stream from the primary {primary}"),
+        Some(host) => format!("streams from {host} instead of the primary {primary}"),
+    };
+    if memory.score == Some(WITHDRAWN) {
+        return ScoreStep::Keep(Some(what));
+    }
+    match memory.standing {
+        Standing::Unproven => ScoreStep::Set(WITHDRAWN, format!("{what} yet")),
+        Standing::Current if facts.now.saturating_sub(since) > patience => {
+            ScoreStep::Set(WITHDRAWN, format!("{what} since {seconds} s: it may lack commits"))
+        }
+        Standing::Current if memory.score.is_none_or(|s| s > STANDBY) => {
+            ScoreStep::Set(STANDBY, format!("{primary} is the primary now"))
+        }
+        Standing::Current => ScoreStep::Keep(Some(what)),
+    }
+}
+
+/// Nobody is promoted.
+fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFacts) -> ScoreStep {
+    memory.detached = None;
+    let score = match memory.former {
+        Former::Primary => FORMER_PRIMARY,
+        Former::Standby => STANDBY,
+    };
+    match memory.standing {
+        // Also the score of a primary that was restarted in place or demoted: as long as nobody else is promoted,
+        // it is the best candidate.
+        Standing::Current if memory.score.is_some_and(|s| s > 0) => ScoreStep::Keep(None),
+        Standing::Current => {
+            let age = memory.score_written.map(|at| facts.now.saturating_sub(at));
+            match (memory.score, memory.former) {
+                (Some(WITHDRAWN), Former::Standby) => {
+                    ScoreStep::Keep(Some("was no candidate when the primary vanished: it may lack commits".into()))
+                }
+                // It gave way to a synchronous standby after a crash, and nobody took over.
+                (Some(WITHDRAWN), Former::Primary) if age.is_some_and(|age| age < YIELD_TIME) => {
+                    ScoreStep::Keep(Some("gives way to a synchronous standby".into()))
+                }
+                _ => ScoreStep::Set(score, "nobody is promoted, and it was there when the last primary was".into()),
+            }
+        }
+        Standing::Unproven if cluster.vouched == Vouched::Yes => {
+            ScoreStep::Set(INITIAL, "nobody is promoted, and the operator vouches for this node".into())
+                .unless(memory.score == Some(INITIAL))
+        }
+        Standing::Unproven => match cluster.everybody {
+            Attendance::All => {
+                let score = match memory.former {
+                    Former::Primary => INITIAL + 50,
+                    Former::Standby => INITIAL,
+                };
+                ScoreStep::Set(score, "nobody is promoted, and every instance is here to vote".into())
+                    .unless(memory.score == Some(score))
+            }
+            Attendance::Missing { running, expected } => ScoreStep::Set(
+                WITHDRAWN,
+                format!(
+                    "nobody is promoted, and only {running} of {expected} instances run: a missing one may have later \
+                     commits. Start it, or vouch for this node's data with crm_attribute (see docs/agent.md, \"Cold start\")"
+                ),
+            )
+            .unless(memory.score == Some(WITHDRAWN)),
+            Attendance::Unknown => {
+                ScoreStep::Keep(Some("nobody is promoted, and the number of instances is unknown".into()))
+            }
+        },
+    }
+}
+
+impl ScoreStep {
+    /// Nothing to write where it stands already; the reason stays as a complaint for a withdrawn score.
+    fn unless(self, stands: bool) -> ScoreStep {
+        match self {
+            ScoreStep::Set(score, reason) if stands => ScoreStep::Keep((score < 0).then_some(reason)),
+            step => step,
+        }
+    }
+}
+
+/// The score of the promoted instance.
+pub fn promoted(memory: &mut Memory) -> ScoreStep {
+    memory.standing = Standing::Current;
+    memory.former = Former::Primary;
+    memory.forget_stream();
+    memory.primary_end = None;
+    ScoreStep::Set(PRIMARY, "promoted".into()).unless(memory.score == Some(PRIMARY))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::*;
+    use super::*;
+
+    fn cluster(primary: Option<&str>, everybody: Attendance) -> ClusterWord {
+        ClusterWord::Says(ClusterFacts {
+            primary: primary.map(|n| Upstream { node: n.into(), host: n.into() }),
+            everybody,
+            vouched: Vouched::No,
+        })
+    }
+
+    fn facts<'a>(now: Millis, receiver: Option<&'a Receiver>, cluster: ClusterWord) -> StandbyFacts<'a> {
+        StandbyFacts {
+            now,
+            interval: 16_000,
+            position: Some(position(2, 0x500)),
+            receiver,
+            maxlag: None,
+            cluster,
+        }
+    }
+
+    #[test]
+    fn the_first_stream_is_confirmed_by_the_cluster_then_nothing_is_asked_again() {
+        let mut m = Memory::default();
+        let r = receiver("srv1", 2, 0x500);
+        assert_eq!(standby(&mut m, &facts(1, Some(&r), ClusterWord::NotAsked)), ScoreStep::AskCluster);
+        let step = standby(&mut m, &facts(1, Some(&r), cluster(Some("srv1"), Attendance::All)));
+        assert!(matches!(step, ScoreStep::Set(STANDBY, _)));
+        m.score = Some(STANDBY);
+        for now in 2..100 {
+            let step = standby(&mut m, &facts(now * 16_000, Some(&r), ClusterWord::NotAsked));
+            assert_eq!(step, ScoreStep::Keep(None), "a steady state asks or writes");
+        }
+    }
+
+    #[test]
+    fn streaming_from_another_standby_proves_nothing() {
+        let mut m = Memory::default();
+        let r = receiver("srv2", 2, 0x500);
+        let step = standby(
+            &mut m,
+            &facts(1, Some(&r), cluster(None, Attendance::Missing { running: 2, expected: 3 })),
+        );
+        assert!(matches!(step, ScoreStep::Set(WITHDRAWN, _)), "{step:?}");
+        assert_eq!(m.standing, Standing::Unproven);
+    }
+
+    #[test]
+    fn the_score_stays_when_the_primary_vanishes() {
+        let mut m = Memory { standing: Standing::Current, score: Some(STANDBY), ..Memory::default() };
+        for now in [0, 10_000, 1_000_000] {
+            let step = standby(
+                &mut m,
+                &facts(now, None, cluster(None, Attendance::Missing { running: 1, expected: 2 })),
+            );
+            assert_eq!(step, ScoreStep::Keep(None));
+        }
+    }
+
+    #[test]
+    fn a_standby_without_a_stream_loses_its_score_while_a_primary_is_there() {
+        let mut m = Memory { standing: Standing::Current, score: Some(STANDBY), ..Memory::default() };
+        let at = |now| facts(now, None, cluster(Some("srv1"), Attendance::All));
+        assert!(matches!(standby(&mut m, &at(0)), ScoreStep::Keep(Some(_))));
+        assert!(matches!(standby(&mut m, &at(DETACHED_GRACE + 32_000)), ScoreStep::Keep(Some(_))));
+        assert!(matches!(standby(&mut m, &at(DETACHED_GRACE + 32_001)), ScoreStep::Set(WITHDRAWN, _)));
+        // The primary dies afterwards: still no candidate.
+        m.score = Some(WITHDRAWN);
+        let step = standby(&mut m, &facts(90_000, None, cluster(None, Attendance::All)));
+        assert!(matches!(step, ScoreStep::Keep(Some(_))), "{step:?}");
+    }
+
+    #[test]
+    fn a_lonely_cold_start_waits_for_the_others_or_the_operator() {
+        let mut m = Memory::default();
+        let alone = Attendance::Missing { running: 1, expected: 2 };
+        let step = standby(&mut m, &facts(1, None, cluster(None, alone)));
+        assert!(matches!(step, ScoreStep::Set(WITHDRAWN, _)), "{step:?}");
+        m.score = Some(WITHDRAWN);
+        let mut word = facts(1, None, cluster(None, alone));
+        if let ClusterWord::Says(c) = &mut word.cluster {
+            c.vouched = Vouched::Yes;
+        }
+        assert!(matches!(standby(&mut m, &word), ScoreStep::Set(INITIAL, _)));
+        let mut m = Memory { former: Former::Primary, ..Memory::default() };
+        let step = standby(&mut m, &facts(1, None, cluster(None, Attendance::All)));
+        assert!(matches!(step, ScoreStep::Set(550, _)), "the former primary first: {step:?}");
+    }
+
+    #[test]
+    fn maxlag_withdraws_once_and_rests() {
+        let mut m = Memory {
+            standing: Standing::Current,
+            score: Some(STANDBY),
+            score_written: Some(0),
+            upstream: Some("srv1".into()),
+            ..Memory::default()
+        };
+        let far = receiver("srv1", 2, 0x500 + 2000);
+        let mut f = facts(1_000, Some(&far), ClusterWord::NotAsked);
+        f.maxlag = Some(1000);
+        assert!(matches!(standby(&mut m, &f), ScoreStep::Set(WITHDRAWN, _)));
+        (m.score, m.score_written) = (Some(WITHDRAWN), Some(1_000));
+        assert!(matches!(standby(&mut m, &f), ScoreStep::Keep(Some(_))));
+        f.position = Some(position(2, 0x500 + 2000));
+        assert_eq!(standby(&mut m, &f), ScoreStep::Keep(None), "no second write within a minute");
+        f.now = 1_000 + LAG_REST;
+        assert!(matches!(standby(&mut m, &f), ScoreStep::Set(STANDBY, _)));
+    }
+
+    #[test]
+    fn the_promoted_writes_its_score_once() {
+        let mut m = Memory::default();
+        assert!(matches!(promoted(&mut m), ScoreStep::Set(PRIMARY, _)));
+        m.score = Some(PRIMARY);
+        assert_eq!(promoted(&mut m), ScoreStep::Keep(None));
+        assert_eq!(m.standing, Standing::Current);
+    }
+
+    #[test]
+    fn a_demoted_primary_is_no_higher_than_its_successor() {
+        let mut m = Memory {
+            standing: Standing::Current,
+            former: Former::Primary,
+            score: Some(PRIMARY),
+            ..Memory::default()
+        };
+        let r = receiver("srv2", 3, 0x500);
+        let step = standby(&mut m, &facts(1, Some(&r), cluster(Some("srv2"), Attendance::All)));
+        assert!(matches!(step, ScoreStep::Set(STANDBY, _)), "{step:?}");
+    }
+}

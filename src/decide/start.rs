@@ -1,0 +1,212 @@
+//! A start brings up a standby, always: who becomes primary is Pacemaker's decision, by `promote`.
+
+use std::time::Duration;
+
+use crate::ocf::OcfCode;
+use crate::pg::control_data::DbState;
+
+use super::facts::{Control, Facts, Life, Pulse, Signal, Word};
+use super::memory::Former;
+
+/// A standby without its stream counts as started after this time: the primary may be unreachable for reasons that
+/// are not this node's, and reads are served meanwhile.
+pub const STREAM_WAIT: Duration = Duration::from_secs(10);
+
+/// What to do before a server is launched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Before {
+    /// It runs already as it should.
+    Already(&'static str),
+    /// End what is left of an earlier server, then look again.
+    Clear(&'static str),
+    Launch,
+    /// A server is on its way up or down: look again.
+    Wait(&'static str),
+    Refuse(OcfCode, String),
+}
+
+/// Decides on what there is.
+pub fn before(facts: &Facts, spent: bool) -> Before {
+    match (facts.life(), facts.word()) {
+        (_, Word::Standby) => Before::Already("a standby runs already"),
+        (_, Word::Primary) => Before::Refuse(
+            OcfCode::ErrGeneric,
+            "a primary runs already, started by something else than Pacemaker; stop it, then: pcs resource cleanup".into(),
+        ),
+        (Life::Unknown, _) => Before::Refuse(OcfCode::ErrGeneric, "the processes could not be looked at".into()),
+        (Life::Leftovers, _) => Before::Clear("children of a dead postmaster still run"),
+        (Life::Alive(Pulse::Stopped), _) => Before::Clear("a stopped (SIGSTOP) postmaster is in the way"),
+        (Life::Alive(_), Word::ColdStandby) => Before::Refuse(
+            OcfCode::ErrInstalled,
+            "the server runs with hot_standby = off: set hot_standby = on, monitoring needs connections".into(),
+        ),
+        (Life::Alive(_), _) if spent => {
+            Before::Refuse(OcfCode::ErrGeneric, "a postmaster runs already, but does not tell its role".into())
+        }
+        (Life::Alive(_), _) => Before::Wait("a postmaster runs already and does not tell its role yet"),
+        (Life::Absent, _) => match &facts.control {
+            Control::Known(_) => Before::Launch,
+            Control::Unknown(why) => Before::Refuse(OcfCode::ErrInstalled, why.clone()),
+        },
+    }
+}
+
+/// Whether the instance last ran as a primary, by what it left.
+pub fn former(facts: &Facts) -> Former {
+    match (facts.state(), facts.signal) {
+        (
+            Some(
+                DbState::ShutDown | DbState::ShuttingDown | DbState::InProduction | DbState::InCrashRecovery,
+            ),
+            Signal::Missing,
+        ) => Former::Primary,
+        _ => Former::Standby,
+    }
+}
+
+/// Where the new standby stands with its stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stream {
+    /// No primary is there to stream from.
+    NoPrimary,
+    Streaming,
+    NotYet,
+    Diverged(String),
+}
+
+/// What to do once a server was launched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum After {
+    Wait(&'static str),
+    Done(&'static str),
+    /// Take it down again and fail.
+    Fail(OcfCode, String),
+}
+
+/// Decides on a look after the launch. `log`: the last lines of PostgreSQL's own output.
+pub fn after(facts: &Facts, stream: &Stream, consistent_for: Duration, spent: bool, log: &str) -> After {
+    match (facts.life(), facts.word()) {
+        (_, Word::Primary) => After::Fail(
+            OcfCode::ErrGeneric,
+            "the server came up as a primary although standby.signal was there".into(),
+        ),
+        (_, Word::Standby) => match stream {
+            Stream::Diverged(why) => After::Fail(OcfCode::ErrGeneric, why.clone()),
+            Stream::NoPrimary => After::Done("a standby runs; nobody is promoted yet"),
+            Stream::Streaming => After::Done("a standby runs and streams"),
+            Stream::NotYet if consistent_for >= STREAM_WAIT || spent => {
+                After::Done("a standby runs, but does not stream yet")
+            }
+            Stream::NotYet => After::Wait("a standby runs, but does not stream yet"),
+        },
+        (Life::Absent, _) => After::Fail(OcfCode::ErrGeneric, format!("postgres ended at once: {log}")),
+        (_, Word::ColdStandby) => After::Fail(
+            OcfCode::ErrInstalled,
+            "the server runs with hot_standby = off: set hot_standby = on, monitoring needs connections"
+                .into(),
+        ),
+        // Recovery of much WAL may take longer than the operation's timeout; the role is sure all the same.
+        (Life::Alive(_), Word::Untold) if facts.state() == Some(DbState::InArchiveRecovery) => {
+            After::Done("a standby runs, but refuses our login")
+        }
+        (_, _) if spent => After::Fail(
+            OcfCode::ErrGeneric,
+            format!(
+                "the server does not take connections at our deadline ({}); give op start a longer timeout if it has much WAL \
+                 to replay: {log}",
+                facts.word().text()
+            ),
+        ),
+        (_, _) => After::Wait("the server starts"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::Process;
+    use super::*;
+    use crate::pg::view::{Answer, Rejection, StandbyView};
+
+    fn facts(process: Process, answer: Option<Answer>) -> Facts {
+        Facts {
+            process,
+            answer,
+            control: Control::Unknown("no control file".into()),
+            signal: Signal::Present,
+        }
+    }
+
+    fn standby() -> Option<Answer> {
+        Some(Answer::Standby(StandbyView {
+            received: None,
+            replayed: None,
+            receiver: None,
+            primary_conninfo: None,
+        }))
+    }
+
+    #[test]
+    fn never_launches_beside_something_that_runs() {
+        for life in [
+            Process::Leftovers(1),
+            Process::Alive(Pulse::Beating),
+            Process::Alive(Pulse::Stopped),
+            Process::Alive(Pulse::Stuck),
+            Process::Unknown("x".into()),
+        ] {
+            for answer in
+                [None, Some(Answer::Refused), Some(Answer::Rejects(Rejection::StartingUp)), standby()]
+            {
+                for spent in [false, true] {
+                    let step = before(&facts(life.clone(), answer.clone()), spent);
+                    assert_ne!(step, Before::Launch, "{life:?} {answer:?}");
+                    assert!(
+                        !(spent && matches!(step, Before::Wait(_))),
+                        "waits past the deadline: {life:?} {answer:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_unreadable_control_file_is_refused_with_its_reason() {
+        let step = before(&facts(Process::Absent, None), false);
+        assert_eq!(step, Before::Refuse(OcfCode::ErrInstalled, "no control file".into()));
+    }
+
+    #[test]
+    fn a_standby_waits_for_its_stream_but_not_for_ever() {
+        let f = facts(Process::Alive(Pulse::Beating), standby());
+        let at = |seconds, stream: &Stream| after(&f, stream, Duration::from_secs(seconds), false, "");
+        assert!(matches!(at(0, &Stream::NotYet), After::Wait(_)));
+        assert!(matches!(at(10, &Stream::NotYet), After::Done(_)));
+        assert!(matches!(at(0, &Stream::Streaming), After::Done(_)));
+        assert!(matches!(at(0, &Stream::NoPrimary), After::Done(_)));
+        assert!(matches!(at(0, &Stream::Diverged("x".into())), After::Fail(OcfCode::ErrGeneric, _)));
+        assert!(matches!(after(&f, &Stream::NotYet, Duration::ZERO, true, ""), After::Done(_)));
+    }
+
+    #[test]
+    fn no_look_waits_past_the_deadline() {
+        for process in [
+            Process::Absent,
+            Process::Leftovers(1),
+            Process::Alive(Pulse::Stopped),
+            Process::Alive(Pulse::Beating),
+        ] {
+            for answer in
+                [None, Some(Answer::Refused), Some(Answer::Rejects(Rejection::InRecovery)), standby()]
+            {
+                let step = after(
+                    &facts(process.clone(), answer.clone()),
+                    &Stream::NotYet,
+                    Duration::ZERO,
+                    true,
+                    "log",
+                );
+                assert!(!matches!(step, After::Wait(_)), "{process:?} {answer:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! How a server is brought down: fast, then immediate, then SIGKILL for everything that is left.
+
+use std::time::Duration;
+
+use super::facts::{Process, Pulse};
+
+/// What was sent so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    Nothing,
+    Fast,
+    Immediate,
+    Killed,
+}
+
+/// What one look shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StopFacts {
+    pub process: Process,
+    /// Children that are stopped by a signal: they can't react to a shutdown, and the postmaster waits for them.
+    pub stopped_children: usize,
+    /// Children in all, the stopped ones included.
+    pub children: usize,
+}
+
+/// Why the server is brought down: decides how long a clean shutdown may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    Stop,
+    /// The demotion needs time afterwards to start the standby.
+    Demote,
+}
+
+/// The next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing is left.
+    Done,
+    /// Send this to the postmaster (fast: SIGINT, immediate: SIGQUIT) or to every process (SIGKILL).
+    Send(Stage, &'static str),
+    /// Wait for what was sent.
+    Wait,
+    /// The time is up, and SIGKILL did not help: a process hangs in the kernel. Fencing has to do it.
+    GiveUp(&'static str),
+}
+
+/// The moments, as parts of the budget, at which the next stage begins.
+///
+/// A fast shutdown writes a checkpoint and waits until every connected standby has all WAL: that is what makes a
+/// switchover lossless, so it gets the most. An immediate one only has to signal its children.
+const fn bounds(purpose: Purpose) -> (u32, u32) {
+    match purpose {
+        Purpose::Stop => (60, 80),
+        Purpose::Demote => (40, 55),
+    }
+}
+
+/// The next step, given how much of the budget has passed since the beginning.
+pub fn decide(purpose: Purpose, facts: &StopFacts, sent: Stage, elapsed: Duration, budget: Duration) -> Step {
+    let (immediate_at, kill_at) = bounds(purpose);
+    let past = |percent: u32| elapsed >= budget * percent / 100;
+    match &facts.process {
+        Process::Absent => Step::Done,
+        _ if past(100) => Step::GiveUp(
+            "processes survive SIGKILL: they hang in the kernel, on a device that does not answer",
+        ),
+        _ if sent == Stage::Killed => Step::Wait,
+        Process::Leftovers(_) => Step::Send(Stage::Killed, "the postmaster is gone, its children still run"),
+        Process::Alive(Pulse::Stopped) => {
+            Step::Send(Stage::Killed, "the postmaster is stopped (SIGSTOP) and can't react to a shutdown")
+        }
+        Process::Alive(_) if facts.stopped_children > 0 => Step::Send(
+            Stage::Killed,
+            "a child of the postmaster is stopped (SIGSTOP): a shutdown would wait for it for ever",
+        ),
+        _ if past(kill_at) => Step::Send(Stage::Killed, "the immediate shutdown did not end in its time"),
+        _ if past(immediate_at) && sent < Stage::Immediate => {
+            Step::Send(Stage::Immediate, "the fast shutdown did not end in its time")
+        }
+        _ if sent == Stage::Nothing => Step::Send(Stage::Fast, "asked to stop"),
+        _ => Step::Wait,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUDGET: Duration = Duration::from_secs(100);
+
+    fn facts(process: Process, stopped_children: usize) -> StopFacts {
+        StopFacts { process, stopped_children, children: 5 }
+    }
+
+    fn all_facts() -> Vec<StopFacts> {
+        let mut all = Vec::new();
+        for process in [
+            Process::Absent,
+            Process::Leftovers(3),
+            Process::Alive(Pulse::Beating),
+            Process::Alive(Pulse::Stopped),
+            Process::Alive(Pulse::Stuck),
+            Process::Unknown("x".into()),
+        ] {
+            for stopped in [0, 2] {
+                all.push(facts(process.clone(), stopped));
+            }
+        }
+        all
+    }
+
+    /// The laws: done exactly when nothing is left; no step backwards; within the budget everything that is left
+    /// gets SIGKILL; after it only waiting, and the end has a deadline.
+    #[test]
+    fn every_combination_keeps_the_laws() {
+        for purpose in [Purpose::Stop, Purpose::Demote] {
+            for facts in all_facts() {
+                for sent in [Stage::Nothing, Stage::Fast, Stage::Immediate, Stage::Killed] {
+                    for second in 0..=101 {
+                        let step = decide(purpose, &facts, sent, Duration::from_secs(second), BUDGET);
+                        let row = format!("{purpose:?} {facts:?} {sent:?} {second}s -> {step:?}");
+                        assert_eq!(step == Step::Done, facts.process == Process::Absent, "{row}");
+                        match step {
+                            Step::Send(stage, _) => assert!(stage > sent, "backwards: {row}"),
+                            Step::Wait => {
+                                assert!(second < 100, "{row}");
+                                assert!(sent == Stage::Killed || second < 80, "hangs without SIGKILL: {row}");
+                            }
+                            Step::GiveUp(_) => assert!(second >= 100, "{row}"),
+                            Step::Done => {}
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_that_can_not_react_is_killed_at_once() {
+        for f in [
+            facts(Process::Alive(Pulse::Stopped), 0),
+            facts(Process::Alive(Pulse::Beating), 1),
+            facts(Process::Leftovers(1), 0),
+        ] {
+            let step = decide(Purpose::Stop, &f, Stage::Nothing, Duration::ZERO, BUDGET);
+            assert!(matches!(step, Step::Send(Stage::Killed, _)), "{f:?} {step:?}");
+        }
+    }
+
+    #[test]
+    fn a_healthy_server_is_asked_first() {
+        let f = facts(Process::Alive(Pulse::Beating), 0);
+        assert!(matches!(
+            decide(Purpose::Stop, &f, Stage::Nothing, Duration::ZERO, BUDGET),
+            Step::Send(Stage::Fast, _)
+        ));
+        assert_eq!(decide(Purpose::Stop, &f, Stage::Fast, Duration::from_secs(10), BUDGET), Step::Wait);
+    }
+}
