@@ -126,17 +126,28 @@ pub fn postgres_of(pgdata: &Path) -> io::Result<Vec<ProcessInfo>> {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };
-        if link(pid, "cwd").is_none_or(|cwd| cwd != directory) {
-            continue;
-        }
-        let Some(info) = inspect(pid)? else { continue };
-        let name = link(pid, "exe").and_then(|exe| exe.file_name().map(|n| n.to_string_lossy().into_owned()));
-        let name = name.unwrap_or_else(|| info.comm.clone());
-        if info.state != ProcessState::Zombie && matches!(name.as_str(), "postgres" | "postmaster") {
-            found.push(info);
-        }
+        found.extend(postgres_in(pid, &directory)?);
     }
     Ok(found)
+}
+
+/// The process `pid`, if it is one of those that [`postgres_of`] finds. Reads nothing of the other processes.
+///
+/// # Errors
+/// As [`postgres_of`].
+pub fn postgres_at(pid: i32, pgdata: &Path) -> io::Result<Option<ProcessInfo>> {
+    postgres_in(pid, &std::fs::canonicalize(pgdata)?)
+}
+
+fn postgres_in(pid: i32, directory: &Path) -> io::Result<Option<ProcessInfo>> {
+    if link(pid, "cwd").is_none_or(|cwd| cwd != directory) {
+        return Ok(None);
+    }
+    let Some(info) = inspect(pid)? else { return Ok(None) };
+    let name = link(pid, "exe").and_then(|exe| exe.file_name().map(|n| n.to_string_lossy().into_owned()));
+    let name = name.unwrap_or_else(|| info.comm.clone());
+    let ours = info.state != ProcessState::Zombie && matches!(name.as_str(), "postgres" | "postmaster");
+    Ok(ours.then_some(info))
 }
 
 /// Target of /proc/PID/`name`, without the mark of a deleted file (the binary after an upgrade of the package).

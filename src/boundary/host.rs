@@ -1,0 +1,100 @@
+//! What the agent can observe and do on a node: the seam between its shells and the world. [`super::node::Node`]
+//! is the real one, [`super::fake::FakeHost`] a simulated one for tests of the shells.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::cluster::crm_mon::Status;
+use crate::decide::election::Ballot;
+use crate::decide::facts::Facts;
+use crate::decide::memory::{Memory, Millis};
+use crate::decide::stop::{Stage, StopFacts};
+use crate::pg::history::History;
+use crate::pg::lsn::Lsn;
+use crate::pg::timeline::{Timeline, WalPosition};
+
+/// Something could not be observed or done; says what, with which value, and the cure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble(pub String);
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+/// The result of an effect.
+pub type Effect<T> = Result<T, Trouble>;
+
+/// How much a log line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Info,
+    Warning,
+    Error,
+}
+
+/// One instance of PostgreSQL on one node, and the cluster around it. No method waits longer than it is told to,
+/// or than its own short deadline.
+pub trait Host {
+    /// Now.
+    fn now(&self) -> Millis;
+    fn sleep(&mut self, wait: Duration);
+
+    /// Processes, control file, and the server's word, for which it waits at most `patience`.
+    fn look(&mut self, patience: Duration) -> Facts;
+    /// The processes alone.
+    fn stop_facts(&mut self) -> StopFacts;
+    /// Waits until no process is left, at most so long.
+    fn wait_gone(&mut self, wait: Duration);
+    /// Signals the postmaster (fast, immediate) or everything (SIGKILL). Who is gone already is no trouble.
+    fn send(&mut self, stage: Stage) -> Effect<()>;
+
+    /// Whether everything is there that a start needs: programs, user, directories, versions.
+    fn check_installation(&mut self) -> Result<(), InstallTrouble>;
+    /// Writes `standby.signal`, and `primary_conninfo` where given.
+    fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> Effect<()>;
+    fn launch(&mut self) -> Effect<()>;
+    /// The last lines that PostgreSQL wrote since the launch, in one line.
+    fn log_tail(&mut self) -> String;
+    /// Sets `primary_conninfo` of the running server by a reload.
+    fn repoint(&mut self, primary_conninfo: &str) -> Effect<()>;
+    /// Tells the postmaster to promote.
+    fn tell_to_promote(&mut self) -> Effect<()>;
+    /// Writes WAL and flushes it.
+    fn prove_writable(&mut self, patience: Duration) -> Effect<()>;
+    fn checkpoint(&mut self, patience: Duration) -> Effect<()>;
+    /// The timeline histories in pg_wal.
+    fn histories(&mut self) -> Effect<Vec<History>>;
+    /// The highest timeline among the segments in pg_wal that hold the byte before `lsn`.
+    fn segment_timeline(&mut self, lsn: Lsn) -> Option<Timeline>;
+
+    /// The cluster's status.
+    fn cluster(&mut self) -> Effect<Status>;
+    /// The promotion score of a node.
+    fn set_score(&mut self, node: &str, score: i32) -> Effect<()>;
+    fn delete_score(&mut self, node: &str) -> Effect<()>;
+    /// All promotion scores of this resource.
+    fn scores(&mut self) -> Effect<Vec<(String, i32)>>;
+    /// Publishes this node's position for the election; `None` takes it back.
+    fn vote(&mut self, position: Option<WalPosition>) -> Effect<()>;
+    fn ballots(&mut self) -> Effect<Vec<Ballot>>;
+
+    /// What was remembered; a broken file is forgotten, with a log line.
+    fn recall(&mut self) -> Memory;
+    fn remember(&mut self, memory: &Memory) -> Effect<()>;
+    fn log(&mut self, level: Level, line: &str);
+}
+
+/// What is missing on this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InstallTrouble {
+    /// Programs or data are not here (5).
+    Missing(String),
+    /// A parameter does not fit this node (2).
+    Unusable(String),
+    /// Not permitted (4).
+    Forbidden(String),
+}

@@ -1,0 +1,46 @@
+//! One line in the system's log for each decision.
+
+use syslog::{Facility, Formatter3164, Logger, LoggerBackend};
+
+use super::host::Level;
+
+/// The agent's log: syslog under the name that `journalctl -t quorate-postgres` finds, and standard error where there is no
+/// syslog.
+pub struct Log {
+    prefix: String,
+    logger: Option<Logger<LoggerBackend, Formatter3164>>,
+}
+
+impl Log {
+    /// `resource` and `action` begin every line. The socket is opened with the first one.
+    pub fn new(resource: &str, action: &str) -> Log {
+        Log { prefix: format!("{resource} {action}"), logger: None }
+    }
+
+    /// Writes one line. A log that can't be written is no reason to fail.
+    pub fn line(&mut self, level: Level, text: &str) {
+        if self.logger.is_none() {
+            self.logger = open();
+        }
+        let line = format!("{}: {}", self.prefix, text.replace('\n', " "));
+        let written = match (&mut self.logger, level) {
+            (None, _) => false,
+            (Some(logger), Level::Info) => logger.info(&line).is_ok(),
+            (Some(logger), Level::Warning) => logger.warning(&line).is_ok(),
+            (Some(logger), Level::Error) => logger.err(&line).is_ok(),
+        };
+        if !written {
+            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{line}\n"));
+        }
+    }
+}
+
+fn open() -> Option<Logger<LoggerBackend, Formatter3164>> {
+    let formatter = Formatter3164 {
+        facility: Facility::LOG_DAEMON,
+        hostname: None,
+        process: "quorate-postgres".into(),
+        pid: std::process::id(),
+    };
+    syslog::unix(formatter).ok()
+}

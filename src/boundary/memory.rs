@@ -1,0 +1,55 @@
+//! The file of what is remembered between two calls, under `HA_RSCTMP` (OCF: temporary, emptied at boot).
+
+use std::path::PathBuf;
+
+use super::host::{Effect, Trouble};
+use super::process;
+use super::{files, storage};
+use crate::decide::memory::{Memory, PacemakerRun};
+
+/// Debian's and Red Hat's `HA_RSCTMP`.
+const DEFAULT_DIRECTORY: &str = "/run/resource-agents";
+
+fn path(resource: &str) -> PathBuf {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "HA_RSCTMP is part of the OCF environment, and only this file's"
+    )]
+    let directory = std::env::var_os("HA_RSCTMP").filter(|d| !d.is_empty());
+    let directory = directory.map_or_else(|| PathBuf::from(DEFAULT_DIRECTORY), PathBuf::from);
+    directory.join(format!("quorate-{resource}.json"))
+}
+
+/// What was remembered; nothing where there is no file yet.
+///
+/// # Errors
+/// When the file can't be read or makes no sense.
+pub fn recall(resource: &str) -> Effect<Memory> {
+    let path = path(resource);
+    match storage::read_text_if_there(&path).map_err(|e| Trouble(e.to_string()))? {
+        None => Ok(Memory::default()),
+        Some(text) => serde_json::from_str(&text).map_err(|e| Trouble(format!("{}: {e}", path.display()))),
+    }
+}
+
+/// Writes it.
+///
+/// # Errors
+/// When the directory can't be made or the file can't be written.
+pub fn remember(resource: &str, memory: &Memory) -> Effect<()> {
+    let path = path(resource);
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).map_err(|e| Trouble(format!("{}: {e}", directory.display())))?;
+    }
+    let text = serde_json::to_string(memory).map_err(|e| Trouble(e.to_string()))?;
+    files::replace(&path, text.as_bytes()).map_err(|e| Trouble(format!("{}: {e}", path.display())))
+}
+
+/// The run of Pacemaker that called us. `None`: somebody else did.
+pub fn pacemaker_run() -> Option<PacemakerRun> {
+    let parent = process::parent().ok()??;
+    let name = storage::read_text(&PathBuf::from(format!("/proc/{}/comm", parent.id.pid))).ok()?;
+    // `comm` holds 15 characters; pacemaker-execd has just as many.
+    (name.trim() == "pacemaker-execd")
+        .then_some(PacemakerRun { pid: parent.id.pid, start_time: parent.id.start_time })
+}

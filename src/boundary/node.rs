@@ -1,0 +1,452 @@
+//! The real [`Host`]: one instance of PostgreSQL on this node.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::Signal as Unix;
+
+use super::clock::{Deadline, boottime_ms};
+use super::command::{Command, Detached};
+use super::host::{Effect, Host, InstallTrouble, Level, Trouble};
+use super::identity::SystemUser;
+use super::log::Log;
+use super::postgres::Endpoint;
+use super::process::{self, ProcessInfo, ProcessState};
+use super::storage::{self, Ownership, SignalFile};
+use super::{control_file, files, memory, pacemaker};
+use crate::cluster::crm_mon::Status;
+use crate::decide::election::{Ballot, ballot_text, parse_ballot};
+use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
+use crate::decide::memory::{Memory, Millis};
+use crate::decide::stop::{Stage, StopFacts};
+use crate::ocf::{Run, Settings};
+use crate::pg::auto_conf;
+use crate::pg::history::History;
+use crate::pg::lsn::Lsn;
+use crate::pg::postmaster_pid::PostmasterPid;
+use crate::pg::timeline::{Timeline, WalPosition};
+use crate::pg::view::Answer;
+
+/// A stopped postmaster is asked only briefly: it can't answer.
+const STOPPED_PATIENCE: Duration = Duration::from_millis(300);
+/// The control file is rewritten within microseconds.
+const CONTROL_PATIENCE: Duration = Duration::from_millis(200);
+/// The end of PostgreSQL's log that a failed start quotes, bytes.
+const LOG_TAIL: u64 = 1000;
+
+/// One instance on this node.
+pub struct Node {
+    settings: Settings,
+    run: Run,
+    log: Log,
+    launched: Option<Detached>,
+    /// Length of the log file before the launch.
+    log_from: u64,
+}
+
+impl Node {
+    /// The instance that the settings speak of.
+    pub fn new(settings: Settings, run: Run, log: Log) -> Node {
+        Node { settings, run, log, launched: None, log_from: 0 }
+    }
+
+    fn pgdata(&self) -> &Path {
+        &self.settings.pgdata
+    }
+
+    fn user(&self) -> Effect<SystemUser> {
+        SystemUser::lookup(&self.settings.system_user).map_err(trouble)
+    }
+
+    /// The directory of PostgreSQL's programs: by parameter, else by the data directory's version.
+    fn bindir(&self) -> Result<PathBuf, InstallTrouble> {
+        let missing = |text: String| InstallTrouble::Missing(text);
+        if let Some(bindir) = &self.settings.bindir {
+            return if bindir.join("postgres").is_file() {
+                Ok(bindir.clone())
+            } else {
+                Err(missing(format!(
+                    "parameter bindir={}: no program postgres in it; set bindir or install PostgreSQL here",
+                    bindir.display()
+                )))
+            };
+        }
+        let version = storage::read_version(self.pgdata()).map_err(|e| missing(e.to_string()))?.get();
+        let candidates = [
+            format!("/usr/lib/postgresql/{version}/bin"),
+            format!("/usr/pgsql-{version}/bin"),
+            "/usr/bin".into(),
+        ];
+        candidates.iter().map(PathBuf::from).find(|dir| dir.join("postgres").is_file()).ok_or_else(|| {
+            missing(format!(
+                "no program postgres in {}; install PostgreSQL {version} or set the parameter bindir",
+                candidates.join(", ")
+            ))
+        })
+    }
+
+    fn processes(&self) -> std::io::Result<(Option<ProcessInfo>, Vec<ProcessInfo>)> {
+        let all = match process::postgres_of(self.pgdata()) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            all => all?,
+        };
+        let all: Vec<ProcessInfo> = all.into_iter().filter(|p| p.state != ProcessState::Zombie).collect();
+        // The postmaster is the one whose parent is none of them. Of children that lost their postmaster each one's
+        // parent is gone, so the pid file decides which is meant.
+        let recorded = self.pid_file().map(|file| file.pid);
+        let postmaster = recorded
+            .and_then(|pid| all.iter().find(|p| p.id.pid == pid))
+            .or_else(|| all.iter().find(|p| all.iter().any(|child| child.ppid == p.id.pid)))
+            .cloned();
+        let children = all.into_iter().filter(|p| postmaster.as_ref().is_none_or(|m| m.id != p.id)).collect();
+        Ok((postmaster, children))
+    }
+
+    fn pid_file(&self) -> Option<PostmasterPid> {
+        let text = storage::read_text(&self.pgdata().join("postmaster.pid")).ok()?;
+        PostmasterPid::parse(&text).ok()
+    }
+
+    /// One file and one process, where the whole of /proc need not be read: the usual case of a monitor.
+    fn postmaster_by_file(&self) -> Option<ProcessInfo> {
+        let file = self.pid_file()?;
+        process::postgres_at(file.pid, self.pgdata()).ok().flatten()
+    }
+
+    fn process(&self) -> Process {
+        if let Some(postmaster) = self.postmaster_by_file() {
+            return Process::Alive(pulse(postmaster.state));
+        }
+        match self.processes() {
+            Err(error) => Process::Unknown(format!("can't read /proc: {error}")),
+            Ok((Some(postmaster), _)) => Process::Alive(pulse(postmaster.state)),
+            Ok((None, children)) if children.is_empty() => Process::Absent,
+            Ok((None, children)) => Process::Leftovers(children.len()),
+        }
+    }
+
+    /// Where the server listens. Its own pid file knows better than a parameter that was changed since.
+    fn endpoint(&self) -> Effect<Endpoint> {
+        let user = self.user()?;
+        let file = self.pid_file();
+        let recorded_port = file.as_ref().and_then(|f| f.port).map(std::num::NonZeroU16::get);
+        let recorded_directory = file.and_then(|f| f.socket_directory).map(PathBuf::from);
+        Ok(Endpoint {
+            socket_dir: recorded_directory.unwrap_or_else(|| self.settings.pghost.clone()),
+            port: recorded_port.unwrap_or(self.settings.pgport),
+            dbuser: self.settings.dbuser.clone().unwrap_or_else(|| user.name.clone()),
+            dbname: self.settings.dbname.clone().unwrap_or_else(|| "postgres".into()),
+            service: self.settings.dbservice.clone(),
+            service_file: None,
+            passfile: None,
+            user,
+        })
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.settings.log_file.clone().unwrap_or_else(|| {
+            PathBuf::from(format!("/var/log/postgresql/quorate-{}.log", self.run.resource))
+        })
+    }
+
+    fn write_conninfo(&self, primary_conninfo: &str) -> Effect<()> {
+        let path = self.pgdata().join("postgresql.auto.conf");
+        let text = storage::read_text_if_there(&path).map_err(trouble)?.unwrap_or_default();
+        if auto_conf::get(&text, "primary_conninfo").as_deref() == Some(primary_conninfo) {
+            return Ok(());
+        }
+        let text = auto_conf::set(&text, "primary_conninfo", primary_conninfo);
+        storage::write_durable(&path, text.as_bytes(), Ownership::Give(&self.user()?, 0o600)).map_err(trouble)
+    }
+
+    fn signal_postmaster(&self, signal: Unix) -> Effect<()> {
+        let (postmaster, _) = self.processes().map_err(trouble)?;
+        match postmaster {
+            Some(postmaster) => process::signal(postmaster.id, signal).map(drop).map_err(trouble),
+            None => Ok(()),
+        }
+    }
+
+    fn ballot_name(&self) -> String {
+        format!("quorate-position-{}", self.run.resource)
+    }
+}
+
+fn trouble(error: impl std::fmt::Display) -> Trouble {
+    Trouble(error.to_string())
+}
+
+const fn pulse(state: ProcessState) -> Pulse {
+    match state {
+        ProcessState::Stopped => Pulse::Stopped,
+        ProcessState::DiskSleep => Pulse::Stuck,
+        _ => Pulse::Beating,
+    }
+}
+
+impl Host for Node {
+    fn now(&self) -> Millis {
+        boottime_ms()
+    }
+
+    fn sleep(&mut self, wait: Duration) {
+        Deadline::after(wait).sleep(wait);
+    }
+
+    fn look(&mut self, patience: Duration) -> Facts {
+        let mut process = self.process();
+        let answer = match &process {
+            Process::Alive(pulse) => {
+                let patience =
+                    if *pulse == Pulse::Stopped { STOPPED_PATIENCE.min(patience) } else { patience };
+                let answer = match self.endpoint() {
+                    Ok(endpoint) => endpoint.probe(patience),
+                    Err(trouble) => Answer::Unusable(trouble.0),
+                };
+                // What did not answer is looked at again: it may have died or been stopped meanwhile.
+                if answer.role().is_none() {
+                    process = self.process();
+                }
+                Some(answer)
+            }
+            Process::Absent | Process::Leftovers(_) | Process::Unknown(_) => None,
+        };
+        let control = match control_file::read(self.pgdata(), Deadline::after(CONTROL_PATIENCE)) {
+            Ok(control) => Control::Known(control),
+            Err(error) => Control::Unknown(error.to_string()),
+        };
+        let signal = match storage::has_signal(self.pgdata(), SignalFile::Standby) {
+            Ok(true) => Signal::Present,
+            Ok(false) | Err(_) => Signal::Missing,
+        };
+        Facts { process, answer, control, signal }
+    }
+
+    fn stop_facts(&mut self) -> StopFacts {
+        match self.processes() {
+            Err(error) => StopFacts {
+                process: Process::Unknown(format!("can't read /proc: {error}")),
+                stopped_children: 0,
+                children: 0,
+            },
+            Ok((postmaster, children)) => StopFacts {
+                stopped_children: children.iter().filter(|p| p.state == ProcessState::Stopped).count(),
+                children: children.len(),
+                process: match postmaster {
+                    Some(postmaster) => Process::Alive(pulse(postmaster.state)),
+                    None if children.is_empty() => Process::Absent,
+                    None => Process::Leftovers(children.len()),
+                },
+            },
+        }
+    }
+
+    fn wait_gone(&mut self, wait: Duration) {
+        let deadline = Deadline::after(wait);
+        let ids: Vec<_> = match self.processes() {
+            Ok((postmaster, children)) => {
+                // A shutdown ends with the postmaster; leftovers are awaited one by one.
+                postmaster.map_or_else(|| children.iter().map(|p| p.id).collect(), |p| vec![p.id])
+            }
+            Err(_) => Vec::new(),
+        };
+        if ids.is_empty() || process::wait_gone(&ids, deadline).is_err() {
+            deadline.sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn send(&mut self, stage: Stage) -> Effect<()> {
+        match stage {
+            Stage::Nothing => Ok(()),
+            Stage::Fast => self.signal_postmaster(Unix::SIGINT),
+            Stage::Immediate => self.signal_postmaster(Unix::SIGQUIT),
+            Stage::Killed => {
+                let (postmaster, children) = self.processes().map_err(trouble)?;
+                // The postmaster first: it would start new children for those that die.
+                let mut failed = None;
+                for victim in postmaster.iter().chain(&children) {
+                    if let Err(error) = process::signal(victim.id, Unix::SIGKILL) {
+                        failed = Some(Trouble(format!("SIGKILL to {}: {error}", victim.id.pid)));
+                    }
+                }
+                failed.map_or(Ok(()), Err)
+            }
+        }
+    }
+
+    fn check_installation(&mut self) -> Result<(), InstallTrouble> {
+        let user = SystemUser::lookup(&self.settings.system_user)
+            .map_err(|e| InstallTrouble::Unusable(format!("parameter system_user: {e}")))?;
+        storage::read_version(self.pgdata())
+            .map_err(|e| InstallTrouble::Missing(format!("parameter pgdata: {e}")))?;
+        storage::check_pgdata(self.pgdata(), &user)
+            .map_err(|e| InstallTrouble::Forbidden(format!("parameter pgdata: {e}")))?;
+        self.bindir()?;
+        if self.settings.config_file.is_file() {
+            Ok(())
+        } else {
+            Err(InstallTrouble::Missing(format!(
+                "parameter config_file={}: no such file; on Debian it is /etc/postgresql/N/main/postgresql.conf",
+                self.settings.config_file.display()
+            )))
+        }
+    }
+
+    fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> Effect<()> {
+        let user = self.user()?;
+        if let Some(conninfo) = primary_conninfo {
+            self.write_conninfo(conninfo)?;
+        }
+        // Left by a promotion that was cut off: it would end the recovery at once.
+        storage::remove_signal(self.pgdata(), SignalFile::Promote).map_err(trouble)?;
+        storage::create_signal(self.pgdata(), SignalFile::Standby, &user).map(drop).map_err(trouble)?;
+        self.remove_stale_locks()
+    }
+
+    fn launch(&mut self) -> Effect<()> {
+        let user = self.user()?;
+        let bindir = match self.bindir() {
+            Ok(bindir) => bindir,
+            Err(
+                InstallTrouble::Missing(why) | InstallTrouble::Unusable(why) | InstallTrouble::Forbidden(why),
+            ) => {
+                return Err(Trouble(why));
+            }
+        };
+        let log_file = self.log_file();
+        if let Some(directory) = log_file.parent() {
+            files::ensure_directory(directory, &user).map_err(trouble)?;
+        }
+        self.log_from = std::fs::metadata(&log_file).map_or(0, |m| m.len());
+        let command = Command::new(bindir.join("postgres"))
+            .arg("-D")
+            .arg(self.pgdata())
+            .arg("-c")
+            .arg(format!("config_file={}", self.settings.config_file.display()))
+            .args(&self.settings.start_opts)
+            .directory(self.pgdata())
+            .environment(super::command::Environment::Clean)
+            .run_as(&user);
+        self.launched = Some(command.spawn_detached(&log_file).map_err(trouble)?);
+        Ok(())
+    }
+
+    fn log_tail(&mut self) -> String {
+        // Reaps the postmaster if it ended: a zombie would look like a process.
+        if let Some(child) = &mut self.launched {
+            let _ = child.exited();
+        }
+        let path = self.log_file();
+        let text = files::read_tail(&path, self.log_from, LOG_TAIL).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+        let last = lines[lines.len().saturating_sub(3)..].join(" | ");
+        if last.is_empty() { format!("nothing in {}", path.display()) } else { last }
+    }
+
+    fn repoint(&mut self, primary_conninfo: &str) -> Effect<()> {
+        self.write_conninfo(primary_conninfo)?;
+        self.signal_postmaster(Unix::SIGHUP)
+    }
+
+    fn tell_to_promote(&mut self) -> Effect<()> {
+        storage::create_signal(self.pgdata(), SignalFile::Promote, &self.user()?).map_err(trouble)?;
+        self.signal_postmaster(Unix::SIGUSR1)
+    }
+
+    fn prove_writable(&mut self, patience: Duration) -> Effect<()> {
+        self.endpoint()?.verify_writable(patience).map(drop).map_err(trouble)
+    }
+
+    fn checkpoint(&mut self, patience: Duration) -> Effect<()> {
+        self.endpoint()?.checkpoint(patience).map_err(trouble)
+    }
+
+    fn histories(&mut self) -> Effect<Vec<History>> {
+        let names = storage::pg_wal_names(self.pgdata()).map_err(trouble)?;
+        let mut histories = Vec::new();
+        for name in names {
+            let Some(hex) = name.strip_suffix(".history") else { continue };
+            let Some(timeline) = u32::from_str_radix(hex, 16).ok().and_then(Timeline::new) else { continue };
+            histories.extend(storage::read_history(self.pgdata(), timeline).map_err(trouble)?);
+        }
+        Ok(histories)
+    }
+
+    fn segment_timeline(&mut self, lsn: Lsn) -> Option<Timeline> {
+        let names = storage::pg_wal_names(self.pgdata()).ok()?;
+        let size = control_file::read(self.pgdata(), Deadline::after(CONTROL_PATIENCE)).ok()?.segment_size;
+        let last_byte = Lsn(lsn.0.saturating_sub(1));
+        crate::pg::wal_file::highest_timeline_at(names.iter().map(String::as_str), last_byte, size)
+    }
+
+    fn cluster(&mut self) -> Effect<Status> {
+        pacemaker::status()
+    }
+
+    fn set_score(&mut self, node: &str, score: i32) -> Effect<()> {
+        pacemaker::set_score(&self.run.resource, node, score)
+    }
+
+    fn delete_score(&mut self, node: &str) -> Effect<()> {
+        pacemaker::delete_score(&self.run.resource, node)
+    }
+
+    fn scores(&mut self) -> Effect<Vec<(String, i32)>> {
+        pacemaker::scores(&self.run.resource)
+    }
+
+    fn vote(&mut self, position: Option<WalPosition>) -> Effect<()> {
+        match position {
+            Some(position) => pacemaker::publish(&self.ballot_name(), &ballot_text(position)),
+            None => pacemaker::unpublish(&self.ballot_name()),
+        }
+    }
+
+    fn ballots(&mut self) -> Effect<Vec<Ballot>> {
+        let values = pacemaker::query(&self.ballot_name())?;
+        Ok(values
+            .into_iter()
+            .filter_map(|v| Some(Ballot { position: parse_ballot(&v.value)?, node: v.node }))
+            .collect())
+    }
+
+    fn recall(&mut self) -> Memory {
+        let recalled = memory::recall(&self.run.resource).unwrap_or_else(|trouble| {
+            self.log.line(Level::Warning, &format!("what was remembered is lost, beginning anew: {trouble}"));
+            Memory::default()
+        });
+        recalled.in_run(memory::pacemaker_run())
+    }
+
+    fn remember(&mut self, remembered: &Memory) -> Effect<()> {
+        memory::remember(&self.run.resource, remembered)
+    }
+
+    fn log(&mut self, level: Level, line: &str) {
+        self.log.line(level, line);
+    }
+}
+
+impl Node {
+    /// After a crash the recorded pid may belong to something else by now (or to a zombie that nobody reaped), and
+    /// PostgreSQL would refuse to start beside it. That nothing works in this data directory was seen just before; the
+    /// socket's lock is removed only where its process is gone or is no PostgreSQL.
+    fn remove_stale_locks(&self) -> Effect<()> {
+        match self.processes().map_err(trouble)? {
+            (None, children) if children.is_empty() => {}
+            _ => return Ok(()),
+        }
+        files::remove(&self.pgdata().join("postmaster.pid")).map_err(trouble)?;
+        let lock = self.settings.pghost.join(format!(".s.PGSQL.{}.lock", self.settings.pgport));
+        let Ok(text) = storage::read_text(&lock) else { return Ok(()) };
+        let owner = text.lines().next().and_then(|line| line.trim().parse::<i32>().ok());
+        let held = match owner.map(process::inspect) {
+            Some(Ok(Some(owner))) => {
+                owner.state != ProcessState::Zombie && owner.comm.starts_with("postgres")
+            }
+            Some(Err(_)) => true,
+            Some(Ok(None)) | None => false,
+        };
+        if held { Ok(()) } else { files::remove(&lock).map_err(trouble) }
+    }
+}

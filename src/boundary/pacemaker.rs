@@ -1,0 +1,97 @@
+//! Pacemaker's programs: `crm_attribute`, `attrd_updater`, `crm_mon`. What they print is read by `cluster`.
+
+use std::time::Duration;
+
+use super::clock::Deadline;
+use super::command::Command;
+use super::host::{Effect, Trouble};
+use crate::cluster::attributes::{self, NodeValue};
+use crate::cluster::crm_mon::{self, Status};
+
+const CRM_ATTRIBUTE: &str = "/usr/sbin/crm_attribute";
+const ATTRD_UPDATER: &str = "/usr/sbin/attrd_updater";
+const CRM_MON: &str = "/usr/sbin/crm_mon";
+
+/// Each takes 10 to 20 ms; a hung daemon must not eat the action's time.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+fn run(command: &Command) -> Effect<String> {
+    command.run(Deadline::after(PATIENCE)).map(|output| output.text()).map_err(|e| Trouble(e.to_string()))
+}
+
+/// Sets the promotion score of `resource` on `node` until the node leaves the cluster.
+///
+/// # Errors
+/// When the program is missing, fails, or hangs.
+pub fn set_score(resource: &str, node: &str, score: i32) -> Effect<()> {
+    // The attached form: a separate word with a leading minus would be read as an option.
+    let value = format!("--update={score}");
+    run(&promotion(resource, node).arg(value)).map(drop)
+}
+
+/// Deletes the promotion score of `resource` on `node`.
+///
+/// # Errors
+/// As [`set_score`].
+pub fn delete_score(resource: &str, node: &str) -> Effect<()> {
+    run(&promotion(resource, node).arg("--delete")).map(drop)
+}
+
+fn promotion(resource: &str, node: &str) -> Command {
+    Command::new(CRM_ATTRIBUTE)
+        .arg(format!("--promotion={resource}"))
+        .arg(format!("--node={node}"))
+        .arg("--lifetime=reboot")
+        .arg("--quiet")
+}
+
+/// All promotion scores of `resource`.
+///
+/// # Errors
+/// As [`set_score`].
+pub fn scores(resource: &str) -> Effect<Vec<(String, i32)>> {
+    let values = query(&format!("master-{resource}"))?;
+    Ok(values.into_iter().filter_map(|v| Some((v.node, attributes::score(&v.value)?))).collect())
+}
+
+/// Sets an attribute of this node that lives in pacemaker-attrd only and is never written to the CIB.
+///
+/// # Errors
+/// As [`set_score`].
+pub fn publish(name: &str, value: &str) -> Effect<()> {
+    let command = Command::new(ATTRD_UPDATER).arg("--name").arg(name).arg(format!("--update={value}"));
+    run(&command.arg("--private")).map(drop)
+}
+
+/// Takes [`publish`] back.
+///
+/// # Errors
+/// As [`set_score`].
+pub fn unpublish(name: &str) -> Effect<()> {
+    run(&Command::new(ATTRD_UPDATER).arg("--name").arg(name).arg("--delete").arg("--private")).map(drop)
+}
+
+/// The values of an attribute on all nodes.
+///
+/// # Errors
+/// As [`set_score`]. That nobody has it is no error.
+pub fn query(name: &str) -> Effect<Vec<NodeValue>> {
+    /// `CRM_EX_NOSUCH`: no node has the attribute.
+    const NO_SUCH: i32 = 105;
+    let command = Command::new(ATTRD_UPDATER).args(["--name", name, "--query", "--all"]);
+    let output = command.run_any(Deadline::after(PATIENCE)).map_err(|e| Trouble(e.to_string()))?;
+    match output.code {
+        0 => Ok(attributes::parse(&output.text())),
+        NO_SUCH => Ok(Vec::new()),
+        code => Err(Trouble(format!("exit code {code}: {}: {}", command.line(), output.stderr.trim()))),
+    }
+}
+
+/// The cluster's status.
+///
+/// # Errors
+/// As [`set_score`], and when the output can't be read.
+pub fn status() -> Effect<Status> {
+    let command = Command::new(CRM_MON).args(["--one-shot", "--output-as=xml", "--include=all"]);
+    crm_mon::parse(&run(&command)?).map_err(|e| Trouble(e.to_string()))
+}
