@@ -1,7 +1,42 @@
-//! quorate
+//! **quorate** keeps PostgreSQL available across two data centres and a witness, on Pacemaker and Corosync.
+//!
+//! Pacemaker and Corosync are the distributed engine: membership, quorum, fencing, ordering. What must be agreed on
+//! lives in the CIB and in node attributes. This crate decides, for one instance on one node, what an action of
+//! Pacemaker means, and does it.
+//!
+//! # The data flow
+//!
+//! ```text
+//!  pacemaker-execd          bin/quorate-agent                        one word, OCF_* environment
+//!        │                        │
+//!        └──── start, monitor ──▶ agent ── gather ──▶ boundary       postgres, processes, control file,
+//!                                   │                    │           storage, Pacemaker's programs
+//!                                   │◀────── facts ──────┘
+//!                                   │
+//!                                   ├── decide (facts, memory) ──▶   a verdict with its reason
+//!                                   │
+//!                                   ├── apply ──────────▶ boundary   signals, files, scores
+//!                                   └── report                       ocf-exit-reason, one syslog line, exit code
+//! ```
+//!
+//! # The modules, and what each may touch
+//!
+//! | module | what it is | may not |
+//! |---|---|---|
+//! | [`ocf`] | the OCF interface: actions, codes, parameters, meta-data, notifications | touch anything: pure |
+//! | [`pg`] | PostgreSQL's files, positions and answers as values | touch anything: pure |
+//! | [`cluster`] | what Pacemaker's programs print, as values | touch anything: pure |
+//! | [`decide`] | one file for each decision | touch anything: pure |
+//! | [`boundary`] | the only side effects, and their fakes | decide |
+//! | [`agent`] | the agent's shell: gather, decide, apply, report | contain policy |
+//! | `lab` | boots real clusters, breaks them, measures (feature `lab`) | be installed on a database node |
+//!
+//! `tests/layers.rs` reads the sources and fails on a breach.
 
+pub mod agent;
 pub mod boundary;
 pub mod cluster;
+pub mod decide;
 #[cfg(feature = "lab")]
 pub mod lab;
 pub mod ocf;

@@ -1,0 +1,113 @@
+//! The agent's shell: gathers facts, asks `decide`, applies, reports. It orders calls and holds no policy.
+
+mod demote;
+mod main;
+mod monitor;
+mod notify;
+mod promote;
+mod report;
+mod score;
+mod start;
+mod stop;
+mod validate;
+
+use std::time::Duration;
+
+use crate::boundary::host::{Host, Level};
+use crate::decide::election::Manager;
+use crate::decide::memory::{Memory, Millis};
+use crate::ocf::{Action, Environment, OcfCode, Run, Settings};
+
+pub use main::main;
+pub use report::Report;
+
+/// Waiting rounds look again after this time.
+const ROUND: Duration = Duration::from_millis(50);
+
+/// One call of the agent.
+pub struct Agent<'a> {
+    host: &'a mut dyn Host,
+    env: &'a Environment,
+    run: Run,
+    settings: Settings,
+    deadline: Millis,
+    memory: Memory,
+    remembered: Memory,
+}
+
+impl<'a> Agent<'a> {
+    /// Prepares a call: the clock runs from here.
+    pub fn new(host: &'a mut dyn Host, env: &'a Environment, run: Run, settings: Settings) -> Self {
+        let deadline = host.now() + millis(run.budget());
+        let memory = host.recall();
+        Agent { host, env, run, settings, deadline, remembered: memory.clone(), memory }
+    }
+
+    /// Runs one action. `meta-data` needs no agent; it counts as unimplemented here.
+    pub fn perform(&mut self, action: Action) -> Report {
+        let report = match action {
+            Action::Start => self.start(),
+            Action::Stop => self.stop(),
+            Action::Promote => self.promote(),
+            Action::Demote => self.demote(),
+            Action::Monitor => self.monitor(),
+            Action::Notify => self.notify(),
+            Action::ReloadAgent => self.reload_agent(),
+            Action::ValidateAll => self.validate_all(),
+            Action::MetaData => {
+                Report::new(OcfCode::ErrUnimplemented, "meta-data is printed without an instance")
+            }
+        };
+        self.keep_memory();
+        report
+    }
+
+    fn keep_memory(&mut self) {
+        if self.memory == self.remembered {
+            return;
+        }
+        if let Err(trouble) = self.host.remember(&self.memory) {
+            self.host.log(Level::Warning, &format!("what was seen could not be remembered: {trouble}"));
+        }
+        self.remembered = self.memory.clone();
+    }
+
+    fn left(&self) -> Duration {
+        Duration::from_millis(self.deadline.saturating_sub(self.host.now()))
+    }
+
+    fn spent(&self) -> bool {
+        self.left().is_zero()
+    }
+
+    /// This node's name; a single word where no cluster gave us one.
+    fn node(&self) -> String {
+        self.run.node.clone().unwrap_or_else(|| "localhost".into())
+    }
+
+    const fn manager(&self) -> Manager {
+        match self.run.node {
+            Some(_) => Manager::Pacemaker,
+            None => Manager::Nobody,
+        }
+    }
+
+    /// Logs a complaint once, not at every monitor.
+    fn complain(&mut self, complaint: Option<String>) {
+        if let Some(text) = &complaint
+            && self.memory.complaint.as_ref().map(|c| without_numbers(c)) != Some(without_numbers(text))
+        {
+            self.host.log(Level::Warning, text);
+        }
+        self.memory.complaint = complaint;
+    }
+}
+
+/// Complaints that differ in a figure only are the same complaint.
+fn without_numbers(text: &str) -> String {
+    text.chars().filter(|c| !c.is_ascii_digit()).collect()
+}
+
+fn millis(duration: Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX / 2)
+}

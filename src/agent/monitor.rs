@@ -1,0 +1,104 @@
+//! `monitor`: the probe and the recurring one.
+
+use std::time::Duration;
+
+use super::score::Health;
+use super::{Agent, ROUND, Report};
+use crate::boundary::host::{InstallTrouble, Level};
+use crate::decide::crash::yield_to_standby;
+use crate::decide::facts::Facts;
+use crate::decide::monitor::{MonitorOutcome, Occasion, Time, Verdict, decide};
+use crate::decide::{rank, score};
+use crate::ocf::OcfCode;
+use crate::pg::view::{Answer, PrimaryView};
+
+/// The first look waits this long for an answer. A loaded server gets the rest of the budget in further looks.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
+
+impl Agent<'_> {
+    pub(super) fn monitor(&mut self) -> Report {
+        let occasion = if self.run.is_probe() { Occasion::Probe } else { Occasion::Recurring };
+        let (facts, outcome, reason) = self.observe(occasion);
+        if occasion == Occasion::Probe {
+            return Report::new(outcome.code(), self.probe_reason(outcome, reason));
+        }
+        match outcome {
+            MonitorOutcome::Promoted => {
+                if let Some(Answer::Primary(view)) = &facts.answer {
+                    self.tend_primary(view);
+                }
+                let step = score::promoted(&mut self.memory);
+                self.apply(step);
+            }
+            MonitorOutcome::Unpromoted => {
+                if let Health::Diverged(why) = self.tend_standby(&facts, None) {
+                    return Report::new(OcfCode::ErrGeneric, why);
+                }
+            }
+            MonitorOutcome::NotRunning | MonitorOutcome::Failed | MonitorOutcome::FailedPromoted => {
+                if let Some(step) = yield_to_standby(self.settings.on_crash, &self.memory, outcome) {
+                    self.apply(step);
+                }
+                self.host.log(Level::Error, &format!("monitor: {reason}"));
+            }
+        }
+        Report::new(outcome.code(), reason)
+    }
+
+    /// One short look; the caller's loop repeats it.
+    pub(super) fn glance(&mut self, left: Duration) -> Facts {
+        self.host.look(Duration::from_secs(1).min(left).max(ROUND))
+    }
+
+    /// Looks until a verdict is reached or the time is spent.
+    fn observe(&mut self, occasion: Occasion) -> (Facts, MonitorOutcome, &'static str) {
+        loop {
+            let patience = FIRST_LOOK.min(self.left()).max(ROUND);
+            let facts = self.host.look(patience);
+            let time = if self.spent() { Time::Spent } else { Time::Left };
+            match decide(occasion, time, facts.life(), facts.word(), facts.state()) {
+                Verdict::Finish(outcome, reason) => return (facts, outcome, reason),
+                Verdict::Wait(_) => self.host.sleep(ROUND.min(self.left())),
+            }
+        }
+    }
+
+    /// A probe where PostgreSQL is not installed finds nothing running; it says so.
+    fn probe_reason(&mut self, outcome: MonitorOutcome, reason: &str) -> String {
+        match (outcome, self.host.check_installation()) {
+            (
+                MonitorOutcome::NotRunning,
+                Err(
+                    InstallTrouble::Missing(why)
+                    | InstallTrouble::Unusable(why)
+                    | InstallTrouble::Forbidden(why),
+                ),
+            ) => {
+                format!("{reason}; it can't be started here: {why}")
+            }
+            _ => reason.into(),
+        }
+    }
+
+    fn tend_primary(&mut self, view: &PrimaryView) {
+        self.memory.safety = rank::safety(&view.synchronous_standby_names, &view.standbys);
+        let now = self.host.now();
+        if self.run.node.is_none() || !rank::due(&self.memory, &view.standbys, now) {
+            return;
+        }
+        self.memory.ranked = Some(now);
+        match self.host.scores() {
+            Ok(scores) => {
+                for (node, score) in rank::corrections(&view.standbys, &scores) {
+                    match self.host.set_score(&node, score) {
+                        Ok(()) => self
+                            .host
+                            .log(Level::Info, &format!("promotion score of {node} -> {score}: by its WAL")),
+                        Err(trouble) => self.host.log(Level::Warning, &format!("score of {node}: {trouble}")),
+                    }
+                }
+            }
+            Err(trouble) => self.host.log(Level::Warning, &format!("scores could not be read: {trouble}")),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `notify`: never fails. What it can't do, the next monitor does.
+
+use std::time::Duration;
+
+use super::{Agent, Report};
+use crate::boundary::host::Level;
+use crate::decide::facts::Word;
+use crate::decide::notify::{Task, tasks};
+use crate::decide::score::{self, Attendance, ClusterFacts, Upstream, Vouched};
+use crate::ocf::{Notification, OcfCode};
+
+/// A checkpoint ahead of a switchover may take this long, the shutdown writes another one anyway.
+const CHECKPOINT: Duration = Duration::from_secs(10);
+
+impl Agent<'_> {
+    pub(super) fn notify(&mut self) -> Report {
+        let (Some(notification), Some(node)) = (Notification::from(self.env), self.run.node.clone()) else {
+            return Report::new(OcfCode::Success, "nothing that concerns this node");
+        };
+        for task in tasks(&notification, &node) {
+            self.carry_out(task, &notification);
+        }
+        Report::new(OcfCode::Success, "notified")
+    }
+
+    fn carry_out(&mut self, task: Task, notification: &Notification) {
+        match task {
+            Task::Checkpoint => {
+                if let Err(trouble) = self.host.checkpoint(CHECKPOINT.min(self.half())) {
+                    self.host.log(Level::Warning, &format!("no checkpoint ahead of the demotion: {trouble}"));
+                }
+            }
+            Task::Vote => {
+                let facts = self.glance(self.half());
+                let position = self.position(&facts);
+                self.vote(position);
+            }
+            Task::Unvote => self.vote(None),
+            Task::Follow(primary) => {
+                let host = self.settings.address_of(&primary).to_owned();
+                if let Some(conninfo) = self.conninfo_for(&host) {
+                    self.repoint(&primary, &conninfo);
+                }
+            }
+            Task::Score => self.look_at_score(notification),
+        }
+    }
+
+    fn vote(&mut self, position: Option<crate::pg::timeline::WalPosition>) {
+        if let Err(trouble) = self.host.vote(position) {
+            self.host.log(Level::Warning, &format!("this node's position could not be published: {trouble}"));
+        }
+    }
+
+    fn look_at_score(&mut self, notification: &Notification) {
+        let facts = self.glance(self.half());
+        match facts.word() {
+            Word::Primary => {
+                let step = score::promoted(&mut self.memory);
+                self.apply(step);
+            }
+            Word::Standby => {
+                let told = self.told(notification);
+                self.tend_standby(&facts, Some(told));
+            }
+            _ => {}
+        }
+    }
+
+    /// The cluster as the notification describes it; newer than what the CIB says at this moment.
+    fn told(&self, notification: &Notification) -> ClusterFacts {
+        let running = notification.running_after().len();
+        ClusterFacts {
+            primary: notification
+                .primary_after()
+                .filter(|primary| self.run.node.as_deref() != Some(primary))
+                .map(|primary| Upstream {
+                    node: primary.into(),
+                    host: self.settings.address_of(primary).into(),
+                }),
+            everybody: match self.run.instances {
+                None => Attendance::Unknown,
+                Some(expected) if running >= expected => Attendance::All,
+                Some(expected) => Attendance::Missing { running, expected },
+            },
+            vouched: Vouched::No,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! `promote`: election, promotion, proof.
+
+use std::time::Duration;
+
+use super::{Agent, Report};
+use crate::boundary::host::Level;
+use crate::decide::election::{self, Candidacy, Election, Manager};
+use crate::decide::facts::Facts;
+use crate::decide::memory::Standing;
+use crate::decide::promote::{Progress, Step, decide};
+use crate::decide::score::{self, ScoreStep, Vouched};
+use crate::ocf::OcfCode;
+
+/// The postmaster needs a few milliseconds: it is looked at often.
+const PROMOTION_ROUND: Duration = Duration::from_millis(20);
+
+impl Agent<'_> {
+    pub(super) fn promote(&mut self) -> Report {
+        let begun = self.host.now();
+        let mut progress = Progress::Begun;
+        let mut won = String::new();
+        loop {
+            let facts = self.glance(self.left());
+            match decide(&facts, progress, self.spent()) {
+                Step::Elect => match self.elect(&facts) {
+                    Ok(reason) => {
+                        self.host.log(Level::Info, &format!("won the election: {reason}"));
+                        won = reason;
+                        progress = Progress::Elected;
+                    }
+                    Err(report) => return report,
+                },
+                Step::Tell => {
+                    if let Err(trouble) = self.host.tell_to_promote() {
+                        return Report::new(OcfCode::ErrGeneric, trouble.0);
+                    }
+                    progress = Progress::Told;
+                }
+                Step::Wait(_) => self.host.sleep(PROMOTION_ROUND),
+                Step::Prove => return self.prove(progress, begun, &won),
+                Step::Fail(reason) => return Report::changed(OcfCode::ErrGeneric, reason),
+            }
+        }
+    }
+
+    /// A primary that takes no write is none.
+    fn prove(&mut self, progress: Progress, begun: u64, won: &str) -> Report {
+        if let Err(trouble) = self.host.prove_writable(self.left()) {
+            return Report::changed(
+                OcfCode::ErrGeneric,
+                format!("promoted, but it takes no writes: {trouble}"),
+            );
+        }
+        self.memory.standing = Standing::Current;
+        match progress {
+            Progress::Told => {
+                let took = self.host.now().saturating_sub(begun);
+                Report::changed(
+                    OcfCode::Success,
+                    format!("promoted in {took} ms, takes writes; was at {won}"),
+                )
+            }
+            Progress::Begun | Progress::Elected => Report::new(OcfCode::Success, "is the primary already"),
+        }
+    }
+
+    fn elect(&mut self, facts: &Facts) -> Result<String, Report> {
+        let node = self.node();
+        let position = self.position(facts);
+        let ballots = match self.manager() {
+            Manager::Nobody => Vec::new(),
+            Manager::Pacemaker => self.host.ballots().unwrap_or_else(|trouble| {
+                self.host.log(Level::Warning, &format!("the others' positions could not be read: {trouble}"));
+                Vec::new()
+            }),
+        };
+        let unproven = self.manager() == Manager::Pacemaker && self.memory.standing == Standing::Unproven;
+        let vouched = match unproven.then(|| self.ask_cluster()).flatten() {
+            Some(cluster) => cluster.vouched,
+            None => Vouched::No,
+        };
+        let candidacy = Candidacy {
+            node: &node,
+            manager: self.manager(),
+            position,
+            standing: self.memory.standing,
+            vouched,
+            attendance: election::attendance(&node, &ballots, self.run.instances),
+            ballots: &ballots,
+            lag: score::lag(&self.memory, position),
+            maxlag: self.settings.maxlag,
+        };
+        match election::hold(&candidacy) {
+            Election::Won(reason) => Ok(reason),
+            Election::Lost(best) => {
+                let own = position.map_or("an unknown position".to_owned(), |p| p.to_string());
+                let reason = format!("{} is more advanced: {} against {own} here", best.node, best.position);
+                self.hand_over(&best.node, &reason);
+                Err(Report::changed(OcfCode::ErrGeneric, format!("lost the election: {reason}")))
+            }
+            Election::Refused(refusal) => {
+                self.apply(ScoreStep::Set(score::WITHDRAWN, refusal.to_string()));
+                Err(Report::changed(OcfCode::ErrGeneric, format!("not promoted: {refusal}")))
+            }
+        }
+    }
+
+    /// The better one becomes Pacemaker's next choice.
+    fn hand_over(&mut self, better: &str, reason: &str) {
+        self.apply(ScoreStep::Set(score::INITIAL, reason.to_owned()));
+        if let Err(trouble) = self.host.set_score(better, score::PRIMARY) {
+            self.host.log(Level::Warning, &format!("the score of {better} could not be raised: {trouble}"));
+        }
+    }
+}

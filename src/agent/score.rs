@@ -1,0 +1,161 @@
+//! Gathers what a score depends on, and writes it.
+
+use super::Agent;
+use crate::boundary::host::Level;
+use crate::decide::facts::Facts;
+use crate::decide::follow::{self, cluster_facts};
+use crate::decide::score::{self, ClusterFacts, ClusterWord, ScoreStep, StandbyFacts, Upstream};
+use crate::pg::history::History;
+use crate::pg::timeline::WalPosition;
+use crate::pg::view::{Answer, StandbyView};
+
+/// What a look at a standby's stream found.
+pub(super) enum Health {
+    Fit,
+    /// Its WAL went another way; with the reason and the cure.
+    Diverged(String),
+}
+
+impl Agent<'_> {
+    /// Where a standby is in the WAL: the greater of received and replayed, on the latest timeline that it holds
+    /// WAL of. PostgreSQL does not tell the timeline of a standby without a WAL receiver, so it is taken from what
+    /// we saw when there was one, from the control file, and from the names of the segments.
+    pub(super) fn position(&mut self, facts: &Facts) -> Option<WalPosition> {
+        let Some(Answer::Standby(view)) = &facts.answer else { return None };
+        let lsn = view.position_lsn()?;
+        let timeline = view
+            .receiver
+            .as_ref()
+            .and_then(|r| r.timeline)
+            .max(self.memory.timeline)
+            .max(facts.control().map(|c| c.furthest().timeline))
+            .max(self.host.segment_timeline(lsn))?;
+        Some(WalPosition { timeline, lsn })
+    }
+
+    /// What the cluster says; asks it.
+    pub(super) fn ask_cluster(&mut self) -> Option<ClusterFacts> {
+        let node = self.run.node.clone()?;
+        match self.host.cluster() {
+            Ok(status) => {
+                Some(cluster_facts(&status, &self.settings, &self.run.resource, &node, self.run.instances))
+            }
+            Err(trouble) => {
+                self.host.log(Level::Warning, &format!("the cluster could not be asked: {trouble}"));
+                None
+            }
+        }
+    }
+
+    /// Looks after a standby: follows the right primary, notices divergence, keeps its score. `told`: what a
+    /// notification said about the cluster, in place of asking it.
+    pub(super) fn tend_standby(&mut self, facts: &Facts, told: Option<ClusterFacts>) -> Health {
+        let Some(Answer::Standby(view)) = facts.answer.clone() else { return Health::Fit };
+        let position = self.position(facts);
+        let (mut step, mut cluster) = (self.standby_step(&view, position, ClusterWord::NotAsked), told);
+        let settled = step != ScoreStep::AskCluster;
+        if !settled {
+            cluster = cluster.or_else(|| self.ask_cluster());
+            let word = cluster.clone().map_or(ClusterWord::Silent, ClusterWord::Says);
+            let primary = cluster.and_then(|c| c.primary);
+            if let (Some(position), Some(primary)) = (position, &primary)
+                && let Some(why) = follow::diverged(position, &self.histories(), &primary.node)
+            {
+                self.apply(ScoreStep::Set(score::WITHDRAWN, why.clone()));
+                return Health::Diverged(why);
+            }
+            step = self.standby_step(&view, position, word);
+            if let Some(primary) = &primary {
+                self.follow_if_astray(&view, primary);
+            }
+        }
+        self.apply(step);
+        Health::Fit
+    }
+
+    fn standby_step(
+        &mut self,
+        view: &StandbyView,
+        position: Option<WalPosition>,
+        cluster: ClusterWord,
+    ) -> ScoreStep {
+        let facts = StandbyFacts {
+            now: self.host.now(),
+            interval: super::millis(self.run.interval),
+            position,
+            receiver: view.receiver.as_ref(),
+            maxlag: self.settings.maxlag,
+            cluster,
+        };
+        score::standby(&mut self.memory, &facts)
+    }
+
+    pub(super) fn histories(&mut self) -> Vec<History> {
+        self.host.histories().unwrap_or_else(|trouble| {
+            self.host.log(Level::Warning, &format!("pg_wal could not be read: {trouble}"));
+            Vec::new()
+        })
+    }
+
+    /// A notification may have been lost: whoever does not stream from the primary and is configured for another
+    /// host is pointed at it.
+    fn follow_if_astray(&mut self, view: &StandbyView, primary: &Upstream) {
+        if let (Some(now), Some(conninfo)) = (&view.primary_conninfo, self.conninfo_for(&primary.host))
+            && !follow::leads_to(now, &conninfo)
+        {
+            self.repoint(&primary.node, &conninfo);
+        }
+    }
+
+    /// The primary_conninfo for a host; a parameter that can't be read is reported at start.
+    pub(super) fn conninfo_for(&mut self, host: &str) -> Option<String> {
+        let node = self.node();
+        match follow::primary_conninfo(&self.settings, &node, host) {
+            Ok(conninfo) => Some(conninfo),
+            Err(error) => {
+                self.host.log(Level::Error, &format!("replication_conninfo can't be used: {error}"));
+                None
+            }
+        }
+    }
+
+    pub(super) fn repoint(&mut self, primary: &str, conninfo: &str) {
+        self.memory.upstream = None;
+        match self.host.repoint(conninfo) {
+            Ok(()) => self.host.log(Level::Info, &format!("follows the primary {primary} now")),
+            Err(trouble) => {
+                self.host
+                    .log(Level::Error, &format!("could not be pointed at the primary {primary}: {trouble}"));
+            }
+        }
+    }
+
+    /// Writes a score where it changed. Trouble with it is logged and does not fail the action: the next monitor
+    /// tries again, because the memory still holds the old one.
+    pub(super) fn apply(&mut self, step: ScoreStep) {
+        match step {
+            ScoreStep::AskCluster => {}
+            ScoreStep::Keep(complaint) => self.complain(complaint),
+            ScoreStep::Set(score, reason) => {
+                if self.run.node.is_none() {
+                    return;
+                }
+                let node = self.node();
+                match self.host.set_score(&node, score) {
+                    Ok(()) => {
+                        let before = self.memory.score.map_or("none".to_owned(), |s| s.to_string());
+                        self.memory.score = Some(score);
+                        self.memory.score_written = Some(self.host.now());
+                        self.memory.complaint = (score < 0).then(|| reason.clone());
+                        self.host.log(Level::Info, &format!("promotion score {before} -> {score}: {reason}"));
+                    }
+                    Err(trouble) => {
+                        self.complain(Some(format!(
+                            "the promotion score {score} could not be set: {trouble}"
+                        )));
+                    }
+                }
+            }
+        }
+    }
+}

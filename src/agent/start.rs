@@ -1,0 +1,130 @@
+//! `start`: always as a standby.
+
+use std::time::Duration;
+
+use super::{Agent, ROUND, Report};
+use crate::boundary::host::{InstallTrouble, Level};
+use crate::decide::facts::Facts;
+use crate::decide::follow;
+use crate::decide::memory::Former;
+use crate::decide::score::{Upstream, streams};
+use crate::decide::start::{After, Before, Stream, after, before, former};
+use crate::decide::stop::Purpose;
+use crate::ocf::OcfCode;
+use crate::ocf::environment::Notify;
+use crate::pg::view::Answer;
+
+/// Clearing away leftovers gets this share of the time, at most.
+const CLEARING: Duration = Duration::from_secs(10);
+/// What a start that fails keeps to take down what it launched.
+const UNDO: Duration = Duration::from_secs(3);
+
+impl Agent<'_> {
+    pub(super) fn start(&mut self) -> Report {
+        if self.run.node.is_some() && self.run.notify == Notify::Off {
+            return Report::new(
+                OcfCode::ErrConfigured,
+                "the clone's meta attribute notify is not true, without it there is no election: \
+                 pcs resource meta CLONE notify=true",
+            );
+        }
+        if let Some(refusal) = self.installation_trouble() {
+            return refusal;
+        }
+        match self.start_standby() {
+            Ok(reason) => Report::changed(OcfCode::Success, reason),
+            Err((code, reason)) => Report::changed(code, reason),
+        }
+    }
+
+    pub(super) fn installation_trouble(&mut self) -> Option<Report> {
+        let (code, why) = match self.host.check_installation() {
+            Ok(()) => return None,
+            Err(InstallTrouble::Missing(why)) => (OcfCode::ErrInstalled, why),
+            Err(InstallTrouble::Unusable(why)) => (OcfCode::ErrArgs, why),
+            Err(InstallTrouble::Forbidden(why)) => (OcfCode::ErrPerm, why),
+        };
+        Some(Report::new(code, why))
+    }
+
+    /// Brings up a running standby; also the second half of a demotion.
+    pub(super) fn start_standby(&mut self) -> Result<String, (OcfCode, String)> {
+        loop {
+            let facts = self.glance(self.left());
+            match before(&facts, self.spent()) {
+                Before::Already(reason) => {
+                    self.tend_standby(&facts, None);
+                    return Ok(reason.into());
+                }
+                Before::Clear(reason) => {
+                    self.host.log(Level::Warning, &format!("before the start: {reason}"));
+                    self.bring_down(Purpose::Stop, CLEARING.min(self.half()))
+                        .map_err(|reason| (OcfCode::ErrGeneric, reason))?;
+                }
+                Before::Launch => {
+                    self.note_former_by(&facts);
+                    break;
+                }
+                Before::Wait(_) => self.host.sleep(ROUND),
+                Before::Refuse(code, reason) => return Err((code, reason)),
+            }
+        }
+        let primary = self.ask_cluster().and_then(|c| c.primary);
+        let conninfo = primary.as_ref().and_then(|p| self.conninfo_for(&p.host));
+        let trouble = |t: crate::boundary::host::Trouble| (OcfCode::ErrGeneric, t.0);
+        self.host.prepare_standby(conninfo.as_deref()).map_err(trouble)?;
+        self.host.launch().map_err(trouble)?;
+        self.await_standby(primary)
+    }
+
+    fn note_former_by(&mut self, facts: &Facts) {
+        let former = match (former(facts), self.memory.former) {
+            // A start that failed half-way left standby.signal behind; what it was before still counts.
+            (Former::Standby, Former::Primary) if self.memory.timeline.is_none() => Former::Primary,
+            (now, _) => now,
+        };
+        self.note_former(former);
+    }
+
+    fn await_standby(&mut self, primary: Option<Upstream>) -> Result<String, (OcfCode, String)> {
+        let mut consistent_since = None;
+        loop {
+            let left = self.left().saturating_sub(UNDO);
+            let facts = self.glance(left);
+            let now = self.host.now();
+            let consistent_for = match facts.answer {
+                Some(Answer::Standby(_)) => now.saturating_sub(*consistent_since.get_or_insert(now)),
+                _ => 0,
+            };
+            let stream = self.stream(&facts, primary.as_ref());
+            let log = self.host.log_tail();
+            match after(&facts, &stream, Duration::from_millis(consistent_for), left.is_zero(), &log) {
+                After::Wait(_) => self.host.sleep(ROUND),
+                After::Done(reason) => {
+                    self.tend_standby(&facts, None);
+                    return Ok(reason.into());
+                }
+                After::Fail(code, reason) => {
+                    if let Err(remains) = self.bring_down(Purpose::Stop, UNDO.max(self.left() / 2)) {
+                        self.host.log(Level::Error, &format!("after the failed start: {remains}"));
+                    }
+                    return Err((code, reason));
+                }
+            }
+        }
+    }
+
+    fn stream(&mut self, facts: &Facts, primary: Option<&Upstream>) -> Stream {
+        let (Some(primary), Some(Answer::Standby(view))) = (primary, &facts.answer) else {
+            return Stream::NoPrimary;
+        };
+        let streaming = streams(view.receiver.as_ref());
+        // Before "streams": the WAL receiver of a diverged standby streams for a moment, up to the fork.
+        if let Some(position) = self.position(facts)
+            && let Some(why) = follow::diverged(position, &self.histories(), &primary.node)
+        {
+            return Stream::Diverged(why);
+        }
+        if streaming { Stream::Streaming } else { Stream::NotYet }
+    }
+}

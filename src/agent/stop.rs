@@ -1,0 +1,93 @@
+//! `stop`, and the way down that a demotion and a failed start take too.
+
+use std::time::Duration;
+
+use super::{Agent, ROUND, Report, millis};
+use crate::boundary::host::Level;
+use crate::decide::memory::Former;
+use crate::decide::stop::{Purpose, Stage, Step, decide};
+use crate::ocf::OcfCode;
+
+/// How long one look at the processes may lag behind them: they are awaited by pidfd, not by polling.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+impl Agent<'_> {
+    pub(super) fn stop(&mut self) -> Report {
+        let down = self.bring_down(Purpose::Stop, self.left());
+        // Last: a score that can't be deleted must neither delay nor fail the stop. Pacemaker drops the score of a
+        // node that leaves by itself.
+        self.drop_score();
+        self.memory.forget_stream();
+        match down {
+            Ok(Down::WasDown) => Report::new(OcfCode::Success, "nothing was running"),
+            Ok(Down::Stopped(how)) => Report::changed(OcfCode::Success, format!("stopped: {how}")),
+            Err(reason) => Report::changed(OcfCode::ErrGeneric, reason),
+        }
+    }
+
+    /// Brings everything down within `budget`.
+    pub(super) fn bring_down(&mut self, purpose: Purpose, budget: Duration) -> Result<Down, String> {
+        let begun = self.host.now();
+        let mut sent = Stage::Nothing;
+        let mut how = "it ended by itself";
+        loop {
+            let facts = self.host.stop_facts();
+            let elapsed = Duration::from_millis(self.host.now().saturating_sub(begun));
+            match decide(purpose, &facts, sent, elapsed, budget) {
+                Step::Done if sent == Stage::Nothing => return Ok(Down::WasDown),
+                Step::Done => return Ok(Down::Stopped(how)),
+                Step::GiveUp(reason) => return Err(reason.into()),
+                Step::Wait => self.host.wait_gone(PATIENCE.min(budget.saturating_sub(elapsed)).max(ROUND)),
+                Step::Send(stage, reason) => {
+                    if stage > Stage::Fast {
+                        self.host.log(Level::Warning, &format!("{}: {reason}", name(stage)));
+                    }
+                    how = name(stage);
+                    sent = stage;
+                    if let Err(trouble) = self.host.send(stage) {
+                        self.host.log(Level::Error, &format!("{}: {trouble}", name(stage)));
+                        self.host.sleep(ROUND);
+                    }
+                }
+            }
+        }
+    }
+
+    fn drop_score(&mut self) {
+        if self.run.node.is_none() {
+            return;
+        }
+        let node = self.node();
+        if let Err(trouble) = self.host.delete_score(&node) {
+            self.host.log(Level::Warning, &format!("the promotion score could not be deleted: {trouble}"));
+        }
+        self.memory.score = None;
+        self.memory.score_written = None;
+    }
+
+    /// After a shutdown as a primary the instance is a former primary, until it streams from another one.
+    pub(super) fn note_former(&mut self, former: Former) {
+        self.memory.former = former;
+        self.memory.forget_stream();
+    }
+
+    /// Half of what is left.
+    pub(super) fn half(&self) -> Duration {
+        Duration::from_millis(millis(self.left()) / 2)
+    }
+}
+
+/// How it came down.
+pub(super) enum Down {
+    WasDown,
+    Stopped(&'static str),
+}
+
+const fn name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Nothing => "by itself",
+        Stage::Fast => "fast shutdown",
+        Stage::Immediate => "immediate shutdown",
+        Stage::Killed => "SIGKILL",
+    }
+}
