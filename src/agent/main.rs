@@ -22,7 +22,7 @@ pub fn main(arguments: &[String], env: &Environment) -> OcfCode {
         return OcfCode::ErrUnimplemented;
     };
     if action == Action::MetaData {
-        return print_metadata();
+        return print_metadata(metadata::Dialect::of(env));
     }
     let run = Run::from(env);
     let mut log = Log::new(&run.resource, action.name());
@@ -73,8 +73,8 @@ fn without_settings(action: Action, run: &Run, error: &SettingsError, log: &mut 
     }
 }
 
-fn print_metadata() -> OcfCode {
-    let printed = metadata::document().and_then(|xml| {
+fn print_metadata(dialect: metadata::Dialect) -> OcfCode {
+    let printed = metadata::document(dialect).and_then(|xml| {
         let mut out = std::io::stdout().lock();
         out.write_all(xml.as_bytes())?;
         out.flush()

@@ -6,7 +6,8 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use super::action::Action;
-use super::params::{Change, Kind, PARAMS, Param, Presence, Uniqueness};
+use super::environment::Environment;
+use super::params::{Change, PARAMS, Param, Presence, Uniqueness};
 
 /// One advised operation. Times in seconds.
 struct Advice {
@@ -42,13 +43,37 @@ are scored by their state and position in the WAL, the most advanced one is elec
 acknowledged commits is never promoted. A server that hangs is noticed and stopped. A crashed primary comes back as a \
 standby where its WAL did not diverge.";
 
+/// The version of OCF that the caller speaks, from `OCF_RA_VERSION_MAJOR` and `_MINOR`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// 1.0, or not said: the older validators (ocf-tester's DTD, resource-agents' `metadata.rng`) know no `reloadable`.
+    Ocf10,
+    /// Pacemaker ≥ 2.1 says this, and restarts PostgreSQL for every change of a parameter that is not `reloadable`.
+    Ocf11,
+}
+
+impl Dialect {
+    /// What the environment says.
+    pub fn of(env: &Environment) -> Dialect {
+        let number = |name: &str| env.get(name).and_then(|v| v.trim().parse::<u32>().ok());
+        match (number("OCF_RA_VERSION_MAJOR"), number("OCF_RA_VERSION_MINOR")) {
+            (Some(1), Some(minor)) if minor >= 1 => Dialect::Ocf11,
+            _ => Dialect::Ocf10,
+        }
+    }
+}
+
+/// The DTD's list of actions ends at OCF 1.0; a declaration in the document comes before the one in the DTD.
+const DOCTYPE: &str = "resource-agent SYSTEM \"ra-api-1.dtd\" [<!ATTLIST action name CDATA #REQUIRED>]";
+
 /// The whole document.
 ///
 /// # Errors
 /// None in practice: it writes into memory.
-pub fn document() -> io::Result<String> {
+pub fn document(dialect: Dialect) -> io::Result<String> {
     let mut w = Writer::new_with_indent(Vec::new(), b' ', 2);
     w.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    w.write_event(Event::DocType(BytesText::from_escaped(DOCTYPE)))?;
     let agent = [("name", "postgres"), ("version", env!("CARGO_PKG_VERSION"))];
     open(&mut w, "resource-agent", &agent)?;
     text(&mut w, "version", &[], "1.1")?;
@@ -56,7 +81,7 @@ pub fn document() -> io::Result<String> {
     text(&mut w, "shortdesc", &[("lang", "en")], SHORT)?;
     open(&mut w, "parameters", &[])?;
     for p in PARAMS {
-        parameter(&mut w, p)?;
+        parameter(&mut w, p, dialect)?;
     }
     close(&mut w, "parameters")?;
     open(&mut w, "actions", &[])?;
@@ -75,34 +100,24 @@ pub fn document() -> io::Result<String> {
     Ok(xml)
 }
 
-fn parameter(w: &mut Writer<Vec<u8>>, p: &Param) -> io::Result<()> {
+fn parameter(w: &mut Writer<Vec<u8>>, p: &Param, dialect: Dialect) -> io::Result<()> {
     let flag = |yes| if yes { "1" } else { "0" };
-    open(
-        w,
-        "parameter",
-        &[
-            ("name", p.name),
-            ("required", flag(p.presence == Presence::Required)),
-            ("unique", flag(p.uniqueness == Uniqueness::Unique)),
-            ("reloadable", flag(p.change == Change::Reloadable)),
-        ],
-    )?;
+    let mut attributes = vec![
+        ("name", p.name),
+        ("required", flag(p.presence == Presence::Required)),
+        ("unique", flag(p.uniqueness == Uniqueness::Unique)),
+    ];
+    if dialect == Dialect::Ocf11 {
+        attributes.push(("reloadable", flag(p.change == Change::Reloadable)));
+    }
+    open(w, "parameter", &attributes)?;
     text(w, "longdesc", &[("lang", "en")], p.long)?;
     text(w, "shortdesc", &[("lang", "en")], p.short)?;
     let mut content = vec![("type", p.kind.name())];
     if !p.default.is_empty() {
         content.push(("default", p.default));
     }
-    match p.kind {
-        Kind::Select(choices) => {
-            open(w, "content", &content)?;
-            for choice in choices {
-                empty(w, "option", &[("value", choice)])?;
-            }
-            close(w, "content")?;
-        }
-        Kind::String | Kind::Integer => empty(w, "content", &content)?,
-    }
+    empty(w, "content", &content)?;
     close(w, "parameter")
 }
 
@@ -138,7 +153,13 @@ mod tests {
 
     #[test]
     fn names_every_parameter_and_action() {
-        let xml = document().unwrap();
+        let xml = document(Dialect::Ocf10).unwrap();
+        assert!(!xml.contains("reloadable"));
+        assert!(
+            document(Dialect::Ocf11)
+                .unwrap()
+                .contains("name=\"maxlag\" required=\"0\" unique=\"0\" reloadable=\"1\"")
+        );
         for p in PARAMS {
             assert!(xml.contains(&format!("<parameter name=\"{}\"", p.name)), "{}", p.name);
         }

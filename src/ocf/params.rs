@@ -6,7 +6,7 @@
 pub enum Kind {
     String,
     Integer,
-    /// One of a few words (OCF 1.1 `select`).
+    /// One of a few words. To OCF a string: the older validators know no `select`.
     Select(&'static [&'static str]),
 }
 
@@ -14,9 +14,8 @@ impl Kind {
     /// OCF's word for it.
     pub const fn name(self) -> &'static str {
         match self {
-            Kind::String => "string",
+            Kind::String | Kind::Select(_) => "string",
             Kind::Integer => "integer",
-            Kind::Select(_) => "select",
         }
     }
 }
