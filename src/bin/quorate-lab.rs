@@ -1,1 +1,7 @@
-fn main() {}
+//! `quorate-lab`: see `quorate::lab`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(quorate::lab::cli::main())
+}

@@ -54,7 +54,12 @@ impl ClusterName {
         Path::new(RUN_DIR).join(format!("{}.lock", self.0))
     }
 
-    /// The directory of the nodes' disks and of the supervisor's log.
+    /// What the supervisor has to say.
+    pub fn log_file(&self) -> PathBuf {
+        Path::new(RUN_DIR).join(format!("{}.log", self.0))
+    }
+
+    /// The directory of the nodes' disks.
     pub fn state_dir(&self) -> PathBuf {
         Path::new(STATE_DIR).join("clusters").join(&self.0)
     }

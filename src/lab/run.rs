@@ -1,9 +1,9 @@
 //! Runs the host's commands for the lab, each with a deadline.
 
 use super::error::{LabError, Result};
-use std::io::Read;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use crate::boundary::clock::Deadline;
+use crate::boundary::command::{Command, CommandError};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Where commands are looked up, on the host and in the nodes.
@@ -12,9 +12,10 @@ pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:
 /// What a command left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
-    /// The exit code; 128 + the signal's number for a command that was killed.
+    /// The exit code; 128 + the signal's number for a command that was killed by others.
     pub status: i32,
     pub stdout: String,
+    /// Its last part, see [`crate::boundary::command::STDERR_LIMIT`].
     pub stderr: String,
     /// The wall time it took.
     pub took: Duration,
@@ -27,58 +28,30 @@ impl Output {
             return Ok(self.stdout);
         }
         let said = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
-        let tail: Vec<&str> = said.trim().lines().rev().take(20).collect();
-        let tail: Vec<&str> = tail.into_iter().rev().collect();
         Err(LabError::Command {
             command: command.to_owned(),
-            problem: format!("exit code {}: {}", self.status, tail.join("\n")),
+            problem: format!("exit code {}: {}", self.status, tail(said, 20)),
         })
     }
 }
 
+/// The last lines of a text.
+pub fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.trim().lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
 /// Runs a command of the host to its end, or kills its process group at the deadline.
 pub fn run<S: AsRef<str>>(argv: &[S], input: Option<&str>, deadline: Duration) -> Result<Output> {
-    let words: Vec<&str> = argv.iter().map(AsRef::as_ref).collect();
-    let shown = words.join(" ");
-    let fail = |problem: String| LabError::Command { command: shown.clone(), problem };
     let started = Instant::now();
-    let mut child = Command::new(words[0])
-        .args(&words[1..])
-        .env("PATH", PATH)
-        .env("LC_ALL", "C")
-        .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .map_err(|e| fail(e.to_string()))?;
-    let feed = child.stdin.take().zip(input.map(str::to_owned)).map(|(mut pipe, text)| {
-        std::thread::spawn(move || {
-            // A command that doesn't read its input to the end is its own business.
-            let _ = std::io::Write::write_all(&mut pipe, text.as_bytes());
-        })
-    });
-    let stdout = drain(child.stdout.take());
-    let stderr = drain(child.stderr.take());
-    let status = match wait(&mut child, started + deadline).map_err(|e| fail(e.to_string()))? {
-        Some(status) => status,
-        None => {
-            kill_group(child.id());
-            let _ = child.wait();
-            return Err(fail(format!("killed: no end within {} s", deadline.as_secs_f32())));
-        }
+    let command = command(argv)?;
+    let command = input.map_or(command.clone(), |text| command.stdin(text));
+    let (status, stdout, stderr) = match command.run_any(Deadline::after(deadline)) {
+        Ok(output) => (output.code, output.text(), output.stderr),
+        Err(CommandError::Signalled { signal, stderr, .. }) => (128 + signal, String::new(), stderr),
+        Err(e) => return Err(LabError::Command { command: command.line(), problem: e.to_string() }),
     };
-    if let Some(feed) = feed {
-        let _ = feed.join();
-    }
-    // A daemon that inherited the pipes would keep them open: don't wait for their end for ever.
-    let grace = Instant::now() + Duration::from_secs(2);
-    Ok(Output {
-        status,
-        stdout: collect(stdout, grace),
-        stderr: collect(stderr, grace),
-        took: started.elapsed(),
-    })
+    Ok(Output { status, stdout, stderr, took: started.elapsed() })
 }
 
 /// Runs a command that has to succeed, and gives its standard output.
@@ -87,44 +60,20 @@ pub fn check<S: AsRef<str>>(argv: &[S], deadline: Duration) -> Result<String> {
     run(argv, None, deadline)?.success(&words.join(" "))
 }
 
-type Pipe = std::sync::mpsc::Receiver<Vec<u8>>;
-
-fn drain<R: Read + Send + 'static>(pipe: Option<R>) -> Pipe {
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let Some(mut pipe) = pipe else { return };
-        let mut buffer = [0u8; 8192];
-        while let Ok(n) = pipe.read(&mut buffer) {
-            if n == 0 || sender.send(buffer[..n].to_vec()).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
+/// The command of these words, its program looked up in [`PATH`].
+pub fn command<S: AsRef<str>>(argv: &[S]) -> Result<Command> {
+    let (program, arguments) =
+        argv.split_first().ok_or_else(|| LabError::Host("an empty command line".into()))?;
+    let program = program.as_ref();
+    let mut places = PATH.split(':').map(|dir| Path::new(dir).join(program));
+    let found = places.find(|p| p.is_file()).ok_or_else(|| LabError::Command {
+        command: program.to_owned(),
+        problem: "not found on this host; dist/host-packages lists the packages that the lab needs".into(),
+    })?;
+    Ok(Command::new(found).args(arguments.iter().map(AsRef::as_ref)).env("PATH", PATH))
 }
 
-fn collect(pipe: Pipe, until: Instant) -> String {
-    let mut all = Vec::new();
-    while let Ok(part) = pipe.recv_timeout(until.saturating_duration_since(Instant::now())) {
-        all.extend(part);
-    }
-    String::from_utf8_lossy(&all).into_owned()
-}
-
-fn wait(child: &mut Child, until: Instant) -> std::io::Result<Option<i32>> {
-    use std::os::unix::process::ExitStatusExt;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))));
-        }
-        if Instant::now() >= until {
-            return Ok(None);
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn kill_group(pid: u32) {
-    let group = nix::unistd::Pid::from_raw(pid as i32);
-    let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+/// A short pause between two looks at something; the caller's loop has the deadline.
+pub fn nap(time: Duration) {
+    Deadline::after(time).sleep(time);
 }

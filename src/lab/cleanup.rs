@@ -1,0 +1,106 @@
+//! Removes what a cluster has on the host, found by its name: also what a supervisor that was killed has left.
+
+use super::cgroup::{self, Groups, Host};
+use super::error::{LabError, Result};
+use super::net;
+use super::paths::{ClusterName, RUN_DIR, STATE_DIR};
+use super::run;
+use nix::fcntl::{Flock, FlockArg};
+use nix::mount::{MntFlags, umount2};
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// Removing some hundred megabytes on a busy disk.
+const REMOVE_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Held by whoever works on a cluster of that name: its supervisor, or who removes what is left of it.
+pub struct Claim {
+    lock: Flock<File>,
+    name: ClusterName,
+}
+
+impl Claim {
+    /// Takes the claim, or says that somebody else has it.
+    pub fn take(name: &ClusterName) -> Result<Claim> {
+        let path = name.lock_file();
+        let failed = |source| LabError::File { path: path.clone(), source };
+        fs::create_dir_all(RUN_DIR).map_err(failed)?;
+        loop {
+            let file = File::create(&path).map_err(failed)?;
+            let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => lock,
+                Err(_) => return Err(LabError::Exists(name.to_string())),
+            };
+            // Between our opening and our locking the last holder may have removed the file: then our lock is one on
+            // a file that nobody else will ever open.
+            let ours = lock.metadata().map_err(failed)?.ino();
+            if fs::metadata(&path).is_ok_and(|m| m.ino() == ours) {
+                return Ok(Claim { lock, name: name.clone() });
+            }
+        }
+    }
+
+    /// Removes everything of the cluster. All is tried; the first error is given.
+    pub fn clean(&self) -> Result<()> {
+        let results = [self.processes(), net::remove(&self.name), self.files()];
+        results.into_iter().collect()
+    }
+
+    /// Gives the claim back, with its file.
+    pub fn release(self) {
+        let _ = fs::remove_file(self.name.lock_file());
+        drop(self.lock);
+    }
+
+    fn processes(&self) -> Result<()> {
+        let host = Host::detect()?;
+        for node in cgroup::nodes_of(host, self.name.as_str()) {
+            let groups = Groups::of(host, self.name.as_str(), &node);
+            groups.kill()?;
+            groups.remove()?;
+        }
+        cgroup::remove_cluster(host, self.name.as_str())
+    }
+
+    fn files(&self) -> Result<()> {
+        let state = self.name.state_dir();
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        let prefix = format!("{}/", state.display());
+        for mount in mounts.lines().filter_map(|l| l.split(' ').nth(1)).filter(|m| m.starts_with(&prefix)) {
+            let _ = umount2(mount, MntFlags::MNT_DETACH);
+        }
+        for dir in [state, self.name.run_dir()] {
+            let words = ["rm", "-rf", "--one-file-system", "--", &dir.display().to_string()];
+            run::check(&words, REMOVE_DEADLINE)?;
+        }
+        match fs::remove_file(self.name.log_file()) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(LabError::File { path: self.name.log_file(), source: e })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The names of all clusters of which there is anything on this host.
+pub fn all_names() -> Vec<ClusterName> {
+    let mut names = Vec::new();
+    let entries = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten();
+    for entry in entries(Path::new(RUN_DIR)) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        names.push(name.trim_end_matches(".lock").trim_end_matches(".log").to_owned());
+    }
+    for entry in entries(&Path::new(STATE_DIR).join("clusters")) {
+        names.push(entry.file_name().to_string_lossy().into_owned());
+    }
+    for entry in entries(Path::new("/run/netns")) {
+        if let Some(name) = entry.file_name().to_string_lossy().strip_prefix("quorate-") {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort();
+    names.dedup();
+    names.iter().filter_map(|n| ClusterName::parse(n).ok()).collect()
+}

@@ -1,0 +1,129 @@
+//! The disk of a node: an overlay of the template, with the few files that make it this node.
+
+use super::error::{LabError, Result};
+use super::layout::{NodePlan, PREFIX};
+use super::net::NODE_INTERFACE;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Where the preloaded watchdog library is inside a node.
+const WATCHDOG_LIBRARY: &str = "usr/local/lib/libquorate_watchdog.so";
+/// Where a package puts our agent.
+const AGENT: &str = "usr/lib/ocf/resource.d/quorate/postgres";
+
+/// The programs of this project that go into a node.
+#[derive(Debug, Clone)]
+pub struct Payload {
+    /// `libquorate_watchdog.so`
+    pub watchdog: PathBuf,
+    /// `quorate-agent`; not needed for a cluster with PAF.
+    pub agent: Option<PathBuf>,
+}
+
+/// The disk of one node.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    dir: PathBuf,
+}
+
+impl Disk {
+    /// The disk below this directory; nothing is made yet.
+    pub fn at(dir: PathBuf) -> Disk {
+        Disk { dir }
+    }
+
+    /// The mounted root.
+    pub fn root(&self) -> PathBuf {
+        self.dir.join("root")
+    }
+
+    /// A file beside the disk, for what the machine says on its console.
+    pub fn console(&self) -> PathBuf {
+        self.dir.join("console.log")
+    }
+
+    /// A file beside the disk, for the process id of the machine's container.
+    pub fn pid_file(&self) -> PathBuf {
+        self.dir.join("nspawn.pid")
+    }
+
+    /// Makes the overlay, mounts it and writes what makes it this node.
+    pub fn create(&self, template: &Path, plan: &NodePlan, payload: &Payload) -> Result<()> {
+        let root = self.root();
+        for dir in ["upper", "work", "root"] {
+            let path = self.dir.join(dir);
+            fs::create_dir_all(&path).map_err(|source| LabError::File { path, source })?;
+        }
+        let options = format!(
+            "lowerdir={},upperdir={},workdir={}",
+            template.display(),
+            self.dir.join("upper").display(),
+            self.dir.join("work").display()
+        );
+        mount(Some("overlay"), &root, Some("overlay"), MsFlags::empty(), Some(options.as_str())).map_err(
+            |e| LabError::Host(format!("mount of the overlay {}: {e} ({options})", root.display())),
+        )?;
+        self.write("etc/hostname", &format!("{}\n", plan.name), 0o644)?;
+        self.write("etc/machine-id", &format!("{}\n", machine_id()?), 0o444)?;
+        self.write("etc/systemd/system/lab-network.service", &network_unit(plan), 0o644)?;
+        let wants = root.join("etc/systemd/system/multi-user.target.wants");
+        let link = wants.join("lab-network.service");
+        fs::create_dir_all(&wants)
+            .and_then(|()| std::os::unix::fs::symlink("../lab-network.service", &link))
+            .map_err(|source| LabError::File { path: link, source })?;
+        self.install(&payload.watchdog, WATCHDOG_LIBRARY, 0o644)?;
+        let drop_in = format!("[Service]\nEnvironment=LD_PRELOAD=/{WATCHDOG_LIBRARY}\n");
+        self.write("etc/systemd/system/sbd.service.d/60-lab-watchdog.conf", &drop_in, 0o644)?;
+        if let Some(agent) = &payload.agent {
+            self.install(agent, AGENT, 0o755)?;
+        }
+        Ok(())
+    }
+
+    /// Unmounts the disk. One that isn't mounted is as good.
+    pub fn unmount(&self) {
+        // Lazily: a process of the host that looks into it must not keep the rest from being removed.
+        let _ = umount2(&self.root(), MntFlags::MNT_DETACH);
+    }
+
+    fn write(&self, path: &str, text: &str, mode: u32) -> Result<()> {
+        let path = self.root().join(path);
+        let failed = |source| LabError::File { path: path.clone(), source };
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(failed)?;
+        }
+        fs::write(&path, text).map_err(failed)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).map_err(failed)
+    }
+
+    fn install(&self, from: &Path, to: &str, mode: u32) -> Result<()> {
+        let path = self.root().join(to);
+        let failed = |source| LabError::File { path: from.to_owned(), source };
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(failed)?;
+        }
+        fs::copy(from, &path).map_err(failed)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).map_err(failed)
+    }
+}
+
+/// Without one systemd takes the boot for the first one of a new system and enables every service.
+fn machine_id() -> Result<String> {
+    let path = PathBuf::from("/proc/sys/kernel/random/uuid");
+    let uuid = fs::read_to_string(&path).map_err(|source| LabError::File { path, source })?;
+    Ok(uuid.trim().replace('-', ""))
+}
+
+fn network_unit(plan: &NodePlan) -> String {
+    format!(
+        "[Unit]\nDescription=The node's address on the lab's bridge\nDefaultDependencies=no\n\
+         Before=network.target\nWants=network.target\n\n\
+         [Service]\nType=oneshot\nRemainAfterExit=yes\n\
+         ExecStart=/sbin/ip addr replace {}/{PREFIX} dev {NODE_INTERFACE}\n\
+         ExecStart=/sbin/ip link set {NODE_INTERFACE} up\n\n\
+         [Install]\nWantedBy=multi-user.target\n",
+        plan.address
+    )
+}

@@ -1,0 +1,278 @@
+//! The template of the nodes' disks: a Debian root with everything that a node needs, built once for each suite.
+
+use super::error::{LabError, Result};
+use super::paths::STATE_DIR;
+use super::progress::Progress;
+use super::run;
+use super::sources::{self, Source};
+use nix::fcntl::{Flock, FlockArg};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What a node has beyond Debian's minimum.
+const PACKAGES: [&str; 26] = [
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "corosync",
+    "corosync-qdevice",
+    "corosync-qnetd",
+    "pacemaker",
+    "pacemaker-cli-utils",
+    "resource-agents",
+    // PAF, for comparison.
+    "resource-agents-paf",
+    "sbd",
+    "pcs",
+    "postgresql",
+    "iproute2",
+    "iputils-arping",
+    "iputils-ping",
+    "nftables",
+    "procps",
+    "psmisc",
+    "kmod",
+    "less",
+    "openssl",
+    "xz-utils",
+    "ca-certificates",
+    "libxml2-utils",
+    "strace",
+];
+/// What every node's set-up expects to have been done.
+const BASE_SCRIPT: &str = include_str!("../../vagrant/provision/base.sh");
+/// Changed when the way of building changes and old templates must not be used any more.
+const FORMAT: u32 = 1;
+/// Seen: 49 s. A slow mirror may need longer.
+const BUILD_DEADLINE: Duration = Duration::from_secs(900);
+
+/// Debian's releases that the lab knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Suite {
+    Bookworm,
+    Trixie,
+}
+
+impl Suite {
+    /// The codename.
+    pub fn name(self) -> &'static str {
+        match self {
+            Suite::Bookworm => "bookworm",
+            Suite::Trixie => "trixie",
+        }
+    }
+
+    /// The host's own, or bookworm where the host's is unknown to the lab.
+    pub fn of_host() -> Suite {
+        match host_codename().as_deref() {
+            Ok("trixie") => Suite::Trixie,
+            _ => Suite::Bookworm,
+        }
+    }
+}
+
+/// The template of a suite, built now when there is none yet.
+pub fn ensure(suite: Suite, progress: &Progress) -> Result<PathBuf> {
+    let templates = Path::new(STATE_DIR).join("templates");
+    fs::create_dir_all(&templates).map_err(|source| LabError::File { path: templates.clone(), source })?;
+    let path = templates.join(format!("{}-{:08x}", suite.name(), fingerprint(suite)));
+    if path.exists() {
+        return Ok(path);
+    }
+    let _lock = lock(&templates.join(".lock"), progress)?;
+    if path.exists() {
+        return Ok(path);
+    }
+    remove_unfinished(&templates)?;
+    let building = templates.join(format!(".building-{}-{}", suite.name(), std::process::id()));
+    let built = build(suite, &building, progress);
+    if let Err(e) = built {
+        remove_tree(&building)?;
+        return Err(e);
+    }
+    fs::rename(&building, &path).map_err(|source| LabError::File { path: path.clone(), source })?;
+    Ok(path)
+}
+
+fn fingerprint(suite: Suite) -> u32 {
+    let text = format!("{FORMAT}\n{}\n{}\n{BASE_SCRIPT}", suite.name(), PACKAGES.join(" "));
+    crc32c::crc32c(text.as_bytes())
+}
+
+fn lock(path: &Path, progress: &Progress) -> Result<Flock<fs::File>> {
+    let failed = |source: std::io::Error| LabError::File { path: path.to_owned(), source };
+    let file = fs::File::create(path).map_err(failed)?;
+    let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => return Ok(lock),
+        Err((file, _)) => file,
+    };
+    progress.step("wait: another quorate-lab builds a template");
+    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, e)| failed(e.into()))
+}
+
+/// What builds that were killed have left. Called under the lock: nobody works on them.
+fn remove_unfinished(templates: &Path) -> Result<()> {
+    let entries = fs::read_dir(templates)
+        .map_err(|source| LabError::File { path: templates.to_owned(), source })?
+        .flatten();
+    for entry in entries {
+        if entry.file_name().to_string_lossy().starts_with(".building-") {
+            remove_tree(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a directory tree. A killed mmdebstrap may have left file systems mounted in it; they are unmounted first,
+/// so that what they show isn't removed.
+fn remove_tree(path: &Path) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let prefix = format!("{}/", path.display());
+    let inner = mounts.lines().filter_map(|l| l.split(' ').nth(1)).filter(|p| p.starts_with(&prefix));
+    for mount in inner.collect::<Vec<_>>().into_iter().rev() {
+        run::check(&["umount", "--lazy", mount], Duration::from_secs(10))?;
+    }
+    run::check(
+        &["rm", "-rf", "--one-file-system", "--", &path.display().to_string()],
+        Duration::from_secs(120),
+    )?;
+    Ok(())
+}
+
+fn build(suite: Suite, root: &Path, progress: &Progress) -> Result<()> {
+    let sources = host_sources(suite)?;
+    progress.step(&format!("image: building Debian {} (about a minute, once)", suite.name()));
+    let list: String = sources.iter().map(|s| s.line() + "\n").collect();
+    let list_file = root.with_extension("sources");
+    let log_file = root.with_extension("log");
+    fs::write(&list_file, list).map_err(|source| LabError::File { path: list_file.clone(), source })?;
+    let mut argv: Vec<String> = [
+        "mmdebstrap",
+        "--mode=root",
+        "--variant=minbase",
+        "--format=directory",
+        "--aptopt=Acquire::Languages \"none\"",
+        "--aptopt=APT::Install-Recommends \"false\"",
+        "--dpkgopt=path-exclude=/usr/share/man/*",
+        "--dpkgopt=path-exclude=/usr/share/locale/*",
+        "--dpkgopt=path-exclude=/usr/share/doc/*",
+        "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    argv.extend(apt_options()?.into_iter().map(|o| format!("--aptopt={o}")));
+    argv.push(format!("--include={}", PACKAGES.join(",")));
+    argv.push(suite.name().to_owned());
+    argv.extend([root.display().to_string(), list_file.display().to_string()]);
+    let result = run_logged(&argv, &log_file, progress);
+    let log = fs::read_to_string(&log_file).unwrap_or_default();
+    let _ = fs::remove_file(&list_file);
+    let _ = fs::remove_file(&log_file);
+    if result? != 0 {
+        let tail: Vec<&str> = log.lines().rev().take(15).collect();
+        let tail: Vec<&str> = tail.into_iter().rev().collect();
+        return Err(LabError::Command { command: argv.join(" "), problem: tail.join("\n") });
+    }
+    progress.step("image: preparing the services");
+    run::run(
+        &["chroot", &root.display().to_string(), "bash", "-s"],
+        Some(BASE_SCRIPT),
+        Duration::from_secs(60),
+    )?
+    .success("base.sh")?;
+    Ok(())
+}
+
+/// Runs mmdebstrap and shows its steps (the lines that start with "I: ") as they come.
+fn run_logged(argv: &[String], log: &Path, progress: &Progress) -> Result<i32> {
+    let mut words = [
+        "sh",
+        "-c",
+        "log=$1; shift; exec \"$@\" >\"$log\" 2>&1 </dev/null",
+        "sh",
+        &log.display().to_string(),
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    // A database in UTF-8, as an installer makes it.
+    words.extend(["env".into(), "LC_ALL=C.UTF-8".into(), "LANG=C.UTF-8".into()]);
+    words.extend(argv.iter().cloned());
+    let worker = std::thread::spawn(move || run::run(&words, None, BUILD_DEADLINE));
+    let mut shown = 0;
+    loop {
+        let finished = worker.is_finished();
+        let text = fs::read_to_string(log).unwrap_or_default();
+        let steps: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("I: ")).collect();
+        for step in steps.iter().skip(shown) {
+            progress.step(&format!("image: {step}"));
+        }
+        shown = steps.len();
+        if finished {
+            break;
+        }
+        run::nap(Duration::from_millis(200));
+    }
+    match worker.join() {
+        Ok(output) => Ok(output?.status),
+        Err(_) => Err(LabError::Host("the thread that ran mmdebstrap ended by itself".into())),
+    }
+}
+
+fn host_codename() -> Result<String> {
+    let path = PathBuf::from("/etc/os-release");
+    let text = fs::read_to_string(&path).map_err(|source| LabError::File { path, source })?;
+    text.lines()
+        .find_map(|l| l.strip_prefix("VERSION_CODENAME="))
+        .map(|v| v.trim_matches('"').to_owned())
+        .ok_or_else(|| {
+            LabError::Host("/etc/os-release has no VERSION_CODENAME: is this a Debian host?".into())
+        })
+}
+
+/// Debian's own sources of the host, for this suite.
+fn host_sources(suite: Suite) -> Result<Vec<Source>> {
+    let mut all = Vec::new();
+    let mut read = |path: &Path| {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("list") => all.extend(sources::parse_list(&text)),
+            Some("sources") => all.extend(sources::parse_deb822(&text)),
+            _ => {}
+        }
+    };
+    read(Path::new("/etc/apt/sources.list"));
+    let mut parts: Vec<PathBuf> =
+        fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|e| e.path()).collect();
+    parts.sort();
+    parts.iter().for_each(|p| read(p));
+    let codename = host_codename()?;
+    let found = sources::retarget(&all, &codename, suite.name());
+    if found.is_empty() {
+        return Err(LabError::Host(format!(
+            "no source of Debian {codename} \"main\" in /etc/apt/sources.list or /etc/apt/sources.list.d: \
+             the lab builds its nodes from the host's own sources"
+        )));
+    }
+    Ok(found)
+}
+
+/// The host's proxies and certificate checks, as apt options.
+fn apt_options() -> Result<Vec<String>> {
+    let dump = run::check(&["apt-config", "dump", "Acquire"], Duration::from_secs(10))?;
+    let wanted = |l: &&str| l.contains("::Proxy") || l.contains("::Verify-") || l.contains("::CAInfo");
+    Ok(dump.lines().filter(wanted).filter(|l| !l.contains("\"\"")).map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_suite_has_its_own_template() {
+        assert_ne!(fingerprint(Suite::Bookworm), fingerprint(Suite::Trixie));
+    }
+}

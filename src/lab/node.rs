@@ -1,0 +1,409 @@
+//! One node: a systemd-nspawn machine with a power switch, a cable and a watchdog.
+
+use super::cgroup::{Groups, Host};
+use super::cluster::enter;
+use super::disk::{Disk, Payload};
+use super::error::{LabError, Result};
+use super::journal::Journal;
+use super::layout::NodePlan;
+use super::net;
+use super::paths::ClusterName;
+use super::protocol::{Activity, Cable, Happening, NodeInfo, Power, PowerLoss, Watchdog};
+use super::run;
+use super::watchdog::{Device, Verdict};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Seen: 0.5 s until systemd says "running". Two cores that boot three nodes at once need longer.
+const BOOT_DEADLINE: Duration = Duration::from_secs(25);
+/// How long the machine's last process may take to end after the leader was killed.
+const END_DEADLINE: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_millis(10);
+/// A machine may run as long as it likes; a runner's wait needs some end.
+const LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
+/// systemd-nspawn's exit code when the machine inside asked for a reboot.
+const REBOOT: i32 = 133;
+
+/// One node of a cluster.
+pub struct Node {
+    plan: NodePlan,
+    cluster: ClusterName,
+    disk: Disk,
+    /// The directory that is bound into the node at /run/quorate-lab.
+    run_dir: PathBuf,
+    groups: Groups,
+    /// Held during a power operation: one at a time on a node.
+    machine: Mutex<Option<Machine>>,
+    /// What `status` shows; never held during an operation.
+    view: Mutex<View>,
+    device: OnceLock<Device>,
+    journal: Arc<Journal>,
+}
+
+struct View {
+    cable: Cable,
+    activity: Activity,
+    leader: Option<i32>,
+    boots: u32,
+}
+
+/// A machine that runs.
+struct Machine {
+    leader: Pid,
+    boot: u32,
+    end: Arc<End>,
+}
+
+/// The exit code of systemd-nspawn, once it has ended.
+#[derive(Default)]
+struct End {
+    status: Mutex<Option<i32>>,
+    changed: Condvar,
+}
+
+impl Node {
+    /// A node of a cluster, with its disk made; it is off.
+    pub fn create(
+        cluster: &ClusterName,
+        plan: NodePlan,
+        template: &Path,
+        payload: &Payload,
+        host: Host,
+        journal: Arc<Journal>,
+    ) -> Result<Arc<Node>> {
+        let disk = Disk::at(cluster.state_dir().join("nodes").join(plan.name));
+        disk.create(template, &plan, payload)?;
+        let run_dir = cluster.run_dir().join("nodes").join(plan.name);
+        fs::create_dir_all(&run_dir).map_err(|source| LabError::File { path: run_dir.clone(), source })?;
+        let node = Arc::new(Node {
+            plan,
+            cluster: cluster.clone(),
+            disk,
+            groups: Groups::of(host, cluster.as_str(), plan.name),
+            machine: Mutex::new(None),
+            view: Mutex::new(View {
+                cable: Cable::Linked,
+                activity: Activity::Running,
+                leader: None,
+                boots: 0,
+            }),
+            device: OnceLock::new(),
+            journal,
+            run_dir,
+        });
+        let told = Arc::downgrade(&node);
+        let device = Device::serve(&node.run_dir.join("watchdog.sock"), move |verdict| {
+            if let Some(node) = told.upgrade() {
+                node.hear(verdict);
+            }
+        })?;
+        // Nobody else has the node yet, so this can't have been set before.
+        let _ = node.device.set(device);
+        Ok(node)
+    }
+
+    /// The node's name.
+    pub fn name(&self) -> &'static str {
+        self.plan.name
+    }
+
+    /// What `status` shows.
+    pub fn info(&self) -> NodeInfo {
+        let view = lock(&self.view);
+        let armed = self.device.get().is_some_and(Device::is_armed);
+        NodeInfo {
+            name: self.plan.name.to_owned(),
+            address: self.plan.address,
+            kind: self.plan.kind,
+            power: if view.leader.is_some() { Power::On } else { Power::Off },
+            cable: view.cable,
+            activity: view.activity,
+            watchdog: if armed { Watchdog::Armed } else { Watchdog::Idle },
+            leader: view.leader,
+            boots: view.boots,
+            cgroups: self.groups.dirs(),
+        }
+    }
+
+    /// Boots the node, and waits until its system runs. One that is on stays as it is.
+    pub fn power_on(self: &Arc<Self>) -> Result<()> {
+        let mut machine = lock(&self.machine);
+        if machine.is_none() {
+            *machine = Some(self.boot()?);
+        }
+        Ok(())
+    }
+
+    /// Cuts the power. A node that is off stays as it is.
+    pub fn power_off(&self, cause: PowerLoss) -> Result<()> {
+        self.cut(&mut lock(&self.machine), cause)
+    }
+
+    /// Cuts the power and gives it again.
+    pub fn reset(self: &Arc<Self>, cause: PowerLoss) -> Result<()> {
+        let mut machine = lock(&self.machine);
+        self.cut(&mut machine, cause)?;
+        *machine = Some(self.boot()?);
+        Ok(())
+    }
+
+    /// Pulls the cable.
+    pub fn unlink(&self) -> Result<()> {
+        let _one_at_a_time = lock(&self.machine);
+        net::unlink(&self.cluster, self.plan.name)?;
+        lock(&self.view).cable = Cable::Unlinked;
+        self.journal.note(self.plan.name, Happening::Unlinked);
+        Ok(())
+    }
+
+    /// Puts the cable in again.
+    pub fn link(&self) -> Result<()> {
+        let _one_at_a_time = lock(&self.machine);
+        net::link(&self.cluster, self.plan.name)?;
+        lock(&self.view).cable = Cable::Linked;
+        self.journal.note(self.plan.name, Happening::Linked);
+        Ok(())
+    }
+
+    /// Stops all processes.
+    pub fn freeze(&self) -> Result<()> {
+        let machine = lock(&self.machine);
+        if machine.is_none() {
+            return Err(LabError::PoweredOff(self.plan.name.to_owned()));
+        }
+        self.groups.freeze()?;
+        lock(&self.view).activity = Activity::Frozen;
+        self.journal.note(self.plan.name, Happening::Frozen);
+        Ok(())
+    }
+
+    /// Lets all processes go on.
+    pub fn thaw(&self) -> Result<()> {
+        let machine = lock(&self.machine);
+        if machine.is_none() {
+            return Err(LabError::PoweredOff(self.plan.name.to_owned()));
+        }
+        self.groups.thaw()?;
+        lock(&self.view).activity = Activity::Running;
+        self.journal.note(self.plan.name, Happening::Thawed);
+        Ok(())
+    }
+
+    /// Removes all that the node has on the host.
+    pub fn remove(&self) -> Result<()> {
+        let off = self.power_off(PowerLoss::Cut);
+        self.disk.unmount();
+        off.and(self.groups.remove())
+    }
+
+    fn hear(self: &Arc<Self>, verdict: Verdict) {
+        let (happening, is_lost) = match verdict {
+            Verdict::Armed(timeout) => {
+                let timeout_ms = timeout.as_millis().try_into().unwrap_or(u64::MAX);
+                (Happening::WatchdogArmed { timeout_ms }, false)
+            }
+            Verdict::Disarmed => (Happening::WatchdogDisarmed, false),
+            Verdict::Expired => (Happening::WatchdogExpired, true),
+            Verdict::ResetRequested => (Happening::ResetRequested, true),
+        };
+        self.journal.note(self.plan.name, happening);
+        if is_lost {
+            let node = self.clone();
+            // Not on the device's thread: the machine's end closes the device's connections, which it has to see.
+            std::thread::spawn(move || {
+                if let Err(e) = node.reset(PowerLoss::Watchdog) {
+                    eprintln!("{}: reset by the watchdog: {e}", node.name());
+                }
+            });
+        }
+    }
+
+    fn cut(&self, machine: &mut Option<Machine>, cause: PowerLoss) -> Result<()> {
+        let Some(running) = machine.take() else { return Ok(()) };
+        // The cable first: from now on nobody outside hears anything of this node.
+        let cable = net::unlink(&self.cluster, self.plan.name);
+        let _ = kill(running.leader, Signal::SIGKILL);
+        // A group that was frozen doesn't die before it is thawed.
+        let _ = self.groups.thaw();
+        let ended = running.end.wait(END_DEADLINE);
+        let killed = self.groups.kill();
+        self.is_off(cause);
+        if ended.is_none() {
+            return Err(LabError::Timeout {
+                what: format!("end of node {} after its power was cut", self.plan.name),
+                seconds: END_DEADLINE.as_secs(),
+                last: String::new(),
+            });
+        }
+        cable.and(killed)
+    }
+
+    fn is_off(&self, cause: PowerLoss) {
+        if let Some(device) = self.device.get() {
+            device.power_cycle();
+        }
+        let mut view = lock(&self.view);
+        view.leader = None;
+        view.activity = Activity::Running;
+        drop(view);
+        self.journal.note(self.plan.name, Happening::PowerLost { cause });
+    }
+
+    fn boot(self: &Arc<Self>) -> Result<Machine> {
+        self.groups.create()?;
+        let boot = {
+            let mut view = lock(&self.view);
+            view.boots += 1;
+            view.boots
+        };
+        let end = Arc::new(End::default());
+        let pid_file = self.disk.pid_file();
+        let _ = fs::remove_file(&pid_file);
+        let (node, ends, words) = (self.clone(), end.clone(), self.command_line());
+        // The thread lives as long as the machine: the kernel kills systemd-nspawn when the *thread* that started it
+        // ends (PR_SET_PDEATHSIG), and so nothing is left when the supervisor is killed.
+        std::thread::spawn(move || {
+            let status = run::run(&words, None, LIFETIME).map_or(-1, |o| o.status);
+            ends.set(status);
+            node.ended_by_itself(boot, status);
+        });
+        let booted = self.wait_for_leader(&pid_file, &end).and_then(|leader| {
+            lock(&self.view).leader = Some(leader.as_raw());
+            self.journal.note(self.plan.name, Happening::Booted);
+            if lock(&self.view).cable == Cable::Unlinked {
+                net::unlink(&self.cluster, self.plan.name)?;
+            }
+            self.wait_for_system(leader, &end)?;
+            Ok(Machine { leader, boot, end })
+        });
+        if booted.is_err() {
+            let _ = self.groups.kill();
+            lock(&self.view).leader = None;
+        }
+        booted
+    }
+
+    fn command_line(&self) -> Vec<String> {
+        let log = "echo $$ >\"$1\"; log=$2; shift 2; exec \"$@\" >>\"$log\" 2>&1 </dev/null";
+        let mut words: Vec<String> = ["sh", "-ec", log, "sh"].map(str::to_owned).to_vec();
+        words.push(self.disk.pid_file().display().to_string());
+        words.push(self.disk.console().display().to_string());
+        words.extend(["setpriv", "--pdeathsig", "KILL", "--"].map(str::to_owned));
+        words.extend(self.groups.prefix());
+        words.extend(net::prefix(&self.cluster));
+        let name = self.plan.name;
+        words.extend(
+            [
+                "systemd-nspawn",
+                "--quiet",
+                "--register=no",
+                "--keep-unit",
+                "--capability=CAP_IPC_LOCK",
+                "--rlimit=RLIMIT_MEMLOCK=infinity",
+                "--resolv-conf=off",
+                "--timezone=off",
+                "--link-journal=no",
+                "--console=pipe",
+            ]
+            .map(str::to_owned),
+        );
+        words.extend([
+            format!("--directory={}", self.disk.root().display()),
+            format!("--machine={name}"),
+            format!("--hostname={name}"),
+            format!("--network-bridge={}", net::BRIDGE),
+            format!("--bind={}:/run/quorate-lab", self.run_dir.display()),
+            "--boot".into(),
+        ]);
+        words
+    }
+
+    /// The machine's init: the child of systemd-nspawn that is process 1 in a namespace of its own.
+    fn wait_for_leader(&self, pid_file: &Path, end: &End) -> Result<Pid> {
+        let until = Instant::now() + BOOT_DEADLINE;
+        while Instant::now() < until && end.now().is_none() {
+            let nspawn = fs::read_to_string(pid_file).unwrap_or_default();
+            let nspawn = nspawn.trim();
+            let children = fs::read_to_string(format!("/proc/{nspawn}/task/{nspawn}/children"));
+            for child in children.unwrap_or_default().split_whitespace() {
+                if is_init(child) {
+                    return child.parse().map(Pid::from_raw).map_err(|_| self.boot_failed("odd process id"));
+                }
+            }
+            run::nap(POLL);
+        }
+        Err(self.boot_failed("no init"))
+    }
+
+    fn wait_for_system(&self, leader: Pid, end: &End) -> Result<()> {
+        let until = Instant::now() + BOOT_DEADLINE;
+        let argv = enter(leader.as_raw(), &["systemctl", "is-system-running"]);
+        let mut last = String::new();
+        while Instant::now() < until && end.now().is_none() {
+            let output = run::run(&argv, None, Duration::from_secs(5));
+            last = output.map_or_else(|e| e.to_string(), |o| o.stdout.trim().to_owned());
+            if matches!(last.as_str(), "running" | "degraded") {
+                return Ok(());
+            }
+            run::nap(POLL * 5);
+        }
+        Err(self.boot_failed(&format!("systemctl is-system-running: {last}")))
+    }
+
+    fn boot_failed(&self, problem: &str) -> LabError {
+        let console = fs::read_to_string(self.disk.console()).unwrap_or_default();
+        let tail: Vec<&str> = console.lines().rev().take(8).collect();
+        let tail: Vec<&str> = tail.into_iter().rev().collect();
+        LabError::Command {
+            command: format!("boot of node {}", self.plan.name),
+            problem: format!("{problem}; its console said:\n{}", tail.join("\n")),
+        }
+    }
+
+    /// Called when systemd-nspawn has ended. Where a power operation did it, that operation has taken the machine.
+    fn ended_by_itself(self: &Arc<Self>, boot: u32, status: i32) {
+        let mut machine = lock(&self.machine);
+        if machine.as_ref().is_none_or(|m| m.boot != boot) {
+            return;
+        }
+        *machine = None;
+        let killed = self.groups.kill();
+        self.is_off(PowerLoss::Itself);
+        let again = if status == REBOOT { self.boot().map(|m| *machine = Some(m)) } else { Ok(()) };
+        if let Err(e) = killed.and(again) {
+            eprintln!("{}: after its end with {status}: {e}", self.name());
+        }
+    }
+}
+
+impl End {
+    fn set(&self, status: i32) {
+        *lock(&self.status) = Some(status);
+        self.changed.notify_all();
+    }
+
+    fn now(&self) -> Option<i32> {
+        *lock(&self.status)
+    }
+
+    fn wait(&self, at_most: Duration) -> Option<i32> {
+        let waited = self.changed.wait_timeout_while(lock(&self.status), at_most, |s| s.is_none());
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// Whether this process is number 1 in an inner process id namespace.
+fn is_init(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("NSpid:")).unwrap_or_default();
+    let mut numbers = line.split_whitespace();
+    numbers.clone().count() > 1 && numbers.next_back() == Some("1")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

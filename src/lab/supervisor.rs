@@ -1,0 +1,251 @@
+//! The background process of a cluster: it owns the nodes, their watchdogs and the network, and answers on the control
+//! socket. It has a mount namespace of its own, so that the nodes' disks vanish from the host when it dies.
+
+use super::cgroup::Host;
+use super::cleanup::Claim;
+use super::disk::Payload;
+use super::error::{LabError, Result};
+use super::journal::Journal;
+use super::layout;
+use super::net;
+use super::node::Node;
+use super::paths::ClusterName;
+use super::protocol::{Answer, ClusterInfo, Phase, PowerLoss, Request, Stamp};
+use super::run;
+use serde::{Deserialize, Serialize};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Whoever started the supervisor has this long to take hold of it.
+const HOLD_DEADLINE: Duration = Duration::from_secs(30);
+/// How long an answer may stay unread.
+const WRITE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What the supervisor has to bring up.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Order {
+    pub name: String,
+    pub layout: String,
+    pub suite: String,
+    pub agent: String,
+    pub timing: String,
+    pub template: PathBuf,
+    pub watchdog_library: PathBuf,
+    pub agent_binary: Option<PathBuf>,
+}
+
+/// Why the supervisor ends.
+enum End {
+    /// A client asked for it and waits for the answer.
+    Asked(Sender<Answer>),
+    /// Whoever held the cluster has gone.
+    Abandoned,
+    /// SIGTERM or SIGINT.
+    Signalled,
+}
+
+struct Supervisor {
+    nodes: Vec<Arc<Node>>,
+    journal: Arc<Journal>,
+    info: Mutex<ClusterInfo>,
+    end: Sender<End>,
+    held: Mutex<bool>,
+}
+
+/// Runs a supervisor to its end.
+pub fn run(order: &Order) -> Result<()> {
+    let name = ClusterName::parse(&order.name)?;
+    let claim = Claim::take(&name)?;
+    claim.clean()?;
+    let result = supervise(order, &name);
+    let cleaned = claim.clean();
+    claim.release();
+    let (answer, failure) = match result.and_then(|reply| cleaned.map(|()| reply)) {
+        Ok(reply) => (reply, None),
+        Err(e) => (None, Some(e)),
+    };
+    if let Some(reply) = answer {
+        let _ = reply.send(Answer::Done);
+        // The connection's thread has to write it before the process ends.
+        run::nap(Duration::from_millis(100));
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+fn supervise(order: &Order, name: &ClusterName) -> Result<Option<Sender<Answer>>> {
+    let host = Host::detect()?;
+    let journal = Arc::new(Journal::default());
+    let (end, ends) = channel();
+    watch_signals(end.clone())?;
+    net::create(name)?;
+    let payload = Payload { watchdog: order.watchdog_library.clone(), agent: order.agent_binary.clone() };
+    let mut nodes = Vec::new();
+    for plan in layout::CLASSIC {
+        nodes.push(Node::create(name, plan, &order.template, &payload, host, journal.clone())?);
+    }
+    let info = ClusterInfo {
+        name: order.name.clone(),
+        layout: order.layout.clone(),
+        suite: order.suite.clone(),
+        agent: order.agent.clone(),
+        timing: order.timing.clone(),
+        supervisor: std::process::id() as i32,
+        phase: Phase::SettingUp,
+        since: Stamp::now(),
+    };
+    let supervisor =
+        Arc::new(Supervisor { nodes, journal, info: Mutex::new(info), end, held: Mutex::new(false) });
+    let result = listen(&supervisor, name).and_then(|()| supervisor.wait(&ends));
+    set(&supervisor.info, |i| i.phase = Phase::GoingDown);
+    // All nodes are tried; the first error is given.
+    let workers: Vec<_> = supervisor
+        .nodes
+        .iter()
+        .map(|n| {
+            let node = n.clone();
+            std::thread::spawn(move || node.remove())
+        })
+        .collect();
+    let gone = |w: std::thread::JoinHandle<Result<()>>| {
+        w.join()
+            .unwrap_or_else(|_| Err(LabError::Host("a thread that removed a node ended by itself".into())))
+    };
+    let removed: Vec<Result<()>> = workers.into_iter().map(gone).collect();
+    let end = result?;
+    removed.into_iter().collect::<Result<()>>()?;
+    Ok(end)
+}
+
+fn watch_signals(end: Sender<End>) -> Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
+        .map_err(|e| LabError::Host(format!("signal handlers: {e}")))?;
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            let _ = end.send(End::Signalled);
+        }
+    });
+    Ok(())
+}
+
+fn listen(supervisor: &Arc<Supervisor>, name: &ClusterName) -> Result<()> {
+    let path = name.control_socket();
+    let failed = |source| LabError::File { path: path.clone(), source };
+    let listener = UnixListener::bind(&path).map_err(failed)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    let supervisor = supervisor.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let supervisor = supervisor.clone();
+            std::thread::spawn(move || supervisor.converse(stream));
+        }
+    });
+    Ok(())
+}
+
+impl Supervisor {
+    /// Waits for a reason to end.
+    fn wait(&self, ends: &Receiver<End>) -> Result<Option<Sender<Answer>>> {
+        let end = match ends.recv_timeout(HOLD_DEADLINE) {
+            Err(RecvTimeoutError::Timeout) if *lock(&self.held) => {
+                ends.recv().map_err(|_| LabError::Supervisor("nobody is left to end it".into()))?
+            }
+            Err(_) => End::Abandoned,
+            Ok(end) => end,
+        };
+        Ok(match end {
+            End::Asked(reply) => Some(reply),
+            End::Abandoned => {
+                eprintln!("ends: whoever held the cluster has gone");
+                None
+            }
+            End::Signalled => {
+                eprintln!("ends: by a signal");
+                None
+            }
+        })
+    }
+
+    /// Answers the requests of one connection until its end.
+    fn converse(&self, stream: UnixStream) {
+        let _ = stream.set_write_timeout(Some(WRITE_DEADLINE));
+        let mut holds = false;
+        let mut reader = BufReader::new(stream);
+        let mut line = String::new();
+        while reader.read_line(&mut line).is_ok_and(|n| n > 0) {
+            let answer = match serde_json::from_str::<Request>(&line) {
+                Ok(Request::Hold) => {
+                    holds = true;
+                    *lock(&self.held) = true;
+                    Answer::Done
+                }
+                Ok(Request::Ready) => {
+                    holds = false;
+                    set(&self.info, |i| i.phase = Phase::Up);
+                    Answer::Done
+                }
+                Ok(request) => {
+                    self.answer(request).unwrap_or_else(|e| Answer::Failed { reason: e.to_string() })
+                }
+                Err(e) => Answer::Failed { reason: format!("not a request: {e}: {}", line.trim()) },
+            };
+            line.clear();
+            let mut text = serde_json::to_string(&answer).unwrap_or_default();
+            text.push('\n');
+            if reader.get_mut().write_all(text.as_bytes()).is_err() {
+                break;
+            }
+        }
+        if holds {
+            let _ = self.end.send(End::Abandoned);
+        }
+    }
+
+    fn answer(&self, request: Request) -> Result<Answer> {
+        match request {
+            Request::Info => return Ok(Answer::Info { info: lock(&self.info).clone() }),
+            Request::Nodes => {
+                return Ok(Answer::Nodes { nodes: self.nodes.iter().map(|n| n.info()).collect() });
+            }
+            Request::Events => return Ok(Answer::Events { events: self.journal.all() }),
+            Request::PowerOff { node } => self.node(&node)?.power_off(PowerLoss::Cut)?,
+            Request::PowerOn { node } => self.node(&node)?.power_on()?,
+            Request::Reset { node } => self.node(&node)?.reset(PowerLoss::Cut)?,
+            Request::Unlink { node } => self.node(&node)?.unlink()?,
+            Request::Link { node } => self.node(&node)?.link()?,
+            Request::Freeze { node } => self.node(&node)?.freeze()?,
+            Request::Thaw { node } => self.node(&node)?.thaw()?,
+            // Handled where the connection is known.
+            Request::Hold | Request::Ready => {}
+            Request::Down => {
+                let (reply, replies) = channel();
+                let _ = self.end.send(End::Asked(reply));
+                return replies.recv().map_err(|_| {
+                    LabError::Supervisor("it is going down already, or failed to; see its log".into())
+                });
+            }
+        }
+        Ok(Answer::Done)
+    }
+
+    fn node(&self, name: &str) -> Result<&Arc<Node>> {
+        self.nodes.iter().find(|n| n.name() == name).ok_or_else(|| LabError::NoSuchNode {
+            cluster: lock(&self.info).name.clone(),
+            node: name.to_owned(),
+            known: self.nodes.iter().map(|n| n.name()).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+fn set(info: &Mutex<ClusterInfo>, change: impl FnOnce(&mut ClusterInfo)) {
+    change(&mut lock(info));
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,173 @@
+//! The side of the emulated watchdog that is outside the node: a socket and a clock.
+
+use super::timer::{Signal, Timer};
+use crate::lab::error::{LabError, Result};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind, listen, recv, socket,
+};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long the server sleeps at most: the time in which it notices that it has to end.
+const TICK: Duration = Duration::from_millis(200);
+/// Longer than any message of the library.
+const LONGEST_MESSAGE: usize = 64;
+
+/// What the device decided or saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is armed now, with this timeout.
+    Armed(Duration),
+    /// It was closed in the orderly way.
+    Disarmed,
+    /// It wasn't petted in time: the power has to be cut.
+    Expired,
+    /// sbd asked for a reset: the power has to be cut.
+    ResetRequested,
+}
+
+/// The watchdog device of one node. Its thread ends when the device is dropped.
+pub struct Device {
+    timer: Arc<Mutex<Timer>>,
+    ending: Arc<AtomicBool>,
+}
+
+impl Device {
+    /// Listens on `path` and calls `tell` with each verdict, from a thread of its own.
+    pub fn serve(path: &Path, tell: impl Fn(Verdict) + Send + 'static) -> Result<Device> {
+        let failed = |e: Errno| LabError::File { path: path.to_owned(), source: e.into() };
+        match std::fs::remove_file(path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(LabError::File { path: path.to_owned(), source: e });
+            }
+            _ => {}
+        }
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let listener = socket(AddressFamily::Unix, SockType::SeqPacket, flags, None).map_err(failed)?;
+        bind(listener.as_raw_fd(), &UnixAddr::new(path).map_err(failed)?).map_err(failed)?;
+        listen(&listener, Backlog::new(8).map_err(failed)?).map_err(failed)?;
+        let device = Device { timer: Arc::default(), ending: Arc::default() };
+        let (timer, ending) = (device.timer.clone(), device.ending.clone());
+        std::thread::spawn(move || {
+            let mut server = Server { listener, connections: Vec::new(), timer, tell: Box::new(tell) };
+            while !ending.load(Ordering::Relaxed) {
+                server.turn();
+            }
+        });
+        Ok(device)
+    }
+
+    /// Whether the device would fire.
+    pub fn is_armed(&self) -> bool {
+        lock(&self.timer).fires().is_some()
+    }
+
+    /// The node's power was cut: the device starts anew.
+    pub fn power_cycle(&self) {
+        *lock(&self.timer) = Timer::new();
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+}
+
+struct Server {
+    listener: OwnedFd,
+    connections: Vec<OwnedFd>,
+    timer: Arc<Mutex<Timer>>,
+    tell: Box<dyn Fn(Verdict) + Send>,
+}
+
+impl Server {
+    /// Waits for the next message or the next expiry, and handles it.
+    fn turn(&mut self) {
+        let fires = lock(&self.timer).fires();
+        let now = Instant::now();
+        let left = fires.map_or(TICK, |at| at.saturating_duration_since(now)).min(TICK);
+        // One millisecond more: poll counts whole ones, and waking early would only make another round.
+        self.wait(left + Duration::from_millis(1));
+        self.accept();
+        // All pets that have arrived count, even when this thread got the processor late: a busy host must not
+        // look like a node that hangs.
+        self.receive();
+        let expired = {
+            let mut timer = lock(&self.timer);
+            let expired = timer.fires().is_some_and(|at| at <= Instant::now());
+            if expired {
+                timer.take(Signal::Disarm, now);
+            }
+            expired
+        };
+        if expired {
+            (self.tell)(Verdict::Expired);
+        }
+    }
+
+    fn wait(&self, at_most: Duration) {
+        let mut fds = vec![PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
+        fds.extend(self.connections.iter().map(|c| PollFd::new(c.as_fd(), PollFlags::POLLIN)));
+        // An interrupted poll is only a round that came early.
+        let _ = poll(&mut fds, PollTimeout::try_from(at_most).unwrap_or(PollTimeout::ZERO));
+    }
+
+    fn accept(&mut self) {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        while let Ok(fd) = accept4(self.listener.as_raw_fd(), flags) {
+            // SAFETY: accept4 has just given this descriptor to us and to nobody else.
+            self.connections.push(unsafe { OwnedFd::from_raw_fd(fd) });
+            self.handle(Signal::Open);
+        }
+    }
+
+    fn receive(&mut self) {
+        let connections = std::mem::take(&mut self.connections);
+        for connection in connections {
+            if self.read_all(&connection) {
+                self.connections.push(connection);
+            }
+        }
+    }
+
+    /// Handles all messages of a connection; false at its end. The end itself changes nothing: only the magic close
+    /// disarms.
+    fn read_all(&mut self, connection: &OwnedFd) -> bool {
+        let mut message = [0u8; LONGEST_MESSAGE];
+        loop {
+            match recv(connection.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
+                Ok(0) => return false,
+                Ok(n) => self.handle(Signal::parse(&message[..n])),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
+    fn handle(&mut self, signal: Signal) {
+        let (before, after, timeout) = {
+            let mut timer = lock(&self.timer);
+            let before = (timer.fires().is_some(), timer.timeout());
+            timer.take(signal, Instant::now());
+            (before, timer.fires().is_some(), timer.timeout())
+        };
+        if signal == Signal::Reset {
+            (self.tell)(Verdict::ResetRequested);
+        } else if after && before != (true, timeout) {
+            (self.tell)(Verdict::Armed(timeout));
+        } else if before.0 && !after {
+            (self.tell)(Verdict::Disarmed);
+        }
+    }
+}
+
+fn lock(timer: &Mutex<Timer>) -> MutexGuard<'_, Timer> {
+    timer.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,140 @@
+//! The clock of one emulated watchdog device: values in, values out.
+
+use std::time::{Duration, Instant};
+
+/// What a real device has before anybody sets it.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What comes from the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// The device was opened: it is armed from then on.
+    Open,
+    /// A byte was written, or a keep-alive sent.
+    Pet,
+    /// 'V' was written, or the device disabled: disarmed.
+    Disarm,
+    /// The device was enabled again.
+    Arm,
+    /// The timeout was set; this counts as a pet.
+    Timeout(Duration),
+    /// reboot(2) was called.
+    Reset,
+    /// A message that is none of these; ignored.
+    Unknown,
+}
+
+impl Signal {
+    /// Reads a message of the preloaded library.
+    pub fn parse(message: &[u8]) -> Signal {
+        match message {
+            b"V" | b"D!" => Signal::Disarm,
+            b"E!" => Signal::Arm,
+            b"K!" | [_] => Signal::Pet,
+            b"RESET" => Signal::Reset,
+            [b'T', digits @ ..] => std::str::from_utf8(digits)
+                .ok()
+                .and_then(|d| d.parse().ok())
+                .filter(|s| *s > 0)
+                .map_or(Signal::Unknown, |s| Signal::Timeout(Duration::from_secs(s))),
+            _ => Signal::Unknown,
+        }
+    }
+}
+
+/// The timer. Closing the device without [`Signal::Disarm`] has no effect on it, on purpose.
+#[derive(Debug, Clone)]
+pub struct Timer {
+    timeout: Duration,
+    /// When it fires, while it is armed.
+    fires: Option<Instant>,
+}
+
+impl Timer {
+    /// A device that nobody has opened yet.
+    pub fn new() -> Timer {
+        Timer { timeout: DEFAULT_TIMEOUT, fires: None }
+    }
+
+    /// Takes a signal that came at `now`.
+    pub fn take(&mut self, signal: Signal, now: Instant) {
+        match signal {
+            Signal::Open | Signal::Arm => self.fires = Some(now + self.timeout),
+            Signal::Pet => self.fires = self.fires.map(|_| now + self.timeout),
+            Signal::Timeout(timeout) => {
+                self.timeout = timeout;
+                self.fires = self.fires.map(|_| now + timeout);
+            }
+            Signal::Disarm => self.fires = None,
+            Signal::Reset | Signal::Unknown => {}
+        }
+    }
+
+    /// The moment at which it fires, while it is armed.
+    pub fn fires(&self) -> Option<Instant> {
+        self.fires
+    }
+
+    /// The timeout in force.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+}
+
+impl Default for Timer {
+    fn default() -> Self {
+        Timer::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn messages() {
+        for (message, signal) in [
+            (&b"\0"[..], Signal::Pet),
+            (b"x", Signal::Pet),
+            (b"V", Signal::Disarm),
+            (b"K!", Signal::Pet),
+            (b"D!", Signal::Disarm),
+            (b"E!", Signal::Arm),
+            (b"T0000000005", Signal::Timeout(s(5))),
+            (b"T0", Signal::Unknown),
+            (b"Tx", Signal::Unknown),
+            (b"RESET", Signal::Reset),
+            (b"rubbish", Signal::Unknown),
+            (b"", Signal::Unknown),
+        ] {
+            assert_eq!(Signal::parse(message), signal, "{message:?}");
+        }
+    }
+
+    #[test]
+    fn it_fires_when_it_is_not_petted() {
+        let start = Instant::now();
+        let mut timer = Timer::new();
+        assert_eq!(timer.fires(), None);
+        timer.take(Signal::Open, start);
+        timer.take(Signal::Timeout(s(5)), start);
+        assert_eq!(timer.fires(), Some(start + s(5)));
+        timer.take(Signal::Pet, start + s(4));
+        assert_eq!(timer.fires(), Some(start + s(9)));
+    }
+
+    #[test]
+    fn only_the_orderly_close_disarms() {
+        let start = Instant::now();
+        let mut timer = Timer::new();
+        timer.take(Signal::Open, start);
+        timer.take(Signal::Disarm, start);
+        assert_eq!(timer.fires(), None);
+        timer.take(Signal::Pet, start);
+        assert_eq!(timer.fires(), None, "a pet doesn't arm");
+    }
+}
