@@ -48,8 +48,9 @@ impl Claim {
         results.into_iter().collect()
     }
 
-    /// Gives the claim back, with its file.
+    /// Gives the claim back, with its file and the supervisor's log.
     pub fn release(self) {
+        let _ = fs::remove_file(self.name.log_file());
         let _ = fs::remove_file(self.name.lock_file());
         drop(self.lock);
     }
@@ -75,12 +76,7 @@ impl Claim {
             let words = ["rm", "-rf", "--one-file-system", "--", &dir.display().to_string()];
             run::check(&words, REMOVE_DEADLINE)?;
         }
-        match fs::remove_file(self.name.log_file()) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Err(LabError::File { path: self.name.log_file(), source: e })
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }
 

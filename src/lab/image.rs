@@ -147,7 +147,7 @@ fn build(suite: Suite, root: &Path, progress: &Progress) -> Result<()> {
     let sources = host_sources(suite)?;
     progress.step(&format!("image: building Debian {} (about a minute, once)", suite.name()));
     let list: String = sources.iter().map(|s| s.line() + "\n").collect();
-    let list_file = root.with_extension("sources");
+    let list_file = root.with_extension("list");
     let log_file = root.with_extension("log");
     fs::write(&list_file, list).map_err(|source| LabError::File { path: list_file.clone(), source })?;
     let mut argv: Vec<String> = [
