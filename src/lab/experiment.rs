@@ -36,7 +36,7 @@ const TABLES: Duration = Duration::from_secs(30);
 pub trait Audience {
     /// A step was made.
     fn say(&mut self, line: &str);
-    /// The cluster while the fault lasts, about every half second.
+    /// The cluster while the fault lasts, about every second.
     fn look(&mut self, seen: &Observation, pulse: &Pulse);
 }
 
@@ -209,7 +209,8 @@ fn wait_restored(
         if let Ok(seen) = Observation::take(cluster) {
             audience.look(&seen, &Pulse::of(client));
         }
-        pause(Duration::from_millis(500), OnInterrupt::Stop)?;
+        // Looking costs processor time that the cluster needs for what is being measured.
+        pause(Duration::from_secs(1), OnInterrupt::Stop)?;
     }
 }
 

@@ -248,9 +248,12 @@ pub fn rebuild(cluster: &Cluster, node: &str) -> Result<()> {
         .filter(|primary| *primary != node)
         .ok_or_else(|| LabError::Host(format!("there is no primary to copy to {node} from")))?;
     let address = cluster.node(primary)?.address.to_string();
+    // The settings that ALTER SYSTEM or an agent wrote are the node's own (its application_name).
     let script = format!(
-        "set -e; d=$(echo /var/lib/postgresql/*/main); rm -rf \"$d.before\"; mv \"$d\" \"$d.before\"; \
-         pg_basebackup -h {address} -U replicator -D \"$d\" -X stream -c fast; touch \"$d/standby.signal\""
+        "set -e; cd /; export HOME=~postgres; d=$(echo /var/lib/postgresql/*/main); \
+         rm -rf \"$d.before\"; mv \"$d\" \"$d.before\"; \
+         pg_basebackup -h {address} -U replicator -D \"$d\" -X stream -c fast; \
+         cp \"$d.before/postgresql.auto.conf\" \"$d/\"; touch \"$d/standby.signal\""
     );
     let argv = ["runuser", "-u", "postgres", "--", "bash", "-c", &script];
     cluster.exec(node, &argv, COPY)?.success("pg_basebackup").map(drop)

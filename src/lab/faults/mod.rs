@@ -77,7 +77,7 @@ pub const ALL: &[Fault] = &[
     Fault {
         name: "postgres-stop",
         description: "SIGSTOP to every postgres process: they are there and do nothing",
-        loss: Loss::Possible,
+        loss: Loss::Forbidden,
         counts_from: CountsFrom::Injection,
         happens_within: Duration::from_secs(10),
         inject: inject::postgres_stop,

@@ -32,7 +32,7 @@ fn a_good_result_passes() {
 
 #[test]
 fn losing_acknowledged_writes_in_an_orderly_fault_fails() {
-    for fault in ["switchover", "shut-down", "postgres-kill", "a fault from the future"] {
+    for fault in ["switchover", "shut-down", "postgres-kill", "postgres-stop", "a fault from the future"] {
         let bad = RunResult { lost_acked: Some(1), ..good(fault) };
         assert_eq!(verdict(&[bad]).len(), 1, "{fault}");
     }
