@@ -2,6 +2,7 @@
 
 use super::cleanup;
 use super::cluster::{Cluster, enter};
+use super::commands::{self, Breaking};
 use super::error::{LabError, Result};
 use super::image::{self, Suite};
 use super::paths::{ClusterName, DEFAULT_NAME};
@@ -56,6 +57,8 @@ enum Command {
         #[arg(long, conflicts_with = "name")]
         all: bool,
     },
+    #[command(flatten)]
+    Breaking(Breaking),
     /// The background process of a cluster (`up` starts it)
     #[command(hide = true)]
     Supervise { order: String },
@@ -79,6 +82,7 @@ pub enum Layout {
 /// What to bring up.
 #[derive(Debug, Args)]
 pub struct UpArgs {
+    #[arg(default_value = "classic")]
     pub layout: Layout,
     #[command(flatten)]
     pub name: Name,
@@ -140,6 +144,7 @@ fn execute(command: Command) -> Result<u8> {
             results.into_iter().collect::<Result<()>>()?;
         }
         Command::Down { name, all: false } => take_down(&ClusterName::parse(&name.name)?)?,
+        Command::Breaking(breaking) => return commands::execute(breaking),
         Command::Supervise { order } => {
             let order: Order = serde_json::from_str(&order)
                 .map_err(|e| LabError::Supervisor(format!("not an order: {e}: {order}")))?;

@@ -8,6 +8,9 @@
 //! - Everything else (status, faults, tests, the demo) is a client: it connects to the supervisor's control socket
 //!   with [`cluster::Cluster`]. [`protocol`] is what goes over that socket: one JSON object a line.
 //! - [`image`] builds the template of the nodes' disks, from the host's own package sources ([`sources`]).
+//! - [`faults`] breaks it, [`client`] sees from outside what that does to the service, [`measure`] says what it means;
+//!   [`experiment`] puts them together for one run, [`series`] for many, [`demo`] for a newcomer. [`observe`] looks at
+//!   everything at one moment, [`health`] says what is missing, [`screen`] shows it, [`report`] judges.
 //! - [`cleanup`] finds all that a cluster has on the host by its name, and removes it.
 
 pub mod cgroup;
@@ -15,6 +18,7 @@ pub mod cleanup;
 pub mod cli;
 pub mod client;
 pub mod cluster;
+pub mod commands;
 pub mod demo;
 pub mod disk;
 pub mod error;
