@@ -9,6 +9,8 @@ mod report;
 mod score;
 mod start;
 mod stop;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 use std::time::Duration;
@@ -39,6 +41,7 @@ impl<'a> Agent<'a> {
     /// Prepares a call: the clock runs from here.
     pub fn new(host: &'a mut dyn Host, env: &'a Environment, run: Run, settings: Settings) -> Self {
         let deadline = host.now() + millis(run.budget());
+        host.begin(deadline);
         let memory = host.recall();
         Agent { host, env, run, settings, deadline, remembered: memory.clone(), memory }
     }

@@ -1,1 +1,274 @@
-//! fake
+//! A played [`Host`]: a clock that moves when somebody sleeps or waits, a server in one of a few conditions, and a
+//! record of everything that was done. Tests of the shells run on it; nothing in the product does.
+
+use std::time::Duration;
+
+use super::host::{Effect, Host, InstallTrouble, Level, Trouble};
+use crate::cluster::crm_mon::Status;
+use crate::decide::election::Ballot;
+use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
+use crate::decide::memory::{Memory, Millis};
+use crate::decide::stop::{Stage, StopFacts};
+use crate::pg::history::History;
+use crate::pg::lsn::Lsn;
+use crate::pg::timeline::{Timeline, WalPosition};
+use crate::pg::view::{Answer, PrimaryView, StandbyView};
+
+/// The condition of the played server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    Down,
+    Standby,
+    Primary,
+    /// All processes stopped by SIGSTOP.
+    Frozen,
+    /// Alive, and deaf to everything but SIGKILL.
+    Deaf,
+    /// Alive, and even SIGKILL does not end it: a device hangs.
+    Immortal,
+    /// Only children are left.
+    Orphans,
+}
+
+/// Which effects fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failing {
+    Nothing,
+    /// Pacemaker's programs.
+    Cluster,
+    /// The launch: the server ends at once.
+    Launch,
+    /// Writing after a promotion.
+    Writes,
+}
+
+/// The played host.
+#[derive(Debug, Clone)]
+pub struct FakeHost {
+    pub now: Millis,
+    pub deadline: Millis,
+    pub condition: Condition,
+    pub failing: Failing,
+    pub view: StandbyView,
+    pub timeline: Timeline,
+    pub status: Option<Status>,
+    pub ballots: Vec<Ballot>,
+    pub histories: Vec<History>,
+    pub memory: Memory,
+    pub installation: Result<(), InstallTrouble>,
+    /// What was done, in order: `score srv1 900`, `send Fast`, `launch` …
+    pub done: Vec<String>,
+    pub log: Vec<(Level, String)>,
+}
+
+impl FakeHost {
+    /// A host in this condition, at a position, with a cluster that answers nothing.
+    pub fn new(condition: Condition, position: WalPosition) -> FakeHost {
+        FakeHost {
+            now: 1_000_000,
+            deadline: Millis::MAX,
+            condition,
+            failing: Failing::Nothing,
+            view: StandbyView {
+                received: Some(position.lsn),
+                replayed: Some(position.lsn),
+                receiver: None,
+                primary_conninfo: None,
+            },
+            timeline: position.timeline,
+            status: None,
+            ballots: Vec::new(),
+            histories: Vec::new(),
+            memory: Memory::default(),
+            installation: Ok(()),
+            done: Vec::new(),
+            log: Vec::new(),
+        }
+    }
+
+    /// The actions that begin with a word.
+    pub fn did(&self, word: &str) -> Vec<&str> {
+        self.done.iter().map(String::as_str).filter(|d| d.split(' ').next() == Some(word)).collect()
+    }
+
+    fn pass(&mut self, wait: Duration) {
+        self.now += Millis::try_from(wait.as_millis()).unwrap_or(0).max(1);
+    }
+
+    fn process(&self) -> Process {
+        match self.condition {
+            Condition::Down => Process::Absent,
+            Condition::Standby | Condition::Primary | Condition::Deaf => Process::Alive(Pulse::Beating),
+            Condition::Immortal => Process::Alive(Pulse::Stuck),
+            Condition::Frozen => Process::Alive(Pulse::Stopped),
+            Condition::Orphans => Process::Leftovers(2),
+        }
+    }
+
+    fn ask_cluster<T>(&mut self, answer: T) -> Effect<T> {
+        match self.failing {
+            Failing::Cluster => {
+                // As long as a hung program is waited for.
+                let left = Duration::from_millis(self.deadline.saturating_sub(self.now));
+                self.pass(left.clamp(Duration::from_millis(200), Duration::from_secs(3)));
+                Err(Trouble("no end within 3.0s, killed: /usr/sbin/crm_attribute".into()))
+            }
+            _ => Ok(answer),
+        }
+    }
+}
+
+impl Host for FakeHost {
+    fn begin(&mut self, deadline: Millis) {
+        self.deadline = deadline;
+    }
+
+    fn now(&self) -> Millis {
+        self.now
+    }
+
+    fn sleep(&mut self, wait: Duration) {
+        self.pass(wait);
+    }
+
+    fn look(&mut self, patience: Duration) -> Facts {
+        let answer = match self.condition {
+            Condition::Standby => Some(Answer::Standby(self.view.clone())),
+            Condition::Primary => Some(Answer::Primary(PrimaryView {
+                lsn: self.view.replayed.unwrap_or(Lsn(1)),
+                timeline: self.timeline,
+                standbys: Vec::new(),
+                synchronous_standby_names: String::new(),
+            })),
+            Condition::Frozen | Condition::Deaf | Condition::Immortal => {
+                self.pass(patience);
+                Some(Answer::Silent { after: patience })
+            }
+            Condition::Down | Condition::Orphans => None,
+        };
+        self.pass(Duration::from_millis(3));
+        // An unreadable control file is what a start refuses; the fake has no bytes of a real one, and its start is
+        // driven by `condition`.
+        let control = Control::Unknown("the fake has no control file".into());
+        Facts { process: self.process(), answer, control, signal: Signal::Present }
+    }
+
+    fn stop_facts(&mut self) -> StopFacts {
+        StopFacts { process: self.process(), stopped_children: 0, children: 2 }
+    }
+
+    fn wait_gone(&mut self, wait: Duration) {
+        self.pass(wait);
+    }
+
+    fn send(&mut self, stage: Stage) -> Effect<()> {
+        self.done.push(format!("send {stage:?}"));
+        self.condition = match (stage, self.condition) {
+            (_, Condition::Immortal) => Condition::Immortal,
+            (Stage::Killed, _)
+            | (Stage::Fast | Stage::Immediate, Condition::Standby | Condition::Primary | Condition::Down) => {
+                Condition::Down
+            }
+            (_, condition) => condition,
+        };
+        Ok(())
+    }
+
+    fn check_installation(&mut self) -> Result<(), InstallTrouble> {
+        self.installation.clone()
+    }
+
+    fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> Effect<()> {
+        self.done.push(format!("prepare {}", primary_conninfo.unwrap_or("-")));
+        Ok(())
+    }
+
+    fn launch(&mut self) -> Effect<()> {
+        self.done.push("launch".into());
+        if self.failing != Failing::Launch {
+            self.condition = Condition::Standby;
+        }
+        Ok(())
+    }
+
+    fn log_tail(&mut self) -> String {
+        "FATAL: played".into()
+    }
+
+    fn repoint(&mut self, primary_conninfo: &str) -> Effect<()> {
+        self.done.push(format!("repoint {primary_conninfo}"));
+        self.view.primary_conninfo = Some(primary_conninfo.into());
+        Ok(())
+    }
+
+    fn tell_to_promote(&mut self) -> Effect<()> {
+        self.done.push("promote".into());
+        self.condition = Condition::Primary;
+        Ok(())
+    }
+
+    fn prove_writable(&mut self, _patience: Duration) -> Effect<()> {
+        match self.failing {
+            Failing::Writes => Err(Trouble("no space left on device".into())),
+            _ => Ok(()),
+        }
+    }
+
+    fn checkpoint(&mut self, _patience: Duration) -> Effect<()> {
+        self.done.push("checkpoint".into());
+        Ok(())
+    }
+
+    fn histories(&mut self) -> Effect<Vec<History>> {
+        Ok(self.histories.clone())
+    }
+
+    fn segment_timeline(&mut self, _lsn: Lsn) -> Option<Timeline> {
+        Some(self.timeline)
+    }
+
+    fn cluster(&mut self) -> Effect<Status> {
+        let status = self.status.clone();
+        self.ask_cluster(status)?.ok_or_else(|| Trouble("no cluster runs here".into()))
+    }
+
+    fn set_score(&mut self, node: &str, score: i32) -> Effect<()> {
+        self.ask_cluster(())?;
+        self.done.push(format!("score {node} {score}"));
+        Ok(())
+    }
+
+    fn delete_score(&mut self, node: &str) -> Effect<()> {
+        self.ask_cluster(())?;
+        self.done.push(format!("unscore {node}"));
+        Ok(())
+    }
+
+    fn scores(&mut self) -> Effect<Vec<(String, i32)>> {
+        self.ask_cluster(Vec::new())
+    }
+
+    fn vote(&mut self, position: Option<WalPosition>) -> Effect<()> {
+        self.ask_cluster(())?;
+        self.done.push(position.map_or("unvote".into(), |p| format!("vote {}:{}", p.timeline, p.lsn)));
+        Ok(())
+    }
+
+    fn ballots(&mut self) -> Effect<Vec<Ballot>> {
+        let ballots = self.ballots.clone();
+        self.ask_cluster(ballots)
+    }
+
+    fn recall(&mut self) -> Memory {
+        self.memory.clone()
+    }
+
+    fn remember(&mut self, memory: &Memory) -> Effect<()> {
+        self.memory = memory.clone();
+        Ok(())
+    }
+
+    fn log(&mut self, level: Level, line: &str) {
+        self.log.push((level, line.into()));
+    }
+}

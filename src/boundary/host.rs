@@ -39,6 +39,8 @@ pub enum Level {
 /// One instance of PostgreSQL on one node, and the cluster around it. No method waits longer than it is told to,
 /// or than its own short deadline.
 pub trait Host {
+    /// Begins a call that has to be over at this moment: Pacemaker's programs get no more time than is left.
+    fn begin(&mut self, deadline: Millis);
     /// Now.
     fn now(&self) -> Millis;
     fn sleep(&mut self, wait: Duration);

@@ -10,6 +10,7 @@ use super::command::{Command, Detached};
 use super::host::{Effect, Host, InstallTrouble, Level, Trouble};
 use super::identity::SystemUser;
 use super::log::Log;
+use super::pacemaker::Patience;
 use super::postgres::Endpoint;
 use super::process::{self, ProcessInfo, ProcessState};
 use super::storage::{self, Ownership, SignalFile};
@@ -24,6 +25,7 @@ use crate::pg::auto_conf;
 use crate::pg::history::History;
 use crate::pg::lsn::Lsn;
 use crate::pg::postmaster_pid::PostmasterPid;
+use crate::pg::server_log;
 use crate::pg::timeline::{Timeline, WalPosition};
 use crate::pg::view::Answer;
 
@@ -32,7 +34,7 @@ const STOPPED_PATIENCE: Duration = Duration::from_millis(300);
 /// The control file is rewritten within microseconds.
 const CONTROL_PATIENCE: Duration = Duration::from_millis(200);
 /// The end of PostgreSQL's log that a failed start quotes, bytes.
-const LOG_TAIL: u64 = 1000;
+const LOG_TAIL: u64 = 8000;
 
 /// One instance on this node.
 pub struct Node {
@@ -40,6 +42,7 @@ pub struct Node {
     run: Run,
     log: Log,
     launched: Option<Detached>,
+    deadline: Deadline,
     /// Length of the log file before the launch.
     log_from: u64,
 }
@@ -47,7 +50,8 @@ pub struct Node {
 impl Node {
     /// The instance that the settings speak of.
     pub fn new(settings: Settings, run: Run, log: Log) -> Node {
-        Node { settings, run, log, launched: None, log_from: 0 }
+        let deadline = Deadline::after(run.budget());
+        Node { settings, run, log, deadline, launched: None, log_from: 0 }
     }
 
     fn pgdata(&self) -> &Path {
@@ -167,6 +171,10 @@ impl Node {
         }
     }
 
+    fn patience(&self) -> Patience {
+        Patience::of(self.deadline.remaining())
+    }
+
     fn ballot_name(&self) -> String {
         format!("quorate-position-{}", self.run.resource)
     }
@@ -185,6 +193,10 @@ const fn pulse(state: ProcessState) -> Pulse {
 }
 
 impl Host for Node {
+    fn begin(&mut self, deadline: Millis) {
+        self.deadline = Deadline::after(Duration::from_millis(deadline.saturating_sub(boottime_ms())));
+    }
+
     fn now(&self) -> Millis {
         boottime_ms()
     }
@@ -338,8 +350,7 @@ impl Host for Node {
         }
         let path = self.log_file();
         let text = files::read_tail(&path, self.log_from, LOG_TAIL).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
-        let last = lines[lines.len().saturating_sub(3)..].join(" | ");
+        let last = server_log::why(&text);
         if last.is_empty() { format!("nothing in {}", path.display()) } else { last }
     }
 
@@ -380,30 +391,32 @@ impl Host for Node {
     }
 
     fn cluster(&mut self) -> Effect<Status> {
-        pacemaker::status()
+        pacemaker::status(self.patience())
     }
 
     fn set_score(&mut self, node: &str, score: i32) -> Effect<()> {
-        pacemaker::set_score(&self.run.resource, node, score)
+        pacemaker::set_score(&self.run.resource, node, score, self.patience())
     }
 
     fn delete_score(&mut self, node: &str) -> Effect<()> {
-        pacemaker::delete_score(&self.run.resource, node)
+        pacemaker::delete_score(&self.run.resource, node, self.patience())
     }
 
     fn scores(&mut self) -> Effect<Vec<(String, i32)>> {
-        pacemaker::scores(&self.run.resource)
+        pacemaker::scores(&self.run.resource, self.patience())
     }
 
     fn vote(&mut self, position: Option<WalPosition>) -> Effect<()> {
         match position {
-            Some(position) => pacemaker::publish(&self.ballot_name(), &ballot_text(position)),
-            None => pacemaker::unpublish(&self.ballot_name()),
+            Some(position) => {
+                pacemaker::publish(&self.ballot_name(), &ballot_text(position), self.patience())
+            }
+            None => pacemaker::unpublish(&self.ballot_name(), self.patience()),
         }
     }
 
     fn ballots(&mut self) -> Effect<Vec<Ballot>> {
-        let values = pacemaker::query(&self.ballot_name())?;
+        let values = pacemaker::query(&self.ballot_name(), self.patience())?;
         Ok(values
             .into_iter()
             .filter_map(|v| Some(Ballot { position: parse_ballot(&v.value)?, node: v.node }))

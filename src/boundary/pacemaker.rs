@@ -12,29 +12,37 @@ const CRM_ATTRIBUTE: &str = "/usr/sbin/crm_attribute";
 const ATTRD_UPDATER: &str = "/usr/sbin/attrd_updater";
 const CRM_MON: &str = "/usr/sbin/crm_mon";
 
-/// Each takes 10 to 20 ms; a hung daemon must not eat the action's time.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long one of them may take: 10 to 20 ms are usual, a hung daemon must not eat the action's time.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience(Duration);
 
-fn run(command: &Command) -> Effect<String> {
-    command.run(Deadline::after(PATIENCE)).map(|output| output.text()).map_err(|e| Trouble(e.to_string()))
+impl Patience {
+    /// What is left of the action, within bounds.
+    pub fn of(left: Duration) -> Patience {
+        Patience(left.clamp(Duration::from_millis(200), Duration::from_secs(3)))
+    }
+}
+
+fn run(command: &Command, patience: Patience) -> Effect<String> {
+    command.run(Deadline::after(patience.0)).map(|output| output.text()).map_err(|e| Trouble(e.to_string()))
 }
 
 /// Sets the promotion score of `resource` on `node` until the node leaves the cluster.
 ///
 /// # Errors
 /// When the program is missing, fails, or hangs.
-pub fn set_score(resource: &str, node: &str, score: i32) -> Effect<()> {
+pub fn set_score(resource: &str, node: &str, score: i32, patience: Patience) -> Effect<()> {
     // The attached form: a separate word with a leading minus would be read as an option.
     let value = format!("--update={score}");
-    run(&promotion(resource, node).arg(value)).map(drop)
+    run(&promotion(resource, node).arg(value), patience).map(drop)
 }
 
 /// Deletes the promotion score of `resource` on `node`.
 ///
 /// # Errors
 /// As [`set_score`].
-pub fn delete_score(resource: &str, node: &str) -> Effect<()> {
-    run(&promotion(resource, node).arg("--delete")).map(drop)
+pub fn delete_score(resource: &str, node: &str, patience: Patience) -> Effect<()> {
+    run(&promotion(resource, node).arg("--delete"), patience).map(drop)
 }
 
 fn promotion(resource: &str, node: &str) -> Command {
@@ -49,8 +57,8 @@ fn promotion(resource: &str, node: &str) -> Command {
 ///
 /// # Errors
 /// As [`set_score`].
-pub fn scores(resource: &str) -> Effect<Vec<(String, i32)>> {
-    let values = query(&format!("master-{resource}"))?;
+pub fn scores(resource: &str, patience: Patience) -> Effect<Vec<(String, i32)>> {
+    let values = query(&format!("master-{resource}"), patience)?;
     Ok(values.into_iter().filter_map(|v| Some((v.node, attributes::score(&v.value)?))).collect())
 }
 
@@ -58,28 +66,29 @@ pub fn scores(resource: &str) -> Effect<Vec<(String, i32)>> {
 ///
 /// # Errors
 /// As [`set_score`].
-pub fn publish(name: &str, value: &str) -> Effect<()> {
+pub fn publish(name: &str, value: &str, patience: Patience) -> Effect<()> {
     let command = Command::new(ATTRD_UPDATER).arg("--name").arg(name).arg(format!("--update={value}"));
-    run(&command.arg("--private")).map(drop)
+    run(&command.arg("--private"), patience).map(drop)
 }
 
 /// Takes [`publish`] back.
 ///
 /// # Errors
 /// As [`set_score`].
-pub fn unpublish(name: &str) -> Effect<()> {
-    run(&Command::new(ATTRD_UPDATER).arg("--name").arg(name).arg("--delete").arg("--private")).map(drop)
+pub fn unpublish(name: &str, patience: Patience) -> Effect<()> {
+    run(&Command::new(ATTRD_UPDATER).arg("--name").arg(name).arg("--delete").arg("--private"), patience)
+        .map(drop)
 }
 
 /// The values of an attribute on all nodes.
 ///
 /// # Errors
 /// As [`set_score`]. That nobody has it is no error.
-pub fn query(name: &str) -> Effect<Vec<NodeValue>> {
+pub fn query(name: &str, patience: Patience) -> Effect<Vec<NodeValue>> {
     /// `CRM_EX_NOSUCH`: no node has the attribute.
     const NO_SUCH: i32 = 105;
     let command = Command::new(ATTRD_UPDATER).args(["--name", name, "--query", "--all"]);
-    let output = command.run_any(Deadline::after(PATIENCE)).map_err(|e| Trouble(e.to_string()))?;
+    let output = command.run_any(Deadline::after(patience.0)).map_err(|e| Trouble(e.to_string()))?;
     match output.code {
         0 => Ok(attributes::parse(&output.text())),
         NO_SUCH => Ok(Vec::new()),
@@ -91,7 +100,7 @@ pub fn query(name: &str) -> Effect<Vec<NodeValue>> {
 ///
 /// # Errors
 /// As [`set_score`], and when the output can't be read.
-pub fn status() -> Effect<Status> {
+pub fn status(patience: Patience) -> Effect<Status> {
     let command = Command::new(CRM_MON).args(["--one-shot", "--output-as=xml", "--include=all"]);
-    crm_mon::parse(&run(&command)?).map_err(|e| Trouble(e.to_string()))
+    crm_mon::parse(&run(&command, patience)?).map_err(|e| Trouble(e.to_string()))
 }

@@ -140,7 +140,8 @@ pub fn postgres_at(pid: i32, pgdata: &Path) -> io::Result<Option<ProcessInfo>> {
 }
 
 fn postgres_in(pid: i32, directory: &Path) -> io::Result<Option<ProcessInfo>> {
-    if link(pid, "cwd").is_none_or(|cwd| cwd != directory) {
+    // A container's PostgreSQL works in a directory of the same name, but not in this one.
+    if link(pid, "cwd").is_none_or(|cwd| cwd != directory) || link(pid, "ns/pid") != link_of_self("ns/pid") {
         return Ok(None);
     }
     let Some(info) = inspect(pid)? else { return Ok(None) };
@@ -148,6 +149,10 @@ fn postgres_in(pid: i32, directory: &Path) -> io::Result<Option<ProcessInfo>> {
     let name = name.unwrap_or_else(|| info.comm.clone());
     let ours = info.state != ProcessState::Zombie && matches!(name.as_str(), "postgres" | "postmaster");
     Ok(ours.then_some(info))
+}
+
+fn link_of_self(name: &str) -> Option<PathBuf> {
+    i32::try_from(std::process::id()).ok().and_then(|pid| link(pid, name))
 }
 
 /// Target of /proc/PID/`name`, without the mark of a deleted file (the binary after an upgrade of the package).

@@ -10,6 +10,7 @@ pub mod postmaster_pid;
 pub mod probe;
 pub mod rejection;
 pub mod role;
+pub mod server_log;
 pub mod service;
 pub mod timeline;
 pub mod version;
