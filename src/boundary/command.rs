@@ -219,7 +219,7 @@ impl Command {
     /// # Errors
     /// See [`CommandError`], except `Failed`.
     pub fn run_any(&self, deadline: Deadline) -> Result<Output, CommandError> {
-        let mut command = self.prepare();
+        let mut command = self.prepare(Some("C"));
         command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let started = std::time::Instant::now();
@@ -247,15 +247,12 @@ impl Command {
         }
     }
 
-    /// Runs on our own terminal, for as long as the human likes.
+    /// Runs on our own terminal, in the human's own locale, for as long as the human likes.
     ///
     /// # Errors
     /// It can't be started or waited for.
     pub fn run_interactive(&self) -> Result<ExitStatus, CommandError> {
-        let mut command = self.prepare();
-        if self.environment == Environment::Inherited {
-            command.env_remove("LC_ALL");
-        }
+        let mut command = self.prepare(None);
         let mut child = self.start(&mut command)?;
         child.wait().map_err(|source| CommandError::Spawn { command: self.line(), source })
     }
@@ -274,7 +271,7 @@ impl Command {
         };
         let out = self.user.as_ref().map_or_else(open, |user| user.act_as(open)).map_err(refuse)?;
         let err = out.try_clone().map_err(refuse)?;
-        let mut command = self.prepare();
+        let mut command = self.prepare(Some("C"));
         command.stdin(Stdio::null()).stdout(out).stderr(err);
         // SAFETY: runs between fork and exec: setsid, close_range and fcntl only, no allocation, no locks.
         unsafe { command.pre_exec(detach) };
@@ -285,14 +282,14 @@ impl Command {
         Ok(Detached { id: info.id, child })
     }
 
-    fn prepare(&self) -> std::process::Command {
+    fn prepare(&self, locale: Option<&str>) -> std::process::Command {
         #[expect(clippy::disallowed_methods, reason = "the one place")]
         let mut command = std::process::Command::new(&self.program);
         command.args(&self.args);
         if self.environment == Environment::Clean {
             command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         }
-        command.env("LC_ALL", "C");
+        command.envs(locale.map(|locale| ("LC_ALL", locale)));
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }

@@ -52,3 +52,41 @@ pub fn read(pgdata: &Path, deadline: Deadline) -> Result<ControlData, ControlFil
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: &[u8] = include_bytes!("../pg/testdata/pg_control_15_primary");
+
+    fn soon() -> Deadline {
+        Deadline::after(Duration::from_secs(5))
+    }
+
+    #[test]
+    fn a_torn_read_is_read_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        assert!(
+            matches!(read(dir.path(), soon()), Err(ControlFileError::Storage(error)) if error.is_missing())
+        );
+        std::fs::create_dir(dir.path().join("global")).expect("mkdir");
+        let path = dir.path().join("global/pg_control");
+        let mut whole = START.to_vec();
+        whole.resize(FILE_SIZE, 0);
+        let mut torn = whole.clone();
+        torn[100] ^= 0xff;
+        std::fs::write(&path, &torn).expect("written");
+        let error = read(dir.path(), soon()).expect_err("damaged").to_string();
+        assert!(error.contains("global/pg_control: ") && error.contains("checksum"), "{error}");
+        let server = std::thread::spawn(move || {
+            let deadline = soon();
+            deadline.sleep(PAUSE / 2);
+            storage::write_durable(&path, &whole, storage::Ownership::Keep).expect("written");
+        });
+        // The server's write may be late on a busy machine: each call reads five times, some call sees the whole file.
+        let deadline = soon();
+        while read(dir.path(), deadline).is_err() && !deadline.passed() {}
+        server.join().expect("no panic");
+        assert!(read(dir.path(), deadline).is_ok());
+    }
+}

@@ -16,7 +16,7 @@ use crate::pg::probe;
 use crate::pg::view::{Answer, Rejection};
 
 /// Where a server is, and as whom to ask it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Endpoint {
     /// Directory of the socket; `@name` for the abstract one.
     pub socket_dir: PathBuf,

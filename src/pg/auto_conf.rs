@@ -10,7 +10,9 @@ pub fn get(text: &str, name: &str) -> Option<String> {
 /// The text with `name` set to `value`: at the place of the first line that set it, later ones dropped; else at the end. Every other
 /// line stays as it is.
 pub fn set(text: &str, name: &str, value: &str) -> String {
-    let new = format!("{name} = '{}'", value.replace('\\', r"\\").replace('\'', "''"));
+    // Backslashes first: those of the line feeds, which would end the line, must stay single.
+    let escaped = value.replace('\\', r"\\").replace('\'', "''").replace('\n', r"\n");
+    let new = format!("{name} = '{escaped}'");
     replace(text, name, Some(&new))
 }
 
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn what_is_set_is_read_back_and_setting_twice_changes_nothing() {
-        for value in ["", "it's", "a\\'b", "é", "host='/x' password='p\\\\q'"] {
+        for value in ["", "two\nlines", "it's", "a\\'b", "é", "host='/x' password='p\\\\q'"] {
             let once = set(TEXT, "primary_conninfo", value);
             assert_eq!(get(&once, "primary_conninfo").as_deref(), Some(value));
             assert_eq!(set(&once, "primary_conninfo", value), once);

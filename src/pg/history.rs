@@ -151,9 +151,9 @@ pub fn divergence(own: WalPosition, history: &History) -> Divergence {
 mod tests {
     use super::*;
 
-    // Written by PostgreSQL 15 after two promotions.
+    // 00000003.history as PostgreSQL 15 wrote it after two promotions.
     const THIRD: &str =
-        "1\t0/50002A0\tno recovery target specified\n\n2\t0/6000188\tno recovery target specified\n";
+        "1\t0/3081348\tno recovery target specified\n\n2\t0/309A528\tno recovery target specified\n";
 
     fn tl(number: u32) -> Timeline {
         Timeline::new(number).expect("not zero")
@@ -166,8 +166,8 @@ mod tests {
     #[test]
     fn reads_forks() {
         let history = History::parse(tl(3), THIRD).expect("valid");
-        assert_eq!(history.fork_of(tl(1)), Some(Lsn(0x500_02A0)));
-        assert_eq!(history.fork_of(tl(2)), Some(Lsn(0x600_0188)));
+        assert_eq!(history.fork_of(tl(1)), Some(Lsn(0x308_1348)));
+        assert_eq!(history.fork_of(tl(2)), Some(Lsn(0x309_A528)));
         assert_eq!(history.fork_of(tl(3)), None);
         assert!(history.contains(tl(3)) && history.contains(tl(1)) && !history.contains(tl(4)));
     }
@@ -197,13 +197,13 @@ mod tests {
     fn the_fork_itself_is_common() {
         let history = History::parse(tl(3), THIRD).expect("valid");
         assert_eq!(divergence(at(3, 1), &history), Divergence::InLine);
-        assert_eq!(divergence(at(1, 0x500_02A0), &history), Divergence::InLine);
+        assert_eq!(divergence(at(1, 0x308_1348), &history), Divergence::InLine);
         assert_eq!(
-            divergence(at(1, 0x500_02A8), &history),
+            divergence(at(1, 0x308_1350), &history),
             Divergence::Diverged {
-                own: at(1, 0x500_02A8),
+                own: at(1, 0x308_1350),
                 newer: tl(3),
-                fork: Lsn(0x500_02A0),
+                fork: Lsn(0x308_1348),
                 bytes_past: 8
             }
         );
