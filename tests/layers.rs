@@ -54,11 +54,6 @@ const RULES: &[Rule] = &[
         why: "boundary/command is the only runner: null stdin, LC_ALL=C, a deadline, the whole group killed",
     },
     Rule {
-        token: "Command::new",
-        allowed: &["boundary/command.rs", "lab/client/"],
-        why: "boundary/command is the only runner: null stdin, LC_ALL=C, a deadline, the whole group killed",
-    },
-    Rule {
         token: "tokio_postgres",
         allowed: &["boundary/postgres.rs", "boundary/postgres/", "lab/client/"],
         why: "boundary/postgres is the only client: connect and statement timeouts",
