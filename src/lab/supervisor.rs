@@ -64,17 +64,19 @@ pub fn run(order: &Order) -> Result<()> {
     claim.clean()?;
     let result = supervise(order, &name);
     let cleaned = claim.clean();
-    claim.release();
-    let (answer, failure) = match result.and_then(|reply| cleaned.map(|()| reply)) {
-        Ok(reply) => (reply, None),
-        Err(e) => (None, Some(e)),
+    let ended = match result.and_then(|reply| cleaned.map(|()| reply)) {
+        Ok(Some(reply)) => {
+            let _ = reply.send(Answer::Done);
+            // The connection's thread has to write it before the process ends.
+            run::nap(Duration::from_millis(50));
+            Ok(())
+        }
+        Ok(None) => Ok(()),
+        Err(e) => Err(e),
     };
-    if let Some(reply) = answer {
-        let _ = reply.send(Answer::Done);
-        // The connection's thread has to write it before the process ends.
-        run::nap(Duration::from_millis(100));
-    }
-    failure.map_or(Ok(()), Err)
+    // Last: whoever waits for the end waits for this.
+    claim.release();
+    ended
 }
 
 fn supervise(order: &Order, name: &ClusterName) -> Result<Option<Sender<Answer>>> {
