@@ -1,0 +1,179 @@
+//! After a crash: what monitor says, that stop succeeds, that start brings a standby back. PAF: monitor 9, stop 1, start 1.
+
+use std::fs;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::support::{SOON, World, code, wait_for};
+
+#[test]
+fn stop_after_a_crash_succeeds() {
+    let world = World::new("crash-stop");
+    let node = world.primary(1);
+    node.write();
+    node.crash();
+    let run = node.call("monitor").recurring().timeout(10).run();
+    assert!(matches!(run.code, Some(code::NOT_RUNNING | code::FAILED_PROMOTED | code::GENERIC)), "{run}");
+    node.must("stop", code::SUCCESS);
+    node.must("monitor", code::NOT_RUNNING);
+}
+
+/// A probe of a crashed primary that joins again: 9 would ask for a demotion and a stop, and PAF's node is fenced for it.
+#[test]
+fn a_probe_after_a_crash_is_not_running() {
+    let world = World::new("crash-probe");
+    let node = world.primary(1);
+    node.write();
+    node.crash();
+    let pid_file = fs::read_to_string(node.pgdata.join("postmaster.pid")).expect("a crash leaves it");
+    node.must("monitor", code::NOT_RUNNING);
+    let after = fs::read_to_string(node.pgdata.join("postmaster.pid")).expect("still there");
+    assert_eq!(pid_file, after, "a probe must not change anything");
+    assert_eq!(world.writes(), Vec::<String>::new(), "a probe must not change anything");
+}
+
+#[test]
+fn a_probe_of_a_crashed_standby_is_not_running() {
+    let world = World::new("crash-probe-standby");
+    let primary = world.primary(1);
+    let standby = primary.running_standby(2);
+    standby.crash();
+    standby.must("monitor", code::NOT_RUNNING);
+    standby.must("start", code::SUCCESS);
+    assert!(standby.is_standby());
+    wait_for("streaming standby", SOON, || primary.streams_to("srv2").then_some(()));
+}
+
+/// A crashed primary that nobody replaced: start makes it a standby, promote makes it the primary again.
+#[test]
+fn a_crashed_primary_comes_back_in_place() {
+    let world = World::new("crash-in-place");
+    let node = world.node(1);
+    node.must("start", code::SUCCESS);
+    node.must("promote", code::SUCCESS);
+    node.sql("insert into t values (42)");
+    node.crash();
+    node.must("stop", code::SUCCESS);
+    node.must("start", code::SUCCESS);
+    assert!(node.is_standby(), "start must give a standby");
+    node.must("promote", code::SUCCESS);
+    assert_eq!(node.sql("select count(*) from t where n = 42"), "1");
+}
+
+/// A crashed primary whose standby was promoted when it had everything: it streams by itself.
+#[test]
+fn a_crashed_primary_that_did_not_diverge_streams_again() {
+    let world = World::new("crash-rejoin");
+    let one = world.node(1);
+    one.must("start", code::SUCCESS);
+    one.must("promote", code::SUCCESS);
+    let two = one.standby(2);
+    two.must("start", code::SUCCESS);
+    wait_for("streaming standby", SOON, || one.streams_to("srv2").then_some(()));
+    one.write();
+    one.wait_caught_up(&two);
+    one.crash();
+    two.call("promote")
+        .notify("pre", "promote", &[("promote_uname", "srv2"), ("unpromoted_uname", "srv2")])
+        .must(0);
+    two.write();
+    let lists = [("promoted_uname", "srv2"), ("start_uname", "srv1"), ("active_uname", "srv2")];
+    one.call("start").notify("pre", "start", &lists).must(code::SUCCESS);
+    assert!(one.is_standby());
+    one.call("notify").notify("post", "start", &lists).must(code::SUCCESS);
+    wait_for("old primary that streams", SOON, || two.streams_to("srv1").then_some(()));
+    assert_eq!(one.timeline().max(two.timeline()), two.timeline());
+}
+
+/// A crashed primary with WAL that the new primary never had: refused, with both timelines, LSNs and the cure.
+#[test]
+fn diverged_data_is_refused() {
+    let world = World::new("diverged");
+    let one = world.node(1);
+    one.must("start", code::SUCCESS);
+    one.must("promote", code::SUCCESS);
+    let two = one.standby(2);
+    two.must("start", code::SUCCESS);
+    wait_for("streaming standby", SOON, || one.streams_to("srv2").then_some(()));
+    one.wait_caught_up(&two);
+    two.crash();
+    one.write();
+    one.write();
+    one.crash();
+    two.must("start", code::SUCCESS);
+    two.call("promote")
+        .notify("pre", "promote", &[("promote_uname", "srv2"), ("unpromoted_uname", "srv2")])
+        .must(0);
+    two.write();
+    let lists = [("promoted_uname", "srv2"), ("start_uname", "srv1"), ("active_uname", "srv2")];
+    let run = one.call("start").notify("pre", "start", &lists).run();
+    assert_ne!(run.code, Some(code::SUCCESS), "a diverged instance must not start as if nothing were: {run}");
+    assert!(run.code.is_some(), "{run}");
+    // Both timelines, an LSN each, and what to do about it.
+    run.assert_reason(&["timeline 2", "timeline 3", "0/", "pg_rewind"]);
+    assert!(world.score("srv1").is_none_or(|s| s < 0), "a diverged node must not be a candidate");
+    one.must("stop", code::SUCCESS);
+}
+
+/// The postmaster alone is killed: its children may still write, so this is not "not running".
+#[test]
+fn children_without_a_postmaster() {
+    let world = World::new("orphans");
+    let node = world.primary(1);
+    // Stopped children can't notice that the postmaster died.
+    let postmaster = node.postmaster().expect("it runs");
+    let children: Vec<i32> = node.processes().into_iter().filter(|p| *p != postmaster).collect();
+    for pid in &children {
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(*pid), Signal::SIGSTOP);
+    }
+    node.signal_postmaster(Signal::SIGKILL);
+    wait_for("end of the postmaster", SOON, || node.postmaster().is_none().then_some(()));
+    let run = node.call("monitor").recurring().timeout(10).run();
+    assert!(matches!(run.code, Some(code::GENERIC | code::FAILED_PROMOTED)), "{run}");
+    node.must("stop", code::SUCCESS);
+    assert_eq!(node.processes(), Vec::<i32>::new());
+}
+
+/// A stale postmaster.pid that names a living process of somebody else.
+#[test]
+fn a_recycled_pid_is_not_ours() {
+    let world = World::new("recycled-pid");
+    let node = world.primary(1);
+    node.crash();
+    let file = node.pgdata.join("postmaster.pid");
+    let text = fs::read_to_string(&file).expect("a crash leaves it");
+    let rest: Vec<&str> = text.lines().skip(1).collect();
+    let ours = std::process::id();
+    node.overwrite("postmaster.pid", format!("{ours}\n{}\n", rest.join("\n")).as_bytes());
+    node.must("monitor", code::NOT_RUNNING);
+    node.must("stop", code::SUCCESS);
+    // That we still run shows that stop killed nobody else.
+    node.must("start", code::SUCCESS);
+    assert!(node.is_standby());
+}
+
+/// backup_label beside a crashed primary must not be eaten.
+#[test]
+fn a_restored_backup_starts() {
+    let world = World::new("backup-label");
+    let primary = world.primary(1);
+    let restored = primary.standby(2);
+    assert!(restored.pgdata.join("backup_label").exists());
+    restored.must("monitor", code::NOT_RUNNING);
+    restored.must("start", code::SUCCESS);
+    wait_for("streaming standby", SOON, || primary.streams_to("srv2").then_some(()));
+}
+
+/// A crash while a start waits for a primary that is not there: bounded.
+#[test]
+fn start_without_any_primary_is_bounded() {
+    let world = World::new("start-alone");
+    let primary = world.primary(1);
+    let standby = primary.standby(2);
+    primary.crash();
+    let run = standby.call("start").timeout(30).run();
+    run.assert_within(Duration::from_secs(29));
+    run.assert_code(code::SUCCESS);
+    assert!(standby.is_standby());
+}

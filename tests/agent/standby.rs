@@ -1,0 +1,179 @@
+//! Promotion and what the other members do about it.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Node, SOON, World, code, wait_for};
+
+/// One primary, two standbys, all started by the agent.
+fn trio(world: &World) -> [Node<'_>; 3] {
+    let one = world.node(1);
+    one.must("start", code::SUCCESS);
+    one.must("promote", code::SUCCESS);
+    let (two, three) = (one.standby(2), one.standby(3));
+    for standby in [&two, &three] {
+        standby.must("start", code::SUCCESS);
+        wait_for("streaming standby", SOON, || one.streams_to(&standby.name).then_some(()));
+    }
+    [one, two, three]
+}
+
+const PROMOTE_TWO: &[(&str, &str)] =
+    &[("promote_uname", "srv2"), ("unpromoted_uname", "srv2 srv3"), ("active_uname", "srv2 srv3")];
+
+fn pre_promote(nodes: &[&Node<'_>]) {
+    for node in nodes {
+        node.call("notify").notify("pre", "promote", PROMOTE_TWO).must(code::SUCCESS);
+    }
+}
+
+/// PAF #225: after a restart the received LSN is the start of a segment, all nodes tie, and a stale one may win.
+#[test]
+fn a_stale_node_is_not_promoted() {
+    let world = World::new("stale");
+    let [one, two, three] = trio(&world);
+    // srv2 falls behind: its receiver stands still while srv3 gets everything.
+    one.wait_caught_up(&two);
+    two.crash();
+    one.write();
+    one.sql("insert into t values (7)");
+    one.wait_caught_up(&three);
+    one.crash();
+    // Both restart, so nobody has a received LSN any more.
+    two.must("start", code::SUCCESS);
+    three.must("stop", code::SUCCESS);
+    three.must("start", code::SUCCESS);
+    pre_promote(&[&two, &three]);
+    let run = two.call("promote").notify("pre", "promote", PROMOTE_TWO).timeout(30).run();
+    assert!(run.code.is_some(), "{run}");
+    assert_ne!(run.code, Some(code::SUCCESS), "a stale node was promoted: {run}");
+    assert!(!two.is_primary(), "a stale node was promoted: {run}");
+    run.assert_reason(&["srv3"]);
+    // The score now says who should be.
+    assert!(world.score("srv3") > world.score("srv2"), "{:?} {:?}", world.score("srv3"), world.score("srv2"));
+}
+
+#[test]
+fn the_most_advanced_is_promoted() {
+    let world = World::new("advanced");
+    let [one, two, three] = trio(&world);
+    one.wait_caught_up(&three);
+    three.crash();
+    one.write();
+    one.wait_caught_up(&two);
+    one.crash();
+    three.must("start", code::SUCCESS);
+    pre_promote(&[&two, &three]);
+    two.call("promote").notify("pre", "promote", PROMOTE_TWO).timeout(30).must(code::SUCCESS);
+    assert!(two.is_primary());
+    two.write();
+}
+
+/// PAF #9, #80, #131: one broken member blocks the election until the promotion times out.
+#[test]
+fn a_member_that_does_not_answer_does_not_block() {
+    let world = World::new("mute-member");
+    let [one, two, three] = trio(&world);
+    one.write();
+    for standby in [&two, &three] {
+        one.wait_caught_up(standby);
+    }
+    one.crash();
+    three.signal_all(Signal::SIGSTOP);
+    // srv3's own notification is bounded, srv2's promotion does not need it.
+    two.call("notify").notify("pre", "promote", PROMOTE_TWO).must(code::SUCCESS);
+    let mute = three.call("notify").notify("pre", "promote", PROMOTE_TWO).timeout(20).run();
+    mute.assert_code(code::SUCCESS);
+    let run = two.call("promote").notify("pre", "promote", PROMOTE_TWO).timeout(30).run();
+    run.assert_code(code::SUCCESS);
+    run.assert_within(Duration::from_secs(15));
+    assert!(two.is_primary());
+}
+
+/// PAF's known fault 14: streaming through the float IP hangs on a dead connection.
+#[test]
+fn every_standby_streams_straight_from_the_new_primary() {
+    let world = World::new("repoint");
+    let [one, two, three] = trio(&world);
+    one.write();
+    for standby in [&two, &three] {
+        one.wait_caught_up(standby);
+    }
+    one.crash();
+    pre_promote(&[&two, &three]);
+    two.call("promote").notify("pre", "promote", PROMOTE_TWO).must(code::SUCCESS);
+    let before = three.postmaster();
+    for node in [&two, &three] {
+        node.call("notify").notify("post", "promote", PROMOTE_TWO).must(code::SUCCESS);
+    }
+    wait_for("srv3 streaming from srv2", Duration::from_secs(15), || two.streams_to("srv3").then_some(()));
+    assert_eq!(three.postmaster(), before, "a reload is enough");
+    let conninfo = three.setting("primary_conninfo");
+    assert!(conninfo.contains(&two.address()), "{conninfo}");
+    assert!(
+        conninfo.contains("application_name=srv3") || conninfo.contains("application_name='srv3'"),
+        "{conninfo}"
+    );
+}
+
+/// A promotion is done when the server takes a write.
+#[test]
+fn promote_ends_in_a_server_that_takes_writes() {
+    let world = World::new("takes-writes");
+    let [one, two, _three] = trio(&world);
+    one.wait_caught_up(&two);
+    one.crash();
+    two.call("promote").notify("pre", "promote", PROMOTE_TWO).must(code::SUCCESS);
+    two.try_sql("insert into t values (1)").expect("it takes a write at once");
+}
+
+/// maxlag counts in the election too (PAF #70).
+#[test]
+fn maxlag_keeps_a_laggard_from_being_promoted() {
+    let world = World::new("maxlag");
+    let one = world.node(1);
+    one.must("start", code::SUCCESS);
+    one.must("promote", code::SUCCESS);
+    let two = one.standby(2);
+    two.must("start", code::SUCCESS);
+    wait_for("streaming standby", SOON, || one.streams_to("srv2").then_some(()));
+    one.wait_caught_up(&two);
+    one.call("monitor").recurring().must(code::PROMOTED);
+    two.crash();
+    for _ in 0..20 {
+        one.write();
+    }
+    let monitor = one.call("monitor").recurring().param("maxlag", "1000").run();
+    monitor.assert_code(code::PROMOTED);
+    one.crash();
+    two.call("start").param("maxlag", "1000").must(code::SUCCESS);
+    let lists = [("promote_uname", "srv2"), ("unpromoted_uname", "srv2"), ("active_uname", "srv2")];
+    two.call("notify").notify("pre", "promote", &lists).param("maxlag", "1000").must(code::SUCCESS);
+    let run = two.call("promote").notify("pre", "promote", &lists).param("maxlag", "1000").timeout(30).run();
+    assert!(run.code.is_some() && run.code != Some(code::SUCCESS), "{run}");
+    assert!(!two.is_primary());
+}
+
+#[test]
+fn promote_of_a_stopped_instance_fails_at_once() {
+    let world = World::new("promote-stopped");
+    let node = world.node(1);
+    let run = node.call("promote").timeout(30).run();
+    assert!(matches!(run.code, Some(code::GENERIC | code::NOT_RUNNING)), "{run}");
+    run.assert_reason(&[]);
+    run.assert_within(Duration::from_secs(10));
+}
+
+#[test]
+fn demote_of_a_stopped_instance_ends() {
+    let world = World::new("demote-stopped");
+    let node = world.node(1);
+    let run = node.call("demote").timeout(60).run();
+    assert!(run.code.is_some(), "{run}");
+    // Either "not running", or the standby that demote promises.
+    assert!(
+        run.code == Some(code::NOT_RUNNING) || (run.code == Some(code::SUCCESS) && node.is_standby()),
+        "{run}"
+    );
+}
