@@ -70,7 +70,7 @@ impl Call {
         set("OCF_RESKEY_CRM_meta_notify", "true");
         set("OCF_RESKEY_CRM_meta_promotable", "true");
         set("OCF_RESKEY_CRM_meta_clone", "0");
-        set("OCF_RESKEY_CRM_meta_clone_max", "2");
+        set("OCF_RESKEY_CRM_meta_clone_max", &node.world.nodes().to_string());
         set("OCF_RESKEY_CRM_meta_clone_node_max", "1");
         set("OCF_RESKEY_CRM_meta_promoted_max", "1");
         set("OCF_RESKEY_CRM_meta_promoted_node_max", "1");

@@ -36,6 +36,29 @@ const CLUSTER: &str = r#"#!/bin/sh
 # @NODE@'s stand-in for Pacemaker's tools.
 tool=${0##*/} store=@STORE@ node=@NODE@ name= value= do=query quiet=no all=no
 printf '%s %s %s\n' "$node" "$tool" "$*" >>@LOG@
+# What `crm_mon -1 -A --output-as=xml` prints of these nodes and their instances.
+mon() {
+    echo '<pacemaker-result api-version="2.25" request="crm_mon"><summary><stack type="corosync"/>'
+    echo '<current_dc present="true" version="2.1.5" name="srv1" id="1" with_quorum="true" mixed_version="false"/></summary><nodes>'
+    for f in "@ROLES@"/*; do
+        echo "<node name=\"${f##*/}\" id=\"${f##*/srv}\" online=\"true\" standby=\"false\" unclean=\"false\" pending=\"false\" type=\"member\"/>"
+    done
+    echo '</nodes><resources><clone id="pgsqld-clone" multi_state="true" unique="false" managed="true" failed="false">'
+    for f in "@ROLES@"/*; do
+        role=$(cat "$f") on=
+        [ "$role" = Stopped ] || on="<node name=\"${f##*/}\" id=\"${f##*/srv}\" cached=\"true\"/>"
+        echo "<resource id=\"pgsqld\" resource_agent=\"ocf:quorate:postgres\" role=\"$role\" active=\"true\" blocked=\"false\" managed=\"true\" failed=\"false\">$on</resource>"
+    done
+    echo '</clone></resources><node_attributes>'
+    for d in "$store"/*/; do
+        [ -d "$d" ] || continue
+        n=${d%/}
+        echo "<node name=\"${n##*/}\">"
+        for f in "$d"*; do [ -e "$f" ] && echo "<attribute name=\"${f##*/}\" value=\"$(cat "$f")\"/>"; done
+        echo '</node>'
+    done
+    echo '</node_attributes><status code="0" message="OK"/></pacemaker-result>'
+}
 while [ $# -gt 0 ]; do
     word=$1; shift
     case $word in
@@ -57,7 +80,12 @@ while [ $# -gt 0 ]; do
     -l|--lifetime|-t|--type|-d|--default|--delay|-Y) shift ;;
     esac
 done
-case $tool in crm_attribute|attrd_updater) ;; crm_node) echo @NODE@; exit 0 ;; *) exit 102 ;; esac
+case $tool in
+crm_attribute|attrd_updater) ;;
+crm_node) echo @NODE@; exit 0 ;;
+crm_mon) mon; exit 0 ;;
+*) exit 102 ;;
+esac
 [ "$node" = local ] && node=@NODE@
 file=$store/$node/$name
 case $do in
@@ -122,6 +150,7 @@ impl World {
         let text = script
             .replace("@NODE@", node)
             .replace("@STORE@", &self.attributes().to_string_lossy())
+            .replace("@ROLES@", &self.dir.join("roles").to_string_lossy())
             .replace("@LOG@", &self.log().to_string_lossy());
         fs::write(path, text).expect("a writable directory");
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
@@ -135,6 +164,11 @@ impl World {
     pub fn attribute(&self, node: &str, name: &str) -> Option<String> {
         let text = fs::read_to_string(self.attributes().join(node).join(name)).ok()?;
         Some(text.trim().to_owned())
+    }
+
+    /// How many nodes there are.
+    pub(super) fn nodes(&self) -> usize {
+        fs::read_dir(self.dir.join("roles")).map_or(0, Iterator::count)
     }
 
     /// What Pacemaker believes of an instance.
