@@ -310,7 +310,7 @@ fn a_full_primary_is_healthy() {
     node.start_by_hand();
     let sockets = node.sockets.to_string_lossy().into_owned();
     let psql = World::bindir().join("psql");
-    for _ in 0..5 {
+    for _ in 0..6 {
         let words = [
             &*psql.to_string_lossy(),
             "-XAtq",

@@ -113,6 +113,7 @@ fn diverged_data_is_refused() {
     // Both timelines, an LSN each, and what to do about it.
     run.assert_reason(&["timeline 2", "timeline 3", "0/", "pg_rewind"]);
     assert!(world.score("srv1").is_none_or(|s| s < 0), "a diverged node must not be a candidate");
+    assert!(one.processes().is_empty(), "a refused start must leave nothing running");
     one.must("stop", code::SUCCESS);
 }
 

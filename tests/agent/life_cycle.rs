@@ -58,19 +58,21 @@ fn start_leaves_no_primary_behind() {
 fn several_instances_on_a_node() {
     let world = World::new("several");
     let (one, two) = (world.node(1), world.node(2));
+    // Two resources on one node, each a clone of its own.
+    let of_one = |action: &str| one.call(action).env("OCF_RESKEY_CRM_meta_clone_max", "1");
     let of_two = |action: &str| {
-        // Another resource on the same node.
         two.call(action)
+            .env("OCF_RESKEY_CRM_meta_clone_max", "1")
             .env("OCF_RESOURCE_INSTANCE", "otherd")
             .env("OCF_RESKEY_CRM_meta_on_node", &one.name)
             .env("HA_RSCTMP", &world.rsctmp().join(&one.name).to_string_lossy())
     };
-    one.must("start", code::SUCCESS);
+    of_one("start").must(code::SUCCESS);
     of_two("monitor").must(code::NOT_RUNNING);
     of_two("start").must(code::SUCCESS);
-    one.must("promote", code::SUCCESS);
+    of_one("promote").must(code::SUCCESS);
     of_two("monitor").must(code::SUCCESS);
-    one.must("stop", code::SUCCESS);
+    of_one("stop").must(code::SUCCESS);
     of_two("monitor").must(code::SUCCESS);
     assert!(two.is_standby());
     of_two("stop").must(code::SUCCESS);

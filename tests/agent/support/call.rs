@@ -238,6 +238,9 @@ impl Call {
         if let Some(role) = role {
             fs::write(self.roles.join(&self.node), format!("{role:?}\n")).expect("a writable directory");
         }
+        if std::env::var_os("QUORATE_TEST_TRACE").is_some() {
+            eprint!("{}: {} -> {code:?}\n{}", self.node, self.action, read(&err_path));
+        }
         Run {
             action: self.action,
             code,

@@ -228,12 +228,14 @@ impl<'w> Node<'w> {
         });
     }
 
-    /// Timeline of the last checkpoint, by pg_controldata.
+    /// The newest timeline that the instance has a history of.
     pub fn timeline(&self) -> u32 {
-        let control = World::bindir().join("pg_controldata");
-        let out = as_owner(&[&control.to_string_lossy(), "-D", &self.pgdata.to_string_lossy()]);
-        let line =
-            out.lines().find(|l| l.starts_with("Latest checkpoint's TimeLineID:")).expect("a timeline");
-        line.rsplit(' ').next().and_then(|n| n.parse().ok()).expect("a number")
+        let names = fs::read_dir(self.pgdata.join("pg_wal")).expect("a WAL directory");
+        names
+            .filter_map(|e| {
+                u32::from_str_radix(e.ok()?.file_name().to_str()?.strip_suffix(".history")?, 16).ok()
+            })
+            .max()
+            .unwrap_or(1)
     }
 }

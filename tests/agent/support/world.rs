@@ -81,14 +81,6 @@ fn make_template(shared: &Shared) {
         "--auth-local=peer",
         "--auth-host=trust",
     ]);
-    let single = format!(
-        "printf '%s\\n' \"CREATE ROLE replicator REPLICATION LOGIN\" \
-         \"CREATE ROLE watcher LOGIN IN ROLE pg_monitor PASSWORD 'secret'\" \
-         \"CREATE TABLE t (n bigint)\" | '{}' --single -D '{}' postgres",
-        shared.bindir.join("postgres").display(),
-        data.display()
-    );
-    as_owner(&["sh", "-c", &single]);
     let hba = data.join("pg_hba.conf");
     let rules =
         "local all watcher scram-sha-256\nlocal all all peer\nhost all,replication all 127.0.0.0/8 trust\n";
@@ -101,6 +93,15 @@ fn make_template(shared: &Shared) {
          wal_retrieve_retry_interval = 200ms\nwal_receiver_timeout = 5s\n",
     );
     fs::write(&conf, text).expect("the template is writable");
+    // After the configuration: a standby refuses to start with smaller settings than the last primary's.
+    let single = format!(
+        "printf '%s\\n' \"CREATE ROLE replicator REPLICATION LOGIN\" \
+         \"CREATE ROLE watcher LOGIN IN ROLE pg_monitor PASSWORD 'secret'\" \
+         \"CREATE TABLE t (n bigint)\" | '{}' --single -D '{}' postgres",
+        shared.bindir.join("postgres").display(),
+        data.display()
+    );
+    as_owner(&["sh", "-c", &single]);
 }
 
 /// A directory of the owner's, mode 0700.
