@@ -1,6 +1,7 @@
 //! The control file, `global/pg_control`: what a data directory was doing when it was last written, readable without a server.
 //!
-//! Layout of `ControlFileData` (PostgreSQL's src/include/catalog/pg_control.h), which 13 to 17 share: pg_control_version 1300.
+//! Layout of `ControlFileData` (PostgreSQL's src/include/catalog/pg_control.h), which 13 to 17 share: pg_control_version 1300,
+//! and 1700 since 17, whose `CheckPoint.wal_level` lies in what was padding.
 
 use std::fmt;
 
@@ -10,7 +11,8 @@ use super::timeline::{Timeline, WalPosition};
 /// Length of the file (`PG_CONTROL_FILE_SIZE`); only the first 292 bytes carry data.
 pub const FILE_SIZE: usize = 8192;
 
-const CONTROL_VERSION: u32 = 1300;
+/// `PG_CONTROL_VERSION` of 13 to 16, and of 17.
+const CONTROL_VERSIONS: [u32; 2] = [1300, 1700];
 /// `offsetof(ControlFileData, crc)`: the checksum covers everything before itself.
 const CRC_OFFSET: usize = 288;
 
@@ -100,7 +102,7 @@ pub enum ControlDataError {
     )]
     Truncated(usize),
     /// Another layout.
-    #[error("the control file is of version {version}{}, quorate reads 1300 (PostgreSQL 13 to 17)", hint(*version))]
+    #[error("the control file is of version {version}{}, quorate reads 1300 and 1700 (PostgreSQL 13 to 17)", hint(*version))]
     Version {
         /// As read, in this machine's byte order.
         version: u32,
@@ -157,7 +159,7 @@ impl ControlData {
 
         // The version first, as pg_controldata does: another layout has its checksum at another place.
         let version = u32_at(8);
-        if version != CONTROL_VERSION {
+        if !CONTROL_VERSIONS.contains(&version) {
             return Err(ControlDataError::Version { version });
         }
         let (found, computed) = (u32_at(CRC_OFFSET), crc32c::crc32c(&file[..CRC_OFFSET]));
