@@ -46,6 +46,7 @@ pub fn play(cluster: &Cluster, style: Style) -> Result<Vec<String>> {
             run: 1,
             draw: 0,
             evidence: None,
+            trace: None,
         };
         let mut stage = Stage::new(style);
         let result = experiment::run(cluster, &info, &plan, &mut stage)?;

@@ -1,6 +1,6 @@
 //! One run: wait until all is well, break something, measure, heal, wait until all is well again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::client::{Client, Endpoints};
@@ -10,7 +10,7 @@ use super::evidence;
 use super::faults::{CountsFrom, Fault, Target, bring_back, forget_failures};
 use super::health::wait_whole;
 use super::layout;
-use super::measure::{Outage, good_for, last_good_write, longest_pause, outage};
+use super::measure::{Outage, describe, good_for, last_good_write, longest_pause, outage};
 use super::observe::Observation;
 use super::protocol::{ClusterInfo, NodeKind};
 use super::report::RunResult;
@@ -55,6 +55,8 @@ pub struct Plan {
     pub draw: u64,
     /// Where to keep what the cluster looked like when something went wrong; `None` keeps nothing.
     pub evidence: Option<PathBuf>,
+    /// File for what the client saw of each interruption; `None` keeps nothing.
+    pub trace: Option<PathBuf>,
 }
 
 /// Where the client finds the databases of a cluster.
@@ -63,8 +65,11 @@ pub struct Plan {
 /// When the lab's supervisor does not answer.
 pub fn endpoints(cluster: &Cluster) -> Result<Endpoints> {
     let nodes = cluster.nodes()?.into_iter().filter(|n| n.kind == NodeKind::Database);
+    // The namespace's file is mounted in the supervisor's mount namespace alone.
+    let supervisor = Path::new("/proc").join(cluster.info()?.supervisor.to_string()).join("root");
+    let netns = cluster.netns();
     Ok(Endpoints {
-        netns: Some(cluster.netns()),
+        netns: Some(supervisor.join(netns.strip_prefix("/").unwrap_or(&netns))),
         primary: cluster.primary_ip().into(),
         standby: cluster.standby_ip().into(),
         nodes: nodes.map(|n| (n.name, n.address.into())).collect(),
@@ -170,6 +175,7 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
         (whole_at - healing_at).as_secs_f32(),
         result.old_primary
     ));
+    trace(plan, &client, injected_at)?;
     check_losses(cluster, &client, whole_at, result)?;
     drop(client);
     tidy_up(cluster)
@@ -227,6 +233,13 @@ fn measure(plan: &Plan, client: &Client, injected_at: Duration, until: Duration,
     result.interruption_ms = millis(longest_pause(&heart, injected_at, until));
     result.two_primaries_ms = millis(client.two_primaries(injected_at, until));
     result.acked = heart.iter().filter(|a| a.is_acked()).count();
+}
+
+/// Writes down what the client saw, for whoever doubts a figure.
+fn trace(plan: &Plan, client: &Client, injected_at: Duration) -> Result<()> {
+    let Some(path) = &plan.trace else { return Ok(()) };
+    let text = describe(&client.heart().snapshot(), injected_at);
+    std::fs::write(path, text).map_err(|source| LabError::File { path: path.clone(), source })
 }
 
 /// Reads all acknowledged writes back from the primary that is left in the end.

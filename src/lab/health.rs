@@ -140,6 +140,6 @@ pub fn wait_whole(cluster: &Cluster, limit: Duration, on_interrupt: OnInterrupt)
         if on_interrupt == OnInterrupt::Stop && interrupted() {
             return Err(LabError::Interrupted);
         }
-        pause(Duration::from_millis(500), on_interrupt)?;
+        pause(Duration::from_secs(1), on_interrupt)?;
     }
 }

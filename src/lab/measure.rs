@@ -118,6 +118,46 @@ pub fn longest_pause(attempts: &[Attempt], from: Duration, until: Duration) -> D
     longest.max(until.saturating_sub(last))
 }
 
+/// The history in words, times in seconds from `origin`: each good series in one line, each attempt that
+/// failed in a line of its own.
+#[must_use]
+pub fn describe(attempts: &[Attempt], origin: Duration) -> String {
+    let seconds = |at: Duration| at.as_secs_f64() - origin.as_secs_f64();
+    let mut text = String::new();
+    let mut series: Option<(&Attempt, &Attempt)> = None;
+    let close = |series: &mut Option<(&Attempt, &Attempt)>, text: &mut String| {
+        if let Some((first, last)) = series.take() {
+            let (from, to) = (seconds(first.ended), seconds(last.ended));
+            text.push_str(&format!(
+                "{from:9.3} .. {to:9.3}  acknowledged: ids {} to {}\n",
+                first.id, last.id
+            ));
+        }
+    };
+    for attempt in attempts {
+        let why = match &attempt.outcome {
+            Outcome::Acked => {
+                let goes_on = |last: &Attempt| attempt.ended.saturating_sub(last.ended) <= INTERRUPTION;
+                series = match series {
+                    Some((first, last)) if goes_on(last) => Some((first, attempt)),
+                    mut ended => {
+                        close(&mut ended, &mut text);
+                        Some((attempt, attempt))
+                    }
+                };
+                continue;
+            }
+            Outcome::Refused(why) => format!("refused: {why}"),
+            Outcome::Uncertain(why) => format!("uncertain: {why}"),
+        };
+        close(&mut series, &mut text);
+        let (from, to) = (seconds(attempt.sent), seconds(attempt.ended));
+        text.push_str(&format!("{from:9.3} .. {to:9.3}  id {} {why}\n", attempt.id));
+    }
+    close(&mut series, &mut text);
+    text
+}
+
 /// A stretch of time in which a node took writes.
 pub type Span = (Duration, Duration);
 

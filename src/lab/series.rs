@@ -50,7 +50,9 @@ pub fn run(cluster: &Cluster, series: &Series) -> Result<Vec<String>> {
         for run in 1..=series.runs {
             let target_word = series.target.clone();
             let target = Target::parse(&target_word);
-            let evidence = series.report.join(format!("evidence-{}-{target_word}-{run}", fault.name));
+            let called = format!("{}-{target_word}-{run}", fault.name);
+            let evidence = series.report.join(format!("evidence-{called}"));
+            let trace = Some(series.report.join(format!("heart-{called}.txt")));
             let plan = Plan {
                 fault,
                 target,
@@ -58,6 +60,7 @@ pub fn run(cluster: &Cluster, series: &Series) -> Result<Vec<String>> {
                 run,
                 draw: chance.draw(),
                 evidence: Some(evidence.clone()),
+                trace,
             };
             lines.say(&format!("--- {} {run} of {} ---", fault.name, series.runs));
             let result = experiment::run(cluster, &info, &plan, &mut lines)?;

@@ -27,3 +27,24 @@ fn text_that_is_not_crm_mons_is_an_error() {
 fn an_empty_cluster_is_not_an_error() {
     assert_eq!(parse("<pacemaker-result/>").expect("parses"), Status::default());
 }
+
+/// Captured from a real cluster: Pacemaker 2.1.5, two nodes, PAF.
+const HEALTHY_2_1: &str = include_str!("healthy-2.1.xml");
+
+#[test]
+fn a_healthy_cluster_of_pacemaker_2_1_is_read() {
+    let status = parse(HEALTHY_2_1).expect("parses");
+    assert_eq!(status.quorate, Some(true));
+    assert_eq!(status.dc.as_deref(), Some("srv2"));
+    assert_eq!(status.version.as_deref(), Some("2.1.5-a3f44794f94"));
+    assert!(status.nodes.iter().all(|n| n.online && !n.unclean && !n.pending && !n.standby));
+    assert_eq!(status.nodes_with_role("pgsqld", &Role::Promoted), ["srv1"]);
+    assert_eq!(status.nodes_with_role("pgsqld", &Role::Unpromoted), ["srv2"]);
+    assert_eq!(status.node_of("primary-ip"), Some("srv1"));
+    assert_eq!(status.node_of("standby-ip"), Some("srv2"));
+    assert_eq!(status.promotion_score("pgsqld", "srv1"), Some("1001"));
+    assert_eq!(status.promotion_score("pgsqld", "srv2"), Some("1000"));
+    assert_eq!(status.promotion_score("pgsqld", "srv3"), None);
+    assert!(status.failures.is_empty() && status.bans.is_empty());
+    assert!(status.instances.iter().all(|i| i.managed && !i.failed && !i.blocked));
+}

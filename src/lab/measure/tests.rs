@@ -170,3 +170,22 @@ fn the_checker_is_content_with_a_good_history() {
     let history = vec![acked(1, 0), uncertain(2, 50), acked(3, 1100)];
     assert_eq!(check(&history, &BTreeSet::from([1, 3])), Checked { acked: 2, ..Checked::default() });
 }
+
+#[test]
+fn a_history_is_told_by_its_series_and_failures() {
+    let mut history = beats(0, 200);
+    history.push(refused(200, 200));
+    history.extend(beats(1000, 1100));
+    history.extend(beats(2000, 2050));
+    let told = describe(&history, ms(100));
+    let lines: Vec<&str> = told.lines().map(str::trim).collect();
+    assert_eq!(
+        lines,
+        [
+            "-0.095 ..     0.055  acknowledged: ids 0 to 150",
+            "0.100 ..     0.105  id 200 refused: read-only",
+            "0.905 ..     0.955  acknowledged: ids 1000 to 1050",
+            "1.905 ..     1.905  acknowledged: ids 2000 to 2000",
+        ]
+    );
+}
