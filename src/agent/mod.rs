@@ -26,6 +26,10 @@ pub use report::Report;
 /// Waiting rounds look again after this time.
 const ROUND: Duration = Duration::from_millis(50);
 
+/// A WAL receiver calls itself streaming as soon as it has connected: before it fetched the history of the primary's timeline
+/// (by which divergence shows), and before the primary refused its position. A stream counts after this time.
+const STEADY: Duration = Duration::from_millis(250);
+
 /// One call of the agent.
 pub struct Agent<'a> {
     host: &'a mut dyn Host,

@@ -1,6 +1,6 @@
 //! Gathers what a score depends on, and writes it.
 
-use super::Agent;
+use super::{Agent, STEADY};
 use crate::boundary::host::Level;
 use crate::decide::facts::Facts;
 use crate::decide::follow::{self, cluster_facts};
@@ -51,26 +51,41 @@ impl Agent<'_> {
     /// notification said about the cluster, in place of asking it.
     pub(super) fn tend_standby(&mut self, facts: &Facts, told: Option<ClusterFacts>) -> Health {
         let Some(Answer::Standby(view)) = facts.answer.clone() else { return Health::Fit };
+        let view = &view;
         let position = self.position(facts);
-        let (mut step, mut cluster) = (self.standby_step(&view, position, ClusterWord::NotAsked), told);
+        let (mut step, mut cluster) = (self.standby_step(view, position, ClusterWord::NotAsked), told);
         let settled = step != ScoreStep::AskCluster;
         if !settled {
             cluster = cluster.or_else(|| self.ask_cluster());
             let word = cluster.clone().map_or(ClusterWord::Silent, ClusterWord::Says);
             let primary = cluster.and_then(|c| c.primary);
+            let steady = self.steady(view);
+            let view = &steady;
             if let (Some(position), Some(primary)) = (position, &primary)
                 && let Some(why) = follow::diverged(position, &self.histories(), &primary.node)
             {
                 self.apply(ScoreStep::Set(score::WITHDRAWN, why.clone()));
                 return Health::Diverged(why);
             }
-            step = self.standby_step(&view, position, word);
+            step = self.standby_step(view, position, word);
             if let Some(primary) = &primary {
-                self.follow_if_astray(&view, primary);
+                self.follow_if_astray(view, primary);
             }
         }
         self.apply(step);
         Health::Fit
+    }
+
+    /// A stream that is seen for the first time is looked at again before it counts.
+    fn steady(&mut self, view: &StandbyView) -> StandbyView {
+        if !score::streams(view.receiver.as_ref()) {
+            return view.clone();
+        }
+        self.host.sleep(STEADY.min(self.left()));
+        match self.glance(self.left()).answer {
+            Some(Answer::Standby(later)) => later,
+            _ => StandbyView { receiver: None, ..view.clone() },
+        }
     }
 
     fn standby_step(
@@ -139,6 +154,9 @@ impl Agent<'_> {
             ScoreStep::Set(score, reason) => {
                 if self.run.node.is_none() {
                     return;
+                }
+                if self.memory.score == Some(score) {
+                    return self.complain((score < 0).then_some(reason));
                 }
                 let node = self.node();
                 match self.host.set_score(&node, score) {

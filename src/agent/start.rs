@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Agent, ROUND, Report};
+use super::{Agent, ROUND, Report, STEADY, millis};
 use crate::boundary::host::{InstallTrouble, Level};
 use crate::decide::facts::Facts;
 use crate::decide::follow;
-use crate::decide::memory::Former;
-use crate::decide::score::{Upstream, streams};
+use crate::decide::memory::{Former, Millis};
+use crate::decide::score::{self, ScoreStep, Upstream, streams};
 use crate::decide::start::{After, Before, Stream, after, before, former};
 use crate::decide::stop::Purpose;
 use crate::ocf::OcfCode;
@@ -70,6 +70,7 @@ impl Agent<'_> {
             }
         }
         let primary = self.ask_cluster().and_then(|c| c.primary);
+        self.memory.restarted(primary.is_some());
         let conninfo = primary.as_ref().and_then(|p| self.conninfo_for(&p.host));
         let trouble = |t: crate::boundary::host::Trouble| (OcfCode::ErrGeneric, t.0);
         self.host.prepare_standby(conninfo.as_deref()).map_err(trouble)?;
@@ -88,6 +89,7 @@ impl Agent<'_> {
 
     fn await_standby(&mut self, primary: Option<Upstream>) -> Result<String, (OcfCode, String)> {
         let mut consistent_since = None;
+        let mut streaming_since = None;
         loop {
             let left = self.left().saturating_sub(UNDO);
             let facts = self.glance(left);
@@ -96,7 +98,7 @@ impl Agent<'_> {
                 Some(Answer::Standby(_)) => now.saturating_sub(*consistent_since.get_or_insert(now)),
                 _ => 0,
             };
-            let stream = self.stream(&facts, primary.as_ref());
+            let stream = self.stream(&facts, primary.as_ref(), &mut streaming_since);
             let log = self.host.log_tail();
             match after(&facts, &stream, Duration::from_millis(consistent_for), left.is_zero(), &log) {
                 After::Wait(_) => self.host.sleep(ROUND),
@@ -105,6 +107,9 @@ impl Agent<'_> {
                     return Ok(reason.into());
                 }
                 After::Fail(code, reason) => {
+                    if matches!(stream, Stream::Diverged(_)) {
+                        self.apply(ScoreStep::Set(score::WITHDRAWN, reason.clone()));
+                    }
                     if let Err(remains) = self.bring_down(Purpose::Stop, UNDO.max(self.left() / 2)) {
                         self.host.log(Level::Error, &format!("after the failed start: {remains}"));
                     }
@@ -114,17 +119,22 @@ impl Agent<'_> {
         }
     }
 
-    fn stream(&mut self, facts: &Facts, primary: Option<&Upstream>) -> Stream {
+    fn stream(&mut self, facts: &Facts, primary: Option<&Upstream>, since: &mut Option<Millis>) -> Stream {
         let (Some(primary), Some(Answer::Standby(view))) = (primary, &facts.answer) else {
             return Stream::NoPrimary;
         };
-        let streaming = streams(view.receiver.as_ref());
-        // Before "streams": the WAL receiver of a diverged standby streams for a moment, up to the fork.
+        let now = self.host.now();
+        let streaming_for = if streams(view.receiver.as_ref()) {
+            now.saturating_sub(*since.get_or_insert(now))
+        } else {
+            *since = None;
+            0
+        };
         if let Some(position) = self.position(facts)
             && let Some(why) = follow::diverged(position, &self.histories(), &primary.node)
         {
             return Stream::Diverged(why);
         }
-        if streaming { Stream::Streaming } else { Stream::NotYet }
+        if streaming_for >= millis(STEADY) { Stream::Streaming } else { Stream::NotYet }
     }
 }

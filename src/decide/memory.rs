@@ -82,6 +82,14 @@ impl Memory {
         }
     }
 
+    /// The server is started anew. A standby that was down does not know what it missed; a primary does, unless somebody
+    /// else was promoted meanwhile.
+    pub fn restarted(&mut self, somebody_else_is_primary: bool) {
+        if self.former == Former::Standby || somebody_else_is_primary {
+            self.standing = Standing::Unproven;
+        }
+    }
+
     /// The server was started or stopped, or roles changed: what we saw of its stream is old.
     pub fn forget_stream(&mut self) {
         self.upstream = None;
@@ -92,6 +100,20 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_restart_leaves_only_an_unchallenged_primary_current() {
+        for (former, challenged, standing) in [
+            (Former::Standby, false, Standing::Unproven),
+            (Former::Standby, true, Standing::Unproven),
+            (Former::Primary, true, Standing::Unproven),
+            (Former::Primary, false, Standing::Current),
+        ] {
+            let mut memory = Memory { standing: Standing::Current, former, ..Memory::default() };
+            memory.restarted(challenged);
+            assert_eq!(memory.standing, standing, "{former:?} {challenged}");
+        }
+    }
 
     #[test]
     fn another_run_of_pacemaker_makes_everything_unproven() {

@@ -153,13 +153,15 @@ pub fn lag(memory: &Memory, position: Option<WalPosition>) -> Option<u64> {
 fn attached(memory: &Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
     let candidate = memory.score.is_some_and(|s| s > 0);
     let rested = memory.score_written.is_none_or(|at| facts.now.saturating_sub(at) >= LAG_REST);
-    let Some(lag) = lag(memory, facts.position) else {
-        return if candidate {
-            ScoreStep::Keep(None)
-        } else {
-            ScoreStep::Set(WITHDRAWN, "streams, but its position is unknown".into())
-                .unless(memory.score == Some(WITHDRAWN))
-        };
+    let lag = match (lag(memory, facts.position), facts.maxlag) {
+        (Some(lag), _) => lag,
+        // An idle primary tells its position with the first keepalive, after up to half of wal_sender_timeout.
+        (None, None) if facts.position.is_some() => 0,
+        (None, _) => {
+            return ScoreStep::Keep(
+                (!candidate).then(|| "streams, but how far it is behind is not known yet".into()),
+            );
+        }
     };
     match facts.maxlag {
         Some(maxlag) if lag > maxlag => {
