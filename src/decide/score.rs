@@ -17,12 +17,17 @@ pub const FORMER_PRIMARY: i32 = 950;
 pub const STANDBY: i32 = 900;
 /// The first start of all instances: nobody was promoted yet, everybody is there to vote.
 pub const INITIAL: i32 = 500;
+/// A standby that lost its stream while a primary is there: the last choice.
+pub const DETACHED: i32 = 100;
 /// Running, but not to be promoted. Below zero, so that rules like `master-pgsqld lt 0` see it.
 pub const WITHDRAWN: i32 = -1000;
 
 /// A standby may be without its stream this long while a primary is there, before it stops being a candidate. It
 /// bridges the time until Pacemaker notices that the primary itself has died; two of our own intervals come on top.
 pub const DETACHED_GRACE: Millis = 30_000;
+
+/// After this time without a stream others are preferred: the WAL receiver reconnects after wal_retrieve_retry_interval, 5 s.
+pub const RECONNECT: Millis = 6_000;
 
 /// No second change of a score for reasons of lag within this time: at most one CIB write a minute under load.
 pub const LAG_REST: Millis = 60_000;
@@ -176,7 +181,7 @@ fn attached(memory: &Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
         Some(maxlag) if memory.score == Some(WITHDRAWN) && (lag > maxlag / 2 || !rested) => {
             ScoreStep::Keep(None)
         }
-        _ if candidate && memory.score != Some(PRIMARY) => ScoreStep::Keep(None),
+        _ if candidate && !matches!(memory.score, Some(PRIMARY | DETACHED)) => ScoreStep::Keep(None),
         _ => ScoreStep::Set(STANDBY, format!("streams from the primary, {lag} bytes behind")),
     }
 }
@@ -202,6 +207,10 @@ fn detached(
         Standing::Unproven => ScoreStep::Set(WITHDRAWN, format!("{what} yet")),
         Standing::Current if facts.now.saturating_sub(since) > patience => {
             ScoreStep::Set(WITHDRAWN, format!("{what} since {seconds} s: it may lack commits"))
+        }
+        Standing::Current if memory.score == Some(DETACHED) => ScoreStep::Keep(Some(what)),
+        Standing::Current if facts.now.saturating_sub(since) > RECONNECT => {
+            ScoreStep::Set(DETACHED, format!("{what} since {seconds} s"))
         }
         Standing::Current if memory.score.is_none_or(|s| s > STANDBY) => {
             ScoreStep::Set(STANDBY, format!("{primary} is the primary now"))
@@ -348,6 +357,8 @@ mod tests {
         let mut m = Memory { standing: Standing::Current, score: Some(STANDBY), ..Memory::default() };
         let at = |now| facts(now, None, cluster(Some("srv1"), Attendance::All));
         assert!(matches!(standby(&mut m, &at(0)), ScoreStep::Keep(Some(_))));
+        assert!(matches!(standby(&mut m, &at(RECONNECT + 1)), ScoreStep::Set(DETACHED, _)));
+        m.score = Some(DETACHED);
         assert!(matches!(standby(&mut m, &at(DETACHED_GRACE + 32_000)), ScoreStep::Keep(Some(_))));
         assert!(matches!(standby(&mut m, &at(DETACHED_GRACE + 32_001)), ScoreStep::Set(WITHDRAWN, _)));
         // The primary dies afterwards: still no candidate.
