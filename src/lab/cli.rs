@@ -11,7 +11,7 @@ use super::protocol::{ClusterInfo, NodeInfo};
 use super::provision::Agent;
 use super::supervisor::{self, Order};
 use super::timing::Timing;
-use super::up::{self, Options};
+use super::up::{self, Disks, Failed, Options};
 use super::{run, wait};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -95,6 +95,12 @@ pub struct UpArgs {
     /// The set of timings
     #[arg(long, default_value = "default")]
     pub timing: Timing,
+    /// Set everything up anew, not from the disks that an earlier set-up with the same scripts has left
+    #[arg(long)]
+    pub fresh: bool,
+    /// Leave a cluster that didn't get ready, to be looked at
+    #[arg(long)]
+    pub keep: bool,
     /// The agent's program, when it isn't the one built beside this program
     #[arg(long)]
     pub agent_binary: Option<PathBuf>,
@@ -108,6 +114,8 @@ impl UpArgs {
             suite: self.suite.unwrap_or_else(Suite::of_host),
             agent: self.agent,
             timing: self.timing,
+            disks: if self.fresh { Disks::Fresh } else { Disks::Reuse },
+            failed: if self.keep { Failed::Keep } else { Failed::Remove },
             agent_binary: self.agent_binary.clone(),
         }
     }

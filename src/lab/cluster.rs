@@ -8,7 +8,7 @@ use super::run::{self, Output};
 use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv4Addr;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The longest that the supervisor may take for an answer: a power operation with a boot.
@@ -171,6 +171,11 @@ impl Cluster {
     pub fn crm_mon_from(&self, node: &str) -> Result<String> {
         let argv = ["crm_mon", "--one-shot", "--output-as=xml", "--include=all"];
         self.exec(node, &argv, Duration::from_secs(5))?.success("crm_mon")
+    }
+
+    /// Powers all nodes off, and keeps their disks in this new directory as what fresh disks are laid over.
+    pub fn keep_disks(&self, prepared: &Path) -> Result<()> {
+        self.done(&Request::Keep { prepared: prepared.to_owned() })
     }
 
     /// Ends the cluster and waits until everything of it is gone.

@@ -22,6 +22,15 @@ pub struct Payload {
     pub agent: Option<PathBuf>,
 }
 
+/// What a node's disk is laid over.
+#[derive(Debug, Clone)]
+pub struct Base {
+    /// The template of the suite.
+    pub template: PathBuf,
+    /// What prepared nodes had on their disks, a directory for each node; see [`super::prepared`].
+    pub prepared: Option<PathBuf>,
+}
+
 /// The disk of one node.
 #[derive(Debug, Clone)]
 pub struct Disk {
@@ -50,15 +59,17 @@ impl Disk {
     }
 
     /// Makes the overlay, mounts it and writes what makes it this node.
-    pub fn create(&self, template: &Path, plan: &NodePlan, payload: &Payload) -> Result<()> {
+    pub fn create(&self, base: &Base, plan: &NodePlan, payload: &Payload) -> Result<()> {
         let root = self.root();
         for dir in ["upper", "work", "root"] {
             let path = self.dir.join(dir);
             fs::create_dir_all(&path).map_err(|source| LabError::File { path, source })?;
         }
+        let prepared =
+            base.prepared.as_ref().map_or(String::new(), |p| format!("{}:", p.join(plan.name).display()));
         let options = format!(
-            "lowerdir={},upperdir={},workdir={}",
-            template.display(),
+            "lowerdir={prepared}{},upperdir={},workdir={}",
+            base.template.display(),
             self.dir.join("upper").display(),
             self.dir.join("work").display()
         );
@@ -71,7 +82,11 @@ impl Disk {
         let wants = root.join("etc/systemd/system/multi-user.target.wants");
         let link = wants.join("lab-network.service");
         fs::create_dir_all(&wants)
-            .and_then(|()| std::os::unix::fs::symlink("../lab-network.service", &link))
+            .and_then(|()| match std::os::unix::fs::symlink("../lab-network.service", &link) {
+                // A prepared disk has it already.
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+                other => other,
+            })
             .map_err(|source| LabError::File { path: link, source })?;
         self.install(&payload.watchdog, WATCHDOG_LIBRARY, 0o644)?;
         let drop_in = format!("[Service]\nEnvironment=LD_PRELOAD=/{WATCHDOG_LIBRARY}\n");
@@ -80,6 +95,14 @@ impl Disk {
             self.install(agent, AGENT, 0o755)?;
         }
         Ok(())
+    }
+
+    /// Moves what was written to the disk to this place. The machine is off, and [`Self::create`] has to follow.
+    pub fn move_to(&self, place: &Path) -> Result<()> {
+        self.unmount();
+        let failed = |source| LabError::File { path: place.to_owned(), source };
+        fs::rename(self.dir.join("upper"), place).map_err(failed)?;
+        fs::remove_dir_all(self.dir.join("work")).map_err(failed)
     }
 
     /// Unmounts the disk. One that isn't mounted is as good.

@@ -34,6 +34,7 @@ pub mod net;
 pub mod node;
 pub mod observe;
 pub mod paths;
+pub mod prepared;
 pub mod progress;
 pub mod protocol;
 pub mod provision;

@@ -2,7 +2,7 @@
 
 use super::cgroup::{Groups, Host};
 use super::cluster::enter;
-use super::disk::{Disk, Payload};
+use super::disk::{Base, Disk, Payload};
 use super::error::{LabError, Result};
 use super::journal::Journal;
 use super::layout::NodePlan;
@@ -70,13 +70,13 @@ impl Node {
     pub fn create(
         cluster: &ClusterName,
         plan: NodePlan,
-        template: &Path,
+        base: &Base,
         payload: &Payload,
         host: Host,
         journal: Arc<Journal>,
     ) -> Result<Arc<Node>> {
         let disk = Disk::at(cluster.state_dir().join("nodes").join(plan.name));
-        disk.create(template, &plan, payload)?;
+        disk.create(base, &plan, payload)?;
         let run_dir = cluster.run_dir().join("nodes").join(plan.name);
         fs::create_dir_all(&run_dir).map_err(|source| LabError::File { path: run_dir.clone(), source })?;
         let node = Arc::new(Node {
@@ -190,6 +190,21 @@ impl Node {
         self.groups.thaw()?;
         lock(&self.view).activity = Activity::Running;
         self.journal.note(self.plan.name, Happening::Thawed);
+        Ok(())
+    }
+
+    /// Cuts the power and moves the node's disk into the directory `kept`, under the node's name.
+    pub fn keep_disk(&self, kept: &Path) -> Result<()> {
+        let mut machine = lock(&self.machine);
+        self.cut(&mut machine, PowerLoss::Cut)?;
+        self.disk.move_to(&kept.join(self.plan.name))
+    }
+
+    /// Gives the node a fresh disk; it has never been on.
+    pub fn renew(&self, base: &Base, payload: &Payload) -> Result<()> {
+        let _one_at_a_time = lock(&self.machine);
+        self.disk.create(base, &self.plan, payload)?;
+        lock(&self.view).boots = 0;
         Ok(())
     }
 

@@ -211,6 +211,11 @@ pub enum Request {
     },
     /// From now on the cluster goes down when this connection closes before [`Request::Ready`].
     Hold,
+    /// Power all nodes off, keep their disks as they are now in this new directory, and go on from there with fresh
+    /// disks on top. What happened so far is forgotten: the nodes have never been on.
+    Keep {
+        prepared: PathBuf,
+    },
     /// `up` has finished: the cluster stays.
     Ready,
     /// Remove everything and end. Answered when all is gone.

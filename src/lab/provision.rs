@@ -44,6 +44,15 @@ impl Agent {
     }
 }
 
+/// All the scripts: what a prepared disk depends on.
+const SCRIPTS: [Script; 8] = [HOSTS, WITNESS, POSTGRES, PRIMARY, STANDBY, FINISH, CLUSTER, RESOURCES];
+
+/// A number that changes when a prepared disk would become another one: by the scripts, or by what they are given.
+pub fn fingerprint(agent: Agent, values: &Values) -> u32 {
+    let scripts: Vec<&str> = SCRIPTS.iter().map(|(_, text)| *text).collect();
+    crc32c::crc32c(format!("{agent:?} {values:?} {CLASSIC:?} {}", scripts.join("\n")).as_bytes())
+}
+
 /// What to set up.
 pub struct Plan<'a> {
     pub cluster: &'a Cluster,

@@ -3,7 +3,7 @@
 
 use super::cgroup::Host;
 use super::cleanup::Claim;
-use super::disk::Payload;
+use super::disk::{Base, Payload};
 use super::error::{LabError, Result};
 use super::journal::Journal;
 use super::layout;
@@ -35,6 +35,8 @@ pub struct Order {
     pub agent: String,
     pub timing: String,
     pub template: PathBuf,
+    /// Prepared disks to start from.
+    pub prepared: Option<PathBuf>,
     pub watchdog_library: PathBuf,
     pub agent_binary: Option<PathBuf>,
 }
@@ -51,6 +53,8 @@ enum End {
 
 struct Supervisor {
     nodes: Vec<Arc<Node>>,
+    template: PathBuf,
+    payload: Payload,
     journal: Arc<Journal>,
     info: Mutex<ClusterInfo>,
     end: Sender<End>,
@@ -86,9 +90,10 @@ fn supervise(order: &Order, name: &ClusterName) -> Result<Option<Sender<Answer>>
     watch_signals(end.clone())?;
     net::create(name)?;
     let payload = Payload { watchdog: order.watchdog_library.clone(), agent: order.agent_binary.clone() };
+    let base = Base { template: order.template.clone(), prepared: order.prepared.clone() };
     let mut nodes = Vec::new();
     for plan in layout::CLASSIC {
-        nodes.push(Node::create(name, plan, &order.template, &payload, host, journal.clone())?);
+        nodes.push(Node::create(name, plan, &base, &payload, host, journal.clone())?);
     }
     let info = ClusterInfo {
         name: order.name.clone(),
@@ -100,8 +105,15 @@ fn supervise(order: &Order, name: &ClusterName) -> Result<Option<Sender<Answer>>
         phase: Phase::SettingUp,
         since: Stamp::now(),
     };
-    let supervisor =
-        Arc::new(Supervisor { nodes, journal, info: Mutex::new(info), end, held: Mutex::new(false) });
+    let supervisor = Arc::new(Supervisor {
+        nodes,
+        template: base.template,
+        payload,
+        journal,
+        info: Mutex::new(info),
+        end,
+        held: Mutex::new(false),
+    });
     let result = listen(&supervisor, name).and_then(|()| supervisor.wait(&ends));
     set(&supervisor.info, |i| i.phase = Phase::GoingDown);
     // All nodes are tried; the first error is given.
@@ -222,6 +234,7 @@ impl Supervisor {
             Request::Link { node } => self.node(&node)?.link()?,
             Request::Freeze { node } => self.node(&node)?.freeze()?,
             Request::Thaw { node } => self.node(&node)?.thaw()?,
+            Request::Keep { prepared } => self.keep(prepared)?,
             // Handled where the connection is known.
             Request::Hold | Request::Ready => {}
             Request::Down => {
@@ -233,6 +246,20 @@ impl Supervisor {
             }
         }
         Ok(Answer::Done)
+    }
+
+    fn keep(&self, prepared: PathBuf) -> Result<()> {
+        std::fs::create_dir_all(&prepared)
+            .map_err(|source| LabError::File { path: prepared.clone(), source })?;
+        for node in &self.nodes {
+            node.keep_disk(&prepared)?;
+        }
+        let base = Base { template: self.template.clone(), prepared: Some(prepared) };
+        for node in &self.nodes {
+            node.renew(&base, &self.payload)?;
+        }
+        self.journal.clear();
+        Ok(())
     }
 
     fn node(&self, name: &str) -> Result<&Arc<Node>> {

@@ -6,6 +6,7 @@ use super::error::{LabError, Result};
 use super::image::{self, Suite};
 use super::layout::{CLASSIC, RESOURCE};
 use super::paths::ClusterName;
+use super::prepared;
 use super::progress::Progress;
 use super::protocol::{Answer, Request};
 use super::provision::{Agent, Plan, databases, parallel};
@@ -24,6 +25,23 @@ const READY_DEADLINE: Duration = Duration::from_secs(120);
 /// All nodes' processes and files.
 const DOWN_DEADLINE: Duration = Duration::from_secs(60);
 
+/// Where the nodes' disks come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disks {
+    /// From an earlier set-up with the same scripts and values, where there is one.
+    Reuse,
+    /// From the template: everything is set up anew.
+    Fresh,
+}
+
+/// What becomes of a cluster that didn't get ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failed {
+    Remove,
+    /// It stays, to be looked at.
+    Keep,
+}
+
 /// What to bring up.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -31,6 +49,8 @@ pub struct Options {
     pub suite: Suite,
     pub agent: Agent,
     pub timing: Timing,
+    pub disks: Disks,
+    pub failed: Failed,
     /// The agent to install; found beside this program when None.
     pub agent_binary: Option<PathBuf>,
 }
@@ -50,12 +70,19 @@ pub fn up(options: &Options, progress: &Progress) -> Result<Cluster> {
         options.agent.name(),
         options.timing.name()
     ));
-    start_supervisor(options, &name, template, payload)?;
+    let prepared = prepared::place(&template, options.agent, &options.timing.values());
+    let existing = (options.disks == Disks::Reuse && prepared.exists()).then(|| prepared.clone());
+    start_supervisor(options, &name, &template, existing.clone(), payload)?;
     // From here on the supervisor removes everything when this connection closes.
     let mut hold = hold(&name)?;
     let cluster = Cluster::connect(name.as_str())?;
     let result = std::thread::scope(|scope| {
-        let work = scope.spawn(|| set_up(options, &cluster, progress));
+        let work = scope.spawn(|| {
+            if existing.is_none() {
+                prepare(options, &cluster, &prepared, progress)?;
+            }
+            start(&cluster, progress)
+        });
         while !work.is_finished() {
             if wait::pause(Duration::from_millis(100), OnInterrupt::Stop).is_err() {
                 // Without its nodes the work ends soon.
@@ -69,6 +96,10 @@ pub fn up(options: &Options, progress: &Progress) -> Result<Cluster> {
         Ok(()) => {
             hold.ask(&Request::Ready)?;
             Ok(cluster)
+        }
+        Err(e) if options.failed == Failed::Keep && !wait::interrupted() => {
+            hold.ask(&Request::Ready)?;
+            Err(e)
         }
         Err(e) => {
             drop(hold);
@@ -102,11 +133,21 @@ pub fn down(name: &ClusterName) -> Result<()> {
     }
 }
 
-fn set_up(options: &Options, cluster: &Cluster, progress: &Progress) -> Result<()> {
-    progress.step("nodes: booting srv1, srv2, witness");
+/// Sets the nodes up, and keeps their disks for the next time.
+fn prepare(options: &Options, cluster: &Cluster, place: &Path, progress: &Progress) -> Result<()> {
+    progress.step("nodes: first boot, to be set up (about half a minute, once)");
     parallel(&CLASSIC, |node| cluster.power_on(node.name))?;
     let plan = Plan { cluster, agent: options.agent, values: options.timing.values(), progress };
     plan.prepare()?;
+    match options.disks {
+        Disks::Reuse => prepared::keep(cluster, place),
+        Disks::Fresh => Ok(()),
+    }
+}
+
+fn start(cluster: &Cluster, progress: &Progress) -> Result<()> {
+    progress.step("nodes: booting srv1, srv2, witness");
+    parallel(&CLASSIC, |node| cluster.power_on(node.name))?;
     progress.step("cluster: starting corosync, sbd, the quorum device and Pacemaker");
     parallel(&databases(), |node| cluster.start_cluster(node.name))?;
     progress.step("cluster: waiting for a primary, a streaming standby and both float IPs");
@@ -186,7 +227,8 @@ fn need_root() -> Result<()> {
 fn start_supervisor(
     options: &Options,
     name: &ClusterName,
-    template: PathBuf,
+    template: &Path,
+    prepared: Option<PathBuf>,
     payload: Payload,
 ) -> Result<()> {
     let order = Order {
@@ -195,7 +237,8 @@ fn start_supervisor(
         suite: options.suite.name().into(),
         agent: options.agent.name().into(),
         timing: options.timing.name().into(),
-        template,
+        template: template.to_owned(),
+        prepared,
         watchdog_library: payload.watchdog,
         agent_binary: payload.agent,
     };

@@ -1,0 +1,34 @@
+//! Disks of nodes that are set up but whose cluster was never started: what a set-up leaves for the next one.
+//!
+//! pcs needs half a minute and more for what is always the same. What it and the other scripts have written is kept, under
+//! a name that changes with the template, the scripts and their values; the next `up` lays its disks over it.
+
+use super::cluster::Cluster;
+use super::error::{LabError, Result};
+use super::paths::STATE_DIR;
+use super::provision::{self, Agent};
+use super::timing::Values;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where the disks for these values are, or would be.
+pub fn place(template: &Path, agent: Agent, values: &Values) -> PathBuf {
+    let template = template.file_name().unwrap_or_default().to_string_lossy();
+    let name = format!("{template}-{}-{:08x}", agent.name(), provision::fingerprint(agent, values));
+    Path::new(STATE_DIR).join("prepared").join(name)
+}
+
+/// Keeps the disks of a cluster whose nodes are set up. The nodes are off afterwards.
+pub fn keep(cluster: &Cluster, place: &Path) -> Result<()> {
+    let failed = |source| LabError::File { path: place.to_owned(), source };
+    // Another cluster may be at the same: each writes into a directory of its own, and the first one to finish gives
+    // its disks the name. This cluster goes on with its own ones either way.
+    let own = place.with_extension(std::process::id().to_string());
+    fs::create_dir_all(&own).map_err(failed)?;
+    cluster.keep_disks(&own)?;
+    // The mounted disks follow the directory to its new name.
+    match fs::rename(&own, place) {
+        Err(e) if e.kind() != std::io::ErrorKind::DirectoryNotEmpty => Err(failed(e)),
+        _ => Ok(()),
+    }
+}
