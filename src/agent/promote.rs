@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Agent, Report};
-use crate::boundary::host::Level;
+use super::{Agent, ROUND, Report};
+use crate::boundary::host::{Level, Trouble};
 use crate::decide::election::{self, Candidacy, Election, Manager};
 use crate::decide::facts::Facts;
 use crate::decide::memory::Standing;
@@ -14,6 +14,12 @@ use crate::ocf::OcfCode;
 /// The postmaster needs a few milliseconds: it is looked at often.
 const PROMOTION_ROUND: Duration = Duration::from_millis(20);
 
+/// Why there is no winner.
+enum Setback {
+    NoBallots(Trouble),
+    Decided(Report),
+}
+
 impl Agent<'_> {
     pub(super) fn promote(&mut self) -> Report {
         let begun = self.host.now();
@@ -23,12 +29,20 @@ impl Agent<'_> {
             let facts = self.glance(self.left());
             match decide(&facts, progress, self.spent()) {
                 Step::Elect => match self.elect(&facts) {
+                    // Without the others' positions nothing is known of them: ask again.
+                    Err(Setback::NoBallots(_)) if !self.spent() => self.host.sleep(ROUND),
+                    Err(Setback::NoBallots(trouble)) => {
+                        return Report::new(
+                            OcfCode::ErrGeneric,
+                            format!("the others' positions could not be read: {trouble}"),
+                        );
+                    }
                     Ok(reason) => {
                         self.host.log(Level::Info, &format!("won the election: {reason}"));
                         won = reason;
                         progress = Progress::Elected;
                     }
-                    Err(report) => return report,
+                    Err(Setback::Decided(report)) => return report,
                 },
                 Step::Tell => {
                     if let Err(trouble) = self.host.tell_to_promote() {
@@ -64,15 +78,12 @@ impl Agent<'_> {
         }
     }
 
-    fn elect(&mut self, facts: &Facts) -> Result<String, Report> {
+    fn elect(&mut self, facts: &Facts) -> Result<String, Setback> {
         let node = self.node();
         let position = self.position(facts);
         let ballots = match self.manager() {
             Manager::Nobody => Vec::new(),
-            Manager::Pacemaker => self.host.ballots().unwrap_or_else(|trouble| {
-                self.host.log(Level::Warning, &format!("the others' positions could not be read: {trouble}"));
-                Vec::new()
-            }),
+            Manager::Pacemaker => self.host.ballots().map_err(Setback::NoBallots)?,
         };
         let unproven = self.manager() == Manager::Pacemaker && self.memory.standing == Standing::Unproven;
         let vouched = match unproven.then(|| self.ask_cluster()).flatten() {
@@ -96,11 +107,17 @@ impl Agent<'_> {
                 let own = position.map_or("an unknown position".to_owned(), |p| p.to_string());
                 let reason = format!("{} is more advanced: {} against {own} here", best.node, best.position);
                 self.hand_over(&best.node, &reason);
-                Err(Report::changed(OcfCode::ErrGeneric, format!("lost the election: {reason}")))
+                Err(Setback::Decided(Report::changed(
+                    OcfCode::ErrGeneric,
+                    format!("lost the election: {reason}"),
+                )))
             }
             Election::Refused(refusal) => {
                 self.apply(ScoreStep::Set(score::WITHDRAWN, refusal.to_string()));
-                Err(Report::changed(OcfCode::ErrGeneric, format!("not promoted: {refusal}")))
+                Err(Setback::Decided(Report::changed(
+                    OcfCode::ErrGeneric,
+                    format!("not promoted: {refusal}"),
+                )))
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::clock::Deadline;
-use super::command::Command;
+use super::command::{Command, Environment};
 use super::host::{Effect, Trouble};
 use crate::cluster::attributes::{self, NodeValue};
 use crate::cluster::crm_mon::{self, Status};
@@ -21,6 +21,12 @@ impl Patience {
     pub fn of(left: Duration) -> Patience {
         Patience(left.clamp(Duration::from_millis(200), Duration::from_secs(3)))
     }
+}
+
+/// One of Pacemaker's programs, without our environment: they read the action's `OCF_RESKEY_CRM_meta_on_node` too, and a query
+/// for all nodes then answers for this one alone.
+fn program(path: &str) -> Command {
+    Command::new(path).environment(Environment::Clean)
 }
 
 fn run(command: &Command, patience: Patience) -> Effect<String> {
@@ -46,7 +52,7 @@ pub fn delete_score(resource: &str, node: &str, patience: Patience) -> Effect<()
 }
 
 fn promotion(resource: &str, node: &str) -> Command {
-    Command::new(CRM_ATTRIBUTE)
+    program(CRM_ATTRIBUTE)
         .arg(format!("--promotion={resource}"))
         .arg(format!("--node={node}"))
         .arg("--lifetime=reboot")
@@ -67,7 +73,7 @@ pub fn scores(resource: &str, patience: Patience) -> Effect<Vec<(String, i32)>> 
 /// # Errors
 /// As [`set_score`].
 pub fn publish(name: &str, value: &str, patience: Patience) -> Effect<()> {
-    let command = Command::new(ATTRD_UPDATER).arg("--name").arg(name).arg(format!("--update={value}"));
+    let command = program(ATTRD_UPDATER).arg("--name").arg(name).arg(format!("--update={value}"));
     run(&command.arg("--private"), patience).map(drop)
 }
 
@@ -76,8 +82,7 @@ pub fn publish(name: &str, value: &str, patience: Patience) -> Effect<()> {
 /// # Errors
 /// As [`set_score`].
 pub fn unpublish(name: &str, patience: Patience) -> Effect<()> {
-    run(&Command::new(ATTRD_UPDATER).arg("--name").arg(name).arg("--delete").arg("--private"), patience)
-        .map(drop)
+    run(&program(ATTRD_UPDATER).arg("--name").arg(name).arg("--delete").arg("--private"), patience).map(drop)
 }
 
 /// The values of an attribute on all nodes.
@@ -85,13 +90,12 @@ pub fn unpublish(name: &str, patience: Patience) -> Effect<()> {
 /// # Errors
 /// As [`set_score`]. That nobody has it is no error.
 pub fn query(name: &str, patience: Patience) -> Effect<Vec<NodeValue>> {
-    /// `CRM_EX_NOSUCH`: no node has the attribute.
-    const NO_SUCH: i32 = 105;
-    let command = Command::new(ATTRD_UPDATER).args(["--name", name, "--query", "--all"]);
+    let command = program(ATTRD_UPDATER).args(["--name", name, "--query", "--all"]);
     let output = command.run_any(Deadline::after(patience.0)).map_err(|e| Trouble(e.to_string()))?;
     match output.code {
         0 => Ok(attributes::parse(&output.text())),
-        NO_SUCH => Ok(Vec::new()),
+        // The exit code of this has changed from version to version, the words have not.
+        _ if output.stderr.contains("does not exist") => Ok(Vec::new()),
         code => Err(Trouble(format!("exit code {code}: {}: {}", command.line(), output.stderr.trim()))),
     }
 }
@@ -101,6 +105,6 @@ pub fn query(name: &str, patience: Patience) -> Effect<Vec<NodeValue>> {
 /// # Errors
 /// As [`set_score`], and when the output can't be read.
 pub fn status(patience: Patience) -> Effect<Status> {
-    let command = Command::new(CRM_MON).args(["--one-shot", "--output-as=xml", "--include=all"]);
+    let command = program(CRM_MON).args(["--one-shot", "--output-as=xml", "--include=all"]);
     crm_mon::parse(&run(&command, patience)?).map_err(|e| Trouble(e.to_string()))
 }

@@ -204,7 +204,11 @@ fn detached(
         return ScoreStep::Keep(Some(what));
     }
     match memory.standing {
-        Standing::Unproven => ScoreStep::Set(WITHDRAWN, format!("{what} yet")),
+        // It took part in the election: for a moment it may stay what it was then.
+        Standing::Unproven if facts.now.saturating_sub(since) > RECONNECT && memory.score.is_some() => {
+            ScoreStep::Set(WITHDRAWN, format!("{what} yet"))
+        }
+        Standing::Unproven => ScoreStep::Keep(Some(format!("{what} yet"))),
         Standing::Current if facts.now.saturating_sub(since) > patience => {
             ScoreStep::Set(WITHDRAWN, format!("{what} since {seconds} s: it may lack commits"))
         }
@@ -233,14 +237,17 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
         Standing::Current => {
             let age = memory.score_written.map(|at| facts.now.saturating_sub(at));
             match (memory.score, memory.former) {
-                (Some(WITHDRAWN), Former::Standby) => {
-                    ScoreStep::Keep(Some("was no candidate when the primary vanished: it may lack commits".into()))
-                }
+                (Some(WITHDRAWN), Former::Standby) => ScoreStep::Keep(Some(
+                    "was no candidate when the primary vanished: it may lack commits".into(),
+                )),
                 // It gave way to a synchronous standby after a crash, and nobody took over.
                 (Some(WITHDRAWN), Former::Primary) if age.is_some_and(|age| age < YIELD_TIME) => {
                     ScoreStep::Keep(Some("gives way to a synchronous standby".into()))
                 }
-                _ => ScoreStep::Set(score, "nobody is promoted, and it was there when the last primary was".into()),
+                _ => ScoreStep::Set(
+                    score,
+                    "nobody is promoted, and it was there when the last primary was".into(),
+                ),
             }
         }
         Standing::Unproven if cluster.vouched == Vouched::Yes => {
@@ -256,14 +263,17 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
                 ScoreStep::Set(score, "nobody is promoted, and every instance is here to vote".into())
                     .unless(memory.score == Some(score))
             }
-            Attendance::Missing { running, expected } => ScoreStep::Set(
-                WITHDRAWN,
-                format!(
-                    "nobody is promoted, and only {running} of {expected} instances run: a missing one may have later \
-                     commits. Start it, or vouch for this node's data with crm_attribute (see docs/agent.md, \"Cold start\")"
-                ),
-            )
-            .unless(memory.score == Some(WITHDRAWN)),
+            Attendance::Missing { running, expected } => {
+                let reason = format!(
+                    "nobody is promoted, and only {running} of {expected} instances run: a missing one may have later commits. \
+                     Start it, or vouch for this node's data with crm_attribute (see docs/agent.md, \"Cold start\")"
+                );
+                match memory.score {
+                    // Without a score it is no candidate: nothing to write.
+                    None | Some(WITHDRAWN) => ScoreStep::Keep(Some(reason)),
+                    Some(_) => ScoreStep::Set(WITHDRAWN, reason),
+                }
+            }
             Attendance::Unknown => {
                 ScoreStep::Keep(Some("nobody is promoted, and the number of instances is unknown".into()))
             }
@@ -336,7 +346,7 @@ mod tests {
             &mut m,
             &facts(1, Some(&r), cluster(None, Attendance::Missing { running: 2, expected: 3 })),
         );
-        assert!(matches!(step, ScoreStep::Set(WITHDRAWN, _)), "{step:?}");
+        assert!(matches!(step, ScoreStep::Keep(Some(_))), "{step:?}");
         assert_eq!(m.standing, Standing::Unproven);
     }
 
@@ -372,7 +382,10 @@ mod tests {
         let mut m = Memory::default();
         let alone = Attendance::Missing { running: 1, expected: 2 };
         let step = standby(&mut m, &facts(1, None, cluster(None, alone)));
-        assert!(matches!(step, ScoreStep::Set(WITHDRAWN, _)), "{step:?}");
+        assert!(matches!(step, ScoreStep::Keep(Some(_))), "{step:?}");
+        m.score = Some(INITIAL);
+        let step = standby(&mut m, &facts(1, None, cluster(None, alone)));
+        assert!(matches!(step, ScoreStep::Set(WITHDRAWN, _)), "the other one left again: {step:?}");
         m.score = Some(WITHDRAWN);
         let mut word = facts(1, None, cluster(None, alone));
         if let ClusterWord::Says(c) = &mut word.cluster {
