@@ -74,24 +74,24 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::PositionUnknown => f.write_str("its own position in the WAL is unknown"),
+            Refusal::PositionUnknown => f.write_str("its position in the WAL is unknown"),
             Refusal::Lag { bytes, maxlag } => {
                 write!(
                     f,
-                    "it is {bytes} bytes behind the last known position of the primary, more than maxlag={maxlag}"
+                    "{bytes} bytes behind the last known position of the primary, more than maxlag={maxlag}"
                 )
             }
             Refusal::Unproven { answered, attendance } => {
-                let expected = match attendance {
-                    Attendance::All => "all".to_owned(),
-                    Attendance::Missing { expected, .. } => expected.to_string(),
-                    Attendance::Unknown => "an unknown number of".to_owned(),
+                let others = match attendance {
+                    Attendance::Missing { expected, .. } => {
+                        format!("{answered} of {}", expected.saturating_sub(1))
+                    }
+                    Attendance::All | Attendance::Unknown => format!("{answered}"),
                 };
                 write!(
                     f,
-                    "it did not stream from a primary since Pacemaker started here, and only {answered} other of {expected} \
-                     instances answered: a missing one may have later commits. Start the others, or vouch for this node \
-                     (docs/agent.md, \"Cold start\")"
+                    "may lack commits: saw no primary since Pacemaker started here, {others} other instances answered; start \
+                     them, or vouch for this node (docs/agent.md, \"Cold start\")"
                 )
             }
         }

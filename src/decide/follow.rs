@@ -86,22 +86,29 @@ pub fn leads_to(primary_conninfo: &str, wanted: &str) -> bool {
 /// Says what is wrong and what to do, naming both timelines and positions.
 pub fn diverged(own: WalPosition, histories: &[History], source: &str) -> Option<String> {
     let newest = histories.iter().filter(|h| h.timeline() > own.timeline).max_by_key(|h| h.timeline())?;
-    let cure = format!(
-        "Keep a copy of pgdata if that WAL matters, rewind or clone this node from {source} (pg_rewind, pg_basebackup), \
-         then: pcs resource cleanup"
-    );
+    // Pacemaker keeps the first 128 characters of a reason: positions first, then the cure.
     match divergence(own, newest) {
         Divergence::InLine => None,
         Divergence::Diverged { own, newer, fork, bytes_past } => Some(format!(
-            "the data diverged: this node has WAL up to {} on timeline {}, but timeline {newer} left it at {fork}; {bytes_past} \
-             bytes here were never replicated. {cure}",
-            own.lsn, own.timeline
+            "data diverged: {} on timeline {} here, timeline {newer} forked at {fork}, {bytes_past} bytes before; {}",
+            own.lsn,
+            own.timeline,
+            cure(source)
         )),
         Divergence::Unrelated { own, newer } => Some(format!(
-            "the data diverged: this node is at {} on timeline {}, which is not an ancestor of timeline {newer}. {cure}",
-            own.lsn, own.timeline
+            "data diverged: {} on timeline {} here, which timeline {newer} does not come from; {}",
+            own.lsn,
+            own.timeline,
+            cure(source)
         )),
     }
+}
+
+fn cure(source: &str) -> String {
+    format!(
+        "pg_rewind or pg_basebackup from {source} (what is past the fork was never replicated: keep a copy of pgdata if it \
+         matters), then pcs resource cleanup"
+    )
 }
 
 #[cfg(test)]
@@ -121,12 +128,13 @@ mod tests {
         for part in ["0/5000148", "timeline 1", "timeline 2", "0/5000060", "232 bytes", "srv2", "pg_rewind"] {
             assert!(text.contains(part), "{part}: {text}");
         }
+        assert!(text.find("pg_basebackup").is_some_and(|at| at < 128), "cut off in crm_mon: {text}");
     }
 
     #[test]
     fn a_timeline_that_is_no_ancestor_diverged_too() {
         let h = [history(3, "1\t0/5000060\tx\n")];
-        assert!(diverged(position(2, 1), &h, "srv2").unwrap().contains("not an ancestor"));
+        assert!(diverged(position(2, 1), &h, "srv2").unwrap().contains("does not come from"));
     }
 
     #[test]
