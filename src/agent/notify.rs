@@ -6,7 +6,7 @@ use super::{Agent, Report};
 use crate::boundary::host::Level;
 use crate::decide::facts::Word;
 use crate::decide::notify::{Task, tasks};
-use crate::decide::score::{self, Attendance, ClusterFacts, Upstream, Vouched};
+use crate::decide::score::{self, Attendance, ClusterFacts, ScoreStep, Upstream, Vouched};
 use crate::ocf::{Notification, OcfCode};
 
 /// A checkpoint ahead of a switchover may take this long, the shutdown writes another one anyway.
@@ -43,6 +43,11 @@ impl Agent<'_> {
                 }
             }
             Task::Score => self.look_at_score(notification),
+            Task::StepDown => {
+                if self.memory.score.is_some_and(|s| s > score::STANDBY) {
+                    self.apply(ScoreStep::Set(score::STANDBY, "another instance was promoted".into()));
+                }
+            }
         }
     }
 

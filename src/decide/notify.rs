@@ -15,6 +15,9 @@ pub enum Task {
     Follow(String),
     /// Look at our score again.
     Score,
+    /// Have no score above a standby's. Not more: Pacemaker sends post-promote after a promotion that failed, too, so it
+    /// proves nothing about who is the primary.
+    StepDown,
 }
 
 /// The tasks of the instance on `node`, in order.
@@ -28,7 +31,7 @@ pub fn tasks(notification: &Notification, node: &str) -> Vec<Task> {
         }
         (Phase::Post, Operation::Promote) => {
             let follow = n.primary_after().map(|primary| Task::Follow(primary.to_owned()));
-            follow.into_iter().chain([Task::Unvote, Task::Score]).collect()
+            follow.into_iter().chain([Task::Unvote, Task::StepDown]).collect()
         }
         // Everybody may be here now: the first promotion waits for that.
         (Phase::Post, Operation::Start) => vec![Task::Score],
@@ -68,7 +71,7 @@ mod tests {
         for node in ["srv1", "srv3"] {
             assert_eq!(
                 tasks(&note("post", "promote"), node),
-                [Task::Follow("srv2".into()), Task::Unvote, Task::Score]
+                [Task::Follow("srv2".into()), Task::Unvote, Task::StepDown]
             );
         }
     }
