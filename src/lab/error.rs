@@ -10,7 +10,7 @@ pub enum LabError {
     NoSuchCluster(String),
     /// There is already a cluster of that name.
     #[error(
-        "cluster \"{0}\" exists already; look at it with: quorate-lab status --name {0}, remove it with: quorate-lab down --name {0}, or choose another --name"
+        "cluster \"{0}\" exists already; look at it with: quorate-lab status, remove it with: quorate-lab down --name {0}, or choose another --name"
     )]
     Exists(String),
     /// The cluster has no node of that name.

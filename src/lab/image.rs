@@ -5,6 +5,7 @@ use super::paths::STATE_DIR;
 use super::progress::Progress;
 use super::run;
 use super::sources::{self, Source};
+use super::wait;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -189,20 +190,18 @@ fn build(suite: Suite, root: &Path, progress: &Progress) -> Result<()> {
 
 /// Runs mmdebstrap and shows its steps (the lines that start with "I: ") as they come.
 fn run_logged(argv: &[String], log: &Path, progress: &Progress) -> Result<i32> {
-    let mut words = [
-        "sh",
-        "-c",
-        "log=$1; shift; exec \"$@\" >\"$log\" 2>&1 </dev/null",
-        "sh",
-        &log.display().to_string(),
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let pid_file = log.with_extension("pid");
+    let script = "echo $$ >\"$1\"; log=$2; shift 2; exec \"$@\" >\"$log\" 2>&1 </dev/null";
+    // When this program is killed, mmdebstrap ends too, in the orderly way.
+    let mut words =
+        ["setpriv", "--pdeathsig", "TERM", "--", "sh", "-ec", script, "sh"].map(str::to_owned).to_vec();
+    words.extend([pid_file.display().to_string(), log.display().to_string()]);
     // A database in UTF-8, as an installer makes it.
     words.extend(["env".into(), "LC_ALL=C.UTF-8".into(), "LANG=C.UTF-8".into()]);
     words.extend(argv.iter().cloned());
     let worker = std::thread::spawn(move || run::run(&words, None, BUILD_DEADLINE));
     let mut shown = 0;
+    let mut stopped = false;
     loop {
         let finished = worker.is_finished();
         let text = fs::read_to_string(log).unwrap_or_default();
@@ -214,11 +213,25 @@ fn run_logged(argv: &[String], log: &Path, progress: &Progress) -> Result<i32> {
         if finished {
             break;
         }
+        if wait::interrupted() && !stopped {
+            stopped = true;
+            terminate(&pid_file);
+        }
         run::nap(Duration::from_millis(200));
     }
-    match worker.join() {
-        Ok(output) => Ok(output?.status),
-        Err(_) => Err(LabError::Host("the thread that ran mmdebstrap ended by itself".into())),
+    let _ = fs::remove_file(&pid_file);
+    let output = worker
+        .join()
+        .unwrap_or_else(|_| Err(LabError::Host("the thread that ran mmdebstrap ended by itself".into())))?;
+    if stopped { Err(LabError::Interrupted) } else { Ok(output.status) }
+}
+
+/// Asks the process group of this file's process to end; mmdebstrap then unmounts what it has mounted.
+fn terminate(pid_file: &Path) {
+    let pid = fs::read_to_string(pid_file).ok().and_then(|t| t.trim().parse().ok());
+    if let Some(pid) = pid {
+        // One that has just ended by itself is as good.
+        let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM);
     }
 }
 

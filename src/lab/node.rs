@@ -280,7 +280,7 @@ impl Node {
         let _ = fs::remove_file(&pid_file);
         let (node, ends, words) = (self.clone(), end.clone(), self.command_line());
         // The thread lives as long as the machine: the kernel kills systemd-nspawn when the *thread* that started it
-        // ends (PR_SET_PDEATHSIG), and so nothing is left when the supervisor is killed.
+        // ends (PR_SET_PDEATHSIG). The processes inside outlive it; `down` finds them by their control groups.
         std::thread::spawn(move || {
             let status = run::run(&words, None, LIFETIME).map_or(-1, |o| o.status);
             ends.set(status);

@@ -17,6 +17,7 @@ const PRIMARY: Script = ("primary.sh", include_str!("../../vagrant/provision/pri
 const STANDBY: Script = ("standby.sh", include_str!("../../vagrant/provision/standby.sh"));
 const FINISH: Script = ("finish.sh", include_str!("../../vagrant/provision/finish.sh"));
 const CLUSTER: Script = ("cluster.sh", include_str!("../../vagrant/provision/cluster.sh"));
+const WATCHDOG: Script = ("watchdog.sh", include_str!("../../vagrant/provision/watchdog.sh"));
 const RESOURCES: Script = ("classic.sh", include_str!("../../pcs-templates/classic.sh"));
 
 const HACLUSTER_PASSWORD: &str = "hacluster-in-the-lab";
@@ -45,7 +46,8 @@ impl Agent {
 }
 
 /// All the scripts: what a prepared disk depends on.
-const SCRIPTS: [Script; 8] = [HOSTS, WITNESS, POSTGRES, PRIMARY, STANDBY, FINISH, CLUSTER, RESOURCES];
+const SCRIPTS: [Script; 9] =
+    [HOSTS, WITNESS, POSTGRES, PRIMARY, STANDBY, FINISH, CLUSTER, WATCHDOG, RESOURCES];
 
 /// A number that changes when a prepared disk would become another one: by the scripts, or by what they are given.
 pub fn fingerprint(agent: Agent, values: &Values) -> u32 {
@@ -78,13 +80,13 @@ impl Plan<'_> {
             }
         })?;
         // Membership and data have nothing to do with each other: both at once.
-        let [cluster, data] = std::thread::scope(|scope| {
-            let cluster = scope.spawn(|| self.membership());
+        let cib = std::thread::scope(|scope| {
+            let cluster = scope.spawn(|| self.membership().and_then(|()| self.configuration()));
             let data = scope.spawn(|| self.data());
-            [cluster, data].map(joined)
-        });
-        cluster.and(data)?;
-        self.resources()
+            let cib = joined(cluster);
+            joined(data).and(cib)
+        })?;
+        self.install(&cib)
     }
 
     /// pcs on the first node: authentication, membership, quorum device, sbd.
@@ -92,14 +94,13 @@ impl Plan<'_> {
         self.progress.step("cluster: pcs host auth, cluster setup, quorum device add, stonith sbd enable");
         let v = &self.values;
         let members = listed(&databases());
-        let witnesses: Vec<NodePlan> = CLASSIC.into_iter().filter(|n| n.kind == NodeKind::Witness).collect();
         self.script(
             &first(),
             CLUSTER,
             &[
                 ("CLUSTER", "classic"),
                 ("NODES", &members),
-                ("WITNESS", &listed(&witnesses)),
+                ("WITNESS", &listed(&[witness()])),
                 ("HACLUSTER_PASSWORD", HACLUSTER_PASSWORD),
                 ("TOKEN", &v.token_ms.to_string()),
                 ("QDEVICE_TIMEOUT", &v.qdevice_timeout_ms.to_string()),
@@ -137,9 +138,8 @@ impl Plan<'_> {
         Ok(())
     }
 
-    /// The cluster's configuration, put in place before the first start: so dc-deadtime holds from the first moment
-    /// on, and nobody waits its default of 20 s.
-    fn resources(&self) -> Result<()> {
+    /// The cluster's configuration as pcs writes it to a file.
+    fn configuration(&self) -> Result<String> {
         self.progress.step("cluster: resources, constraints and properties (pcs-templates/classic.sh)");
         let v = &self.values;
         let first = first();
@@ -161,13 +161,19 @@ impl Plan<'_> {
             ("NO_QUORUM_POLICY", v.no_quorum_policy),
         ]);
         self.script_with(&first, RESOURCES, &variables, &["/root/cib.xml"])?;
-        let cib = self.run(first.name, &["cat", "/root/cib.xml"], None)?;
+        self.run(first.name, &["cat", "/root/cib.xml"], None)
+    }
+
+    /// Puts the configuration in place before the first start: so dc-deadtime holds from the first moment on, and nobody
+    /// waits its default of 20 s. Only now: `pcs cluster setup` removes what was there.
+    fn install(&self, cib: &str) -> Result<()> {
         parallel(&databases(), |node| {
+            self.script(node, WATCHDOG, &[])?;
             let place = format!(
                 "install -o hacluster -g haclient -m 0750 -d /var/lib/pacemaker/cib && rm -f {CIB}* && \
                  install -o hacluster -g haclient -m 0600 /dev/stdin {CIB}"
             );
-            self.run(node.name, &["sh", "-c", &place], Some(&cib)).map(drop)
+            self.run(node.name, &["sh", "-c", &place], Some(cib)).map(drop)
         })
     }
 
@@ -206,6 +212,11 @@ fn first() -> NodePlan {
     CLASSIC[0]
 }
 
+/// The witness.
+fn witness() -> NodePlan {
+    CLASSIC[2]
+}
+
 fn listed(nodes: &[NodePlan]) -> String {
     nodes.iter().map(|n| format!("{}={}", n.name, n.address)).collect::<Vec<_>>().join(" ")
 }
@@ -220,6 +231,6 @@ pub fn parallel(nodes: &[NodePlan], work: impl Fn(&NodePlan) -> Result<()> + Syn
     results.into_iter().collect()
 }
 
-fn joined(thread: std::thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread.join().unwrap_or_else(|_| Err(LabError::Host("a thread of the set-up ended by itself".into())))
 }
