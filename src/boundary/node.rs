@@ -95,12 +95,15 @@ impl Node {
             all => all?,
         };
         let all: Vec<ProcessInfo> = all.into_iter().filter(|p| p.state != ProcessState::Zombie).collect();
-        // The postmaster is the one whose parent is none of them. Of children that lost their postmaster each one's
-        // parent is gone, so the pid file decides which is meant.
+        // At the end of a shutdown the postmaster has removed its pid file and runs alone for a moment: its title tells
+        // it from a child that outlived its postmaster.
         let recorded = self.pid_file().map(|file| file.pid);
         let postmaster = recorded
             .and_then(|pid| all.iter().find(|p| p.id.pid == pid))
-            .or_else(|| all.iter().find(|p| all.iter().any(|child| child.ppid == p.id.pid)))
+            .or_else(|| {
+                let untitled = all.iter().filter(|p| !process::is_child_of_postmaster(p.id.pid));
+                untitled.min_by_key(|p| p.id.start_time)
+            })
             .cloned();
         let children = all.into_iter().filter(|p| postmaster.as_ref().is_none_or(|m| m.id != p.id)).collect();
         Ok((postmaster, children))

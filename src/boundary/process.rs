@@ -151,6 +151,12 @@ fn postgres_in(pid: i32, directory: &Path) -> io::Result<Option<ProcessInfo>> {
     Ok(ours.then_some(info))
 }
 
+/// Whether a PostgreSQL process carries a child's title, `postgres: checkpointer` (PostgreSQL's ps_status.c). The postmaster keeps its
+/// command line.
+pub fn is_child_of_postmaster(pid: i32) -> bool {
+    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"postgres: "))
+}
+
 fn link_of_self(name: &str) -> Option<PathBuf> {
     i32::try_from(std::process::id()).ok().and_then(|pid| link(pid, name))
 }
