@@ -117,6 +117,20 @@ fn streaming(seen: &Observation, primary: &str, wanted: usize, found: &mut Vec<S
 /// # Errors
 /// [`LabError::Timeout`] with what is still missing, or [`LabError::Interrupted`].
 pub fn wait_whole(cluster: &Cluster, limit: Duration, on_interrupt: OnInterrupt) -> Result<Observation> {
+    wait_whole_unless(cluster, limit, on_interrupt, |_| false)
+}
+
+/// As [`wait_whole`], and fails as soon as `hopeless` says that waiting is of no use.
+///
+/// # Errors
+/// As [`wait_whole`]; a hopeless cluster is a [`LabError::Timeout`] with the time that had passed.
+pub fn wait_whole_unless(
+    cluster: &Cluster,
+    limit: Duration,
+    on_interrupt: OnInterrupt,
+    mut hopeless: impl FnMut(&Observation) -> bool,
+) -> Result<Observation> {
+    let started = Instant::now();
     let end = Instant::now() + limit;
     let mut whole_since: Option<Instant> = None;
     loop {
@@ -129,10 +143,10 @@ pub fn wait_whole(cluster: &Cluster, limit: Duration, on_interrupt: OnInterrupt)
             }
         } else {
             whole_since = None;
-            if Instant::now() >= end {
+            if Instant::now() >= end || hopeless(&seen) {
                 return Err(LabError::Timeout {
                     what: "the cluster whole again".to_owned(),
-                    seconds: limit.as_secs(),
+                    seconds: started.elapsed().as_secs(),
                     last: format!("; missing: {}", missing.join("; ")),
                 });
             }

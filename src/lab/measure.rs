@@ -118,44 +118,32 @@ pub fn longest_pause(attempts: &[Attempt], from: Duration, until: Duration) -> D
     longest.max(until.saturating_sub(last))
 }
 
-/// The history in words, times in seconds from `origin`: each good series in one line, each attempt that
-/// failed in a line of its own.
+/// The history in words, times in seconds from `origin`: a line for each good series and for each series of
+/// attempts that failed in the same way.
 #[must_use]
 pub fn describe(attempts: &[Attempt], origin: Duration) -> String {
-    let seconds = |at: Duration| at.as_secs_f64() - origin.as_secs_f64();
-    let mut text = String::new();
-    let mut series: Option<(&Attempt, &Attempt)> = None;
-    let close = |series: &mut Option<(&Attempt, &Attempt)>, text: &mut String| {
-        if let Some((first, last)) = series.take() {
-            let (from, to) = (seconds(first.ended), seconds(last.ended));
-            text.push_str(&format!(
-                "{from:9.3} .. {to:9.3}  acknowledged: ids {} to {}\n",
-                first.id, last.id
-            ));
-        }
+    let what = |attempt: &Attempt| match &attempt.outcome {
+        Outcome::Acked => "acknowledged".to_owned(),
+        Outcome::Refused(why) => format!("refused: {why}"),
+        Outcome::Uncertain(why) => format!("uncertain: {why}"),
     };
+    let same = |a: &&Attempt, b: &Attempt| {
+        let pause = b.ended.saturating_sub(a.ended);
+        what(a) == what(b) && (!b.is_acked() || pause <= INTERRUPTION)
+    };
+    let mut series: Vec<(&Attempt, &Attempt)> = Vec::new();
     for attempt in attempts {
-        let why = match &attempt.outcome {
-            Outcome::Acked => {
-                let goes_on = |last: &Attempt| attempt.ended.saturating_sub(last.ended) <= INTERRUPTION;
-                series = match series {
-                    Some((first, last)) if goes_on(last) => Some((first, attempt)),
-                    mut ended => {
-                        close(&mut ended, &mut text);
-                        Some((attempt, attempt))
-                    }
-                };
-                continue;
-            }
-            Outcome::Refused(why) => format!("refused: {why}"),
-            Outcome::Uncertain(why) => format!("uncertain: {why}"),
-        };
-        close(&mut series, &mut text);
-        let (from, to) = (seconds(attempt.sent), seconds(attempt.ended));
-        text.push_str(&format!("{from:9.3} .. {to:9.3}  id {} {why}\n", attempt.id));
+        match series.last_mut() {
+            Some((_, last)) if same(last, attempt) => *last = attempt,
+            Some(_) | None => series.push((attempt, attempt)),
+        }
     }
-    close(&mut series, &mut text);
-    text
+    let seconds = |at: Duration| at.as_secs_f64() - origin.as_secs_f64();
+    let line = |(first, last): &(&Attempt, &Attempt)| {
+        let (from, to) = (seconds(first.sent), seconds(last.ended));
+        format!("{from:9.3} .. {to:9.3}  ids {} to {} {}\n", first.id, last.id, what(first))
+    };
+    series.iter().map(line).collect()
 }
 
 /// A stretch of time in which a node took writes.

@@ -162,7 +162,9 @@ fn seconds(millis: Option<u64>) -> String {
 fn fates(runs: &[&RunResult]) -> String {
     let mut counted: Vec<(String, u32)> = Vec::new();
     for run in runs {
-        let fate = if run.failed.is_some() { "FAILED".to_owned() } else { run.old_primary.clone() };
+        // The reason in brackets is in results.json; here it would fill the line.
+        let fate = run.old_primary.split(" (").next().unwrap_or_default().to_owned();
+        let fate = if run.failed.is_some() { "FAILED".to_owned() } else { fate };
         match counted.iter_mut().find(|(known, _)| *known == fate) {
             Some((_, n)) => *n += 1,
             None => counted.push((fate, 1)),

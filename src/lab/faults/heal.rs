@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cluster::crm_mon::Role;
 use crate::lab::cluster::Cluster;
 use crate::lab::error::{LabError, Result};
-use crate::lab::health::wait_whole;
+use crate::lab::health::{wait_whole, wait_whole_unless};
 use crate::lab::layout::{CLONE, RESOURCE};
 use crate::lab::observe::Observation;
 use crate::lab::protocol::{Activity, Cable, NodeInfo, NodeKind, Power};
@@ -19,6 +19,9 @@ const BY_ITSELF: Duration = Duration::from_secs(75);
 const WITH_HELP: Duration = Duration::from_secs(120);
 /// Copying an almost empty data directory.
 const COPY: Duration = Duration::from_secs(120);
+
+/// How the fate of a node begins whose agent refused to start diverged data.
+const DIVERGED: &str = "refused: diverged";
 
 /// What healing did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -153,26 +156,32 @@ pub fn bring_back(cluster: &Cluster, old_primary: &str, mut say: impl FnMut(&str
     for done in tell(heal(cluster), &mut say) {
         say(&done);
     }
+    let boots_before = boots(cluster, old_primary);
     let mut help = Vec::new();
-    let first = match wait_whole(cluster, BY_ITSELF, OnInterrupt::Stop) {
+    let fenced = || boots(cluster, old_primary) > boots_before;
+    let hopeless = |seen: &Observation| fenced() || divergence(seen, old_primary).is_some();
+    let first = match wait_whole_unless(cluster, BY_ITSELF, OnInterrupt::Stop, hopeless) {
         Ok(seen) => return Ok(Return { fate: by_itself(&seen, old_primary).to_owned(), help }),
         Err(LabError::Interrupted) => return Err(LabError::Interrupted),
         Err(e) => e,
     };
     say(&first.to_string());
-    let fate = why_not(cluster, old_primary);
-    say(&format!("{old_primary}: {fate}; now with a human's help: clean-up"));
-    help.push("pcs resource cleanup".to_owned());
-    for done in tell(heal(cluster), &mut say) {
-        say(&done);
-    }
-    if let Err(e) = forget_failures(cluster) {
-        say(&e.to_string());
-    }
-    match wait_whole(cluster, BY_ITSELF, OnInterrupt::Stop) {
-        Ok(_) => return Ok(Return { fate: format!("{fate}; back after clean-up"), help }),
-        Err(LabError::Interrupted) => return Err(LabError::Interrupted),
-        Err(e) => say(&e.to_string()),
+    let fate = if fenced() { "fenced when it joined".to_owned() } else { why_not(cluster, old_primary) };
+    say(&format!("{old_primary}: {fate}; now with a human's help"));
+    // Cleaning up does not bring diverged data back, and lets a fenced node be fenced once more.
+    if !fenced() && !fate.starts_with(DIVERGED) {
+        help.push("pcs resource cleanup".to_owned());
+        for done in tell(heal(cluster), &mut say) {
+            say(&done);
+        }
+        if let Err(e) = forget_failures(cluster) {
+            say(&e.to_string());
+        }
+        match wait_whole(cluster, BY_ITSELF, OnInterrupt::Stop) {
+            Ok(_) => return Ok(Return { fate: format!("{fate}; back after clean-up"), help }),
+            Err(LabError::Interrupted) => return Err(LabError::Interrupted),
+            Err(e) => say(&e.to_string()),
+        }
     }
     let broken = broken_node(cluster, old_primary);
     say(&format!("now with more help: {broken} gets a new copy of the data"));
@@ -186,6 +195,10 @@ pub fn bring_back(cluster: &Cluster, old_primary: &str, mut say: impl FnMut(&str
     Ok(Return { fate: format!("{fate}; rebuilt by a human"), help })
 }
 
+fn boots(cluster: &Cluster, node: &str) -> u32 {
+    cluster.node(node).map_or(0, |info| info.boots)
+}
+
 fn tell(healed: Healed, say: &mut impl FnMut(&str)) -> Vec<String> {
     for problem in &healed.problems {
         say(&format!("healing: {problem}"));
@@ -197,21 +210,29 @@ fn by_itself(seen: &Observation, old_primary: &str) -> &'static str {
     if seen.primary() == Some(old_primary) { "primary again" } else { "standby by itself" }
 }
 
+/// The agent's refusal to start diverged data, if that is what keeps the node away.
+fn divergence(seen: &Observation, node: &str) -> Option<String> {
+    let status = seen.status.as_ref().ok()?;
+    let failure = status.failures.iter().find(|f| f.node == node && f.reason.contains("diverge"))?;
+    let runs = status.role_on(RESOURCE, node).is_some_and(|role| *role != Role::Stopped);
+    (!runs).then(|| failure.reason.clone())
+}
+
 /// The reason why the old primary did not come back, from the failures that Pacemaker shows.
 fn why_not(cluster: &Cluster, old_primary: &str) -> String {
     if cluster.node(old_primary).is_ok_and(|n| n.power == Power::Off) {
-        return "needs a human: lost its power again when it joined".to_owned();
+        return "fenced when it joined".to_owned();
     }
     let seen = match Observation::take(cluster) {
         Ok(seen) => seen,
         Err(e) => return format!("needs a human: {e}"),
     };
     let Ok(status) = &seen.status else { return "needs a human: Pacemaker does not answer".to_owned() };
+    if let Some(reason) = divergence(&seen, old_primary) {
+        return format!("{DIVERGED} ({reason})");
+    }
     let reasons: Vec<&str> =
         status.failures.iter().filter(|f| f.node == old_primary).map(|f| f.reason.as_str()).collect();
-    if let Some(diverged) = reasons.iter().find(|r| r.contains("diverge")) {
-        return format!("refused: diverged ({diverged})");
-    }
     match (status.role_on(RESOURCE, old_primary), reasons.last()) {
         (Some(Role::Unpromoted), None) => "needs a human: started, but does not stream".to_owned(),
         (_, Some(reason)) => format!("needs a human: {reason}"),

@@ -175,6 +175,7 @@ fn the_checker_is_content_with_a_good_history() {
 fn a_history_is_told_by_its_series_and_failures() {
     let mut history = beats(0, 200);
     history.push(refused(200, 200));
+    history.push(refused(250, 250));
     history.extend(beats(1000, 1100));
     history.extend(beats(2000, 2050));
     let told = describe(&history, ms(100));
@@ -182,10 +183,10 @@ fn a_history_is_told_by_its_series_and_failures() {
     assert_eq!(
         lines,
         [
-            "-0.095 ..     0.055  acknowledged: ids 0 to 150",
-            "0.100 ..     0.105  id 200 refused: read-only",
-            "0.905 ..     0.955  acknowledged: ids 1000 to 1050",
-            "1.905 ..     1.905  acknowledged: ids 2000 to 2000",
+            "-0.100 ..     0.055  ids 0 to 150 acknowledged",
+            "0.100 ..     0.155  ids 200 to 250 refused: read-only",
+            "0.900 ..     0.955  ids 1000 to 1050 acknowledged",
+            "1.900 ..     1.905  ids 2000 to 2000 acknowledged",
         ]
     );
 }
