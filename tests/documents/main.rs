@@ -1,0 +1,93 @@
+//! The documents say what the code does: generated parts are compared with what the code gives.
+//!
+//! `QUORATE_BLESS=1 cargo test --test documents` writes them anew.
+#![allow(clippy::disallowed_methods, reason = "a test reads its own environment")]
+
+mod tables;
+
+use std::fs;
+use std::path::PathBuf;
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn bless() -> bool {
+    std::env::var_os("QUORATE_BLESS").is_some()
+}
+
+/// Compares a document with what it must be, or writes it.
+#[track_caller]
+fn assert_document(name: &str, wanted: &str) {
+    if bless() {
+        fs::write(path(name), wanted).expect("the document is writable");
+        return;
+    }
+    let found = fs::read_to_string(path(name)).unwrap_or_default();
+    let differs = found.lines().zip(wanted.lines()).position(|(a, b)| a != b);
+    assert!(
+        found == wanted,
+        "{name} differs from the code, first in line {}: QUORATE_BLESS=1 cargo test --test documents",
+        differs.unwrap_or(found.lines().count().min(wanted.lines().count())) + 1
+    );
+}
+
+/// Puts `content` between `<!-- generated: block -->` and `<!-- end -->`.
+fn with_block(page: &str, block: &str, content: &str) -> String {
+    let begin = format!("<!-- generated: {block} -->\n");
+    let at = page.find(&begin).unwrap_or_else(|| panic!("the page has no {begin:?}")) + begin.len();
+    let end = at + page[at..].find("<!-- end -->").unwrap_or_else(|| panic!("the block {block} has no end"));
+    format!("{}{}\n{}", &page[..at], content.trim_end(), &page[end..])
+}
+
+#[test]
+fn the_meta_data_is_the_golden_one() {
+    let xml = quorate::ocf::metadata::document().expect("written into memory");
+    assert_document("ocf/postgres.xml", &xml);
+}
+
+#[test]
+fn the_reference_of_the_parameters() {
+    assert_document("ocf/parameters.md", &quorate::ocf::reference::page());
+}
+
+#[test]
+fn the_tables_of_the_actions() {
+    let mut page = fs::read_to_string(path("docs/agent.md")).expect("docs/agent.md");
+    for (block, content) in [
+        ("monitor", quorate::decide::table::monitor()),
+        ("start before", tables::start_before()),
+        ("start after", tables::start_after()),
+        ("stop", tables::stop()),
+        ("promote", tables::promote()),
+        ("notify", tables::notify()),
+    ] {
+        page = with_block(&page, block, &content);
+    }
+    assert_document("docs/agent.md", &page);
+}
+
+/// A test that the table of the competitors' faults names does exist.
+#[test]
+fn the_tests_of_the_known_faults_exist() {
+    let page = fs::read_to_string(path("docs/known-faults.md")).expect("docs/known-faults.md");
+    let mut named = 0;
+    for row in page.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| fault")) {
+        let cell = row.trim_end_matches(" |").rsplit(" | ").next().expect("a last cell");
+        for word in cell.split('`').skip(1).step_by(2) {
+            let (file, name) = word.split_once("::").unwrap_or_else(|| panic!("{word}: not file::test"));
+            let text = fs::read_to_string(path(file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+            assert!(text.contains(&format!("fn {name}(")), "{file} has no test {name}");
+            named += 1;
+        }
+    }
+    assert!(named > 10, "the table names its tests: {named}");
+}
+
+#[test]
+fn a_block_is_replaced_and_nothing_else() {
+    let page = "a\n<!-- generated: x -->\nold\n<!-- end -->\nb\n";
+    let new = with_block(page, "x", "new\n");
+    assert_eq!(new, "a\n<!-- generated: x -->\nnew\n<!-- end -->\nb\n");
+    assert_eq!(with_block(&new, "x", "new\n"), new);
+}

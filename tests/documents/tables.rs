@@ -1,0 +1,242 @@
+//! The tables of `docs/agent.md`: every combination of facts is decided, rows of equal outcome are merged.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use quorate::decide::facts::{Control, Facts, Life, Process, Pulse, Signal, Word};
+use quorate::decide::notify::{Task, tasks};
+use quorate::decide::promote::{self, Progress};
+use quorate::decide::start::{After, Before, Stream, after, before};
+use quorate::decide::stop::{self, Purpose, Stage, StopFacts};
+use quorate::ocf::{Environment, Notification, OcfCode};
+use quorate::pg::lsn::{Lsn, SegmentSize};
+use quorate::pg::control_data::{ControlData, DbState};
+use quorate::pg::timeline::{Timeline, WalPosition};
+use quorate::pg::view::{Answer, PrimaryView, Rejection, StandbyView};
+
+fn answer(word: Word) -> Option<Answer> {
+    let lsn = Lsn::valid(1).expect("not zero");
+    Some(match word {
+        Word::None => return None,
+        Word::Primary => Answer::Primary(PrimaryView {
+            lsn,
+            timeline: Timeline::new(1).expect("not zero"),
+            standbys: Vec::new(),
+            synchronous_standby_names: String::new(),
+        }),
+        Word::Standby => Answer::Standby(StandbyView {
+            received: None,
+            replayed: None,
+            receiver: None,
+            primary_conninfo: None,
+        }),
+        Word::Recovering => Answer::Rejects(Rejection::InRecovery),
+        Word::ShuttingDown => Answer::Rejects(Rejection::ShuttingDown),
+        Word::ColdStandby => Answer::Rejects(Rejection::HotStandbyDisabled),
+        Word::Untold => Answer::Rejects(Rejection::TooManyConnections),
+        Word::Silent => Answer::Silent { after: Duration::from_secs(1) },
+        Word::Refused => Answer::Refused,
+    })
+}
+
+fn process(life: Life) -> Process {
+    match life {
+        Life::Absent => Process::Absent,
+        Life::Leftovers => Process::Leftovers(3),
+        Life::Alive(pulse) => Process::Alive(pulse),
+        Life::Unknown => Process::Unknown("no answer from /proc".into()),
+    }
+}
+
+fn control() -> Control {
+    let timeline = Timeline::new(1).expect("not zero");
+    let lsn = Lsn::valid(1).expect("not zero");
+    Control::Known(ControlData {
+        system_identifier: 1,
+        catalog_version: 1,
+        state: DbState::ShutDownInRecovery,
+        written: 0,
+        checkpoint: WalPosition { timeline, lsn },
+        redo: lsn,
+        previous_timeline: None,
+        min_recovery: None,
+        backup_start: None,
+        segment_size: SegmentSize::new(16 << 20).expect("a power of two"),
+        data_checksums: true,
+        wal_log_hints: false,
+    })
+}
+
+fn facts(life: Life, word: Word, control: Control) -> Facts {
+    Facts { process: process(life), answer: answer(word), control, signal: Signal::Present }
+}
+
+/// Rows (process, answer, outcomes…); answers of a process with equal outcomes share a row.
+fn merged(head: &str, decide: impl Fn(Life, Word) -> Vec<String>) -> String {
+    let columns = head.matches('|').count() + 1;
+    let mut table = format!("| process | answer | {head} |\n|{}\n", "---|".repeat(columns + 2));
+    for life in Life::ALL {
+        let mut rows: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+        for word in Word::ALL {
+            let outcome = decide(life, word);
+            match rows.iter_mut().find(|(_, o)| *o == outcome) {
+                Some((words, _)) => words.push(word.text()),
+                None => rows.push((vec![word.text()], outcome)),
+            }
+        }
+        for (words, outcome) in rows {
+            let words = if words.len() == Word::ALL.len() { "any".into() } else { words.join(", ") };
+            let _ = writeln!(table, "| {} | {words} | {} |", life.text(), outcome.join(" | "));
+        }
+    }
+    table
+}
+
+fn fails(code: OcfCode, reason: &str) -> String {
+    format!("fails ({}): {reason}", code.status())
+}
+
+/// What a start does before it launches a server.
+pub fn start_before() -> String {
+    let text = |step: Before| match step {
+        Before::Already(reason) => format!("success: {reason}"),
+        Before::Clear(reason) => format!("brings it down first: {reason}"),
+        Before::Launch => "launches a standby".into(),
+        Before::Wait(reason) => format!("waits: {reason}"),
+        Before::Refuse(code, reason) => fails(code, &reason),
+    };
+    merged("start | at the deadline | control file unreadable", |life, word| {
+        vec![
+            text(before(&facts(life, word, control()), false)),
+            text(before(&facts(life, word, control()), true)),
+            text(before(&facts(life, word, Control::Unknown("what is wrong with it".into())), false)),
+        ]
+    })
+}
+
+/// What a start concludes from the server that it launched.
+pub fn start_after() -> String {
+    let text = |step: After| match step {
+        After::Wait(reason) => format!("waits: {reason}"),
+        After::Done(reason) => format!("success: {reason}"),
+        After::Fail(code, reason) => fails(code, &reason),
+    };
+    let decide = |life, word, stream: &Stream, spent| {
+        text(after(&facts(life, word, control()), stream, Duration::ZERO, spent, "PostgreSQL's last lines"))
+    };
+    let mut table = merged("now | at the deadline", |life, word| {
+        vec![decide(life, word, &Stream::NotYet, false), decide(life, word, &Stream::NotYet, true)]
+    });
+    table.push_str("\nA standby that answers, by its stream:\n\n| stream | now | at the deadline |\n|---|---|---|\n");
+    for (name, stream) in [
+        ("no primary is there", Stream::NoPrimary),
+        ("streams", Stream::Streaming),
+        ("not yet", Stream::NotYet),
+        ("its WAL diverged", Stream::Diverged("both timelines, both positions, the cure".into())),
+    ] {
+        let life = Life::Alive(Pulse::Beating);
+        let (now, end) = (decide(life, Word::Standby, &stream, false), decide(life, Word::Standby, &stream, true));
+        let _ = writeln!(table, "| {name} | {now} | {end} |");
+    }
+    table
+}
+
+/// The stages of a stop and of a demotion, played through for a server that reacts to nothing.
+pub fn stop() -> String {
+    let mut table = String::from("| process | children | stop | demote |\n|---|---|---|---|\n");
+    for life in Life::ALL {
+        for stopped_children in [0, 2] {
+            let facts = StopFacts { process: process(life), stopped_children, children: 5 };
+            let children = if stopped_children == 0 { "run" } else { "some stopped (SIGSTOP)" };
+            let (stop, demote) = (play(Purpose::Stop, &facts), play(Purpose::Demote, &facts));
+            let _ = writeln!(table, "| {} | {children} | {stop} | {demote} |", life.text());
+        }
+    }
+    table
+}
+
+fn play(purpose: Purpose, facts: &StopFacts) -> String {
+    let mut sent = Stage::Nothing;
+    let mut steps = Vec::new();
+    for percent in 0..=100 {
+        match stop::decide(purpose, facts, sent, Duration::from_secs(percent), Duration::from_secs(100)) {
+            stop::Step::Done => {
+                steps.push("done".to_owned());
+                break;
+            }
+            stop::Step::Send(stage, reason) => {
+                let stage_name = match stage {
+                    Stage::Nothing => "nothing",
+                    Stage::Fast => "fast shutdown",
+                    Stage::Immediate => "immediate shutdown",
+                    Stage::Killed => "SIGKILL to all",
+                };
+                steps.push(format!("{percent} %: {stage_name} ({reason})"));
+                sent = stage;
+            }
+            stop::Step::Wait => {}
+            stop::Step::GiveUp(reason) => {
+                steps.push(format!("{percent} %: fails (1): {reason}"));
+                break;
+            }
+        }
+    }
+    steps.join("; ")
+}
+
+/// The steps of a promotion.
+pub fn promote() -> String {
+    let text = |step: promote::Step| match step {
+        promote::Step::Elect => "holds the election".into(),
+        promote::Step::Tell => "tells the postmaster to promote".into(),
+        promote::Step::Wait(reason) => format!("waits: {reason}"),
+        promote::Step::Prove => "proves that it takes a write: success".into(),
+        promote::Step::Fail(reason) => fails(OcfCode::ErrGeneric, &reason),
+    };
+    merged("begun | elected | told | told, at the deadline", |life, word| {
+        let facts = facts(life, word, control());
+        vec![
+            text(promote::decide(&facts, Progress::Begun, false)),
+            text(promote::decide(&facts, Progress::Elected, false)),
+            text(promote::decide(&facts, Progress::Told, false)),
+            text(promote::decide(&facts, Progress::Told, true)),
+        ]
+    })
+}
+
+/// What each instance does on a notification, in a switchover from srv1 to srv2 with srv3 beside.
+pub fn notify() -> String {
+    let mut table = String::from("| notification | srv1, demoted | srv2, promoted | srv3, stays a standby |\n|---|---|---|---|\n");
+    for operation in ["start", "stop", "promote", "demote"] {
+        for phase in ["pre", "post"] {
+            let env: Environment = [
+                ("type", phase),
+                ("operation", operation),
+                ("demote_uname", "srv1"),
+                ("promote_uname", "srv2"),
+                ("promoted_uname", "srv1"),
+                ("unpromoted_uname", "srv2 srv3"),
+            ]
+            .into_iter()
+            .map(|(k, v)| (format!("OCF_RESKEY_CRM_meta_notify_{k}"), v.to_owned()))
+            .collect();
+            let notification = Notification::from(&env).expect("a notification that makes sense");
+            let cell = |node: &str| {
+                let tasks: Vec<String> = tasks(&notification, node).into_iter().map(task).collect();
+                if tasks.is_empty() { "nothing".to_owned() } else { tasks.join(", ") }
+            };
+            let _ = writeln!(table, "| {phase}-{operation} | {} | {} | {} |", cell("srv1"), cell("srv2"), cell("srv3"));
+        }
+    }
+    table
+}
+
+fn task(task: Task) -> String {
+    match task {
+        Task::Checkpoint => "writes a checkpoint".into(),
+        Task::Vote => "publishes its position in the WAL".into(),
+        Task::Unvote => "takes the position back".into(),
+        Task::Follow(node) => format!("follows {node}"),
+        Task::Score => "looks at its score".into(),
+    }
+}
