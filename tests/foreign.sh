@@ -85,7 +85,7 @@ valid_dtd() { (cd /usr/share/resource-agents && xmllint --noout --valid - <"$1")
 valid_rng() { xmllint --noout --relaxng "$1" - <"$2" 2>&1; }
 
 metadata_checks() {
-    local xml=$1 pacemaker pcs
+    local xml=$1
     pacemaker=$(packaged trixie pacemaker-common usr/share/pacemaker/api/ocf-ra-1.1.rng)
     pcs=$(packaged trixie pcs usr/share/pcs/data/ocf-1.1.rng)
     check "meta-data: ra-api-1.dtd (resource-agents)" valid_dtd "$xml"
@@ -113,7 +113,12 @@ metadata)
     place_agent
     "$agent" meta-data >"$work/postgres.xml" || exit 1
     metadata_checks "$work/postgres.xml"
-    check "meta-data: as in ocf/postgres.xml" diff -u ocf/postgres.xml "$work/postgres.xml"
+    # To a caller that speaks OCF 1.1, as Pacemaker does, it also tells which parameters are reloadable; resource-agents'
+    # older DTD and schema have no word for that.
+    OCF_RA_VERSION_MAJOR=1 OCF_RA_VERSION_MINOR=1 "$agent" meta-data >"$work/postgres-1.1.xml" || exit 1
+    check "meta-data for OCF 1.1: ocf-ra-1.1.rng (Pacemaker)" valid_rng "$pacemaker" "$work/postgres-1.1.xml"
+    check "meta-data for OCF 1.1: ocf-1.1.rng (pcs)" valid_rng "$pcs" "$work/postgres-1.1.xml"
+    check "meta-data for OCF 1.1: as in ocf/postgres.xml" diff -u ocf/postgres.xml "$work/postgres-1.1.xml"
     ;;
 ocf-tester)
     place_agent

@@ -102,9 +102,19 @@ fn diverged_data_is_refused() {
     one.write();
     one.crash();
     two.must("start", code::SUCCESS);
-    two.call("promote")
-        .notify("pre", "promote", &[("promote_uname", "srv2"), ("unpromoted_uname", "srv2")])
-        .must(0);
+    let promote = || {
+        two.call("promote").notify(
+            "pre",
+            "promote",
+            &[("promote_uname", "srv2"), ("unpromoted_uname", "srv2")],
+        )
+    };
+    // It may lack commits, as it does here: only the operator can take the loss.
+    let refused = promote().run();
+    assert_eq!(refused.code, Some(code::GENERIC), "{refused}");
+    refused.assert_reason(&["vouch"]);
+    world.set_attribute("srv2", "quorate-vouch-pgsqld", "1");
+    promote().must(code::SUCCESS);
     two.write();
     let lists = [("promoted_uname", "srv2"), ("start_uname", "srv1"), ("active_uname", "srv2")];
     let run = one.call("start").notify("pre", "start", &lists).run();

@@ -42,7 +42,8 @@ fn with_block(page: &str, block: &str, content: &str) -> String {
 
 #[test]
 fn the_meta_data_is_the_golden_one() {
-    let xml = quorate::ocf::metadata::document().expect("written into memory");
+    use quorate::ocf::metadata::{Dialect, document};
+    let xml = document(Dialect::Ocf11).expect("written into memory");
     assert_document("ocf/postgres.xml", &xml);
 }
 

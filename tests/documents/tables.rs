@@ -9,8 +9,8 @@ use quorate::decide::promote::{self, Progress};
 use quorate::decide::start::{After, Before, Stream, after, before};
 use quorate::decide::stop::{self, Purpose, Stage, StopFacts};
 use quorate::ocf::{Environment, Notification, OcfCode};
-use quorate::pg::lsn::{Lsn, SegmentSize};
 use quorate::pg::control_data::{ControlData, DbState};
+use quorate::pg::lsn::{Lsn, SegmentSize};
 use quorate::pg::timeline::{Timeline, WalPosition};
 use quorate::pg::view::{Answer, PrimaryView, Rejection, StandbyView};
 
@@ -127,7 +127,9 @@ pub fn start_after() -> String {
     let mut table = merged("now | at the deadline", |life, word| {
         vec![decide(life, word, &Stream::NotYet, false), decide(life, word, &Stream::NotYet, true)]
     });
-    table.push_str("\nA standby that answers, by its stream:\n\n| stream | now | at the deadline |\n|---|---|---|\n");
+    table.push_str(
+        "\nA standby that answers, by its stream:\n\n| stream | now | at the deadline |\n|---|---|---|\n",
+    );
     for (name, stream) in [
         ("no primary is there", Stream::NoPrimary),
         ("streams", Stream::Streaming),
@@ -135,7 +137,8 @@ pub fn start_after() -> String {
         ("its WAL diverged", Stream::Diverged("both timelines, both positions, the cure".into())),
     ] {
         let life = Life::Alive(Pulse::Beating);
-        let (now, end) = (decide(life, Word::Standby, &stream, false), decide(life, Word::Standby, &stream, true));
+        let (now, end) =
+            (decide(life, Word::Standby, &stream, false), decide(life, Word::Standby, &stream, true));
         let _ = writeln!(table, "| {name} | {now} | {end} |");
     }
     table
@@ -206,7 +209,9 @@ pub fn promote() -> String {
 
 /// What each instance does on a notification, in a switchover from srv1 to srv2 with srv3 beside.
 pub fn notify() -> String {
-    let mut table = String::from("| notification | srv1, demoted | srv2, promoted | srv3, stays a standby |\n|---|---|---|---|\n");
+    let mut table = String::from(
+        "| notification | srv1, demoted | srv2, promoted | srv3, stays a standby |\n|---|---|---|---|\n",
+    );
     for operation in ["start", "stop", "promote", "demote"] {
         for phase in ["pre", "post"] {
             let env: Environment = [
@@ -225,7 +230,13 @@ pub fn notify() -> String {
                 let tasks: Vec<String> = tasks(&notification, node).into_iter().map(task).collect();
                 if tasks.is_empty() { "nothing".to_owned() } else { tasks.join(", ") }
             };
-            let _ = writeln!(table, "| {phase}-{operation} | {} | {} | {} |", cell("srv1"), cell("srv2"), cell("srv3"));
+            let _ = writeln!(
+                table,
+                "| {phase}-{operation} | {} | {} | {} |",
+                cell("srv1"),
+                cell("srv2"),
+                cell("srv3")
+            );
         }
     }
     table

@@ -178,6 +178,12 @@ impl World {
         fs::write(dir.join(node), format!("{role:?}\n")).expect("a writable directory");
     }
 
+    pub fn set_attribute(&self, node: &str, name: &str, value: &str) {
+        let dir = self.attributes().join(node);
+        fs::create_dir_all(&dir).expect("a directory can be made");
+        fs::write(dir.join(name), format!("{value}\n")).expect("a writable directory");
+    }
+
     /// The calls of Pacemaker's tools since the last look: `node tool arguments`.
     pub fn calls(&self) -> Vec<String> {
         let text = fs::read_to_string(self.log()).unwrap_or_default();
