@@ -144,8 +144,13 @@ fn postgres_in(pid: i32, directory: &Path) -> io::Result<Option<ProcessInfo>> {
     if link(pid, "cwd").is_none_or(|cwd| cwd != directory) || link(pid, "ns/pid") != link_of_self("ns/pid") {
         return Ok(None);
     }
+    let exe = link(pid, "exe");
+    // The agent is installed as `postgres` too; run by hand from within the data directory it would end itself.
+    if exe.is_some() && exe == link_of_self("exe") {
+        return Ok(None);
+    }
     let Some(info) = inspect(pid)? else { return Ok(None) };
-    let name = link(pid, "exe").and_then(|exe| exe.file_name().map(|n| n.to_string_lossy().into_owned()));
+    let name = exe.and_then(|exe| exe.file_name().map(|n| n.to_string_lossy().into_owned()));
     let name = name.unwrap_or_else(|| info.comm.clone());
     let ours = info.state != ProcessState::Zombie && matches!(name.as_str(), "postgres" | "postmaster");
     Ok(ours.then_some(info))

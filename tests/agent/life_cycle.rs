@@ -89,6 +89,24 @@ fn an_instance_is_not_its_neighbour() {
     assert!(ten.is_standby(), "stop of srv1's instance must not touch srv10's");
 }
 
+/// An operator's shell stands in the data directory. The agent's file is called `postgres`: it must not take itself, nor
+/// the shell, for a server.
+#[test]
+fn called_from_within_the_data_directory() {
+    let world = World::new("from-pgdata");
+    let node = world.node(1);
+    for (action, expected) in [
+        ("monitor", code::NOT_RUNNING),
+        ("start", code::SUCCESS),
+        ("promote", code::SUCCESS),
+        ("demote", code::SUCCESS),
+        ("stop", code::SUCCESS),
+        ("stop", code::SUCCESS),
+    ] {
+        node.call(action).from(&node.pgdata).must(expected);
+    }
+}
+
 #[test]
 fn a_monitor_role_that_needs_no_superuser() {
     let world = World::new("pg-monitor");

@@ -158,14 +158,12 @@ fn a_hanging_crm_attribute_does_not_fail_the_primary() {
 
 #[test]
 fn the_whole_life_with_each_broken_crm_attribute() {
-    for (name, tools) in
-        [("none", Tools::NoCluster), ("missing", Tools::Missing), ("hanging", Tools::Hanging)]
-    {
-        let world = World::new(&format!("tools-{name}"));
+    for tools in [Tools::NoScores, Tools::MissingScores, Tools::HangingScores] {
+        let world = World::new(&format!("scores-{tools:?}"));
         let node = world.node(1);
         let must = |action: &str, expected: i32| {
-            let run = node.call(action).tools(&node, tools).timeout(20).run();
-            assert_eq!(run.code, Some(expected), "crm_attribute {name}: {run}");
+            let run = node.call(action).tools(&node, tools).timeout(30).run();
+            assert_eq!(run.code, Some(expected), "{tools:?}: {run}");
         };
         must("start", code::SUCCESS);
         must("monitor", code::SUCCESS);
@@ -174,6 +172,46 @@ fn the_whole_life_with_each_broken_crm_attribute() {
         must("demote", code::SUCCESS);
         must("stop", code::SUCCESS);
         must("monitor", code::NOT_RUNNING);
+    }
+}
+
+/// With no word from the cluster at all a promotion is refused, with its reason: somebody else may be more advanced.
+/// Everything else works.
+#[test]
+fn the_whole_life_without_a_cluster() {
+    for tools in [Tools::NoCluster, Tools::Missing, Tools::Hanging] {
+        let world = World::new(&format!("cluster-{tools:?}"));
+        let node = world.node(1);
+        let run = |action: &str| node.call(action).tools(&node, tools).timeout(20).run();
+        let must = |action: &str, expected: i32| {
+            let run = run(action);
+            assert_eq!(run.code, Some(expected), "{tools:?}: {run}");
+        };
+        must("start", code::SUCCESS);
+        must("monitor", code::SUCCESS);
+        let promotion = node.call("promote").tools(&node, tools).timeout(6).run();
+        assert_eq!(promotion.code, Some(code::GENERIC), "{tools:?}: {promotion}");
+        promotion.assert_reason(&["could not be read"]);
+        must("notify", code::SUCCESS);
+        must("monitor", code::SUCCESS);
+        must("demote", code::SUCCESS);
+        must("stop", code::SUCCESS);
+        must("monitor", code::NOT_RUNNING);
+    }
+}
+
+/// A primary whose cluster falls silent is still a primary.
+#[test]
+fn a_primary_outlives_the_tools() {
+    for tools in [Tools::NoCluster, Tools::Missing, Tools::Hanging] {
+        let world = World::new(&format!("outlives-{tools:?}"));
+        let node = world.node(1);
+        node.must("start", code::SUCCESS);
+        node.must("promote", code::SUCCESS);
+        let run = node.call("monitor").recurring().tools(&node, tools).timeout(10).run();
+        assert_eq!(run.code, Some(code::PROMOTED), "{tools:?}: {run}");
+        let stop = node.call("stop").tools(&node, tools).timeout(20).run();
+        assert_eq!(stop.code, Some(code::SUCCESS), "{tools:?}: {stop}");
     }
 }
 

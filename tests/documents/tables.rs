@@ -249,5 +249,6 @@ fn task(task: Task) -> String {
         Task::Unvote => "takes the position back".into(),
         Task::Follow(node) => format!("follows {node}"),
         Task::Score => "looks at its score".into(),
+        Task::StepDown => "steps down".into(),
     }
 }

@@ -37,6 +37,8 @@ pub struct Call {
     timeout: Duration,
     stdout: Stdout,
     uid: Option<u32>,
+    /// Where the agent is called from.
+    directory: PathBuf,
 }
 
 /// How a call ended.
@@ -101,6 +103,7 @@ impl Call {
             timeout: Duration::from_secs(60),
             stdout: Stdout::File,
             uid: None,
+            directory: PathBuf::from("/"),
         }
         .timeout(60)
     }
@@ -179,6 +182,12 @@ impl Call {
         self
     }
 
+    /// Calls it from there.
+    pub fn from(mut self, directory: &Path) -> Call {
+        directory.clone_into(&mut self.directory);
+        self
+    }
+
     /// Runs it as another user.
     pub fn user(mut self, uid: u32) -> Call {
         self.uid = Some(uid);
@@ -208,7 +217,7 @@ impl Call {
             .arg(&self.action)
             .env_clear()
             .envs(&self.env)
-            .current_dir("/")
+            .current_dir(&self.directory)
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(File::create(&out_path).expect("a writable directory"))
@@ -239,7 +248,7 @@ impl Call {
             fs::write(self.roles.join(&self.node), format!("{role:?}\n")).expect("a writable directory");
         }
         if std::env::var_os("QUORATE_TEST_TRACE").is_some() {
-            eprint!("{}: {} -> {code:?}\n{}", self.node, self.action, read(&err_path));
+            eprint!("{}: {} -> {code:?} {:?}\n{}", self.node, self.action, began.elapsed(), read(&err_path));
         }
         Run {
             action: self.action,

@@ -11,7 +11,7 @@ use super::world::World;
 const TOOLS: &[&str] = &["crm_attribute", "attrd_updater", "crm_mon", "crm_resource", "crm_node", "cibadmin"];
 
 /// How the tools behave.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub enum Tools {
     /// As in a running cluster.
     Cluster,
@@ -21,6 +21,12 @@ pub enum Tools {
     Missing,
     /// A daemon that does not answer.
     Hanging,
+    /// crm_attribute fails, the others work.
+    NoScores,
+    /// crm_attribute hangs, the others work.
+    HangingScores,
+    /// crm_attribute is not installed, the others work.
+    MissingScores,
 }
 
 /// What Pacemaker believes of an instance: the last operation that succeeded.
@@ -124,11 +130,14 @@ impl World {
 
     /// A layer for /usr/sbin with the tools of a node.
     pub(super) fn tools(&self, node: &str, tools: Tools) -> PathBuf {
-        let (kind, script) = match tools {
-            Tools::Cluster => ("cluster", Some(CLUSTER)),
-            Tools::NoCluster => ("no-cluster", Some(NO_CLUSTER)),
-            Tools::Missing => ("missing", None),
-            Tools::Hanging => ("hanging", Some(HANGING)),
+        let (kind, scores, rest) = match tools {
+            Tools::Cluster => ("cluster", Some(CLUSTER), Some(CLUSTER)),
+            Tools::NoCluster => ("no-cluster", Some(NO_CLUSTER), Some(NO_CLUSTER)),
+            Tools::Missing => ("missing", None, None),
+            Tools::Hanging => ("hanging", Some(HANGING), Some(HANGING)),
+            Tools::NoScores => ("no-scores", Some(NO_CLUSTER), Some(CLUSTER)),
+            Tools::HangingScores => ("hanging-scores", Some(HANGING), Some(CLUSTER)),
+            Tools::MissingScores => ("missing-scores", None, Some(CLUSTER)),
         };
         let layer = self.dir.join("tools").join(node).join(kind);
         if layer.exists() {
@@ -137,7 +146,7 @@ impl World {
         fs::create_dir_all(&layer).expect("a directory can be made");
         for tool in TOOLS {
             let path = layer.join(tool);
-            match script {
+            match if *tool == "crm_attribute" { scores } else { rest } {
                 Some(script) => self.write_tool(&path, script, node),
                 // Overlayfs' whiteout: the file of the layer below is not there.
                 None => run("mknod", &[&path.to_string_lossy(), "c", "0", "0"]),

@@ -181,7 +181,8 @@ impl<'w> Node<'w> {
     pub fn postmaster(&self) -> Option<i32> {
         let text = fs::read_to_string(self.pgdata.join("postmaster.pid")).ok()?;
         let pid: i32 = text.lines().next()?.trim().parse().ok()?;
-        fs::exists(format!("/proc/{pid}")).is_ok_and(|there| there).then_some(pid)
+        // Not a zombie that nobody has reaped yet, nor another one's process with the same number.
+        self.processes().contains(&pid).then_some(pid)
     }
 
     /// All processes that work in the data directory.
