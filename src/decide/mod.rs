@@ -13,7 +13,6 @@ pub mod rank;
 pub mod score;
 pub mod start;
 pub mod stop;
-pub mod table;
 
 #[cfg(test)]
 pub(crate) mod samples;

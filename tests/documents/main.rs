@@ -56,7 +56,7 @@ fn the_reference_of_the_parameters() {
 fn the_tables_of_the_actions() {
     let mut page = fs::read_to_string(path("docs/agent.md")).expect("docs/agent.md");
     for (block, content) in [
-        ("monitor", quorate::decide::table::monitor()),
+        ("monitor", tables::monitor()),
         ("start before", tables::start_before()),
         ("start after", tables::start_after()),
         ("stop", tables::stop()),

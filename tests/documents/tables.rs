@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use quorate::decide::facts::{Control, Facts, Life, Process, Pulse, Signal, Word};
+use quorate::decide::facts::{Control, Facts, Life, Process, Pulse, STATES, Signal, Word};
+use quorate::decide::monitor::{self, MonitorOutcome, Occasion, Time, Verdict};
 use quorate::decide::notify::{Task, tasks};
 use quorate::decide::promote::{self, Progress};
 use quorate::decide::start::{After, Before, Stream, after, before};
@@ -85,11 +86,83 @@ fn merged(head: &str, decide: impl Fn(Life, Word) -> Vec<String>) -> String {
             }
         }
         for (words, outcome) in rows {
-            let words = if words.len() == Word::ALL.len() { "any".into() } else { words.join(", ") };
+            let words = words_cell(&words);
             let _ = writeln!(table, "| {} | {words} | {} |", life.text(), outcome.join(" | "));
         }
     }
     table
+}
+
+/// The verdicts of a monitor: words with equal verdicts share their rows, states with equal verdicts share a row.
+pub fn monitor() -> String {
+    let mut table = String::from(
+        "| process | answer | control file | recurring monitor | probe | reason |\n|---|---|---|---|---|---|\n",
+    );
+    for life in Life::ALL {
+        let mut groups: Vec<(Vec<&str>, Vec<(String, String)>)> = Vec::new();
+        for word in Word::ALL {
+            let rows = by_state(life, word);
+            match groups.iter_mut().find(|(_, r)| *r == rows) {
+                Some((words, _)) => words.push(word.text()),
+                None => groups.push((vec![word.text()], rows)),
+            }
+        }
+        for (words, rows) in groups {
+            let words = words_cell(&words);
+            for (states, verdict) in rows {
+                let _ = writeln!(table, "| {} | {words} | {states} | {verdict} |", life.text());
+            }
+        }
+    }
+    table
+}
+
+/// States of the control file and the cells that follow them.
+fn by_state(life: Life, word: Word) -> Vec<(String, String)> {
+    let mut rows: Vec<(Vec<String>, String)> = Vec::new();
+    for state in STATES {
+        let both = |occasion| {
+            let now = monitor::decide(occasion, Time::Left, life, word, state);
+            (now, monitor::decide(occasion, Time::Spent, life, word, state))
+        };
+        let (recurring, probe) = (both(Occasion::Recurring), both(Occasion::Probe));
+        let (Verdict::Finish(_, reason) | Verdict::Wait(reason)) = recurring.1;
+        let cells = format!("{} | {} | {reason}", verdicts(recurring), verdicts(probe));
+        let name = state.map_or("unreadable".to_owned(), |s| s.to_string());
+        match rows.iter_mut().find(|(_, c)| *c == cells) {
+            Some((states, _)) => states.push(name),
+            None => rows.push((vec![name], cells)),
+        }
+    }
+    let join =
+        |states: Vec<String>| if states.len() == STATES.len() { "any".into() } else { states.join(", ") };
+    rows.into_iter().map(|(states, cells)| (join(states), cells)).collect()
+}
+
+fn verdicts((now, at_deadline): (Verdict, Verdict)) -> String {
+    let outcome = |o: MonitorOutcome| {
+        let name = match o {
+            MonitorOutcome::Promoted => "promoted",
+            MonitorOutcome::Unpromoted => "unpromoted",
+            MonitorOutcome::NotRunning => "not running",
+            MonitorOutcome::Failed => "failed",
+            MonitorOutcome::FailedPromoted => "failed promoted",
+        };
+        format!("{name} ({})", o.code().status())
+    };
+    match (now, at_deadline) {
+        (Verdict::Finish(o, _), _) => outcome(o),
+        (Verdict::Wait(_), Verdict::Finish(o, _)) => format!("waits, then {}", outcome(o)),
+        (Verdict::Wait(_), Verdict::Wait(_)) => "waits".into(),
+    }
+}
+
+fn words_cell(words: &[&str]) -> String {
+    match words.len() {
+        9 => "any".into(),
+        5.. => "anything else".into(),
+        _ => words.join(", "),
+    }
 }
 
 fn fails(code: OcfCode, reason: &str) -> String {
