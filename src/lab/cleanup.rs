@@ -2,7 +2,6 @@
 
 use super::cgroup::{self, Groups, Host};
 use super::error::{LabError, Result};
-use super::net;
 use super::paths::{ClusterName, RUN_DIR, STATE_DIR};
 use super::run;
 use nix::fcntl::{Flock, FlockArg};
@@ -44,7 +43,7 @@ impl Claim {
 
     /// Removes everything of the cluster. All is tried; the first error is given.
     pub fn clean(&self) -> Result<()> {
-        let results = [self.processes(), net::remove(&self.name), self.files()];
+        let results = [self.processes(), self.files()];
         results.into_iter().collect()
     }
 
@@ -69,9 +68,13 @@ impl Claim {
         let state = self.name.state_dir();
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         let prefix = format!("{}/", state.display());
-        for mount in mounts.lines().filter_map(|l| l.split(' ').nth(1)).filter(|m| m.starts_with(&prefix)) {
+        let root = self.name.root_dir();
+        let ours = |m: &&str| m.starts_with(&prefix) || Path::new(m) == root;
+        for mount in mounts.lines().filter_map(|l| l.split(' ').nth(1)).filter(ours) {
             let _ = umount2(mount, MntFlags::MNT_DETACH);
         }
+        // Not removed with what is in it, should the root file system still be there: see `up`.
+        let _ = fs::remove_dir(&root);
         for dir in [state, self.name.run_dir()] {
             let words = ["rm", "-rf", "--one-file-system", "--", &dir.display().to_string()];
             run::check(&words, REMOVE_DEADLINE)?;
@@ -86,15 +89,10 @@ pub fn all_names() -> Vec<ClusterName> {
     let entries = |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten();
     for entry in entries(Path::new(RUN_DIR)) {
         let name = entry.file_name().to_string_lossy().into_owned();
-        names.push(name.trim_end_matches(".lock").trim_end_matches(".log").to_owned());
+        names.push(name.split('.').next().unwrap_or_default().to_owned());
     }
     for entry in entries(&Path::new(STATE_DIR).join("clusters")) {
         names.push(entry.file_name().to_string_lossy().into_owned());
-    }
-    for entry in entries(Path::new("/run/netns")) {
-        if let Some(name) = entry.file_name().to_string_lossy().strip_prefix("quorate-") {
-            names.push(name.to_owned());
-        }
     }
     names.sort();
     names.dedup();

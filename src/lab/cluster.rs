@@ -21,13 +21,15 @@ const START_DEADLINE: Duration = Duration::from_secs(100);
 #[derive(Debug, Clone)]
 pub struct Cluster {
     name: ClusterName,
+    /// The supervisor's process id.
+    supervisor: i32,
 }
 
 impl Cluster {
     /// The handle on the cluster of that name. Fails when its supervisor does not answer.
     pub fn connect(name: &str) -> Result<Cluster> {
-        let cluster = Cluster { name: ClusterName::parse(name)? };
-        cluster.info()?;
+        let mut cluster = Cluster { name: ClusterName::parse(name)?, supervisor: 0 };
+        cluster.supervisor = cluster.info()?.supervisor;
         Ok(cluster)
     }
 
@@ -69,7 +71,7 @@ impl Cluster {
     /// The lab's network namespace. A client enters it (one thread, by setns) to stand on the nodes' network at
     /// [`layout::OUTSIDE`], where it can reach the float IPs.
     pub fn netns(&self) -> PathBuf {
-        self.name.netns_path()
+        format!("/proc/{}/ns/net", self.supervisor).into()
     }
 
     /// The float IP of the primary.
@@ -197,10 +199,23 @@ impl Cluster {
 
 /// The command line that runs `argv` inside the node whose init has this process id.
 pub fn enter<S: AsRef<str>>(leader: i32, argv: &[S]) -> Vec<String> {
-    let mut words: Vec<String> =
-        ["nsenter", "-t", &leader.to_string(), "-m", "-u", "-i", "-n", "-p", "--", "/usr/bin/env", "-i"]
-            .map(str::to_owned)
-            .to_vec();
+    let mut words: Vec<String> = [
+        "nsenter",
+        "-t",
+        &leader.to_string(),
+        "-m",
+        "-u",
+        "-i",
+        "-n",
+        "-p",
+        "-r",
+        "-w",
+        "--",
+        "/usr/bin/env",
+        "-i",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     words.extend([
         format!("PATH={}", run::PATH),
         "HOME=/root".into(),

@@ -132,6 +132,19 @@ impl Disk {
     }
 }
 
+/// systemd-nspawn makes the addresses of network cards from the host's machine id. A root file system that was never booted
+/// has an empty one: then this process's own view of the host gets one.
+pub fn ensure_host_machine_id(run_dir: &Path) -> Result<()> {
+    let host = Path::new("/etc/machine-id");
+    let failed = |source| LabError::File { path: host.to_owned(), source };
+    if fs::read_to_string(host).map_err(failed)?.trim().len() == 32 {
+        return Ok(());
+    }
+    let own = run_dir.join("machine-id");
+    fs::write(&own, machine_id()? + "\n").map_err(failed)?;
+    mount(Some(&own), host, None::<&str>, MsFlags::MS_BIND, None::<&str>).map_err(|e| failed(e.into()))
+}
+
 /// Without one systemd takes the boot for the first one of a new system and enables every service.
 fn machine_id() -> Result<String> {
     let path = PathBuf::from("/proc/sys/kernel/random/uuid");

@@ -1,8 +1,8 @@
-//! The lab's network: a namespace of its own with a bridge, to which every node has a cable.
+//! The lab's network: a bridge, to which every node has a cable. The supervisor is in a network namespace of its own, and
+//! with it whatever it starts; when the last of these processes has gone, the kernel removes all of it.
 
 use super::error::Result;
 use super::layout;
-use super::paths::ClusterName;
 use super::run;
 use std::time::Duration;
 
@@ -13,53 +13,35 @@ pub const NODE_INTERFACE: &str = "host0";
 /// An `ip` command is a matter of milliseconds.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Makes the namespace, the bridge and the lab's own address on it.
-pub fn create(name: &ClusterName) -> Result<()> {
-    run::check(&["ip", "netns", "add", &name.netns()], DEADLINE)?;
+/// Makes the bridge and the lab's own address on it.
+pub fn create() -> Result<()> {
     let address = format!("{}/{}", layout::OUTSIDE, layout::PREFIX);
-    inside(name, &["ip", "link", "set", "lo", "up"])?;
-    inside(name, &["ip", "link", "add", BRIDGE, "type", "bridge", "stp_state", "0", "forward_delay", "0"])?;
-    inside(name, &["ip", "addr", "add", &address, "dev", BRIDGE])?;
-    inside(name, &["ip", "link", "set", BRIDGE, "up"])
-}
-
-/// Removes the namespace and all in it. One that isn't there is as good.
-pub fn remove(name: &ClusterName) -> Result<()> {
-    if name.netns_path().exists() {
-        run::check(&["ip", "netns", "delete", &name.netns()], DEADLINE)?;
+    for words in [
+        &["ip", "link", "set", "lo", "up"][..],
+        &["ip", "link", "add", BRIDGE, "type", "bridge", "stp_state", "0", "forward_delay", "0"],
+        &["ip", "addr", "add", &address, "dev", BRIDGE],
+        &["ip", "link", "set", BRIDGE, "up"],
+    ] {
+        run::check(words, DEADLINE)?;
     }
     Ok(())
 }
 
-/// The words to put before a command that has to run in the namespace. Not `ip netns exec`: it mounts /sys anew, and
-/// so hides the control groups.
-pub fn prefix(name: &ClusterName) -> Vec<String> {
-    vec!["nsenter".into(), format!("--net={}", name.netns_path().display())]
-}
-
 /// Pulls the cable of a node. A node that is off has none: as good.
-pub fn unlink(name: &ClusterName, node: &str) -> Result<()> {
-    set(name, node, "down")
+pub fn unlink(node: &str) -> Result<()> {
+    set(node, "down")
 }
 
 /// Puts the cable of a node in again.
-pub fn link(name: &ClusterName, node: &str) -> Result<()> {
-    set(name, node, "up")
+pub fn link(node: &str) -> Result<()> {
+    set(node, "up")
 }
 
-fn set(name: &ClusterName, node: &str, state: &str) -> Result<()> {
-    let interface = format!("vb-{node}");
-    let mut words = prefix(name);
-    words.extend(["ip", "link", "set", &interface, state].map(str::to_owned));
+fn set(node: &str, state: &str) -> Result<()> {
+    let words = ["ip", "link", "set", &format!("vb-{node}"), state];
     let output = run::run(&words, None, DEADLINE)?;
     if output.stderr.contains("Cannot find device") {
         return Ok(());
     }
     output.success(&words.join(" ")).map(drop)
-}
-
-fn inside(name: &ClusterName, argv: &[&str]) -> Result<()> {
-    let mut words = prefix(name);
-    words.extend(argv.iter().map(|w| (*w).to_owned()));
-    run::check(&words, DEADLINE).map(drop)
 }

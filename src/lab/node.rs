@@ -31,7 +31,6 @@ const REBOOT: i32 = 133;
 /// One node of a cluster.
 pub struct Node {
     plan: NodePlan,
-    cluster: ClusterName,
     disk: Disk,
     /// The directory that is bound into the node at /run/quorate-lab.
     run_dir: PathBuf,
@@ -81,7 +80,6 @@ impl Node {
         fs::create_dir_all(&run_dir).map_err(|source| LabError::File { path: run_dir.clone(), source })?;
         let node = Arc::new(Node {
             plan,
-            cluster: cluster.clone(),
             disk,
             groups: Groups::of(host, cluster.as_str(), plan.name),
             machine: Mutex::new(None),
@@ -154,7 +152,7 @@ impl Node {
     /// Pulls the cable.
     pub fn unlink(&self) -> Result<()> {
         let _one_at_a_time = lock(&self.machine);
-        net::unlink(&self.cluster, self.plan.name)?;
+        net::unlink(self.plan.name)?;
         lock(&self.view).cable = Cable::Unlinked;
         self.journal.note(self.plan.name, Happening::Unlinked);
         Ok(())
@@ -163,7 +161,7 @@ impl Node {
     /// Puts the cable in again.
     pub fn link(&self) -> Result<()> {
         let _one_at_a_time = lock(&self.machine);
-        net::link(&self.cluster, self.plan.name)?;
+        net::link(self.plan.name)?;
         lock(&self.view).cable = Cable::Linked;
         self.journal.note(self.plan.name, Happening::Linked);
         Ok(())
@@ -240,7 +238,7 @@ impl Node {
     fn cut(&self, machine: &mut Option<Machine>, cause: PowerLoss) -> Result<()> {
         let Some(running) = machine.take() else { return Ok(()) };
         // The cable first: from now on nobody outside hears anything of this node.
-        let cable = net::unlink(&self.cluster, self.plan.name);
+        let cable = net::unlink(self.plan.name);
         let _ = kill(running.leader, Signal::SIGKILL);
         // A group that was frozen doesn't die before it is thawed.
         let _ = self.groups.thaw();
@@ -290,7 +288,7 @@ impl Node {
             lock(&self.view).leader = Some(leader.as_raw());
             self.journal.note(self.plan.name, Happening::Booted);
             if lock(&self.view).cable == Cable::Unlinked {
-                net::unlink(&self.cluster, self.plan.name)?;
+                net::unlink(self.plan.name)?;
             }
             self.wait_for_system(leader, &end)?;
             Ok(Machine { leader, boot, end })
@@ -309,7 +307,6 @@ impl Node {
         words.push(self.disk.console().display().to_string());
         words.extend(["setpriv", "--pdeathsig", "KILL", "--"].map(str::to_owned));
         words.extend(self.groups.prefix());
-        words.extend(net::prefix(&self.cluster));
         let name = self.plan.name;
         words.extend(
             [

@@ -64,14 +64,9 @@ impl ClusterName {
         Path::new(STATE_DIR).join("clusters").join(&self.0)
     }
 
-    /// The name of the lab's network namespace, as `ip netns` lists it.
-    pub fn netns(&self) -> String {
-        format!("quorate-{}", self.0)
-    }
-
-    /// The file that stands for the network namespace.
-    pub fn netns_path(&self) -> PathBuf {
-        Path::new("/run/netns").join(self.netns())
+    /// Where the supervisor sees the host's root, on a host whose root is no mount point.
+    pub fn root_dir(&self) -> PathBuf {
+        Path::new(RUN_DIR).join(format!("{}.root", self.0))
     }
 }
 

@@ -1,9 +1,10 @@
 //! The background process of a cluster: it owns the nodes, their watchdogs and the network, and answers on the control
-//! socket. It has a mount namespace of its own, so that the nodes' disks vanish from the host when it dies.
+//! socket. It has a mount namespace of its own, so that the nodes' disks vanish from the host when it dies, and a network
+//! namespace of its own, which is the nodes' network.
 
 use super::cgroup::Host;
 use super::cleanup::Claim;
-use super::disk::{Base, Payload};
+use super::disk::{self, Base, Payload};
 use super::error::{LabError, Result};
 use super::journal::Journal;
 use super::layout;
@@ -88,7 +89,10 @@ fn supervise(order: &Order, name: &ClusterName) -> Result<Option<Sender<Answer>>
     let journal = Arc::new(Journal::default());
     let (end, ends) = channel();
     watch_signals(end.clone())?;
-    net::create(name)?;
+    net::create()?;
+    std::fs::create_dir_all(name.run_dir())
+        .map_err(|source| LabError::File { path: name.run_dir(), source })?;
+    disk::ensure_host_machine_id(&name.run_dir())?;
     let payload = Payload { watchdog: order.watchdog_library.clone(), agent: order.agent_binary.clone() };
     let base = Base { template: order.template.clone(), prepared: order.prepared.clone() };
     let mut nodes = Vec::new();

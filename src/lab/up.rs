@@ -248,8 +248,26 @@ fn start_supervisor(
     let failed = |source| LabError::File { path: log.clone(), source };
     fs::create_dir_all(super::paths::RUN_DIR).map_err(failed)?;
     let program = program.display().to_string();
-    let argv = ["unshare", "--mount", "--propagation", "slave", "--", &program, "supervise", &order];
+    let root = name.root_dir().display().to_string();
+    let mut argv = vec!["unshare", "--mount", "--net"];
+    if root_is_a_mount_point() {
+        argv.extend(["--propagation", "slave", "--"]);
+    } else {
+        // In a chroot systemd-nspawn can't work: it changes the propagation of "/", which has to be a mount point.
+        argv.extend(["--propagation", "unchanged", "--", "sh", "-ec", NEW_ROOT, "sh", &root]);
+    }
+    argv.extend([program.as_str(), "supervise", &order]);
     run::command(&argv)?.spawn_detached(&log).map_err(|e| LabError::Supervisor(e.to_string())).map(drop)
+}
+
+/// Makes the root a mount point, and goes on in it.
+const NEW_ROOT: &str =
+    "mkdir -p \"$1\"; mount --rbind / \"$1\"; mount --make-rprivate \"$1\"; exec chroot \"$@\"";
+
+/// Whether "/" is the root of a mount. It isn't in a chroot into some directory.
+fn root_is_a_mount_point() -> bool {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    mounts.lines().any(|l| l.split(' ').nth(4) == Some("/"))
 }
 
 fn hold(name: &ClusterName) -> Result<Connection> {
@@ -270,7 +288,10 @@ fn wait_until_gone(name: &ClusterName) -> Result<()> {
         DOWN_DEADLINE,
         OnInterrupt::GoOn,
         || if name.lock_file().exists() { Err("its supervisor is at work".into()) } else { Ok(()) },
-    )
+    )?;
+    // The supervisor itself could not: it was inside.
+    let _ = fs::remove_dir(name.root_dir());
+    Ok(())
 }
 
 fn own_path() -> Result<PathBuf> {
