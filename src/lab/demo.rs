@@ -12,7 +12,7 @@ use super::faults::{self, Target};
 use super::health::wait_whole;
 use super::observe::Observation;
 use super::report::{self, RunResult};
-use super::screen::{Pulse, Style, render, roles};
+use super::screen::{Pulse, Style, cut, render, roles};
 use super::wait::{OnInterrupt, pause};
 
 /// A cluster that was just brought up.
@@ -33,8 +33,12 @@ const ACTS: [(&str, &str); 2] = [
 pub fn play(cluster: &Cluster, style: Style) -> Result<Vec<String>> {
     let info = cluster.info()?;
     wait_whole(cluster, WHOLE, OnInterrupt::Stop)?;
-    println!("\n1. A healthy cluster: each row is written through the primary's float IP every 50 ms");
-    println!("   and read back through the standby's.\n");
+    println!(
+        "\n1. A healthy cluster, {} on Debian {}: two database nodes and a witness.",
+        info.layout, info.suite
+    );
+    println!("   A client outside writes a row every 50 ms through the primary's float IP");
+    println!("   (heart), and reads it back through the standby's (beat).\n");
     show(cluster, style)?;
     let mut results: Vec<RunResult> = Vec::new();
     for (number, (name, what)) in (2..).zip(ACTS) {
@@ -139,16 +143,23 @@ impl Stage {
 }
 
 impl Audience for Stage {
+    fn broken(&mut self) {
+        self.started = Instant::now();
+    }
+
     fn say(&mut self, line: &str) {
         self.frame.keep();
-        println!("   {:5.1} s  {line}", self.started.elapsed().as_secs_f32());
+        println!("{}", cut(&format!("{:5.1} s  {line}", self.started.elapsed().as_secs_f32())));
     }
 
     fn look(&mut self, seen: &Observation, pulse: &Pulse) {
         let now = roles(seen);
         match self.frame.style {
             Style::Terminal => self.frame.draw(&render(seen, pulse)),
-            Style::Plain if now != self.roles => self.frame.draw(&render(seen, pulse)),
+            Style::Plain if now != self.roles => {
+                println!("{:5.1} s  {now}", self.started.elapsed().as_secs_f32());
+                println!("\n{}", render(seen, pulse));
+            }
             Style::Plain => {}
         }
         self.roles = now;

@@ -34,6 +34,8 @@ const TABLES: Duration = Duration::from_secs(30);
 
 /// Who watches a run.
 pub trait Audience {
+    /// The fault is injected now.
+    fn broken(&mut self);
     /// A step was made.
     fn say(&mut self, line: &str);
     /// The cluster while the fault lasts, about every second.
@@ -140,6 +142,7 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
         )));
     }
 
+    audience.broken();
     audience.say(&format!("{} on {node} (primary: {primary})", plan.fault.name));
     let injected_at = client.now();
     let injected = plan.fault.inject(cluster, &node)?;

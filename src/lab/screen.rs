@@ -93,14 +93,14 @@ fn machine(node: &Seen) -> &'static str {
 fn database(seen: &Observation, node: &Seen) -> (String, String) {
     match &node.database {
         Some(Database::Answers { in_recovery: false, lsn, timeline, .. }) => {
-            (format!("{lsn} ({timeline})"), "takes writes".to_owned())
+            (format!("{lsn} @{timeline}"), "takes writes".to_owned())
         }
         Some(Database::Answers { lsn, timeline, upstream, .. }) => {
             let from = upstream.as_ref().map_or("does not stream".to_owned(), |host| {
                 let known = seen.nodes.iter().find(|n| n.info.address.to_string() == *host);
                 format!("from {}", known.map_or(host, |n| &n.info.name))
             });
-            (format!("{lsn} ({timeline})"), from)
+            (format!("{lsn} @{timeline}"), from)
         }
         Some(Database::Silent(_)) => ("-".to_owned(), "no answer".to_owned()),
         None => ("-".to_owned(), String::new()),
@@ -114,7 +114,7 @@ pub fn render(seen: &Observation, pulse: &Pulse) -> String {
     let _ = writeln!(
         text,
         "  {:<7} {:<7} {:<13} {:>6}  {:<14} {:<16} float IP",
-        "node", "machine", "role", "score", "LSN (timel.)", "PostgreSQL"
+        "node", "machine", "role", "score", "LSN @timeline", "PostgreSQL"
     );
     for node in &seen.nodes {
         let name = &node.info.name;
@@ -163,7 +163,9 @@ fn beat(pulse: &Pulse) -> String {
     }
 }
 
-fn cut(line: &str) -> String {
+/// At most the view's width of a line.
+#[must_use]
+pub fn cut(line: &str) -> String {
     line.chars().take(COLUMNS).collect()
 }
 

@@ -119,6 +119,9 @@ struct Lines {
 }
 
 impl Audience for Lines {
+    // The time counts from the beginning of the test.
+    fn broken(&mut self) {}
+
     fn say(&mut self, line: &str) {
         println!("{:8.1} s  {line}", self.started.elapsed().as_secs_f32());
     }

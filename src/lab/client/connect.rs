@@ -36,7 +36,7 @@ pub(super) async fn open(endpoints: &Endpoints, address: IpAddr) -> Result<Open,
     let socket = timeout(TCP_TIMEOUT, TcpStream::connect((address, endpoints.port)))
         .await
         .map_err(|_| "no TCP connection in time".to_owned())?
-        .map_err(|e| format!("no TCP connection: {e}"))?;
+        .map_err(|e| e.kind().to_string())?;
     socket.set_nodelay(true).map_err(|e| e.to_string())?;
     let mut config = Config::new();
     config.user(&endpoints.user).dbname(&endpoints.dbname).application_name("quorate-lab");

@@ -94,7 +94,7 @@ fn a_healthy_cluster_is_whole_and_fits_the_columns() {
     assert!(view.contains("row 198 written 35 ms ago"), "{view}");
     assert!(view.contains("row 194 read back 200 ms ago"), "{view}");
     let primary = view.lines().find(|l| l.contains("srv1")).expect("a line");
-    for word in ["on", "promoted", "1001", "0/5000148 (3)", "takes writes", "primary"] {
+    for word in ["on", "promoted", "1001", "0/5000148 @3", "takes writes", "primary"] {
         assert!(primary.contains(word), "{word} in {primary}");
     }
     assert_eq!(roles(&seen), "srv1 promoted, srv2 unpromoted");
