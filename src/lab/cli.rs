@@ -98,7 +98,7 @@ pub struct UpArgs {
     /// Set everything up anew, not from the disks that an earlier set-up with the same scripts has left
     #[arg(long)]
     pub fresh: bool,
-    /// Leave a cluster that didn't get ready, to be looked at
+    /// Leave the cluster, to be looked at: one that didn't get ready, or that of a test
     #[arg(long)]
     pub keep: bool,
     /// The agent's program, when it isn't the one built beside this program

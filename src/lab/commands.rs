@@ -74,9 +74,6 @@ pub struct TestArgs {
     /// Seed of the chance behind `random`; printed, so that a run can be repeated
     #[arg(long)]
     seed: Option<u64>,
-    /// Leave the cluster up afterwards (one that was up before stays in any case)
-    #[arg(long)]
-    keep: bool,
 }
 
 /// Does a subcommand; gives the exit code.
@@ -149,7 +146,7 @@ fn test(args: &TestArgs) -> Result<u8> {
         seed: args.seed.unwrap_or_else(seed_of_the_moment),
     };
     let complaints = series::run(&cluster, &series);
-    if !was_up && !args.keep {
+    if !was_up && !args.up.keep {
         cluster.down()?;
     }
     Ok(judge(&complaints?))
@@ -182,4 +179,14 @@ fn heal(cluster: &Cluster) -> Result<u8> {
         println!("nothing to heal");
     }
     Ok(u8::from(!healed.problems.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        crate::lab::cli::Cli::command().debug_assert();
+    }
 }
