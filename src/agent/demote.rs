@@ -13,12 +13,17 @@ impl Agent<'_> {
         if facts.word() == Word::Standby {
             return Report::new(OcfCode::Success, "a standby runs already");
         }
-        let how = match self.bring_down(Purpose::Demote, self.left()) {
+        let purpose = self.purpose(&facts, Purpose::Demote);
+        let how = match self.bring_down(purpose, self.left()) {
             Ok(Down::WasDown) => "nothing was running",
             Ok(Down::Stopped(how)) => how,
             Err(reason) => return Report::changed(OcfCode::ErrGeneric, reason),
         };
         self.note_former(Former::Primary);
+        if self.listed(&self.plan.stopping) {
+            // A recovery: Pacemaker stops it next. A standby that is started in between only costs time.
+            return Report::changed(OcfCode::Success, format!("brought down ({how}), its stop follows"));
+        }
         if let Some(refusal) = self.installation_trouble() {
             return refusal;
         }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::boundary::host::{Host, Level};
 use crate::decide::election::Manager;
 use crate::decide::memory::{Memory, Millis};
-use crate::ocf::{Action, Environment, OcfCode, Run, Settings};
+use crate::ocf::{Action, Environment, OcfCode, Plan, Run, Settings};
 
 pub use main::main;
 pub use report::Report;
@@ -35,6 +35,7 @@ pub struct Agent<'a> {
     host: &'a mut dyn Host,
     env: &'a Environment,
     run: Run,
+    plan: Plan,
     settings: Settings,
     deadline: Millis,
     memory: Memory,
@@ -47,7 +48,16 @@ impl<'a> Agent<'a> {
         let deadline = host.now() + millis(run.budget());
         host.begin(deadline);
         let memory = host.recall();
-        Agent { host, env, run, settings, deadline, remembered: memory.clone(), memory }
+        Agent {
+            host,
+            env,
+            run,
+            plan: Plan::from(env),
+            settings,
+            deadline,
+            remembered: memory.clone(),
+            memory,
+        }
     }
 
     /// Runs one action. `meta-data` needs no agent; it counts as unimplemented here.
@@ -90,6 +100,11 @@ impl<'a> Agent<'a> {
     /// This node's name; a single word where no cluster gave us one.
     fn node(&self) -> String {
         self.run.node.clone().unwrap_or_else(|| "localhost".into())
+    }
+
+    /// Whether this node is in one of the plan's lists.
+    fn listed(&self, nodes: &[String]) -> bool {
+        self.run.node.as_ref().is_some_and(|node| nodes.contains(node))
     }
 
     const fn manager(&self) -> Manager {

@@ -27,7 +27,7 @@ impl Agent<'_> {
                 if let Some(Answer::Primary(view)) = &facts.answer {
                     self.tend_primary(view);
                 }
-                let step = score::promoted(&mut self.memory);
+                let step = score::promoted(&mut self.memory, self.host.now());
                 self.apply(step);
             }
             MonitorOutcome::Unpromoted => {

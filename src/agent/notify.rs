@@ -45,7 +45,7 @@ impl Agent<'_> {
             Task::Score => self.look_at_score(notification),
             Task::StepDown => {
                 if self.memory.score.is_some_and(|s| s > score::STANDBY) {
-                    self.apply(ScoreStep::Set(score::STANDBY, "another instance was promoted".into()));
+                    self.apply(ScoreStep::Set(score::STANDBY, "another instance is to be promoted".into()));
                 }
             }
         }
@@ -61,7 +61,7 @@ impl Agent<'_> {
         let facts = self.glance(self.half());
         match facts.word() {
             Word::Primary => {
-                let step = score::promoted(&mut self.memory);
+                let step = score::promoted(&mut self.memory, self.host.now());
                 self.apply(step);
             }
             Word::Standby => {
@@ -74,9 +74,10 @@ impl Agent<'_> {
 
     /// The cluster as the notification describes it; newer than what the CIB says at this moment.
     fn told(&self, notification: &Notification) -> ClusterFacts {
-        let running = notification.running_after().len();
+        let running = notification.plan.running_after().len();
         ClusterFacts {
             primary: notification
+                .plan
                 .primary_after()
                 .filter(|primary| self.run.node.as_deref() != Some(primary))
                 .map(|primary| Upstream {

@@ -66,6 +66,9 @@ impl Agent<'_> {
             );
         }
         self.memory.standing = Standing::Current;
+        if progress == Progress::Told {
+            self.memory.promoted = Some(self.host.now());
+        }
         match progress {
             Progress::Told => {
                 let took = self.host.now().saturating_sub(begun);
@@ -83,6 +86,8 @@ impl Agent<'_> {
         let position = self.position(facts);
         let ballots = match self.manager() {
             Manager::Nobody => Vec::new(),
+            // Nobody else runs: there is nobody to answer.
+            Manager::Pacemaker if self.alone() => Vec::new(),
             Manager::Pacemaker => self.host.ballots().map_err(Setback::NoBallots)?,
         };
         let unproven = self.manager() == Manager::Pacemaker && self.memory.standing == Standing::Unproven;
@@ -120,6 +125,12 @@ impl Agent<'_> {
                 )))
             }
         }
+    }
+
+    /// Whether the plan knows this instance as the only one. Without a plan nobody says so.
+    fn alone(&self) -> bool {
+        let running = self.plan.running_after();
+        running.len() == 1 && self.run.node.as_deref() == running.first().copied()
     }
 
     /// The better one becomes Pacemaker's next choice.

@@ -8,7 +8,7 @@ use crate::decide::facts::Facts;
 use crate::decide::follow;
 use crate::decide::memory::{Former, Millis};
 use crate::decide::score::{self, ScoreStep, Upstream, streams};
-use crate::decide::start::{After, Before, Stream, after, before, former};
+use crate::decide::start::{After, Before, Stream, after, before, former, resting_position};
 use crate::decide::stop::Purpose;
 use crate::ocf::OcfCode;
 use crate::ocf::environment::Notify;
@@ -71,11 +71,24 @@ impl Agent<'_> {
         }
         let primary = self.ask_cluster().and_then(|c| c.primary);
         self.memory.restarted(primary.is_some());
+        if let Some(why) = self.diverged_at_rest(primary.as_ref()) {
+            self.apply(ScoreStep::Set(score::WITHDRAWN, why.clone()));
+            return Err((OcfCode::ErrGeneric, why));
+        }
         let conninfo = primary.as_ref().and_then(|p| self.conninfo_for(&p.host));
         let trouble = |t: crate::boundary::host::Trouble| (OcfCode::ErrGeneric, t.0);
         self.host.prepare_standby(conninfo.as_deref()).map_err(trouble)?;
         self.host.launch().map_err(trouble)?;
         self.await_standby(primary)
+    }
+
+    /// What the control file alone tells: a primary that was shut down past the fork. PostgreSQL would refuse to start with
+    /// "requested timeline is not a child of this server's history".
+    fn diverged_at_rest(&mut self, primary: Option<&Upstream>) -> Option<String> {
+        let facts = self.glance(self.left());
+        let past = resting_position(&facts)?;
+        let source = primary.map_or("the primary", |p| p.node.as_str()).to_owned();
+        follow::diverged(past, &self.histories(), &source)
     }
 
     fn note_former_by(&mut self, facts: &Facts) {

@@ -4,24 +4,43 @@ use std::time::Duration;
 
 use super::{Agent, ROUND, Report, millis};
 use crate::boundary::host::Level;
+use crate::decide::facts::Facts;
 use crate::decide::memory::Former;
 use crate::decide::stop::{Purpose, Stage, Step, decide};
 use crate::ocf::OcfCode;
+use crate::pg::view::Answer;
 
 /// How long one look at the processes may lag behind them: they are awaited by pidfd, not by polling.
 const PATIENCE: Duration = Duration::from_millis(200);
 
 impl Agent<'_> {
     pub(super) fn stop(&mut self) -> Report {
-        let down = self.bring_down(Purpose::Stop, self.left());
-        // Last: a score that can't be deleted must neither delay nor fail the stop. Pacemaker drops the score of a
-        // node that leaves by itself.
-        self.drop_score();
+        let facts = self.glance(self.left());
+        let purpose = self.purpose(&facts, Purpose::Stop);
+        let down = self.bring_down(purpose, self.left());
+        // Last: a score that can't be deleted must neither delay nor fail the stop. Pacemaker drops the score of a node that
+        // leaves by itself. In a restart it stays: without it Pacemaker would choose another primary meanwhile.
+        if !self.listed(&self.plan.starting) {
+            self.drop_score();
+        }
         self.memory.forget_stream();
         match down {
             Ok(Down::WasDown) => Report::new(OcfCode::Success, "nothing was running"),
             Ok(Down::Stopped(how)) => Report::changed(OcfCode::Success, format!("stopped: {how}")),
             Err(reason) => Report::changed(OcfCode::ErrGeneric, reason),
+        }
+    }
+
+    /// A primary that lost quorum, and whose standbys have left it, must not write on: a shutdown checkpoint that no standby
+    /// received would make its data diverge from the primary that the other side promotes.
+    pub(super) fn purpose(&mut self, facts: &Facts, usual: Purpose) -> Purpose {
+        let Some(Answer::Primary(view)) = &facts.answer else { return usual };
+        if self.run.node.is_none() || view.standbys.iter().any(|s| s.state == "streaming") {
+            return usual;
+        }
+        match self.host.cluster() {
+            Ok(status) if status.quorate == Some(false) => Purpose::Abandon,
+            Ok(_) | Err(_) => usual,
         }
     }
 

@@ -247,11 +247,35 @@ fn after_a_promotion_everybody_follows_the_new_primary() {
         ],
     );
     assert!(host.done[0].starts_with("repoint") && host.done[0].contains("host=srv2"), "{:?}", host.done);
-    assert_eq!(
-        host.done[1..],
-        ["unvote", "score srv1 900"],
-        "a demoted primary may not stay above its successor"
-    );
+    assert_eq!(host.done[1..], ["unvote"], "a score written now aborts the start of the float IP");
+}
+
+#[test]
+fn a_primary_steps_down_before_its_successor_is_promoted() {
+    let mut host = FakeHost::new(Condition::Primary, position(2, 0x100));
+    host.memory.score = Some(1001);
+    let plan = [
+        ("notify_type", "pre"),
+        ("notify_operation", "demote"),
+        ("notify_demote_uname", "srv1"),
+        ("notify_promote_uname", "srv2"),
+        ("notify_promoted_uname", "srv1"),
+        ("notify_unpromoted_uname", "srv2"),
+    ];
+    act(&mut host, Action::Notify, &plan);
+    assert_eq!(host.done, ["score srv1 900", "checkpoint"]);
+}
+
+#[test]
+fn a_recovery_starts_the_instance_once() {
+    let mut host = FakeHost::new(Condition::Frozen, position(2, 0x100));
+    host.memory.score = Some(1001);
+    let plan =
+        [("notify_demote_uname", "srv1"), ("notify_stop_uname", "srv1"), ("notify_start_uname", "srv1")];
+    assert_eq!(act(&mut host, Action::Demote, &plan).code, OcfCode::Success);
+    assert_eq!(act(&mut host, Action::Stop, &plan).code, OcfCode::Success);
+    assert_eq!(host.done, ["send Killed"], "neither a start in between nor a deleted score");
+    assert_eq!(host.memory.score, Some(1001));
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct Memory {
     pub primary_end: Option<Lsn>,
     /// The timeline of the last WAL that we received.
     pub timeline: Option<Timeline>,
+    /// When this instance was promoted.
+    pub promoted: Option<Millis>,
     /// On a primary: who else had every acknowledged commit when we last looked.
     pub safety: Safety,
     /// Whether the instance was a primary when it last ran, as the control file told at start.

@@ -15,23 +15,32 @@ pub enum Task {
     Follow(String),
     /// Look at our score again.
     Score,
-    /// Have no score above a standby's. Not more: Pacemaker sends post-promote after a promotion that failed, too, so it
-    /// proves nothing about who is the primary.
+    /// Have no score above a standby's: another one is to be promoted.
     StepDown,
 }
 
 /// The tasks of the instance on `node`, in order.
 pub fn tasks(notification: &Notification, node: &str) -> Vec<Task> {
-    let n = notification;
-    match (n.phase, n.operation) {
-        (Phase::Pre, Operation::Demote) if n.demoting.iter().any(|d| d == node) => vec![Task::Checkpoint],
-        (Phase::Pre, Operation::Promote) => vec![Task::Vote],
-        (Phase::Post, Operation::Promote) if n.promoting.iter().any(|p| p == node) => {
-            vec![Task::Unvote, Task::Score]
+    let plan = &notification.plan;
+    let listed = |nodes: &[String]| nodes.iter().any(|n| n == node);
+    match (notification.phase, notification.operation) {
+        (Phase::Pre, Operation::Demote) if listed(&plan.demoting) => {
+            if plan.promoting.is_empty() || listed(&plan.promoting) {
+                vec![Task::Checkpoint]
+            } else {
+                // Now, while it still serves: a score written later would abort the transition between the promotion
+                // and the start of the float IP.
+                vec![Task::StepDown, Task::Checkpoint]
+            }
         }
+        (Phase::Pre, Operation::Promote) if listed(&plan.promoting) => Vec::new(),
+        (Phase::Pre, Operation::Promote) => vec![Task::Vote],
+        // Nothing here may write to the CIB: the float IP is about to be started. Pacemaker sends this after a
+        // promotion that failed, too, so it proves nothing about who is the primary.
+        (Phase::Post, Operation::Promote) if listed(&plan.promoting) => Vec::new(),
         (Phase::Post, Operation::Promote) => {
-            let follow = n.primary_after().map(|primary| Task::Follow(primary.to_owned()));
-            follow.into_iter().chain([Task::Unvote, Task::StepDown]).collect()
+            let follow = plan.primary_after().map(|primary| Task::Follow(primary.to_owned()));
+            follow.into_iter().chain([Task::Unvote]).collect()
         }
         // Everybody may be here now: the first promotion waits for that.
         (Phase::Post, Operation::Start) => vec![Task::Score],
@@ -62,18 +71,14 @@ mod tests {
 
     #[test]
     fn a_switchover_from_srv1_to_srv2() {
-        assert_eq!(tasks(&note("pre", "demote"), "srv1"), [Task::Checkpoint]);
+        assert_eq!(tasks(&note("pre", "demote"), "srv1"), [Task::StepDown, Task::Checkpoint]);
         assert_eq!(tasks(&note("pre", "demote"), "srv2"), []);
-        for node in ["srv1", "srv2", "srv3"] {
-            assert_eq!(tasks(&note("pre", "promote"), node), [Task::Vote]);
-        }
-        assert_eq!(tasks(&note("post", "promote"), "srv2"), [Task::Unvote, Task::Score]);
+        assert_eq!(tasks(&note("pre", "promote"), "srv2"), [], "the candidate knows its own position");
         for node in ["srv1", "srv3"] {
-            assert_eq!(
-                tasks(&note("post", "promote"), node),
-                [Task::Follow("srv2".into()), Task::Unvote, Task::StepDown]
-            );
+            assert_eq!(tasks(&note("pre", "promote"), node), [Task::Vote]);
+            assert_eq!(tasks(&note("post", "promote"), node), [Task::Follow("srv2".into()), Task::Unvote]);
         }
+        assert_eq!(tasks(&note("post", "promote"), "srv2"), []);
     }
 
     #[test]

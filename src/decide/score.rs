@@ -32,6 +32,9 @@ pub const RECONNECT: Millis = 6_000;
 /// No second change of a score for reasons of lag within this time: at most one CIB write a minute under load.
 pub const LAG_REST: Millis = 60_000;
 
+/// A promotion has settled after this time: the float IP is up.
+pub const SETTLE: Millis = 5_000;
+
 /// A withdrawal in favour of a standby ends after this time if nobody was promoted.
 pub const YIELD_TIME: Millis = 15_000;
 
@@ -181,7 +184,7 @@ fn attached(memory: &Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
         Some(maxlag) if memory.score == Some(WITHDRAWN) && (lag > maxlag / 2 || !rested) => {
             ScoreStep::Keep(None)
         }
-        _ if candidate && !matches!(memory.score, Some(PRIMARY | DETACHED)) => ScoreStep::Keep(None),
+        _ if memory.score.is_some_and(|s| (STANDBY..PRIMARY).contains(&s)) => ScoreStep::Keep(None),
         _ => ScoreStep::Set(STANDBY, format!("streams from the primary, {lag} bytes behind")),
     }
 }
@@ -291,12 +294,18 @@ impl ScoreStep {
     }
 }
 
-/// The score of the promoted instance.
-pub fn promoted(memory: &mut Memory) -> ScoreStep {
+/// The score of the promoted instance. It is written once the promotion has settled: a score that is written at once
+/// aborts the transition in which Pacemaker starts the float IP. Until then the score of a standby does, because of
+/// equals Pacemaker prefers the one that is promoted.
+pub fn promoted(memory: &mut Memory, now: Millis) -> ScoreStep {
     memory.standing = Standing::Current;
     memory.former = Former::Primary;
     memory.forget_stream();
     memory.primary_end = None;
+    let settled = memory.promoted.is_none_or(|at| now.saturating_sub(at) >= SETTLE);
+    if !settled && memory.score.is_some_and(|s| s >= STANDBY) {
+        return ScoreStep::Keep(None);
+    }
     ScoreStep::Set(PRIMARY, "promoted".into()).unless(memory.score == Some(PRIMARY))
 }
 
@@ -421,9 +430,19 @@ mod tests {
     #[test]
     fn the_promoted_writes_its_score_once() {
         let mut m = Memory::default();
-        assert!(matches!(promoted(&mut m), ScoreStep::Set(PRIMARY, _)));
+        assert!(
+            matches!(promoted(&mut m, 0), ScoreStep::Set(PRIMARY, _)),
+            "without a score there is no time to lose"
+        );
+        (m.score, m.promoted) = (Some(STANDBY), Some(1_000));
+        assert_eq!(
+            promoted(&mut m, 1_000 + SETTLE - 1),
+            ScoreStep::Keep(None),
+            "the float IP is being started"
+        );
+        assert!(matches!(promoted(&mut m, 1_000 + SETTLE), ScoreStep::Set(PRIMARY, _)));
         m.score = Some(PRIMARY);
-        assert_eq!(promoted(&mut m), ScoreStep::Keep(None));
+        assert_eq!(promoted(&mut m, 1_000 + SETTLE), ScoreStep::Keep(None));
         assert_eq!(m.standing, Standing::Current);
     }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::ocf::OcfCode;
 use crate::pg::control_data::DbState;
+use crate::pg::lsn::Lsn;
+use crate::pg::timeline::WalPosition;
 
 use super::facts::{Control, Facts, Life, Pulse, Signal, Word};
 use super::memory::Former;
@@ -62,6 +64,16 @@ pub fn former(facts: &Facts) -> Former {
         ) => Former::Primary,
         _ => Former::Standby,
     }
+}
+
+/// How far the WAL of an instance at rest reaches at least, by its control file.
+pub fn resting_position(facts: &Facts) -> Option<WalPosition> {
+    let control = facts.control()?;
+    Some(match control.state {
+        // Its shutdown checkpoint begins there, so that there is WAL behind it.
+        DbState::ShutDown => WalPosition { lsn: Lsn(control.checkpoint.lsn.0 + 1), ..control.checkpoint },
+        _ => control.furthest(),
+    })
 }
 
 /// Where the new standby stands with its stream.

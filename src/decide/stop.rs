@@ -29,6 +29,8 @@ pub enum Purpose {
     Stop,
     /// The demotion needs time afterwards to start the standby.
     Demote,
+    /// A primary without quorum and without standbys: an immediate shutdown writes no more WAL.
+    Abandon,
 }
 
 /// The next step.
@@ -52,6 +54,7 @@ const fn bounds(purpose: Purpose) -> (u32, u32) {
     match purpose {
         Purpose::Stop => (60, 80),
         Purpose::Demote => (40, 55),
+        Purpose::Abandon => (0, 30),
     }
 }
 
@@ -74,9 +77,13 @@ pub fn decide(purpose: Purpose, facts: &StopFacts, sent: Stage, elapsed: Duratio
             "a child of the postmaster is stopped (SIGSTOP): a shutdown would wait for it for ever",
         ),
         _ if past(kill_at) => Step::Send(Stage::Killed, "the immediate shutdown did not end in its time"),
-        _ if past(immediate_at) && sent < Stage::Immediate => {
-            Step::Send(Stage::Immediate, "the fast shutdown did not end in its time")
-        }
+        _ if past(immediate_at) && sent < Stage::Immediate => Step::Send(
+            Stage::Immediate,
+            match purpose {
+                Purpose::Abandon => "without quorum and standbys: no more WAL is to be written",
+                Purpose::Stop | Purpose::Demote => "the fast shutdown did not end in its time",
+            },
+        ),
         _ if sent == Stage::Nothing => Step::Send(Stage::Fast, "asked to stop"),
         _ => Step::Wait,
     }
@@ -113,7 +120,7 @@ mod tests {
     /// gets SIGKILL; after it only waiting, and the end has a deadline.
     #[test]
     fn every_combination_keeps_the_laws() {
-        for purpose in [Purpose::Stop, Purpose::Demote] {
+        for purpose in [Purpose::Stop, Purpose::Demote, Purpose::Abandon] {
             for facts in all_facts() {
                 for sent in [Stage::Nothing, Stage::Fast, Stage::Immediate, Stage::Killed] {
                     for second in 0..=101 {

@@ -15,5 +15,5 @@ pub mod settings;
 pub use action::Action;
 pub use environment::{Environment, Run};
 pub use exit_code::OcfCode;
-pub use notify::Notification;
+pub use notify::{Notification, Plan};
 pub use settings::{Settings, SettingsError};

@@ -27,6 +27,13 @@ pub enum Operation {
 pub struct Notification {
     pub phase: Phase,
     pub operation: Operation,
+    pub plan: Plan,
+}
+
+/// What the transition does with the clone. Pacemaker tells it to the actions themselves, too
+/// (`add_notify_data_to_action_meta` in its pe_notif.c), not only in notifications.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
     /// Nodes on which the operation runs in this transition.
     pub starting: Vec<String>,
     pub stopping: Vec<String>,
@@ -41,6 +48,28 @@ impl Notification {
     /// `None` where the environment makes no sense (ocf-tester calls `notify` with an empty one): there is
     /// nothing to react to, and a notification can't fail.
     pub fn from(env: &Environment) -> Option<Notification> {
+        let value = |name: &str| env.get(&format!("OCF_RESKEY_CRM_meta_notify_{name}")).map(|v| v.trim());
+        Some(Notification {
+            phase: match value("type")? {
+                "pre" => Phase::Pre,
+                "post" => Phase::Post,
+                _ => return None,
+            },
+            operation: match value("operation")? {
+                "start" => Operation::Start,
+                "stop" => Operation::Stop,
+                "promote" => Operation::Promote,
+                "demote" => Operation::Demote,
+                _ => return None,
+            },
+            plan: Plan::from(env),
+        })
+    }
+}
+
+impl Plan {
+    /// Reads the lists; those that are not there are empty.
+    pub fn from(env: &Environment) -> Plan {
         let value = |name: &str| env.get(&format!("OCF_RESKEY_CRM_meta_notify_{name}")).map(String::as_str);
         let names = |name: &str| -> Vec<String> {
             let mut names: Vec<String> = Vec::new();
@@ -55,26 +84,14 @@ impl Notification {
             let found = names(new);
             if found.is_empty() { names(old) } else { found }
         };
-        Some(Notification {
-            phase: match value("type")?.trim() {
-                "pre" => Phase::Pre,
-                "post" => Phase::Post,
-                _ => return None,
-            },
-            operation: match value("operation")?.trim() {
-                "start" => Operation::Start,
-                "stop" => Operation::Stop,
-                "promote" => Operation::Promote,
-                "demote" => Operation::Demote,
-                _ => return None,
-            },
+        Plan {
             starting: names("start_uname"),
             stopping: names("stop_uname"),
             promoting: names("promote_uname"),
             demoting: names("demote_uname"),
             promoted: either("promoted_uname", "master_uname"),
             unpromoted: either("unpromoted_uname", "slave_uname"),
-        })
+        }
     }
 
     /// The node that is promoted once this transition is through.
@@ -121,8 +138,8 @@ mod tests {
             ("unpromoted_uname", "srv2 srv3 "),
         ]))
         .unwrap();
-        assert_eq!(n.primary_after(), Some("srv2"));
-        assert_eq!(n.running_after(), ["srv1", "srv2", "srv3"]);
+        assert_eq!(n.plan.primary_after(), Some("srv2"));
+        assert_eq!(n.plan.running_after(), ["srv1", "srv2", "srv3"]);
     }
 
     #[test]
@@ -135,8 +152,8 @@ mod tests {
             ("slave_uname", " "),
         ]))
         .unwrap();
-        assert_eq!(n.primary_after(), Some("srv1"));
-        assert_eq!(n.running_after(), ["srv1", "srv2"]);
+        assert_eq!(n.plan.primary_after(), Some("srv1"));
+        assert_eq!(n.plan.running_after(), ["srv1", "srv2"]);
     }
 
     #[test]
@@ -150,8 +167,8 @@ mod tests {
             ("unpromoted_uname", "srv1"),
         ]))
         .unwrap();
-        assert_eq!(n.primary_after(), Some("srv10"));
-        assert_eq!(n.running_after(), ["srv10"]);
+        assert_eq!(n.plan.primary_after(), Some("srv10"));
+        assert_eq!(n.plan.running_after(), ["srv10"]);
     }
 
     #[test]
