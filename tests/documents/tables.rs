@@ -99,7 +99,7 @@ pub fn monitor() -> String {
         "| process | answer | control file | recurring monitor | probe | reason |\n|---|---|---|---|---|---|\n",
     );
     for life in Life::ALL {
-        let mut groups: Vec<(Vec<&str>, Vec<(String, String)>)> = Vec::new();
+        let mut groups: Vec<(Vec<&str>, Rows)> = Vec::new();
         for word in Word::ALL {
             let rows = by_state(life, word);
             match groups.iter_mut().find(|(_, r)| *r == rows) {
@@ -118,7 +118,9 @@ pub fn monitor() -> String {
 }
 
 /// States of the control file and the cells that follow them.
-fn by_state(life: Life, word: Word) -> Vec<(String, String)> {
+type Rows = Vec<(String, String)>;
+
+fn by_state(life: Life, word: Word) -> Rows {
     let mut rows: Vec<(Vec<String>, String)> = Vec::new();
     for state in STATES {
         let both = |occasion| {
