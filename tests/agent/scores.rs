@@ -70,7 +70,8 @@ fn no_window_without_a_candidate_after_a_role_change() {
     // At most its own monitor later.
     monitor(&one).assert_code(code::SUCCESS);
     assert!(world.score("srv1").is_some_and(|s| s > 0), "{:?}", world.score("srv1"));
-    assert!(world.score("srv2") > world.score("srv1"));
+    // Equal for a few seconds: of equals Pacemaker prefers the promoted one.
+    assert!(world.score("srv2") >= world.score("srv1"));
 }
 
 /// PAF #56: a dead primary keeps its 1001.
