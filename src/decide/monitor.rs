@@ -60,8 +60,8 @@ pub enum Verdict {
 /// - A server that runs but can't tell its role (all connections taken, login refused) is judged by its control
 ///   file. It is a mistake of configuration or a load, not a failure.
 /// - With nothing running, the answer is *not running*, also where the control file says "in production": a probe on
-///   a node that comes back after a crash must not call for a recovery (which fences the node again), and after a
-///   crash in place Pacemaker goes straight to start, without a demotion and a stop of what is dead.
+///   a node that comes back after a crash must not call for a recovery (which fences the node again). After a crash in
+///   place Pacemaker demotes and stops what is dead before it starts it; both find nothing and cost nothing.
 /// - Children without a postmaster are not "not running": they may still write. Only `stop` ends them.
 /// - A stopped postmaster (SIGSTOP) does not answer, however long we wait.
 pub const fn decide(
