@@ -1,6 +1,6 @@
 //! One run: wait until all is well, break something, measure, heal, wait until all is well again.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::client::{Client, Endpoints};
@@ -67,11 +67,8 @@ pub struct Plan {
 /// When the lab's supervisor does not answer.
 pub fn endpoints(cluster: &Cluster) -> Result<Endpoints> {
     let nodes = cluster.nodes()?.into_iter().filter(|n| n.kind == NodeKind::Database);
-    // The namespace's file is mounted in the supervisor's mount namespace alone.
-    let supervisor = Path::new("/proc").join(cluster.info()?.supervisor.to_string()).join("root");
-    let netns = cluster.netns();
     Ok(Endpoints {
-        netns: Some(supervisor.join(netns.strip_prefix("/").unwrap_or(&netns))),
+        netns: Some(cluster.netns()),
         primary: cluster.primary_ip().into(),
         standby: cluster.standby_ip().into(),
         nodes: nodes.map(|n| (n.name, n.address.into())).collect(),

@@ -169,4 +169,7 @@ fn a_namespace_that_is_gone_is_an_error() {
     let mut gone = endpoints(1);
     gone.netns = Some("/nonexistent/netns".into());
     assert!(matches!(Client::start(gone, "", Duration::ZERO), Err(ClientError::Namespace { .. })));
+    let mut hosts = endpoints(1);
+    hosts.netns = Some("/proc/self/ns/net".into());
+    assert!(matches!(Client::start(hosts, "", Duration::ZERO), Err(ClientError::Namespace { .. })));
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::future::Future;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -94,5 +95,13 @@ fn spawn<T: Send + 'static>(
 }
 
 fn open(path: &Path) -> Result<File, ClientError> {
-    File::open(path).map_err(|e| ClientError::Namespace { path: path.to_owned(), reason: e.to_string() })
+    let fail = |reason: String| ClientError::Namespace { path: path.to_owned(), reason };
+    let file = File::open(path).map_err(|e| fail(e.to_string()))?;
+    let identity = |file: &File| file.metadata().map(|m| (m.dev(), m.ino())).map_err(|e| fail(e.to_string()));
+    let own = File::open("/proc/thread-self/ns/net").map_err(|e| fail(e.to_string()))?;
+    // In the host's own namespace the float IPs are addresses of strangers.
+    if identity(&file)? == identity(&own)? {
+        return Err(fail("it is the host's own, not the lab's".to_owned()));
+    }
+    Ok(file)
 }
