@@ -142,9 +142,9 @@ impl Node {
     }
 
     /// Cuts the power and gives it again.
-    pub fn reset(self: &Arc<Self>, cause: PowerLoss) -> Result<()> {
+    pub fn reset(self: &Arc<Self>) -> Result<()> {
         let mut machine = lock(&self.machine);
-        self.cut(&mut machine, cause)?;
+        self.cut(&mut machine, PowerLoss::Cut)?;
         *machine = Some(self.boot()?);
         Ok(())
     }
@@ -226,13 +226,26 @@ impl Node {
         self.journal.note(self.plan.name, happening);
         if is_lost {
             let node = self.clone();
+            let boot = lock(&self.view).boots;
             // Not on the device's thread: the machine's end closes the device's connections, which it has to see.
             std::thread::spawn(move || {
-                if let Err(e) = node.reset(PowerLoss::Watchdog) {
+                if let Err(e) = node.reset_by_watchdog(boot) {
                     eprintln!("{}: reset by the watchdog: {e}", node.name());
                 }
             });
         }
+    }
+
+    /// Resets the machine of this boot. sbd asks more than once while it dies: what it says after the first time must
+    /// not reset the machine that runs since.
+    fn reset_by_watchdog(self: &Arc<Self>, boot: u32) -> Result<()> {
+        let mut machine = lock(&self.machine);
+        if machine.as_ref().is_none_or(|m| m.boot != boot) {
+            return Ok(());
+        }
+        self.cut(&mut machine, PowerLoss::Watchdog)?;
+        *machine = Some(self.boot()?);
+        Ok(())
     }
 
     fn cut(&self, machine: &mut Option<Machine>, cause: PowerLoss) -> Result<()> {

@@ -233,7 +233,7 @@ impl Supervisor {
             Request::Events => return Ok(Answer::Events { events: self.journal.all() }),
             Request::PowerOff { node } => self.node(&node)?.power_off(PowerLoss::Cut)?,
             Request::PowerOn { node } => self.node(&node)?.power_on()?,
-            Request::Reset { node } => self.node(&node)?.reset(PowerLoss::Cut)?,
+            Request::Reset { node } => self.node(&node)?.reset()?,
             Request::Unlink { node } => self.node(&node)?.unlink()?,
             Request::Link { node } => self.node(&node)?.link()?,
             Request::Freeze { node } => self.node(&node)?.freeze()?,
