@@ -15,7 +15,8 @@ PARTS='
 fmt       |   60 | no  | cargo fmt --check
 clippy    |  600 | no  | cargo clippy --locked --all-targets --features lab -- -D warnings
 unit      |  900 | no  | cargo test --locked --features lab --lib --bins --test layers --test documents
-agent     |  600 | yes | cargo test --locked --features lab --test agent
+postgres  |  300 | yes | cargo test --locked --features lab --test boundary_postgres
+agent     |  900 | yes | cargo test --locked --features lab --test agent -- --test-threads=4
 metadata  |   60 | yes | tests/foreign.sh metadata
 ocf-tester|  180 | yes | tests/foreign.sh ocf-tester
 ocft      |  240 | yes | tests/foreign.sh ocft
@@ -77,6 +78,8 @@ count() {
 
 run_part() {
     local name=$1 limit=$2 root=$3 command=$4 log=$logs/$1.log began code p f s note
+    # Tests of the library that need root and PostgreSQL are marked `ignore`.
+    if [ "$name" = unit ] && [ "$(id -u)" = 0 ]; then command="$command -- --include-ignored"; fi
     echo
     echo "== $name: $command"
     if [ "$root" = yes ] && [ "$(id -u)" != 0 ]; then

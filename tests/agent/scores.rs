@@ -72,6 +72,10 @@ fn no_window_without_a_candidate_after_a_role_change() {
     assert!(world.score("srv1").is_some_and(|s| s > 0), "{:?}", world.score("srv1"));
     // Equal for a few seconds: of equals Pacemaker prefers the promoted one.
     assert!(world.score("srv2") >= world.score("srv1"));
+    // A write right after the promotion would abort the transition that starts the float IP; it comes a moment later.
+    std::thread::sleep(Duration::from_secs(6));
+    monitor(&two).assert_code(code::PROMOTED);
+    assert!(world.score("srv2") > world.score("srv1"), "{:?} {:?}", world.score("srv2"), world.score("srv1"));
 }
 
 /// PAF #56: a dead primary keeps its 1001.
