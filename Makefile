@@ -32,7 +32,7 @@ lint: ## rustfmt and clippy, warnings are errors
 	$(CARGO) clippy --locked --all-targets --features lab -- -D warnings
 
 demo: deps build release ## a real cluster on this machine; its primary is killed, then powered off (root)
-	@$(LAB) demo
+	@$(LAB) demo --agent-binary $(AGENT_BIN)
 
 test: deps ## everything: lint, unit tests, real PostgreSQL, foreign suites, the lab (root)
 	@tests/run.sh

@@ -21,7 +21,7 @@ metadata  |   60 | yes | tests/foreign.sh metadata
 ocf-tester|  180 | yes | tests/foreign.sh ocf-tester
 ocft      |  240 | yes | tests/foreign.sh ocft
 execd     |  120 | yes | tests/foreign.sh execd
-lab       | 1200 | yes | tests/lab.sh
+lab       |  900 | yes | tests/lab.sh
 '
 
 export CARGO_TERM_PROGRESS_WHEN=never
