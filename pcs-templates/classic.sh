@@ -3,7 +3,7 @@
 # When a node is lost, the other one has the primary and both float IPs.
 #
 # Set the variables, then run it as root on one node of a cluster that runs (pcs cluster setup, quorum device and sbd
-# done, see vagrant/provision/cluster.sh):
+# done, see vagrant/provision/cluster.sh). For pcs 0.11 and 0.12; the latter warns of forms that 0.11 needs.
 #
 #   ./classic.sh          changes the cluster, all at once
 #   ./classic.sh FILE     only writes the configuration to FILE, to look at or to start a new cluster from
@@ -76,15 +76,15 @@ esac
 # --- the primary's float IP: there where the primary is, and only after its promotion ------------------------
 pcs -f "$cib" resource create primary-ip ocf:heartbeat:IPaddr2 ip="$PRIMARY_IP" cidr_netmask="$NETMASK" \
     op monitor interval=10s timeout=20s
-pcs -f "$cib" constraint colocation add primary-ip with Promoted pgsqld-clone INFINITY
+pcs -f "$cib" constraint colocation add primary-ip with Promoted pgsqld-clone score=INFINITY
 pcs -f "$cib" constraint order promote pgsqld-clone then start primary-ip symmetrical=false kind=Mandatory
 pcs -f "$cib" constraint order demote pgsqld-clone then stop primary-ip symmetrical=false kind=Optional
 
 # --- the standby's float IP: with a standby where there is one, else with the primary ------------------------
 pcs -f "$cib" resource create standby-ip ocf:heartbeat:IPaddr2 ip="$STANDBY_IP" cidr_netmask="$NETMASK" \
     op monitor interval=10s timeout=20s
-pcs -f "$cib" constraint colocation add standby-ip with pgsqld-clone INFINITY
-pcs -f "$cib" constraint colocation add standby-ip with Promoted pgsqld-clone -100
+pcs -f "$cib" constraint colocation add standby-ip with pgsqld-clone score=INFINITY
+pcs -f "$cib" constraint colocation add standby-ip with Promoted pgsqld-clone score=-100
 pcs -f "$cib" constraint order start pgsqld-clone then start standby-ip symmetrical=false kind=Mandatory
 # Not to a standby that its agent holds unfit: it may show old data.
 pcs -f "$cib" constraint location standby-ip rule score=-INFINITY master-pgsqld lt 0
