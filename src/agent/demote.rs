@@ -1,5 +1,6 @@
 //! `demote`: PostgreSQL can't go back to recovery while it runs, so it is shut down and started as a standby.
 
+use super::start::Upstreams;
 use super::stop::Down;
 use super::{Agent, Report};
 use crate::decide::facts::Word;
@@ -27,7 +28,7 @@ impl Agent<'_> {
         if let Some(refusal) = self.installation_trouble() {
             return refusal;
         }
-        match self.start_standby() {
+        match self.start_standby(Upstreams::NobodyYet) {
             Ok(reason) => Report::changed(OcfCode::Success, format!("demoted ({how}): {reason}")),
             Err((code, reason)) => Report::changed(code, reason),
         }

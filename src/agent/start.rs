@@ -19,6 +19,18 @@ const CLEARING: Duration = Duration::from_secs(10);
 /// What a start that fails keeps to take down what it launched.
 const UNDO: Duration = Duration::from_secs(3);
 
+/// A server is up within a tenth of a second, and in a switchover clients wait for it.
+const START_ROUND: Duration = Duration::from_millis(10);
+
+/// Where the primary to follow is known from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Upstreams {
+    /// From the cluster.
+    Ask,
+    /// It was this node until now: there is none before the next promotion.
+    NobodyYet,
+}
+
 impl Agent<'_> {
     pub(super) fn start(&mut self) -> Report {
         if self.run.node.is_some() && self.run.notify == Notify::Off {
@@ -31,7 +43,7 @@ impl Agent<'_> {
         if let Some(refusal) = self.installation_trouble() {
             return refusal;
         }
-        match self.start_standby() {
+        match self.start_standby(Upstreams::Ask) {
             Ok(reason) => Report::changed(OcfCode::Success, reason),
             Err((code, reason)) => Report::changed(code, reason),
         }
@@ -48,12 +60,12 @@ impl Agent<'_> {
     }
 
     /// Brings up a running standby; also the second half of a demotion.
-    pub(super) fn start_standby(&mut self) -> Result<String, (OcfCode, String)> {
+    pub(super) fn start_standby(&mut self, upstreams: Upstreams) -> Result<String, (OcfCode, String)> {
         loop {
             let facts = self.glance(self.left());
             match before(&facts, self.spent()) {
                 Before::Already(reason) => {
-                    self.tend_standby(&facts, None);
+                    self.tend_if(upstreams, &facts);
                     return Ok(reason.into());
                 }
                 Before::Clear(reason) => {
@@ -69,7 +81,10 @@ impl Agent<'_> {
                 Before::Refuse(code, reason) => return Err((code, reason)),
             }
         }
-        let primary = self.ask_cluster().and_then(|c| c.primary);
+        let primary = match upstreams {
+            Upstreams::Ask => self.ask_cluster().and_then(|c| c.primary),
+            Upstreams::NobodyYet => None,
+        };
         self.memory.restarted(primary.is_some());
         if let Some(why) = self.diverged_at_rest(primary.as_ref()) {
             self.apply(ScoreStep::Set(score::WITHDRAWN, why.clone()));
@@ -79,7 +94,7 @@ impl Agent<'_> {
         let trouble = |t: crate::boundary::host::Trouble| (OcfCode::ErrGeneric, t.0);
         self.host.prepare_standby(conninfo.as_deref()).map_err(trouble)?;
         self.host.launch().map_err(trouble)?;
-        self.await_standby(primary)
+        self.await_standby(primary, upstreams)
     }
 
     /// What the control file alone tells: a primary that was shut down past the fork. PostgreSQL would refuse to start with
@@ -100,7 +115,11 @@ impl Agent<'_> {
         self.note_former(former);
     }
 
-    fn await_standby(&mut self, primary: Option<Upstream>) -> Result<String, (OcfCode, String)> {
+    fn await_standby(
+        &mut self,
+        primary: Option<Upstream>,
+        upstreams: Upstreams,
+    ) -> Result<String, (OcfCode, String)> {
         let mut consistent_since = None;
         let mut streaming_since = None;
         loop {
@@ -114,9 +133,9 @@ impl Agent<'_> {
             let stream = self.stream(&facts, primary.as_ref(), &mut streaming_since);
             let log = self.host.log_tail();
             match after(&facts, &stream, Duration::from_millis(consistent_for), left.is_zero(), &log) {
-                After::Wait(_) => self.host.sleep(ROUND),
+                After::Wait(_) => self.host.sleep(START_ROUND),
                 After::Done(reason) => {
-                    self.tend_standby(&facts, None);
+                    self.tend_if(upstreams, &facts);
                     return Ok(reason.into());
                 }
                 After::Fail(code, reason) => {
@@ -129,6 +148,16 @@ impl Agent<'_> {
                     return Err((code, reason));
                 }
             }
+        }
+    }
+
+    fn tend_if(&mut self, upstreams: Upstreams, facts: &Facts) {
+        match upstreams {
+            Upstreams::Ask => {
+                self.tend_standby(facts, None);
+            }
+            // Its score was settled when the demotion was announced, and clients wait for the next primary.
+            Upstreams::NobodyYet => {}
         }
     }
 
