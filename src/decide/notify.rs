@@ -24,6 +24,8 @@ pub fn tasks(notification: &Notification, node: &str) -> Vec<Task> {
     let plan = &notification.plan;
     let listed = |nodes: &[String]| nodes.iter().any(|n| n == node);
     match (notification.phase, notification.operation) {
+        // A recovery: the server is dead or does not answer, a checkpoint would only be waited for.
+        (Phase::Pre, Operation::Demote) if listed(&plan.stopping) => Vec::new(),
         (Phase::Pre, Operation::Demote) if listed(&plan.demoting) => {
             if plan.promoting.is_empty() || listed(&plan.promoting) {
                 vec![Task::Checkpoint]
@@ -79,6 +81,13 @@ mod tests {
             assert_eq!(tasks(&note("post", "promote"), node), [Task::Follow("srv2".into()), Task::Unvote]);
         }
         assert_eq!(tasks(&note("post", "promote"), "srv2"), []);
+    }
+
+    #[test]
+    fn a_recovery_waits_for_no_checkpoint() {
+        let mut note = note("pre", "demote");
+        note.plan.stopping = vec!["srv1".into()];
+        assert_eq!(tasks(&note, "srv1"), []);
     }
 
     #[test]
