@@ -49,6 +49,7 @@ pub fn play(cluster: &Cluster, style: Style) -> Result<Vec<String>> {
             target_word: "primary".to_owned(),
             run: 1,
             draw: 0,
+            phase: Duration::ZERO,
             evidence: None,
             trace: None,
         };

@@ -55,6 +55,8 @@ pub struct Plan {
     pub run: u32,
     /// The chance for a random target.
     pub draw: u64,
+    /// How much later than necessary the fault is injected: a moment at random between two monitors.
+    pub phase: Duration,
     /// Where to keep what the cluster looked like when something went wrong; `None` keeps nothing.
     pub evidence: Option<PathBuf>,
     /// File for what the client saw of each interruption; `None` keeps nothing.
@@ -130,7 +132,7 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     let primary = seen.primary().unwrap_or_default().to_owned();
     let mut client = Client::start(endpoints(cluster)?, "", TABLES)?;
     client.open_session(&primary)?;
-    pause(BEFORE, OnInterrupt::Stop)?;
+    pause(BEFORE + plan.phase, OnInterrupt::Stop)?;
     if good_for(&client.heart().snapshot(), client.now()).is_zero() {
         let last = client.heart().last();
         return Err(LabError::Host(format!(

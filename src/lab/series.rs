@@ -1,7 +1,9 @@
 //! `quorate-lab test`: faults one after the other, each several times.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum as _;
 
 use super::cluster::Cluster;
 use super::error::{LabError, Result};
@@ -11,6 +13,7 @@ use super::faults::{self, Target};
 use super::observe::Observation;
 use super::report::{self, RunResult};
 use super::screen::{self, Pulse};
+use super::timing::Timing;
 use super::wait::interrupted;
 
 /// What to test.
@@ -44,6 +47,8 @@ pub fn run(cluster: &Cluster, series: &Series) -> Result<Vec<String>> {
         info.layout, info.suite, info.agent, series.faults, series.target, series.runs, series.seed
     );
     let mut results: Vec<RunResult> = Vec::new();
+    // Runs follow each other in a rhythm, and so do monitors: without chance each run would meet the monitor at the same moment.
+    let interval = monitor_interval(&info.timing);
     let mut chance = Chance(series.seed);
     let mut lines = Lines { started: Instant::now(), roles: String::new() };
     for fault in faults {
@@ -59,6 +64,7 @@ pub fn run(cluster: &Cluster, series: &Series) -> Result<Vec<String>> {
                 target_word,
                 run,
                 draw: chance.draw(),
+                phase: interval.mul_f64(chance.share()),
                 evidence: Some(evidence.clone()),
                 trace,
             };
@@ -135,10 +141,20 @@ impl Audience for Lines {
     }
 }
 
+fn monitor_interval(timing: &str) -> Duration {
+    let timing = Timing::from_str(timing, true).unwrap_or(Timing::Default);
+    Duration::from_secs(timing.values().monitor_promoted_s.into())
+}
+
 /// SplitMix64: enough chance to pick a node, and the same for the same seed everywhere.
 struct Chance(u64);
 
 impl Chance {
+    /// From 0 to 1.
+    fn share(&mut self) -> f64 {
+        f64::from(u32::try_from(self.draw() >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+    }
+
     fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
