@@ -14,3 +14,7 @@ runuser -u postgres -- "/usr/lib/postgresql/$version/bin/pg_basebackup" --pgdata
     --checkpoint fast --dbname "host=$PRIMARY user=replicator"
 touch "$data/standby.signal"
 chown postgres: "$data/standby.signal"
+# The first start of a copy replays what the copying missed, and syncs every file to the disk: that is done now, not when
+# the cluster waits for it.
+pg_ctlcluster "$version" main start
+pg_ctlcluster "$version" main stop --mode fast
