@@ -43,6 +43,6 @@ image: deps build release ## the node template of the lab: make image SUITE=trix
 install: release ## the agent where Pacemaker looks for it: make install DESTDIR=…
 	install -D -m 0755 $(AGENT_BIN) $(DESTDIR)$(AGENT_DIR)/postgres
 
-clean: ## remove what was built; the lab's image stays (quorate-lab down --all removes it)
+clean: ## remove what was built; the lab's image stays (quorate-lab image --remove removes it)
 	$(CARGO) clean
 	rm -rf $(REPORT)

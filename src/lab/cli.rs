@@ -32,6 +32,9 @@ enum Command {
         /// Debian's release [default: this host's]
         #[arg(long)]
         suite: Option<Suite>,
+        /// Remove all templates and prepared disks instead
+        #[arg(long, conflicts_with = "suite")]
+        remove: bool,
     },
     /// Bring a cluster up
     Up(UpArgs),
@@ -134,7 +137,8 @@ pub fn main() -> u8 {
 
 fn execute(command: Command) -> Result<u8> {
     match command {
-        Command::Image { suite } => {
+        Command::Image { remove: true, .. } => image::remove_all()?,
+        Command::Image { suite, remove: false } => {
             wait::catch_signals()?;
             let progress = Progress::start();
             let template = image::ensure(suite.unwrap_or_else(Suite::of_host), &progress)?;

@@ -1,5 +1,6 @@
 //! The template of the nodes' disks: a Debian root with everything that a node needs, built once for each suite.
 
+use super::cleanup;
 use super::error::{LabError, Result};
 use super::paths::STATE_DIR;
 use super::progress::Progress;
@@ -94,6 +95,16 @@ pub fn ensure(suite: Suite, progress: &Progress) -> Result<PathBuf> {
     }
     fs::rename(&building, &path).map_err(|source| LabError::File { path: path.clone(), source })?;
     Ok(path)
+}
+
+/// Removes all templates, and the prepared disks that stand on them.
+pub fn remove_all() -> Result<()> {
+    if let Some(name) = cleanup::all_names().first() {
+        return Err(LabError::Host(format!(
+            "cluster {name} stands on them; remove it first with: quorate-lab down --all"
+        )));
+    }
+    ["templates", "prepared"].iter().try_for_each(|dir| remove_tree(&Path::new(STATE_DIR).join(dir)))
 }
 
 fn fingerprint(suite: Suite) -> u32 {
