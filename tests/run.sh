@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.." || exit 1
 PARTS='
 fmt       |   60 | no  | cargo fmt --check
 clippy    |  600 | no  | cargo clippy --locked --all-targets --features lab -- -D warnings
-unit      |  900 | no  | cargo test --locked --features lab --lib --bins --test layers --test documents
+unit      |  900 | yes | cargo test --locked --features lab --lib --bins --test layers --test documents
 postgres  |  300 | yes | cargo test --locked --features lab --test boundary_postgres
 agent     |  900 | yes | cargo test --locked --features lab --test agent -- --test-threads=4
 metadata  |   60 | yes | tests/foreign.sh metadata

@@ -98,7 +98,6 @@ fn settle() {
 }
 
 #[test]
-#[ignore = "needs root and PostgreSQL's server programs"]
 fn a_restart_is_an_outage_without_loss_and_ends_the_old_session() {
     let bin = newest_bin();
     let server = Server::start(&bin, "127.0.0.2", 15432);
@@ -127,7 +126,6 @@ fn a_restart_is_an_outage_without_loss_and_ends_the_old_session() {
 }
 
 #[test]
-#[ignore = "needs root and PostgreSQL's server programs"]
 fn a_lost_row_and_two_primaries_are_seen() {
     let bin = newest_bin();
     let server = Server::start(&bin, "127.0.0.2", 15433);
