@@ -25,7 +25,11 @@ pub fn keep(cluster: &Cluster, place: &Path) -> Result<()> {
     // its disks the name. This cluster goes on with its own ones either way.
     let own = place.with_extension(std::process::id().to_string());
     fs::create_dir_all(&own).map_err(failed)?;
-    cluster.keep_disks(&own)?;
+    if let Err(e) = cluster.keep_disks(&own) {
+        // What was moved so far is of no use to anybody.
+        let _ = fs::remove_dir_all(&own);
+        return Err(e);
+    }
     // The mounted disks follow the directory to its new name.
     match fs::rename(&own, place) {
         Err(e) if e.kind() != std::io::ErrorKind::DirectoryNotEmpty => Err(failed(e)),

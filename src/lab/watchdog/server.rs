@@ -171,3 +171,63 @@ impl Server {
 fn lock(timer: &Mutex<Timer>) -> MutexGuard<'_, Timer> {
     timer.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::socket::{connect, send};
+    use std::sync::mpsc::{Receiver, channel};
+
+    struct Bench {
+        _dir: tempfile::TempDir,
+        _device: Device,
+        sbd: Option<OwnedFd>,
+        verdicts: Receiver<Verdict>,
+    }
+
+    fn bench() -> Bench {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("watchdog.sock");
+        let (sender, verdicts) = channel();
+        let device = Device::serve(&path, move |verdict| {
+            let _ = sender.send(verdict);
+        })
+        .unwrap();
+        let sbd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        connect(sbd.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+        Bench { _dir: dir, _device: device, sbd: Some(sbd), verdicts }
+    }
+
+    impl Bench {
+        fn say(&self, message: &[u8]) {
+            send(self.sbd.as_ref().unwrap().as_raw_fd(), message, MsgFlags::empty()).unwrap();
+        }
+
+        fn next(&self) -> Option<Verdict> {
+            self.verdicts.recv_timeout(Duration::from_secs(5)).ok()
+        }
+    }
+
+    #[test]
+    fn a_device_that_is_dropped_without_the_magic_close_fires() {
+        let mut bench = bench();
+        assert_eq!(bench.next(), Some(Verdict::Armed(Duration::from_secs(60))));
+        bench.say(b"T0000000001");
+        assert_eq!(bench.next(), Some(Verdict::Armed(Duration::from_secs(1))));
+        let started = Instant::now();
+        bench.sbd = None;
+        assert_eq!(bench.next(), Some(Verdict::Expired));
+        assert!(started.elapsed() > Duration::from_millis(900), "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn the_magic_close_disarms_and_a_reset_is_passed_on() {
+        let bench = bench();
+        assert_eq!(bench.next(), Some(Verdict::Armed(Duration::from_secs(60))));
+        bench.say(b"\0");
+        bench.say(b"V");
+        assert_eq!(bench.next(), Some(Verdict::Disarmed));
+        bench.say(b"RESET");
+        assert_eq!(bench.next(), Some(Verdict::ResetRequested));
+    }
+}
