@@ -8,7 +8,6 @@
 mod support;
 
 mod bad_input;
-mod cost;
 mod crash;
 mod frozen;
 mod life_cycle;
