@@ -1,0 +1,75 @@
+#!/bin/bash
+# Shows that the tests of safety can fail: takes one protection out at a time, in a scratch copy of the tree, and expects the
+# named test to fail. Not part of `make test`; a mutation takes 20 to 60 s.
+#
+#   tests/mutations.sh            all of them
+#   tests/mutations.sh NAME …     only these
+#
+# Prints a line for each: what was removed, and the first line of how the test failed.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+copy=$(mktemp -d /var/tmp/quorate-mutations.XXXXXX) || exit 1
+trap 'rm -rf "$copy"' EXIT
+trap 'exit 130' INT TERM
+# Dependencies are built once; the scratch copy has a target of its own, so that the tree's stays as it is.
+git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$copy"
+export CARGO_TARGET_DIR=${MUTATIONS_TARGET:-$PWD/target/mutations}
+failed=0
+
+# mutate NAME FILE FROM TO TEST… : in FILE, FROM (a fixed text, once) becomes TO; `cargo test TEST…` must fail.
+mutate() {
+    local name=$1 file=$2 from=$3 to=$4 log=$copy/log
+    shift 4
+    if [ ${#only[@]} -gt 0 ] && [[ " ${only[*]} " != *" $name "* ]]; then return; fi
+    if ! FROM=$from TO=$to perl -0pi -e '$n = s/\Q$ENV{FROM}\E/$ENV{TO}/; END { exit 1 unless $n }' "$copy/$file"; then
+        echo "not ok $name: $file no longer contains: $from"
+        failed=1
+        return
+    fi
+    if (cd "$copy" && timeout 600 cargo test --quiet "$@") >"$log" 2>&1; then
+        echo "not ok $name: the tests pass without it"
+        failed=1
+    elif grep -q '^error' "$log" && ! grep -q 'panicked at' "$log"; then
+        echo "not ok $name: it does not compile"
+        grep -m 3 -A 5 '^error' "$log"
+        failed=1
+    else
+        echo "ok $name: $(grep -m 1 -A 1 'panicked at' "$log" | tail -n 1 | cut -c 1-150)"
+    fi
+    cp "$file" "$copy/$file"
+}
+
+only=("$@")
+
+mutate election-position src/decide/election.rs \
+    '&& election_order(best.position, own).is_gt()' '&& false && election_order(best.position, own).is_gt()' \
+    --test agent a_stale_node_is_not_promoted
+mutate election-maxlag src/decide/election.rs '&& bytes > maxlag' '&& false && bytes > maxlag' --lib maxlag_counts
+mutate standing-after-restart src/decide/memory.rs \
+    'self.standing = Standing::Unproven;' 'self.standing = Standing::Current;' \
+    --test agent maxlag_keeps_a_laggard
+mutate probe-after-crash src/decide/monitor.rs \
+    '(Life::Absent, _) => Finish(O::NotRunning,' '(Life::Absent, _) => Finish(O::FailedPromoted,' \
+    --test agent a_probe_after_a_crash_is_not_running
+mutate frozen-is-failed src/decide/monitor.rs \
+    '(Life::Alive(Pulse::Stopped), _) => {
+            Finish(O::Failed,' '(Life::Alive(Pulse::Stopped), _) => {
+            Finish(O::Promoted,' \
+    --test agent a_stopped_postmaster_is_noticed
+mutate leftovers-are-not-nothing src/decide/monitor.rs \
+    '(Life::Leftovers, _) => match state {' '(Life::Leftovers, _) if matches!(time, Time::Left | Time::Spent) => Finish(O::NotRunning, "x"), (Life::Leftovers, _) => match state {' \
+    --test agent children_without_a_postmaster
+mutate stop-kills src/decide/stop.rs '_ if past(kill_at) =>' '_ if false && past(kill_at) =>' --lib decide::stop
+mutate stop-kills-the-stopped src/decide/stop.rs \
+    'Process::Alive(Pulse::Stopped) =>' 'Process::Alive(Pulse::Stopped) if past(101) =>' --lib decide::stop
+mutate start-is-a-standby src/boundary/node.rs \
+    'storage::create_signal(self.pgdata(), SignalFile::Standby, &user).map(drop).map_err(trouble)?;' 'let _ = &user;' \
+    --test agent a_fresh_instance_goes_through_its_life
+mutate divergence src/decide/follow.rs \
+    'pub fn diverged(own: WalPosition, histories: &[History], source: &str) -> Option<String> {' \
+    'pub fn diverged(own: WalPosition, histories: &[History], source: &str) -> Option<String> { if own.lsn == own.lsn { return None; }' \
+    --test agent diverged_data_is_refused
+mutate own-deadline src/ocf/environment.rs \
+    'self.timeout.saturating_sub(margin).max(self.timeout / 2)' 'self.timeout + margin' --test agent crash_recovery_that_hangs
+mutate control-file-checksum src/pg/control_data.rs 'if found != computed {' 'if false && found != computed {' --lib control_data
+exit $failed
