@@ -42,7 +42,7 @@ lap() {
 
 # The host's own mirror, for either suite.
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' | grep -v security | head -n 1)
-mirror=${mirror:-http://deb.debian.org/debian}
+[ -n "$mirror" ] || { echo "no Debian mirror in this host's apt sources: run apt-get update" >&2; exit 1; }
 lap "bare root ($suite)" mmdebstrap --quiet --variant=minbase --include=git,make,ca-certificates "$suite" "$root" "$mirror"
 
 toolchain=$(rustc --print sysroot)

@@ -11,9 +11,10 @@ if ! [ -e "$execd_root/.complete" ]; then
     rm -rf "$execd_root"
     mkdir -p "$execd_root"
     uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' | grep -v security | head -n 1)
+    [ -n "$uri" ] || { echo "no Debian mirror in this host's apt sources: run apt-get update" >&2; exit 1; }
     # `extract`: unpacked, not installed; no maintainer script runs, so users are made below.
     mmdebstrap --quiet --mode=root --variant=extract --include=pacemaker,postgresql-17,resource-agents,util-linux,coreutils,dash,bash,libc-bin,procps,sed,grep \
-        trixie "$execd_root" "${uri:-http://deb.debian.org/debian}" || exit 1
+        trixie "$execd_root" "$uri" || exit 1
     printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\nhacluster:x:990:990::/:/bin/false\npostgres:x:991:991::/var/lib/postgresql:/bin/sh\n' >"$execd_root/etc/passwd"
     printf 'root:x:0:\nnogroup:x:65534:\nhaclient:x:990:\npostgres:x:991:\n' >"$execd_root/etc/group"
     touch "$execd_root/.complete"
