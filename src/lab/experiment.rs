@@ -1,9 +1,10 @@
 //! One run: wait until all is well, break something, measure, heal, wait until all is well again.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::client::{Client, Endpoints};
+use super::client::{Client, Endpoints, Inside};
 use super::cluster::Cluster;
 use super::error::{LabError, Result};
 use super::evidence;
@@ -74,11 +75,21 @@ pub fn endpoints(cluster: &Cluster) -> Result<Endpoints> {
         primary: cluster.primary_ip().into(),
         standby: cluster.standby_ip().into(),
         nodes: nodes.map(|n| (n.name, n.address.into())).collect(),
+        inside: Some(inside(cluster)),
         port: layout::PG_PORT,
         user: layout::CLIENT_USER.to_owned(),
         password: Some(layout::CLIENT_PASSWORD.to_owned()),
         dbname: layout::CLIENT_DATABASE.to_owned(),
     })
+}
+
+/// A node's network namespace is that of its init, which is another one after each boot.
+fn inside(cluster: &Cluster) -> Inside {
+    let cluster = cluster.clone();
+    Inside(Arc::new(move |node| {
+        let leader = cluster.node(node).ok()?.leader?;
+        Some(PathBuf::from(format!("/proc/{leader}/ns/net")))
+    }))
 }
 
 /// Does one run. What goes wrong in it stands in the result's `failed`, beside what was measured until

@@ -1,10 +1,13 @@
 //! Connections of the client, each step bounded.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use nix::sched::{CloneFlags, setns};
+use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::error::Severity;
@@ -33,7 +36,38 @@ impl Drop for Open {
 
 /// Opens a session.
 pub(super) async fn open(endpoints: &Endpoints, address: IpAddr) -> Result<Open, String> {
-    let socket = timeout(TCP_TIMEOUT, TcpStream::connect((address, endpoints.port)))
+    login(endpoints, new_socket(address)?, address).await
+}
+
+/// Opens a session from inside another network namespace: that of a node.
+///
+/// Only the socket is made there, so that this thread doesn't keep the namespace (and with it the cable) of
+/// a node that has died. The socket goes with its session, which the end of the node's processes ends.
+pub(super) async fn open_inside(
+    endpoints: &Endpoints,
+    address: IpAddr,
+    namespace: &Path,
+) -> Result<Open, String> {
+    let enter = |file: &File| setns(file, CloneFlags::CLONE_NEWNET).map_err(|e| e.to_string());
+    let own = File::open("/proc/thread-self/ns/net").map_err(|e| e.to_string())?;
+    let there = File::open(namespace).map_err(|_| "the node is off".to_owned())?;
+    enter(&there)?;
+    drop(there);
+    let socket = new_socket(address);
+    enter(&own).expect("a thread may go back to where it came from");
+    login(endpoints, socket?, address).await
+}
+
+fn new_socket(address: IpAddr) -> Result<TcpSocket, String> {
+    match address {
+        IpAddr::V4(_) => TcpSocket::new_v4(),
+        IpAddr::V6(_) => TcpSocket::new_v6(),
+    }
+    .map_err(|e| e.to_string())
+}
+
+async fn login(endpoints: &Endpoints, socket: TcpSocket, address: IpAddr) -> Result<Open, String> {
+    let socket = timeout(TCP_TIMEOUT, socket.connect((address, endpoints.port).into()))
         .await
         .map_err(|_| "no TCP connection in time".to_owned())?
         .map_err(|e| e.kind().to_string())?;

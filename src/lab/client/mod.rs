@@ -5,7 +5,7 @@
 //! | heart | writes a row through the primary's float IP | 50 ms |
 //! | beat | reads the newest row back through the standby's float IP | 200 ms |
 //! | session | writes in one session opened before the fault, until it dies | 100 ms |
-//! | direct | tries a write on each node by its own address | 100 ms |
+//! | direct | tries a write on each node by its own address, from inside the node | 100 ms |
 //!
 //! Each part is a thread of its own with a current-thread runtime, in the lab's network namespace: a
 //! part that hangs never delays another.
@@ -85,6 +85,19 @@ impl Clock {
     }
 }
 
+/// Finds the network namespace of a node by the node's name.
+pub type FindNamespace = dyn Fn(&str) -> Option<PathBuf> + Send + Sync;
+
+/// How to get inside a node; finds `None` when the node is off.
+#[derive(Clone)]
+pub struct Inside(pub Arc<FindNamespace>);
+
+impl std::fmt::Debug for Inside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Inside")
+    }
+}
+
 /// Where the databases are and who the client is.
 #[derive(Debug, Clone)]
 pub struct Endpoints {
@@ -96,6 +109,9 @@ pub struct Endpoints {
     pub standby: IpAddr,
     /// Each database node by its own address.
     pub nodes: Vec<(String, IpAddr)>,
+    /// How the direct probes get inside a node: an isolated primary is reached only by clients on its own
+    /// side. `None` lets them come from outside.
+    pub inside: Option<Inside>,
     /// The port of all of them.
     pub port: u16,
     /// Role to log in as; it must be let in without a password, or with `password`.
@@ -190,7 +206,8 @@ impl Client {
         self.workers.push(Worker::start(&self.endpoints, "beat", beat.run(self.beat.clone()))?);
         for (name, address) in self.endpoints.nodes.clone() {
             let log = Log::default();
-            let probe = self.writer(address, self.direct_table(&name), &name, PROBE_PERIOD);
+            let mut probe = self.writer(address, self.direct_table(&name), &name, PROBE_PERIOD);
+            probe.inside = self.endpoints.inside.clone();
             self.workers.push(Worker::start(&self.endpoints, "direct", probe.run(log.clone()))?);
             self.direct.insert(name, log);
         }
@@ -205,6 +222,7 @@ impl Client {
             source: source.to_owned(),
             period,
             clock: self.clock,
+            inside: None,
             on_death: OnDeath::Reconnect,
         }
     }

@@ -86,6 +86,7 @@ fn endpoints(port: u16) -> Endpoints {
         primary: address("127.0.0.2"),
         standby: address("127.0.0.2"),
         nodes: vec![("srv1".to_owned(), address("127.0.0.2")), ("srv-2".to_owned(), address("127.0.0.3"))],
+        inside: None,
         port,
         user: "postgres".to_owned(),
         password: None,

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::connect::{self, Open};
 use super::history::{Attempt, Log, Outcome};
 use super::worker::Stop;
-use super::{Clock, Endpoints};
+use super::{Clock, Endpoints, Inside};
 
 /// For one statement. Long enough that a slow commit isn't taken for an outage, short enough that the
 /// end of an outage is seen within a second even on a dead connection.
@@ -34,6 +34,8 @@ pub(super) struct Writer {
     pub(super) source: String,
     pub(super) period: Duration,
     pub(super) clock: Clock,
+    /// Connects from inside the node that `source` names.
+    pub(super) inside: Option<Inside>,
     pub(super) on_death: OnDeath,
 }
 
@@ -67,10 +69,18 @@ impl Writer {
         }
     }
 
+    async fn connect(&self) -> Result<Open, String> {
+        let Some(inside) = &self.inside else {
+            return connect::open(&self.endpoints, self.address).await;
+        };
+        let namespace = (inside.0)(&self.source).ok_or("the node is off")?;
+        connect::open_inside(&self.endpoints, self.address, &namespace).await
+    }
+
     async fn attempt(&self, session: &mut Option<Open>, id: i64) -> Outcome {
         let open = match session {
             Some(open) => open,
-            None => match connect::open(&self.endpoints, self.address).await {
+            None => match self.connect().await {
                 Ok(open) => session.insert(open),
                 Err(reason) => return Outcome::Refused(reason),
             },
