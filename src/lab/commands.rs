@@ -10,6 +10,7 @@ use super::cluster::Cluster;
 use super::error::{LabError, Result};
 use super::faults::{self, Target};
 use super::observe::Observation;
+use super::paths::ClusterName;
 use super::progress::Progress;
 use super::screen::{self, Style};
 use super::series::{self, Series};
@@ -96,13 +97,7 @@ pub fn execute(command: Breaking) -> Result<u8> {
         }
         Breaking::Demo { up, plain } => {
             let options = up.options();
-            let complaints = demo::run(
-                || {
-                    let progress = Progress::start();
-                    up::up(&options, &progress)
-                },
-                Style::choose(plain),
-            )?;
+            let complaints = demo::run(&options, Style::choose(plain))?;
             return Ok(judge(&complaints));
         }
     }
@@ -147,7 +142,8 @@ fn test(args: &TestArgs) -> Result<u8> {
     };
     let complaints = series::run(&cluster, &series);
     if !was_up && !args.up.keep {
-        cluster.down()?;
+        // Not Cluster::down: the next one of the same name may follow at once.
+        up::down(&ClusterName::parse(&options.name)?)?;
     }
     Ok(judge(&complaints?))
 }

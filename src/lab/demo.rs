@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::cluster::Cluster;
-use super::error::{LabError, Result};
+use super::error::Result;
 use super::experiment::{self, Audience, Plan, endpoints};
 use super::faults::{self, Target};
 use super::health::wait_whole;
 use super::observe::Observation;
+use super::paths::ClusterName;
+use super::progress::Progress;
 use super::report::{self, RunResult};
 use super::screen::{Pulse, Style, cut, render, roles};
+use super::up::{self, Options};
 use super::wait::{OnInterrupt, pause};
 
 /// A cluster that was just brought up.
@@ -171,22 +174,22 @@ impl Audience for Stage {
 ///
 /// # Errors
 /// When the cluster can't be brought up, or the demo failed.
-pub fn run(up: impl FnOnce() -> Result<Cluster>, style: Style) -> Result<Vec<String>> {
-    let cluster = Downed(up()?);
-    let complaints = play(&cluster.0, style)?;
+pub fn run(options: &Options, style: Style) -> Result<Vec<String>> {
+    let name = ClusterName::parse(&options.name)?;
+    let cluster = up::up(options, &Progress::start())?;
+    let _downed = Downed(name);
+    let complaints = play(&cluster, style)?;
     println!("Removing the cluster …");
     Ok(complaints)
 }
 
 /// Takes the cluster down when the demo ends, fails or is interrupted.
-struct Downed(Cluster);
+struct Downed(ClusterName);
 
 impl Drop for Downed {
     fn drop(&mut self) {
-        match self.0.down() {
-            // Gone already is as good.
-            Ok(()) | Err(LabError::NoSuchCluster(_)) => {}
-            Err(e) => eprintln!("the cluster can't be removed: {e}; try: quorate-lab down --all"),
+        if let Err(e) = up::down(&self.0) {
+            eprintln!("the cluster can't be removed: {e}; try: quorate-lab down --all");
         }
     }
 }

@@ -190,7 +190,10 @@ pub fn bring_back(cluster: &Cluster, old_primary: &str, mut say: impl FnMut(&str
     for done in tell(heal(cluster), &mut say) {
         say(&done);
     }
-    forget_failures(cluster)?;
+    // It waits for an answer of every node, and one may be just being fenced: then the failures stay.
+    if let Err(e) = forget_failures(cluster) {
+        say(&e.to_string());
+    }
     wait_whole(cluster, WITH_HELP, OnInterrupt::Stop)?;
     Ok(Return { fate: format!("{fate}; rebuilt by a human"), help })
 }
