@@ -131,15 +131,44 @@ impl Groups {
         self.set_frozen("THAWED", "0")
     }
 
+    /// Stops all processes and waits until they stand still, at most so long.
+    pub fn freeze_now(&self, patience: Duration) -> Result<()> {
+        let until = Instant::now() + patience;
+        self.freeze()?;
+        let (path, still) = match self.host {
+            Host::Old => (self.freezer(), "FROZEN"),
+            Host::Unified | Host::Systemd => (self.unified().join("cgroup.events"), "frozen 1"),
+        };
+        while Instant::now() < until {
+            if fs::read_to_string(&path).is_ok_and(|state| state.contains(still)) {
+                break;
+            }
+            run::nap(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    fn freezer(&self) -> PathBuf {
+        self.under(&Path::new(ROOT).join("freezer")).join("freezer.state")
+    }
+
+    fn unified(&self) -> PathBuf {
+        self.dirs().pop().unwrap_or_default()
+    }
+
     fn set_frozen(&self, old: &str, unified: &str) -> Result<()> {
         let (path, word) = match self.host {
-            Host::Old => (self.under(&Path::new(ROOT).join("freezer")).join("freezer.state"), old),
-            Host::Unified | Host::Systemd => {
-                let dir = self.dirs().pop().unwrap_or_default();
-                (dir.join("cgroup.freeze"), unified)
-            }
+            Host::Old => (self.freezer(), old),
+            Host::Unified | Host::Systemd => (self.unified().join("cgroup.freeze"), unified),
         };
         fs::write(&path, word).map_err(|source| LabError::File { path, source })
+    }
+
+    /// SIGKILL to every process; frozen ones die when they are thawed. Gone already is as good.
+    pub fn signal_all(&self) {
+        for pid in self.processes() {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
     }
 
     /// The processes in the groups.
@@ -168,10 +197,7 @@ impl Groups {
                     last: String::new(),
                 });
             }
-            for pid in &alive {
-                // Gone already is as good.
-                let _ = kill(*pid, Signal::SIGKILL);
-            }
+            self.signal_all();
             // A frozen group of the old kind takes signals only when it is thawed.
             let _ = self.thaw();
             run::nap(POLL);

@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 /// Seen: 0.5 s until systemd says "running". Two cores that boot three nodes at once need longer.
 const BOOT_DEADLINE: Duration = Duration::from_secs(25);
+/// How long a power cut waits until all processes stand still; one that waits for a device stands already.
+const FREEZE_DEADLINE: Duration = Duration::from_millis(200);
 /// How long the machine's last process may take to end after the leader was killed.
 const END_DEADLINE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
@@ -250,10 +252,15 @@ impl Node {
 
     fn cut(&self, machine: &mut Option<Machine>, cause: PowerLoss) -> Result<()> {
         let Some(running) = machine.take() else { return Ok(()) };
-        // The cable first: from now on nobody outside hears anything of this node.
+        // A power cut ends everything at one moment. Killed one after the other, processes would go on for a while: without
+        // a cable PostgreSQL would commit what no standby ever gets. So all of them stop first, then the cable goes (the
+        // kernel must not tell the peers that their connections end), and they wake up only to die.
+        let stopped = self.groups.freeze_now(FREEZE_DEADLINE);
         let cable = net::unlink(self.plan.name);
+        if stopped.is_ok() {
+            self.groups.signal_all();
+        }
         let _ = kill(running.leader, Signal::SIGKILL);
-        // A group that was frozen doesn't die before it is thawed.
         let _ = self.groups.thaw();
         let ended = running.end.wait(END_DEADLINE);
         let killed = self.groups.kill();
