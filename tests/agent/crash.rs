@@ -188,3 +188,53 @@ fn start_without_any_primary_is_bounded() {
     run.assert_code(code::SUCCESS);
     assert!(standby.is_standby());
 }
+
+/// A primary with a standby that is synchronous or not, crashed and looked at by its monitor.
+fn score_after_a_crash(world: &World, synchronous: bool, on_crash: &str) -> Option<i64> {
+    let one = world.node(1);
+    one.must("start", code::SUCCESS);
+    one.must("promote", code::SUCCESS);
+    let two = one.standby(2);
+    two.must("start", code::SUCCESS);
+    wait_for("streaming standby", SOON, || one.streams_to("srv2").then_some(()));
+    if synchronous {
+        one.sql("alter system set synchronous_standby_names = 'srv2'");
+        one.sql("select pg_reload_conf()");
+        let query = "select sync_state from pg_stat_replication where application_name = 'srv2'";
+        wait_for("synchronous standby", SOON, || (one.sql(query) == "sync").then_some(()));
+    }
+    // The promoted score is written some seconds after the promotion.
+    wait_for("promoted score", Duration::from_secs(20), || {
+        one.call("monitor").recurring().param("on_crash", on_crash).must(code::PROMOTED);
+        world.score("srv1").is_some_and(|s| s > 1000).then_some(())
+    });
+    one.crash();
+    one.call("monitor").recurring().param("on_crash", on_crash).must(code::NOT_RUNNING);
+    world.score("srv1")
+}
+
+#[test]
+fn a_crashed_primary_gives_way_to_a_synchronous_standby_if_asked_to() {
+    let world = World::new("on-crash-failover");
+    assert!(
+        score_after_a_crash(&world, true, "failover").is_some_and(|s| s < 0),
+        "{:?}",
+        world.score("srv1")
+    );
+    assert!(world.score("srv2").is_some_and(|s| s > 0), "{:?}", world.score("srv2"));
+}
+
+#[test]
+fn a_crashed_primary_never_gives_way_to_an_asynchronous_standby() {
+    let world = World::new("on-crash-async");
+    assert!(
+        score_after_a_crash(&world, false, "failover") > world.score("srv2"),
+        "it may lack the last commits"
+    );
+}
+
+#[test]
+fn a_crashed_primary_is_restarted_in_place_by_default() {
+    let world = World::new("on-crash-restart");
+    assert!(score_after_a_crash(&world, true, "restart") > world.score("srv2"), "{:?}", world.score("srv2"));
+}

@@ -62,6 +62,7 @@ fn the_tables_of_the_actions() {
         ("stop", tables::stop()),
         ("promote", tables::promote()),
         ("notify", tables::notify()),
+        ("scores", tables::scores()),
     ] {
         page = with_block(&page, block, &content);
     }

@@ -327,3 +327,30 @@ fn task(task: Task) -> String {
         Task::StepDown => "steps down".into(),
     }
 }
+
+/// The scores, highest first.
+pub fn scores() -> String {
+    use quorate::decide::score::{DETACHED, FORMER_PRIMARY, INITIAL, PRIMARY, STANDBY, WITHDRAWN};
+    let mut table = String::from("| score | who |\n|---|---|\n");
+    for (score, who) in [
+        (PRIMARY, "the promoted instance"),
+        (FORMER_PRIMARY, "a former primary, as long as nobody is promoted"),
+        (
+            STANDBY,
+            "a standby that streams from the primary, or did when the primary vanished; the primary raises the better ones of several, up to 1000",
+        ),
+        (
+            INITIAL,
+            "the first start, when nobody was promoted yet and every instance is here to vote; a former primary has 50 more",
+        ),
+        (DETACHED, "a standby that lost its stream: the last choice"),
+        (
+            WITHDRAWN,
+            "running, but not to be promoted: diverged, long without a stream, behind by more than `maxlag`, unproven",
+        ),
+    ] {
+        let _ = writeln!(table, "| {score} | {who} |");
+    }
+    table.push_str("| none | not running |\n");
+    table
+}
