@@ -164,10 +164,16 @@ impl Groups {
         fs::write(&path, word).map_err(|source| LabError::File { path, source })
     }
 
-    /// SIGKILL to every process; frozen ones die when they are thawed. Gone already is as good.
-    pub fn signal_all(&self) {
+    /// SIGKILL to every process inside the node; frozen ones die when they are thawed. systemd-nspawn itself, outside, stays: it
+    /// removes the node's network and mounts when it ends.
+    pub fn kill_inside(&self) {
+        let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        let ours = namespace("self");
         for pid in self.processes() {
-            let _ = kill(pid, Signal::SIGKILL);
+            if namespace(&pid.to_string()) != ours {
+                // Gone already is as good.
+                let _ = kill(pid, Signal::SIGKILL);
+            }
         }
     }
 
@@ -197,7 +203,10 @@ impl Groups {
                     last: String::new(),
                 });
             }
-            self.signal_all();
+            for pid in &alive {
+                // Gone already is as good.
+                let _ = kill(*pid, Signal::SIGKILL);
+            }
             // A frozen group of the old kind takes signals only when it is thawed.
             let _ = self.thaw();
             run::nap(POLL);

@@ -258,7 +258,7 @@ impl Node {
         let stopped = self.groups.freeze_now(FREEZE_DEADLINE);
         let cable = net::unlink(self.plan.name);
         if stopped.is_ok() {
-            self.groups.signal_all();
+            self.groups.kill_inside();
         }
         let _ = kill(running.leader, Signal::SIGKILL);
         let _ = self.groups.thaw();
