@@ -37,7 +37,7 @@ demo: deps build release ## a real cluster on this machine; its primary is kille
 test: deps ## everything: lint, unit tests, real PostgreSQL, foreign suites, the lab (root)
 	@tests/run.sh
 
-image: deps build release ## the node template of the lab: make image SUITE=trixie for Debian 13
+image: deps build ## the node template of the lab: make image SUITE=trixie for Debian 13
 	$(LAB) image --suite $(SUITE)
 
 install: release ## the agent where Pacemaker looks for it: make install DESTDIR=…
