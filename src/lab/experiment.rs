@@ -202,7 +202,7 @@ fn keep(cluster: &Cluster, plan: &Plan, audience: &mut dyn Audience) {
     }
 }
 
-/// Waits until the writes are good, and have been for a while.
+/// Waits until the writes are good, and have been for a while, and fencing is over.
 fn wait_restored(
     cluster: &Cluster,
     client: &Client,
@@ -211,8 +211,14 @@ fn wait_restored(
 ) -> Result<()> {
     let end = Instant::now() + RESTORED;
     loop {
+        let seen = Observation::take(cluster)?;
+        audience.look(&seen, &Pulse::of(client));
         let now = client.now();
-        if now.saturating_sub(from) >= AT_LEAST && good_for(&client.heart().snapshot(), now) >= GOOD {
+        let good = now.saturating_sub(from) >= AT_LEAST && good_for(&client.heart().snapshot(), now) >= GOOD;
+        // A node that comes back while the others still wait for its fencing is told that it was fenced, and
+        // its Pacemaker ends for good: no fault of the agent's, and nothing that an operator would do.
+        let fencing = seen.status.as_ref().is_ok_and(|s| s.nodes.iter().any(|n| n.unclean));
+        if good && !fencing {
             return Ok(());
         }
         if interrupted() {
@@ -220,13 +226,10 @@ fn wait_restored(
         }
         if Instant::now() >= end {
             return Err(LabError::Timeout {
-                what: "writes good again".to_owned(),
+                what: "writes good again and nobody waiting to be fenced".to_owned(),
                 seconds: RESTORED.as_secs(),
                 last: format!("; at last: {:?}", client.heart().last()),
             });
-        }
-        if let Ok(seen) = Observation::take(cluster) {
-            audience.look(&seen, &Pulse::of(client));
         }
         // Looking costs processor time that the cluster needs for what is being measured.
         pause(Duration::from_secs(1), OnInterrupt::Stop)?;

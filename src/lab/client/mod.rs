@@ -5,7 +5,7 @@
 //! | heart | writes a row through the primary's float IP | 50 ms |
 //! | beat | reads the newest row back through the standby's float IP | 200 ms |
 //! | session | writes in one session opened before the fault, until it dies | 100 ms |
-//! | direct | tries a write on each node by its own address, from inside the node | 100 ms |
+//! | direct | tries a write on each node by its own address, from inside when it is cut off | 100 ms |
 //!
 //! Each part is a thread of its own with a current-thread runtime, in the lab's network namespace: a
 //! part that hangs never delays another.
@@ -109,8 +109,8 @@ pub struct Endpoints {
     pub standby: IpAddr,
     /// Each database node by its own address.
     pub nodes: Vec<(String, IpAddr)>,
-    /// How the direct probes get inside a node: an isolated primary is reached only by clients on its own
-    /// side. `None` lets them come from outside.
+    /// How the direct probes get inside a node that is cut off: an isolated primary is reached only by
+    /// clients on its own side. `None` leaves them outside.
     pub inside: Option<Inside>,
     /// The port of all of them.
     pub port: u16,

@@ -34,7 +34,7 @@ pub(super) struct Writer {
     pub(super) source: String,
     pub(super) period: Duration,
     pub(super) clock: Clock,
-    /// Connects from inside the node that `source` names.
+    /// How to get inside the node that `source` names when it isn't reached from outside.
     pub(super) inside: Option<Inside>,
     pub(super) on_death: OnDeath,
 }
@@ -69,10 +69,11 @@ impl Writer {
         }
     }
 
+    /// From outside while that works. From inside only when it doesn't: a power cut begins with the cable, and
+    /// a writer inside would add rows in between that no real power cut leaves time for.
     async fn connect(&self) -> Result<Open, String> {
-        let Some(inside) = &self.inside else {
-            return connect::open(&self.endpoints, self.address).await;
-        };
+        let outside = connect::open(&self.endpoints, self.address).await;
+        let (Err(_), Some(inside)) = (&outside, &self.inside) else { return outside };
         let namespace = (inside.0)(&self.source).ok_or("the node is off")?;
         connect::open_inside(&self.endpoints, self.address, &namespace).await
     }
