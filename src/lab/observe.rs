@@ -15,7 +15,9 @@ const SQL_TIMEOUT: Duration = Duration::from_secs(3);
 const SQL: &str = "SELECT pg_is_in_recovery(), \
     CASE WHEN pg_is_in_recovery() THEN greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) \
          ELSE pg_current_wal_lsn() END, \
-    coalesce((SELECT received_tli FROM pg_stat_wal_receiver), (SELECT timeline_id FROM pg_control_checkpoint())), \
+    CASE WHEN pg_is_in_recovery() \
+         THEN coalesce((SELECT received_tli FROM pg_stat_wal_receiver), (SELECT timeline_id FROM pg_control_checkpoint())) \
+         ELSE ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int END, \
     (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'), \
     (SELECT sender_host FROM pg_stat_wal_receiver WHERE status = 'streaming')";
 
@@ -30,7 +32,7 @@ pub enum Database {
         in_recovery: bool,
         /// Written (primary), received or replayed (standby), as PostgreSQL prints it.
         lsn: String,
-        /// Timeline that it receives; where it receives nothing, that of its newest checkpoint.
+        /// Timeline that it writes or receives; where it does neither, that of its newest checkpoint.
         timeline: String,
         /// How many standbys stream from it.
         standbys: u32,
