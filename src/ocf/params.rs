@@ -187,8 +187,9 @@ pub const PARAMS: &[Param] = &[
             "What follows a crash of the primary's PostgreSQL",
             "restart: PostgreSQL is started and promoted again on its node; nothing that was committed is lost, and \
              the outage is as long as its crash recovery. failover: where a synchronous standby holds every \
-             acknowledged commit, that one is promoted without waiting for crash recovery (the crashed instance may \
-             then need a rewind before it comes back); elsewhere as restart.",
+             acknowledged commit, that one is promoted instead; Pacemaker starts the crashed instance, as a standby, \
+             before it promotes, so this moves the primary away from a node that crashed, it does not shorten the \
+             outage. Elsewhere as restart.",
         )
     },
     optional(
