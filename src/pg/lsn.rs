@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Lsn(pub u64);
 
-/// The text is not `X/XXXXXXXX`.
+/// The text is not two hexadecimal numbers with a slash between.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "\"{0}\" is not a WAL position: expected two hexadecimal numbers of up to 8 digits with a slash between, like 0/3000148"

@@ -65,12 +65,7 @@ fn a_crashed_primary_comes_back_in_place() {
 #[test]
 fn a_crashed_primary_that_did_not_diverge_streams_again() {
     let world = World::new("crash-rejoin");
-    let one = world.node(1);
-    one.must("start", code::SUCCESS);
-    one.must("promote", code::SUCCESS);
-    let two = one.standby(2);
-    two.must("start", code::SUCCESS);
-    wait_for("streaming standby", SOON, || one.streams_to("srv2").then_some(()));
+    let [one, two] = world.pair();
     one.write();
     one.wait_caught_up(&two);
     one.crash();
@@ -90,13 +85,7 @@ fn a_crashed_primary_that_did_not_diverge_streams_again() {
 #[test]
 fn diverged_data_is_refused() {
     let world = World::new("diverged");
-    let one = world.node(1);
-    one.must("start", code::SUCCESS);
-    one.must("promote", code::SUCCESS);
-    let two = one.standby(2);
-    two.must("start", code::SUCCESS);
-    wait_for("streaming standby", SOON, || one.streams_to("srv2").then_some(()));
-    one.wait_caught_up(&two);
+    let [one, two] = world.pair();
     two.crash();
     one.write();
     one.write();
@@ -191,12 +180,7 @@ fn start_without_any_primary_is_bounded() {
 
 /// A primary with a standby that is synchronous or not, crashed and looked at by its monitor.
 fn score_after_a_crash(world: &World, synchronous: bool, on_crash: &str) -> Option<i64> {
-    let one = world.node(1);
-    one.must("start", code::SUCCESS);
-    one.must("promote", code::SUCCESS);
-    let two = one.standby(2);
-    two.must("start", code::SUCCESS);
-    wait_for("streaming standby", SOON, || one.streams_to("srv2").then_some(()));
+    let [one, _two] = world.pair();
     if synchronous {
         one.sql("alter system set synchronous_standby_names = 'srv2'");
         one.sql("select pg_reload_conf()");

@@ -10,13 +10,7 @@ fn monitor(node: &Node<'_>) -> Run {
 
 /// One primary and one standby, both started by the agent and monitored once.
 fn pair(world: &World) -> [Node<'_>; 2] {
-    let one = world.node(1);
-    one.must("start", code::SUCCESS);
-    one.must("promote", code::SUCCESS);
-    let two = one.standby(2);
-    two.must("start", code::SUCCESS);
-    wait_for("streaming standby", SOON, || one.streams_to("srv2").then_some(()));
-    one.wait_caught_up(&two);
+    let [one, two] = world.pair();
     monitor(&one).assert_code(code::PROMOTED);
     monitor(&two).assert_code(code::SUCCESS);
     [one, two]

@@ -132,13 +132,7 @@ fn promote_ends_in_a_server_that_takes_writes() {
 #[test]
 fn maxlag_keeps_a_laggard_from_being_promoted() {
     let world = World::new("maxlag");
-    let one = world.node(1);
-    one.must("start", code::SUCCESS);
-    one.must("promote", code::SUCCESS);
-    let two = one.standby(2);
-    two.must("start", code::SUCCESS);
-    wait_for("streaming standby", SOON, || one.streams_to("srv2").then_some(()));
-    one.wait_caught_up(&two);
+    let [one, two] = world.pair();
     one.call("monitor").recurring().must(code::PROMOTED);
     two.crash();
     for _ in 0..20 {

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use super::node::Node;
+use super::{SOON, code, wait_for};
 
 /// The owner of the instances, as Debian's packages make it.
 pub const OWNER: &str = "postgres";
@@ -196,6 +197,18 @@ impl World {
         let node = self.node(n);
         node.start_by_hand();
         node
+    }
+
+    /// Nodes 1 and 2, both started by the agent: a primary and a standby that has everything.
+    pub fn pair(&self) -> [Node<'_>; 2] {
+        let one = self.node(1);
+        one.must("start", code::SUCCESS);
+        one.must("promote", code::SUCCESS);
+        let two = one.standby(2);
+        two.must("start", code::SUCCESS);
+        wait_for("streaming standby", SOON, || one.streams_to("srv2").then_some(()));
+        one.wait_caught_up(&two);
+        [one, two]
     }
 
     /// Processes that work below this world, stopped ones too.
