@@ -71,7 +71,8 @@ packaged() {
         mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$cache/$suite/root"
         # The host's own mirror, with another suite.
         uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' | grep -v security | head -n 1)
-        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${uri:-http://deb.debian.org/debian} $suite main" >"$apt/sources.list"
+        [ -n "$uri" ] || { echo "no Debian mirror in this host's apt sources: run apt-get update" >&2; return 1; }
+        echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri $suite main" >"$apt/sources.list"
         local options=(-q -o "Dir::Etc::SourceList=$apt/sources.list" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$apt/lists"
             -o "Dir::Cache=$apt" -o APT::Sandbox::User=root)
         [ -n "$(find "$apt/lists" -maxdepth 1 -name '*Packages*' -print -quit)" ] || apt-get "${options[@]}" update >&2 || return 1

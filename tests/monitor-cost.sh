@@ -24,12 +24,12 @@ export OCF_RESKEY_CRM_meta_timeout=10000 OCF_RESKEY_CRM_meta_interval=15000 OCF_
 export OCF_RESKEY_CRM_meta_clone_max=2 OCF_RESKEY_CRM_meta_on_node=$(hostname) OCF_RESKEY_CRM_meta_role=$ROLE
 export OCF_RESKEY_CRM_meta_master_max=1 OCF_RESKEY_CRM_meta_promoted_max=1 OCF_RESKEY_CRM_meta_name=monitor
 ours() {
-    OCF_RESOURCE_INSTANCE=costours OCF_RESKEY_pgdata=/var/lib/postgresql/$version/main \
+    OCF_RESOURCE_INSTANCE=pgsqld OCF_RESKEY_pgdata=/var/lib/postgresql/$version/main \
         OCF_RESKEY_config_file=/etc/postgresql/$version/main/postgresql.conf \
         /usr/lib/ocf/resource.d/quorate/postgres monitor >/dev/null 2>&1
 }
 paf() {
-    OCF_RESOURCE_INSTANCE=costpaf OCF_RESKEY_pgdata=/etc/postgresql/$version/main OCF_RESKEY_pghost=/var/run/postgresql \
+    OCF_RESOURCE_INSTANCE=pgsqld OCF_RESKEY_pgdata=/etc/postgresql/$version/main OCF_RESKEY_pghost=/var/run/postgresql \
         OCF_RESKEY_datadir=/var/lib/postgresql/$version/main \
         /usr/lib/ocf/resource.d/heartbeat/pgsqlms monitor >/dev/null 2>&1
 }
@@ -84,10 +84,4 @@ for pair in "$primary Promoted" "$standby Unpromoted"; do
     set -- $pair
     echo "$2 ($1):"
     echo "$measure" | inside "$1" "$2" | report
-done
-for node in "$primary" "$standby"; do
-    for name in costours costpaf; do
-        "$lab" shell --name "$cluster" "$node" -- crm_attribute --promotion="$name" --node="$node" --lifetime=reboot --delete >/dev/null 2>&1 || true
-    done
-    "$lab" shell --name "$cluster" "$node" -- rm -f /run/resource-agents/quorate-costours.json
 done
