@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::{Agent, ROUND, Report, STEADY, millis};
 use crate::boundary::host::{InstallTrouble, Level};
+use crate::decide::election::Manager;
 use crate::decide::facts::Facts;
 use crate::decide::follow;
-use crate::decide::memory::{Former, Millis};
-use crate::decide::score::{self, ScoreStep, Upstream, streams};
+use crate::decide::memory::{Challenger, Former, Millis};
+use crate::decide::score::{self, ClusterFacts, ScoreStep, Upstream, streams};
 use crate::decide::start::{After, Before, Stream, after, before, former, resting_position};
 use crate::decide::stop::Purpose;
 use crate::ocf::OcfCode;
@@ -81,11 +82,17 @@ impl Agent<'_> {
                 Before::Refuse(code, reason) => return Err((code, reason)),
             }
         }
-        let primary = match upstreams {
-            Upstreams::Ask => self.ask_cluster().and_then(|c| c.primary),
-            Upstreams::NobodyYet => None,
+        let (primary, challenger) = match upstreams {
+            Upstreams::NobodyYet => (None, Challenger::Nobody),
+            Upstreams::Ask => match (self.ask_cluster(), self.manager()) {
+                (Some(ClusterFacts { primary: None, .. }), _) | (None, Manager::Nobody) => {
+                    (None, Challenger::Nobody)
+                }
+                (Some(ClusterFacts { primary, .. }), _) => (primary, Challenger::Another),
+                (None, Manager::Pacemaker) => (None, Challenger::Unknown),
+            },
         };
-        self.memory.restarted(primary.is_some());
+        self.memory.restarted(challenger);
         if let Some(why) = self.diverged_at_rest(primary.as_ref()) {
             self.apply(ScoreStep::Set(score::WITHDRAWN, why.clone()));
             return Err((OcfCode::ErrGeneric, why));

@@ -73,6 +73,15 @@ pub enum Former {
     Primary,
 }
 
+/// Whether somebody else is the primary by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Challenger {
+    Nobody,
+    Another,
+    /// The cluster could not be asked.
+    Unknown,
+}
+
 impl Memory {
     /// What of this is still true in the run of Pacemaker that called us. `None`: not called by Pacemaker.
     pub fn in_run(self, run: Option<PacemakerRun>) -> Memory {
@@ -86,9 +95,12 @@ impl Memory {
 
     /// The server is started anew. A standby that was down does not know what it missed; a primary does, unless somebody
     /// else was promoted meanwhile.
-    pub fn restarted(&mut self, somebody_else_is_primary: bool) {
-        if self.former == Former::Standby || somebody_else_is_primary {
-            self.standing = Standing::Unproven;
+    pub fn restarted(&mut self, challenger: Challenger) {
+        match (self.former, challenger) {
+            (Former::Primary, Challenger::Nobody) => {}
+            (Former::Standby, _) | (_, Challenger::Another | Challenger::Unknown) => {
+                self.standing = Standing::Unproven;
+            }
         }
     }
 
@@ -106,14 +118,15 @@ mod tests {
     #[test]
     fn a_restart_leaves_only_an_unchallenged_primary_current() {
         for (former, challenged, standing) in [
-            (Former::Standby, false, Standing::Unproven),
-            (Former::Standby, true, Standing::Unproven),
-            (Former::Primary, true, Standing::Unproven),
-            (Former::Primary, false, Standing::Current),
+            (Former::Standby, Challenger::Nobody, Standing::Unproven),
+            (Former::Standby, Challenger::Another, Standing::Unproven),
+            (Former::Primary, Challenger::Another, Standing::Unproven),
+            (Former::Primary, Challenger::Unknown, Standing::Unproven),
+            (Former::Primary, Challenger::Nobody, Standing::Current),
         ] {
             let mut memory = Memory { standing: Standing::Current, former, ..Memory::default() };
             memory.restarted(challenged);
-            assert_eq!(memory.standing, standing, "{former:?} {challenged}");
+            assert_eq!(memory.standing, standing, "{former:?} {challenged:?}");
         }
     }
 
