@@ -174,6 +174,11 @@ impl Node {
         }
     }
 
+    /// Whether the postmaster that this call launched still runs; reaps it if not.
+    fn launched_runs(&mut self) -> bool {
+        matches!(self.launched.as_mut().map(Detached::exited), Some(Ok(None)))
+    }
+
     fn patience(&self) -> Patience {
         Patience::of(self.deadline.remaining())
     }
@@ -210,6 +215,10 @@ impl Host for Node {
 
     fn look(&mut self, patience: Duration) -> Facts {
         let mut process = self.process();
+        // Of a server that we launched ourselves the child knows better than one pass over /proc.
+        if process == Process::Absent && self.launched_runs() {
+            process = Process::Alive(Pulse::Beating);
+        }
         let answer = match &process {
             Process::Alive(pulse) => {
                 let patience =
@@ -220,7 +229,10 @@ impl Host for Node {
                 };
                 // What did not answer is looked at again: it may have died or been stopped meanwhile.
                 if answer.role().is_none() {
-                    process = self.process();
+                    process = match self.process() {
+                        Process::Absent if self.launched_runs() => Process::Alive(Pulse::Beating),
+                        process => process,
+                    };
                 }
                 Some(answer)
             }
@@ -231,8 +243,9 @@ impl Host for Node {
             Err(error) => Control::Unknown(error.to_string()),
         };
         let signal = match storage::has_signal(self.pgdata(), SignalFile::Standby) {
-            Ok(true) => Signal::Present,
-            Ok(false) | Err(_) => Signal::Missing,
+            Ok(false) => Signal::Missing,
+            // Without it the instance would count as a former primary, which knows that it has everything.
+            Ok(true) | Err(_) => Signal::Present,
         };
         Facts { process, answer, control, signal }
     }
@@ -242,11 +255,9 @@ impl Host for Node {
             Err(error) => StopFacts {
                 process: Process::Unknown(format!("can't read /proc: {error}")),
                 stopped_children: 0,
-                children: 0,
             },
             Ok((postmaster, children)) => StopFacts {
                 stopped_children: children.iter().filter(|p| p.state == ProcessState::Stopped).count(),
-                children: children.len(),
                 process: match postmaster {
                     Some(postmaster) => Process::Alive(pulse(postmaster.state)),
                     None if children.is_empty() => Process::Absent,
@@ -347,14 +358,18 @@ impl Host for Node {
     }
 
     fn log_tail(&mut self) -> String {
-        // Reaps the postmaster if it ended: a zombie would look like a process.
-        if let Some(child) = &mut self.launched {
-            let _ = child.exited();
-        }
         let path = self.log_file();
         let text = files::read_tail(&path, self.log_from, LOG_TAIL).unwrap_or_default();
         let last = server_log::why(&text);
-        if last.is_empty() { format!("nothing in {}", path.display()) } else { last }
+        let ended = match self.launched.as_mut().map(Detached::exited) {
+            Some(Ok(Some(status))) => format!("{status}: "),
+            _ => String::new(),
+        };
+        if last.is_empty() {
+            format!("{ended}nothing in {}", path.display())
+        } else {
+            format!("{ended}{last}")
+        }
     }
 
     fn repoint(&mut self, primary_conninfo: &str) -> Effect<()> {
