@@ -51,26 +51,27 @@ impl Agent<'_> {
     /// notification said about the cluster, in place of asking it.
     pub(super) fn tend_standby(&mut self, facts: &Facts, told: Option<ClusterFacts>) -> Health {
         let Some(Answer::Standby(view)) = facts.answer.clone() else { return Health::Fit };
-        let view = &view;
         let position = self.position(facts);
-        let (mut step, mut cluster) = (self.standby_step(view, position, ClusterWord::NotAsked), told);
-        let settled = step != ScoreStep::AskCluster;
-        if !settled {
-            cluster = cluster.or_else(|| self.ask_cluster());
-            let word = cluster.clone().map_or(ClusterWord::Silent, ClusterWord::Says);
-            let primary = cluster.and_then(|c| c.primary);
-            let steady = self.steady(view);
-            let view = &steady;
-            if let (Some(position), Some(primary)) = (position, &primary)
-                && let Some(why) = follow::diverged(position, &self.histories(), &primary.node)
-            {
+        let step = self.standby_step(&view, position, ClusterWord::NotAsked);
+        if step != ScoreStep::AskCluster {
+            self.apply(step);
+            return Health::Fit;
+        }
+        let cluster = told.or_else(|| self.ask_cluster());
+        let word = cluster.clone().map_or(ClusterWord::Silent, ClusterWord::Says);
+        let primary = cluster.and_then(|c| c.primary);
+        let view = self.steady(&view);
+        if let (Some(position), Some(primary)) = (position, &primary) {
+            // Without the histories nobody knows whether it diverged: nothing is decided in its favour.
+            let Some(histories) = self.histories() else { return Health::Fit };
+            if let Some(why) = follow::diverged(position, &histories, &primary.node) {
                 self.apply(ScoreStep::Set(score::WITHDRAWN, why.clone()));
                 return Health::Diverged(why);
             }
-            step = self.standby_step(view, position, word);
-            if let Some(primary) = &primary {
-                self.follow_if_astray(view, primary);
-            }
+        }
+        let step = self.standby_step(&view, position, word);
+        if let Some(primary) = &primary {
+            self.follow_if_astray(&view, primary);
         }
         self.apply(step);
         Health::Fit
@@ -105,11 +106,15 @@ impl Agent<'_> {
         score::standby(&mut self.memory, &facts)
     }
 
-    pub(super) fn histories(&mut self) -> Vec<History> {
-        self.host.histories().unwrap_or_else(|trouble| {
-            self.host.log(Level::Warning, &format!("pg_wal could not be read: {trouble}"));
-            Vec::new()
-        })
+    /// The histories in pg_wal; `None`, with a complaint, where they can't be read.
+    pub(super) fn histories(&mut self) -> Option<Vec<History>> {
+        match self.host.histories() {
+            Ok(histories) => Some(histories),
+            Err(trouble) => {
+                self.complain(Some(format!("the timeline histories could not be read: {trouble}")));
+                None
+            }
+        }
     }
 
     /// A notification may have been lost: whoever does not stream from the primary and is configured for another

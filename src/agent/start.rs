@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use super::{Agent, ROUND, Report, STEADY, millis};
 use crate::boundary::host::{InstallTrouble, Level};
-use crate::decide::election::Manager;
 use crate::decide::facts::Facts;
 use crate::decide::follow;
 use crate::decide::memory::{Challenger, Former, Millis};
-use crate::decide::score::{self, ClusterFacts, ScoreStep, Upstream, streams};
+use crate::decide::score::{self, ScoreStep, Upstream, streams};
 use crate::decide::start::{After, Before, Stream, after, before, former, resting_position};
 use crate::decide::stop::Purpose;
 use crate::ocf::OcfCode;
@@ -84,13 +83,11 @@ impl Agent<'_> {
         }
         let (primary, challenger) = match upstreams {
             Upstreams::NobodyYet => (None, Challenger::Nobody),
-            Upstreams::Ask => match (self.ask_cluster(), self.manager()) {
-                (Some(ClusterFacts { primary: None, .. }), _) | (None, Manager::Nobody) => {
-                    (None, Challenger::Nobody)
-                }
-                (Some(ClusterFacts { primary, .. }), _) => (primary, Challenger::Another),
-                (None, Manager::Pacemaker) => (None, Challenger::Unknown),
-            },
+            Upstreams::Ask => {
+                let cluster = self.ask_cluster();
+                let challenger = Challenger::of(cluster.as_ref(), self.manager());
+                (cluster.and_then(|c| c.primary), challenger)
+            }
         };
         self.memory.restarted(challenger);
         if let Some(why) = self.diverged_at_rest(primary.as_ref()) {
@@ -110,7 +107,8 @@ impl Agent<'_> {
         let facts = self.glance(self.left());
         let past = resting_position(&facts)?;
         let source = primary.map_or("the primary", |p| p.node.as_str()).to_owned();
-        follow::diverged(past, &self.histories(), &source)
+        // Where pg_wal can't be read PostgreSQL does not start either.
+        follow::diverged(past, &self.histories()?, &source)
     }
 
     fn note_former_by(&mut self, facts: &Facts) {
@@ -179,8 +177,9 @@ impl Agent<'_> {
             *since = None;
             0
         };
+        let Some(histories) = self.histories() else { return Stream::NotYet };
         if let Some(position) = self.position(facts)
-            && let Some(why) = follow::diverged(position, &self.histories(), &primary.node)
+            && let Some(why) = follow::diverged(position, &histories, &primary.node)
         {
             return Stream::Diverged(why);
         }

@@ -6,9 +6,8 @@ use super::{Agent, ROUND, Report, millis};
 use crate::boundary::host::Level;
 use crate::decide::facts::Facts;
 use crate::decide::memory::Former;
-use crate::decide::stop::{Purpose, Stage, Step, decide};
+use crate::decide::stop::{Purpose, Stage, Step, asks_for_quorum, decide, lonely_purpose};
 use crate::ocf::OcfCode;
-use crate::pg::view::Answer;
 
 /// How long one look at the processes may lag behind them: they are awaited by pidfd, not by polling.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -31,17 +30,12 @@ impl Agent<'_> {
         }
     }
 
-    /// A primary that lost quorum, and whose standbys have left it, must not write on: a shutdown checkpoint that no standby
-    /// received would make its data diverge from the primary that the other side promotes.
+    /// Asks the cluster for quorum where the way down depends on it.
     pub(super) fn purpose(&mut self, facts: &Facts, usual: Purpose) -> Purpose {
-        let Some(Answer::Primary(view)) = &facts.answer else { return usual };
-        if self.run.node.is_none() || view.standbys.iter().any(|s| s.state == "streaming") {
+        if self.run.node.is_none() || !asks_for_quorum(facts.answer.as_ref()) {
             return usual;
         }
-        match self.host.cluster() {
-            Ok(status) if status.quorate == Some(false) => Purpose::Abandon,
-            Ok(_) | Err(_) => usual,
-        }
+        lonely_purpose(usual, self.host.cluster().ok().and_then(|status| status.quorate))
     }
 
     /// Brings everything down within `budget`.

@@ -80,7 +80,9 @@ fn every_action_ends_in_time_in_every_condition_with_every_failure() {
         Condition::Orphans,
     ];
     for condition in conditions {
-        for failing in [Failing::Nothing, Failing::Cluster, Failing::Launch, Failing::Writes] {
+        for failing in
+            [Failing::Nothing, Failing::Cluster, Failing::Launch, Failing::Writes, Failing::Histories]
+        {
             for action in [
                 Action::Start,
                 Action::Stop,
@@ -181,6 +183,17 @@ fn a_diverged_standby_is_neither_healthy_nor_a_candidate() {
     assert_eq!(report.code, OcfCode::ErrGeneric);
     assert!(report.reason.contains("0/5000060") && report.reason.contains("0/5000148"), "{}", report.reason);
     assert_eq!(host.did("score"), ["score srv1 -1000"]);
+}
+
+#[test]
+fn a_standby_whose_histories_are_unreadable_proves_nothing() {
+    let mut host = streaming();
+    host.failing = Failing::Histories;
+    for _ in 0..3 {
+        assert_eq!(monitor(&mut host).code, OcfCode::Success);
+    }
+    assert_eq!((host.memory.standing, host.did("score").len()), (Standing::Unproven, 0));
+    assert_eq!(host.log.len(), 1, "complained once: {:?}", host.log);
 }
 
 #[test]

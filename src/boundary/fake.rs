@@ -40,6 +40,8 @@ pub enum Failing {
     Launch,
     /// Writing after a promotion.
     Writes,
+    /// Reading the timeline histories.
+    Histories,
 }
 
 /// The played host.
@@ -154,7 +156,7 @@ impl Host for FakeHost {
     }
 
     fn stop_facts(&mut self) -> StopFacts {
-        StopFacts { process: self.process(), stopped_children: 0, children: 2 }
+        StopFacts { process: self.process(), stopped_children: 0 }
     }
 
     fn wait_gone(&mut self, wait: Duration) {
@@ -220,7 +222,10 @@ impl Host for FakeHost {
     }
 
     fn histories(&mut self) -> Effect<Vec<History>> {
-        Ok(self.histories.clone())
+        match self.failing {
+            Failing::Histories => Err(Trouble("can't list pg_wal: Input/output error".into())),
+            _ => Ok(self.histories.clone()),
+        }
     }
 
     fn segment_timeline(&mut self, _lsn: Lsn) -> Option<Timeline> {

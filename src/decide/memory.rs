@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::pg::lsn::Lsn;
 use crate::pg::timeline::Timeline;
 
+use super::election::Manager;
+use super::score::ClusterFacts;
+
 /// Milliseconds since boot (`CLOCK_BOOTTIME`).
 pub type Millis = u64;
 
@@ -82,6 +85,17 @@ pub enum Challenger {
     Unknown,
 }
 
+impl Challenger {
+    /// By what the cluster said; `None`: nothing.
+    pub const fn of(cluster: Option<&ClusterFacts>, manager: Manager) -> Challenger {
+        match (cluster, manager) {
+            (Some(ClusterFacts { primary: Some(_), .. }), _) => Challenger::Another,
+            (Some(ClusterFacts { primary: None, .. }), _) | (None, Manager::Nobody) => Challenger::Nobody,
+            (None, Manager::Pacemaker) => Challenger::Unknown,
+        }
+    }
+}
+
 impl Memory {
     /// What of this is still true in the run of Pacemaker that called us. `None`: not called by Pacemaker.
     pub fn in_run(self, run: Option<PacemakerRun>) -> Memory {
@@ -114,6 +128,12 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cluster_that_says_nothing_is_no_all_clear() {
+        assert_eq!(Challenger::of(None, Manager::Pacemaker), Challenger::Unknown);
+        assert_eq!(Challenger::of(None, Manager::Nobody), Challenger::Nobody);
+    }
 
     #[test]
     fn a_restart_leaves_only_an_unchallenged_primary_current() {

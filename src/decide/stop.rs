@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::pg::view::Answer;
+
 use super::facts::{Process, Pulse};
 
 /// What was sent so far.
@@ -19,8 +21,6 @@ pub struct StopFacts {
     pub process: Process,
     /// Children that are stopped by a signal: they can't react to a shutdown, and the postmaster waits for them.
     pub stopped_children: usize,
-    /// Children in all, the stopped ones included.
-    pub children: usize,
 }
 
 /// Why the server is brought down: decides how long a clean shutdown may take.
@@ -31,6 +31,22 @@ pub enum Purpose {
     Demote,
     /// A primary without quorum and without standbys: an immediate shutdown writes no more WAL.
     Abandon,
+}
+
+/// Whether it has to be asked for quorum before a shutdown: a primary that no standby streams from.
+pub fn asks_for_quorum(answer: Option<&Answer>) -> bool {
+    matches!(answer, Some(Answer::Primary(view)) if !view.standbys.iter().any(|s| s.state == "streaming"))
+}
+
+/// How such a primary is brought down. `quorate`: what the cluster says, `None` where it says nothing.
+///
+/// Without quorum the other side may promote: a shutdown checkpoint that no standby received would make this data
+/// diverge from it.
+pub const fn lonely_purpose(usual: Purpose, quorate: Option<bool>) -> Purpose {
+    match quorate {
+        Some(false) => Purpose::Abandon,
+        Some(true) | None => usual,
+    }
 }
 
 /// The next step.
@@ -92,11 +108,14 @@ pub fn decide(purpose: Purpose, facts: &StopFacts, sent: Stage, elapsed: Duratio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pg::lsn::Lsn;
+    use crate::pg::timeline::Timeline;
+    use crate::pg::view::{ConnectedStandby, PrimaryView, SyncState};
 
     const BUDGET: Duration = Duration::from_secs(100);
 
     fn facts(process: Process, stopped_children: usize) -> StopFacts {
-        StopFacts { process, stopped_children, children: 5 }
+        StopFacts { process, stopped_children }
     }
 
     fn all_facts() -> Vec<StopFacts> {
@@ -152,6 +171,32 @@ mod tests {
             let step = decide(Purpose::Stop, &f, Stage::Nothing, Duration::ZERO, BUDGET);
             assert!(matches!(step, Step::Send(Stage::Killed, _)), "{f:?} {step:?}");
         }
+    }
+
+    #[test]
+    fn only_a_primary_without_quorum_and_standbys_is_abandoned() {
+        let primary = |state: Option<&str>| {
+            let standbys = state.map(|state| ConnectedStandby {
+                application_name: "srv2".into(),
+                state: state.into(),
+                sync_state: SyncState::Async,
+                sent: None,
+                flush: None,
+            });
+            Answer::Primary(PrimaryView {
+                lsn: Lsn(1),
+                timeline: Timeline::FIRST,
+                standbys: standbys.into_iter().collect(),
+                synchronous_standby_names: String::new(),
+            })
+        };
+        assert!(asks_for_quorum(Some(&primary(None))));
+        assert!(asks_for_quorum(Some(&primary(Some("catchup")))));
+        assert!(!asks_for_quorum(Some(&primary(Some("streaming")))), "a switchover asks nothing");
+        assert!(!asks_for_quorum(None));
+        assert_eq!(lonely_purpose(Purpose::Demote, Some(false)), Purpose::Abandon);
+        assert_eq!(lonely_purpose(Purpose::Demote, Some(true)), Purpose::Demote);
+        assert_eq!(lonely_purpose(Purpose::Stop, None), Purpose::Stop);
     }
 
     #[test]

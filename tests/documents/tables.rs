@@ -224,7 +224,7 @@ pub fn stop() -> String {
     let mut table = String::from("| process | children | stop | demote |\n|---|---|---|---|\n");
     for life in Life::ALL {
         for stopped_children in [0, 2] {
-            let facts = StopFacts { process: process(life), stopped_children, children: 5 };
+            let facts = StopFacts { process: process(life), stopped_children };
             let children = if stopped_children == 0 { "run" } else { "some stopped (SIGSTOP)" };
             let (stop, demote) = (play(Purpose::Stop, &facts), play(Purpose::Demote, &facts));
             let _ = writeln!(table, "| {} | {children} | {stop} | {demote} |", life.text());
