@@ -24,11 +24,11 @@ impl Agent<'_> {
         }
         match outcome {
             MonitorOutcome::Promoted => {
+                let step = score::promoted(&mut self.memory, self.host.now());
+                self.apply(step);
                 if let Some(Answer::Primary(view)) = &facts.answer {
                     self.tend_primary(view);
                 }
-                let step = score::promoted(&mut self.memory, self.host.now());
-                self.apply(step);
             }
             MonitorOutcome::Unpromoted => {
                 if let Health::Diverged(why) = self.tend_standby(&facts, None) {

@@ -83,6 +83,7 @@ impl Agent<'_> {
                 .map(|primary| Upstream {
                     node: primary.into(),
                     host: self.settings.address_of(primary).into(),
+                    score: None,
                 }),
             everybody: match self.run.instances {
                 None => Attendance::Unknown,

@@ -6,7 +6,7 @@ use super::{Agent, ROUND, Report, millis};
 use crate::boundary::host::Level;
 use crate::decide::facts::Facts;
 use crate::decide::memory::Former;
-use crate::decide::stop::{Purpose, Stage, Step, asks_for_quorum, decide, lonely_purpose};
+use crate::decide::stop::{Purpose, Stage, Step, asks_for_quorum, decide, lonely_purpose, usual_purpose};
 use crate::ocf::OcfCode;
 
 /// How long one look at the processes may lag behind them: they are awaited by pidfd, not by polling.
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 impl Agent<'_> {
     pub(super) fn stop(&mut self) -> Report {
         let facts = self.glance(self.left());
-        let purpose = self.purpose(&facts, Purpose::Stop);
+        let purpose = self.purpose(&facts, usual_purpose(facts.answer.as_ref()));
         let down = self.bring_down(purpose, self.left());
         // Last: a score that can't be deleted must neither delay nor fail the stop. Pacemaker drops the score of a node that
         // leaves by itself. In a restart it stays: without it Pacemaker would choose another primary meanwhile.

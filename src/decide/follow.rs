@@ -1,12 +1,13 @@
 //! Whom a standby follows, and whether it still can.
 
+use crate::cluster::attributes;
 use crate::cluster::crm_mon::{Role, Status};
 use crate::ocf::Settings;
 use crate::pg::conninfo::{Conninfo, ConninfoError};
 use crate::pg::history::{Divergence, History, divergence};
 use crate::pg::timeline::WalPosition;
 
-use super::score::{Attendance, ClusterFacts, Upstream, Vouched};
+use super::score::{Attendance, ClusterFacts, PRIMARY, Upstream, Vouched};
 
 /// The node attribute by which an operator vouches for a node's data.
 pub fn vouch_attribute(resource: &str) -> String {
@@ -30,7 +31,14 @@ pub fn cluster_facts(
         .filter(|i| i.role == Role::Promoted && !i.failed)
         .flat_map(|i| i.nodes.iter())
         .find(|name| *name != node && healthy(name))
-        .map(|name| Upstream { node: name.clone(), host: settings.address_of(name).to_owned() });
+        .map(|name| Upstream {
+            node: name.clone(),
+            host: settings.address_of(name).to_owned(),
+            // One that has none stands below everybody already: nothing is gained by waiting for it.
+            score: Some(
+                status.promotion_score(resource, name).and_then(attributes::score).unwrap_or(PRIMARY),
+            ),
+        });
     let mut running: Vec<&str> = status
         .instances_of(resource)
         .filter(|i| matches!(i.role, Role::Promoted | Role::Unpromoted | Role::Started))

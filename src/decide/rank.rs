@@ -6,7 +6,7 @@
 use crate::pg::view::{ConnectedStandby, SyncState};
 
 use super::memory::{Memory, Millis, Safety};
-use super::score::STANDBY;
+use super::score::{PRIMARY, STANDBY};
 
 /// How often the scores of the others are read and compared.
 pub const PERIOD: Millis = 60_000;
@@ -26,9 +26,12 @@ pub fn safety(synchronous_standby_names: &str, standbys: &[ConnectedStandby]) ->
     if attached && !synchronous_standby_names.trim().is_empty() { Safety::Synchronous } else { Safety::Alone }
 }
 
-/// Whether the others' scores should be read now.
+/// Whether the others' scores should be read now. Not before its promotion has settled: until then the primary has a
+/// standby's score itself, and Pacemaker would move its role to the first standby that is ranked above that.
 pub fn due(memory: &Memory, standbys: &[ConnectedStandby], now: Millis) -> bool {
-    standbys.len() > 1 && memory.ranked.is_none_or(|at| now.saturating_sub(at) >= PERIOD)
+    memory.score == Some(PRIMARY)
+        && standbys.len() > 1
+        && memory.ranked.is_none_or(|at| now.saturating_sub(at) >= PERIOD)
 }
 
 /// The scores to write, given those that stand: node and new score. Nodes without a positive score withdrew
@@ -129,5 +132,18 @@ mod tests {
         let mut behind = standby("a", "sync", 1);
         behind.state = "catchup".into();
         assert_eq!(safety("a", &[behind]), Safety::Alone);
+    }
+
+    #[test]
+    fn nobody_is_ranked_before_the_promotion_has_settled() {
+        let two = [standby("a", "async", 900 << 20), standby("b", "sync", 100)];
+        for score in [None, Some(STANDBY)] {
+            assert!(!due(&Memory { score, ..Memory::default() }, &two, 1), "{score:?}");
+        }
+        let mut settled = Memory { score: Some(PRIMARY), ..Memory::default() };
+        assert!(due(&settled, &two, 1));
+        assert!(!due(&settled, &two[..1], 1), "there is nobody to compare with");
+        settled.ranked = Some(1);
+        assert!(!due(&settled, &two, PERIOD) && due(&settled, &two, 1 + PERIOD));
     }
 }

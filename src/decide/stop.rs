@@ -27,10 +27,20 @@ pub struct StopFacts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Purpose {
     Stop,
+    /// A standby, which has nothing to hand over.
+    StopStandby,
     /// The demotion needs time afterwards to start the standby.
     Demote,
     /// A primary without quorum and without standbys: an immediate shutdown writes no more WAL.
     Abandon,
+}
+
+/// What a stop is for, as long as nothing else is known.
+pub const fn usual_purpose(answer: Option<&Answer>) -> Purpose {
+    match answer {
+        Some(Answer::Standby(_)) => Purpose::StopStandby,
+        _ => Purpose::Stop,
+    }
 }
 
 /// Whether it has to be asked for quorum before a shutdown: a primary that no standby streams from.
@@ -65,10 +75,13 @@ pub enum Step {
 /// The moments, as parts of the budget, at which the next stage begins.
 ///
 /// A fast shutdown writes a checkpoint and waits until every connected standby has all WAL: that is what makes a
-/// switchover lossless, so it gets the most. An immediate one only has to signal its children.
+/// switchover lossless, so it gets the most. An immediate one only has to signal its children. A standby's WAL is all from
+/// its primary; but where another standby streams from it that is ahead of it, as after a lost election, its fast shutdown
+/// waits for ever: the sender wants a confirmation of exactly what it sent.
 const fn bounds(purpose: Purpose) -> (u32, u32) {
     match purpose {
         Purpose::Stop => (60, 80),
+        Purpose::StopStandby => (10, 50),
         Purpose::Demote => (40, 55),
         Purpose::Abandon => (0, 30),
     }
@@ -97,7 +110,9 @@ pub fn decide(purpose: Purpose, facts: &StopFacts, sent: Stage, elapsed: Duratio
             Stage::Immediate,
             match purpose {
                 Purpose::Abandon => "without quorum and standbys: no more WAL is to be written",
-                Purpose::Stop | Purpose::Demote => "the fast shutdown did not end in its time",
+                Purpose::Stop | Purpose::StopStandby | Purpose::Demote => {
+                    "the fast shutdown did not end in its time"
+                }
             },
         ),
         _ if sent == Stage::Nothing => Step::Send(Stage::Fast, "asked to stop"),
@@ -110,7 +125,7 @@ mod tests {
     use super::*;
     use crate::pg::lsn::Lsn;
     use crate::pg::timeline::Timeline;
-    use crate::pg::view::{ConnectedStandby, PrimaryView, SyncState};
+    use crate::pg::view::{ConnectedStandby, PrimaryView, StandbyView, SyncState};
 
     const BUDGET: Duration = Duration::from_secs(100);
 
@@ -139,7 +154,7 @@ mod tests {
     /// gets SIGKILL; after it only waiting, and the end has a deadline.
     #[test]
     fn every_combination_keeps_the_laws() {
-        for purpose in [Purpose::Stop, Purpose::Demote, Purpose::Abandon] {
+        for purpose in [Purpose::Stop, Purpose::StopStandby, Purpose::Demote, Purpose::Abandon] {
             for facts in all_facts() {
                 for sent in [Stage::Nothing, Stage::Fast, Stage::Immediate, Stage::Killed] {
                     for second in 0..=101 {
@@ -197,6 +212,23 @@ mod tests {
         assert_eq!(lonely_purpose(Purpose::Demote, Some(false)), Purpose::Abandon);
         assert_eq!(lonely_purpose(Purpose::Demote, Some(true)), Purpose::Demote);
         assert_eq!(lonely_purpose(Purpose::Stop, None), Purpose::Stop);
+    }
+
+    #[test]
+    fn a_standby_waits_for_nobody() {
+        let f = facts(Process::Alive(Pulse::Beating), 0);
+        let after = |s, sent| decide(Purpose::StopStandby, &f, sent, Duration::from_secs(s), BUDGET);
+        assert!(matches!(after(0, Stage::Nothing), Step::Send(Stage::Fast, _)));
+        assert_eq!(after(9, Stage::Fast), Step::Wait);
+        assert!(matches!(after(10, Stage::Fast), Step::Send(Stage::Immediate, _)));
+        let standby = Answer::Standby(StandbyView {
+            received: None,
+            replayed: None,
+            receiver: None,
+            primary_conninfo: None,
+        });
+        assert_eq!(usual_purpose(Some(&standby)), Purpose::StopStandby);
+        assert_eq!(usual_purpose(None), Purpose::Stop, "what does not answer may be a primary");
     }
 
     #[test]

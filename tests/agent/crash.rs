@@ -180,7 +180,7 @@ fn start_without_any_primary_is_bounded() {
 
 /// A primary with a standby that is synchronous or not, crashed and looked at by its monitor.
 fn score_after_a_crash(world: &World, synchronous: bool, on_crash: &str) -> Option<i64> {
-    let [one, _two] = world.pair();
+    let [one, two] = world.pair();
     if synchronous {
         one.sql("alter system set synchronous_standby_names = 'srv2'");
         one.sql("select pg_reload_conf()");
@@ -192,6 +192,7 @@ fn score_after_a_crash(world: &World, synchronous: bool, on_crash: &str) -> Opti
         one.call("monitor").recurring().param("on_crash", on_crash).must(code::PROMOTED);
         world.score("srv1").is_some_and(|s| s > 1000).then_some(())
     });
+    two.call("monitor").recurring().must(code::SUCCESS);
     one.crash();
     one.call("monitor").recurring().param("on_crash", on_crash).must(code::NOT_RUNNING);
     world.score("srv1")

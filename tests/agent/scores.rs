@@ -98,6 +98,10 @@ fn a_standby_that_does_not_stream_ranks_below_one_that_does() {
     for standby in [&two, &three] {
         wait_for("streaming standby", SOON, || one.streams_to(&standby.name).then_some(()));
     }
+    // Nobody rises above a primary that has no score of its own yet.
+    monitor(&two).assert_code(code::SUCCESS);
+    assert_eq!(world.score("srv2"), None);
+    monitor(&one).assert_code(code::PROMOTED);
     monitor(&two).assert_code(code::SUCCESS);
     as_other("monitor").recurring().must(code::SUCCESS);
     assert!(world.score("srv3").is_some_and(|s| s > 0), "{:?}", world.score("srv3"));
