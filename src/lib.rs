@@ -27,17 +27,23 @@
 //! | [`pg`] | PostgreSQL's files, positions and answers as values | touch anything: pure |
 //! | [`cluster`] | what Pacemaker's programs print, as values | touch anything: pure |
 //! | [`decide`] | one file for each decision | touch anything: pure |
+//! | `layout` | the four layouts: a site's description, its scripts, where everything should run (feature `cli`) | touch anything: pure |
 //! | [`boundary`] | the only side effects, and their fakes | decide |
 //! | [`agent`] | the agent's shell: gather, decide, apply, report | contain policy |
+//! | `cli` | the operator's command `quorate` (feature `cli`) | contain policy |
 //! | `lab` | boots real clusters, breaks them, measures (feature `lab`) | be installed on a database node |
 //!
 //! `tests/layers.rs` reads the sources and fails on a breach.
 
 pub mod agent;
 pub mod boundary;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod cluster;
 pub mod decide;
 #[cfg(feature = "lab")]
 pub mod lab;
+#[cfg(feature = "cli")]
+pub mod layout;
 pub mod ocf;
 pub mod pg;

@@ -14,4 +14,8 @@ pub mod node;
 pub mod pacemaker;
 pub mod postgres;
 pub mod process;
+#[cfg(feature = "cli")]
+pub mod scheduler;
+#[cfg(feature = "cli")]
+pub mod setup;
 pub mod storage;

@@ -1,4 +1,6 @@
 //! What the cluster says, as values: parsers and types, no side effects.
 
 pub mod attributes;
+pub mod corosync;
 pub mod crm_mon;
+pub mod timing;

@@ -10,11 +10,11 @@ use super::environment::Environment;
 use super::params::{Change, PARAMS, Param, Presence, Uniqueness};
 
 /// One advised operation. Times in seconds.
-struct Advice {
-    action: Action,
-    timeout: u32,
-    interval: Option<u32>,
-    role: Option<&'static str>,
+pub(super) struct Advice {
+    pub(super) action: Action,
+    pub(super) timeout: u32,
+    pub(super) interval: Option<u32>,
+    pub(super) role: Option<&'static str>,
 }
 
 const fn advice(action: Action, timeout: u32) -> Advice {
@@ -23,7 +23,7 @@ const fn advice(action: Action, timeout: u32) -> Advice {
 
 /// The operations with the times that we advise. A start or a demotion may have to replay WAL; a monitor
 /// notices a frozen server within its own timeout.
-const OPERATIONS: &[Advice] = &[
+pub(super) const OPERATIONS: &[Advice] = &[
     advice(Action::Start, 60),
     advice(Action::Stop, 60),
     advice(Action::Promote, 30),
@@ -36,9 +36,9 @@ const OPERATIONS: &[Advice] = &[
     advice(Action::MetaData, 5),
 ];
 
-const SHORT: &str = "PostgreSQL with streaming replication, promotable";
+pub(super) const SHORT: &str = "PostgreSQL with streaming replication, promotable";
 
-const LONG: &str = "Runs PostgreSQL 13 to 17 with streaming replication as a promotable clone (notify=true). Standbys \
+pub(super) const LONG: &str = "Runs PostgreSQL 13 to 17 with streaming replication as a promotable clone (notify=true). Standbys \
 are scored by their state and position in the WAL, the most advanced one is elected, and a node that may lack \
 acknowledged commits is never promoted. A server that hangs is noticed and stopped. A crashed primary comes back as a \
 standby where its WAL did not diverge.";

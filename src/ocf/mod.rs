@@ -6,6 +6,8 @@
 pub mod action;
 pub mod environment;
 pub mod exit_code;
+#[cfg(feature = "packaging")]
+pub mod manual;
 pub mod metadata;
 pub mod notify;
 pub mod params;

@@ -1,0 +1,57 @@
+//! The operator's command `quorate`: its subcommands read, ask the pure modules, print and apply.
+
+mod apply;
+pub mod layout;
+mod prove;
+
+use clap::{Parser, Subcommand};
+
+/// Keeps PostgreSQL available across two data centres and a witness, on Pacemaker and Corosync.
+#[derive(Debug, Parser)]
+#[command(name = "quorate", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Set up a cluster of one of the layouts, from a description of its machines
+    #[command(subcommand)]
+    Layout(layout::Command),
+}
+
+/// Why a subcommand could not do its work. The message names the value and the cure.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// A wrong description: every problem on a line of its own.
+    #[error("{0}")]
+    Description(String),
+    /// A file or directory.
+    #[error("{path}: {source}")]
+    File { path: String, source: std::io::Error },
+    /// Something could not be done or observed.
+    #[error(transparent)]
+    Trouble(#[from] crate::boundary::host::Trouble),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Parses the command line, does it, says what went wrong. Gives the exit code.
+pub fn main() -> u8 {
+    let result = match Cli::parse().command {
+        Command::Layout(command) => layout::execute(command),
+    };
+    match result {
+        Ok(code) => code,
+        Err(CliError::Description(problems)) => {
+            eprint!("{problems}");
+            1
+        }
+        Err(error) => {
+            eprintln!("quorate: {error}");
+            1
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What the templates may name.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::kind::Replication;
+use super::render::{Agent, Step, steps};
+use super::site::{Failback, Instance, Site};
+use crate::cluster::timing;
+
+/// Everything that a template can say of a site.
+#[derive(Debug, Serialize)]
+pub(super) struct Context {
+    name: String,
+    layout: &'static str,
+    summary: &'static str,
+    agent: &'static str,
+    networks: Vec<String>,
+    prefix: u8,
+    postgresql: u16,
+    failback: bool,
+    nodes: Vec<Node>,
+    witness: Option<Witness>,
+    /// The nodes and the witness.
+    machines: Vec<Machine>,
+    /// The nodes on which instances are made.
+    homes: Vec<String>,
+    instances: Vec<Database>,
+    waits_for: &'static str,
+    profile: Profile,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Serialize)]
+struct Node {
+    name: String,
+    centre: String,
+    addresses: Vec<IpAddr>,
+    synchronous_standby_names: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Witness {
+    name: String,
+    centre: String,
+    address: IpAddr,
+}
+
+#[derive(Debug, Serialize)]
+struct Machine {
+    name: String,
+    addresses: Vec<IpAddr>,
+}
+
+#[derive(Debug, Serialize)]
+struct Database {
+    name: String,
+    port: u16,
+    home: String,
+    primary_ip: IpAddr,
+    resource: String,
+    clone: String,
+    primary_ip_name: String,
+    standby_ips: Vec<FloatIp>,
+    /// Every two of the standbys' float IPs, by name.
+    standby_ip_pairs: Vec<(String, String)>,
+    bindir: String,
+    data: String,
+    etc: String,
+}
+
+#[derive(Debug, Serialize)]
+struct FloatIp {
+    name: String,
+    address: IpAddr,
+}
+
+#[derive(Debug, Serialize)]
+struct Profile {
+    token_ms: u32,
+    qdevice_timeout_ms: u32,
+    qdevice_sync_timeout_ms: u32,
+    watchdog_s: u32,
+    stonith_watchdog_s: u32,
+    no_quorum_policy: &'static str,
+    monitor_promoted_s: u32,
+    monitor_unpromoted_s: u32,
+    monitor_timeout_s: u32,
+    start_timeout_s: u32,
+    stop_timeout_s: u32,
+    promote_timeout_s: u32,
+    demote_timeout_s: u32,
+    notify_timeout_s: u32,
+    dc_deadtime_s: u32,
+    wal_timeout_ms: u32,
+    recovery_ms: u32,
+    failover_ms: u32,
+}
+
+impl Context {
+    pub(super) fn new(site: &Site, agent: Agent) -> Self {
+        let nodes: Vec<Node> = site
+            .nodes
+            .iter()
+            .map(|n| Node {
+                name: n.name.clone(),
+                centre: n.centre.clone(),
+                addresses: n.addresses.clone(),
+                synchronous_standby_names: site.synchronous_standby_names(n),
+            })
+            .collect();
+        let witness = site.witness.as_ref().map(|w| Witness {
+            name: w.name.clone(),
+            centre: w.centre.clone(),
+            address: w.address,
+        });
+        let machines: Vec<Machine> = nodes
+            .iter()
+            .map(|n| Machine { name: n.name.clone(), addresses: n.addresses.clone() })
+            .chain(witness.iter().map(|w| Machine { name: w.name.clone(), addresses: vec![w.address] }))
+            .collect();
+        Self {
+            name: site.name.clone(),
+            layout: site.kind.name(),
+            summary: site.kind.summary(),
+            agent: agent.name(),
+            networks: site.networks.iter().map(ToString::to_string).collect(),
+            prefix: site.prefix(),
+            postgresql: site.postgresql,
+            failback: site.failback == Failback::Home,
+            homes: site.homes(),
+            instances: site.instances.iter().map(|i| database(site, i)).collect(),
+            waits_for: match site.kind.replication() {
+                Replication::Asynchronous => "nobody (asynchronous)",
+                Replication::AnyOne => "any one of the others",
+                Replication::OtherCentreFirst => "one of the others, the other centre's first",
+            },
+            profile: profile(&site.profile),
+            steps: steps(site),
+            nodes,
+            witness,
+            machines,
+        }
+    }
+}
+
+fn database(site: &Site, instance: &Instance) -> Database {
+    let names = site.names(instance);
+    let count = instance.standby_ips.len();
+    let standby_ips: Vec<FloatIp> = instance
+        .standby_ips
+        .iter()
+        .enumerate()
+        .map(|(i, address)| FloatIp { name: names.standby_ip(i, count), address: *address })
+        .collect();
+    let pairs = standby_ips.iter().enumerate().flat_map(|(i, first)| {
+        standby_ips[i + 1..].iter().map(|second| (first.name.clone(), second.name.clone()))
+    });
+    let (version, name) = (site.postgresql, &instance.name);
+    Database {
+        name: name.clone(),
+        port: instance.port,
+        home: instance.home.clone(),
+        primary_ip: instance.primary_ip,
+        resource: names.resource(),
+        clone: names.clone_id(),
+        primary_ip_name: names.primary_ip(),
+        standby_ip_pairs: pairs.collect(),
+        standby_ips,
+        bindir: format!("/usr/lib/postgresql/{version}/bin"),
+        data: format!("/var/lib/postgresql/{version}/{name}"),
+        etc: format!("/etc/postgresql/{version}/{name}"),
+    }
+}
+
+fn profile(p: &timing::Profile) -> Profile {
+    Profile {
+        token_ms: p.token_ms,
+        qdevice_timeout_ms: p.qdevice_timeout_ms,
+        qdevice_sync_timeout_ms: p.qdevice_sync_timeout_ms,
+        watchdog_s: p.watchdog_s,
+        stonith_watchdog_s: p.stonith_watchdog_s,
+        no_quorum_policy: p.no_quorum_policy.word(),
+        monitor_promoted_s: p.monitor_promoted_s,
+        monitor_unpromoted_s: p.monitor_unpromoted_s,
+        monitor_timeout_s: p.monitor_timeout_s,
+        start_timeout_s: p.start_timeout_s,
+        stop_timeout_s: p.stop_timeout_s,
+        promote_timeout_s: p.promote_timeout_s,
+        demote_timeout_s: p.demote_timeout_s,
+        notify_timeout_s: p.notify_timeout_s,
+        dc_deadtime_s: p.dc_deadtime_s,
+        wal_timeout_ms: p.wal_timeout_ms,
+        recovery_ms: p.recovery_ms(),
+        failover_ms: p.failover_ms(),
+    }
+}
