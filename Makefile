@@ -4,14 +4,16 @@ SHELL       := /bin/sh
 CARGO       ?= cargo
 DESTDIR     ?=
 PREFIX      ?= /usr
-AGENT_DIR   := $(PREFIX)/lib/ocf/resource.d/quorate
-AGENT_BIN   := target/release/quorate-agent
 LAB         := target/debug/quorate-lab
+RELEASE     := target/release
+PAGES       := target/packaging
+# The date of what is generated: that of the last commit, or without git that of the changelog.
+EPOCH        = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || dpkg-parsechangelog -l dist/debian/changelog -S Timestamp))
 SUITE       ?= bookworm
 REPORT      ?= report
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release lint test demo image install clean
+.PHONY: help deps build release deb lint test demo image install clean
 
 help: ## this list
 	@echo 'quorate: PostgreSQL that stays available, on Pacemaker and Corosync'
@@ -22,17 +24,23 @@ deps: ## install what is missing on this host (apt, as root); nothing missing, n
 	@dist/install-deps
 
 build: ## the agent and the lab, unoptimised
-	$(CARGO) build --locked --features lab --bins --examples
+	$(CARGO) build --locked --features lab,packaging --bins --examples
 
-release: ## the agent as a node gets it: small, tuned for start-up
-	$(CARGO) build --locked --release --bin quorate-agent
+release: ## the agent and the operator's command as a node gets them, manual pages, completions
+	@# A binary that is given to others names no directory of the machine that built it.
+	RUSTFLAGS="$$RUSTFLAGS --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo" \
+	$(CARGO) build --locked --release --features packaging --bin quorate-agent --bin quorate --example quorate-packaging
+	@$(RELEASE)/examples/quorate-packaging $(PAGES) "$$(date -u -d @$(EPOCH) +%F)"
+
+deb: ## the Debian package of all that, target/debian/quorate_VERSION_ARCH.deb
+	@SOURCE_DATE_EPOCH=$(EPOCH) dist/build-deb
 
 lint: ## rustfmt and clippy, warnings are errors
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets --features lab -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features lab,packaging -- -D warnings
 
-demo: deps build release ## a real cluster on this machine; its primary is killed, then powered off (root)
-	@$(LAB) demo --agent-binary $(AGENT_BIN)
+demo: deps build deb ## a real cluster on this machine; its primary is killed, then powered off (root)
+	@$(LAB) demo
 
 test: deps ## everything: lint, unit tests, real PostgreSQL, foreign suites, the lab (root)
 	@tests/run.sh
@@ -40,8 +48,8 @@ test: deps ## everything: lint, unit tests, real PostgreSQL, foreign suites, the
 image: deps build ## the node template of the lab: make image SUITE=trixie for Debian 13
 	$(LAB) image --suite $(SUITE)
 
-install: release ## the agent where Pacemaker looks for it: make install DESTDIR=…
-	install -D -m 0755 $(AGENT_BIN) $(DESTDIR)$(AGENT_DIR)/postgres
+install: release ## what the package has, on this machine or below a directory: make install DESTDIR=… PREFIX=/usr
+	@dist/install-files '$(DESTDIR)' '$(PREFIX)'
 
 clean: ## remove what was built; the lab's image stays (quorate-lab image --remove removes it)
 	$(CARGO) clean

@@ -4,11 +4,10 @@
 set -eu
 faults=postgres-kill,postgres-stop,power-off,switchover
 report=${REPORT:-report/test}
-cargo build --locked --features lab --bins --examples
-cargo build --locked --release --bin quorate-agent
+make --no-print-directory build deb
 rm -f "$report/results.json"
 code=0
-target/debug/quorate-lab test classic --name maketest --agent-binary target/release/quorate-agent \
+target/debug/quorate-lab test classic --name maketest \
     --faults "$faults" --target primary --runs 1 --report "$report" || code=$?
 # One line for each run, as the other parts have them.
 awk -F '"' '

@@ -71,5 +71,16 @@ mutate divergence src/decide/follow.rs \
     --test agent diverged_data_is_refused
 mutate own-deadline src/ocf/environment.rs \
     'self.timeout.saturating_sub(margin).max(self.timeout / 2)' 'self.timeout + margin' --test agent crash_recovery_that_hangs
+mutate standby-below-primary src/decide/score.rs \
+    'Some(Upstream { score: Some(score), .. }) if *score < STANDBY => ScoreStep::Keep(None),' '' --lib no_standby_rises
+mutate ranked-once-settled src/decide/rank.rs 'memory.score == Some(PRIMARY)' 'true' --lib nobody_is_ranked
+mutate standby-stops-soon src/decide/stop.rs 'Purpose::StopStandby => (10, 50),' 'Purpose::StopStandby => (60, 80),' \
+    --lib a_standby_waits_for_nobody
+mutate reset-before-promotion src/cluster/timing.rs \
+    'wait_ms.div_ceil(1000) + self.watchdog_s + MARGIN_S + stopping' 'self.watchdog_s' --lib timing
+mutate far-centre-first src/layout/site.rs 'format!("FIRST 1 ({})", far.chain(near)' 'format!("FIRST 1 ({})", near.chain(far)' \
+    --features cli --lib synchronous_standbys_are_the_others
+mutate witness-apart src/layout/rules.rs 'if site.nodes.iter().any(|n| n.centre == *centre.get_ref()) {' 'if false {' \
+    --features cli --lib every_wrong_description
 mutate control-file-checksum src/pg/control_data.rs 'if found != computed {' 'if false && found != computed {' --lib control_data
 exit $failed

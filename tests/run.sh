@@ -13,15 +13,20 @@ cd "$(dirname "$0")/.." || exit 1
 # name | deadline in seconds | needs root | command
 PARTS='
 fmt       |   60 | no  | cargo fmt --check
-clippy    |  600 | no  | cargo clippy --locked --all-targets --features lab -- -D warnings
-unit      |  900 | yes | cargo test --locked --features lab --lib --bins --test layers --test documents
-postgres  |  300 | yes | cargo test --locked --features lab --test boundary_postgres
-agent     |  900 | yes | cargo test --locked --features lab --test agent -- --test-threads=4
+clippy    |  600 | no  | cargo clippy --locked --all-targets --features lab,packaging -- -D warnings
+unit      |  900 | yes | cargo test --locked --features lab,packaging --lib --bins --test layers --test documents
+postgres  |  300 | yes | cargo test --locked --features lab,packaging --test boundary_postgres
+agent     |  900 | yes | cargo test --locked --features lab,packaging --test agent -- --test-threads=4
 metadata  |   60 | yes | tests/foreign.sh metadata
 ocf-tester|  180 | yes | tests/foreign.sh ocf-tester
 ocft      |  240 | yes | tests/foreign.sh ocft
 execd     |  120 | yes | tests/foreign.sh execd
+vagrant   |  180 | yes | tests/vagrant.sh
+layouts   |  600 | yes | tests/layouts.sh
+package   |  600 | yes | tests/package.sh
+by-hand   |  600 | yes | tests/by-hand.sh
 lab       |  900 | yes | tests/lab.sh
+truth     |  900 | yes | tests/truth.sh
 '
 
 export CARGO_TERM_PROGRESS_WHEN=never

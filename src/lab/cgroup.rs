@@ -16,6 +16,10 @@ const ROOT: &str = "/sys/fs/cgroup";
 /// The old hierarchies in which a node gets a group. Not `cpu`: with CONFIG_RT_GROUP_SCHED a child group has a real-time
 /// budget of 0 there, and the real-time scheduling of corosync and sbd would fail.
 const OLD_HIERARCHIES: [&str; 6] = ["systemd", "unified", "memory", "cpuacct", "freezer", "pids"];
+/// A node runs some hundred processes and threads; a fork bomb in it has to leave the host and the other nodes alive.
+pub const MAX_TASKS: u32 = 1024;
+/// A node needs 140 MB.
+const MAX_MEMORY: u64 = 1 << 30;
 /// How long processes may take to vanish after SIGKILL.
 const DEATH_DEADLINE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(5);
@@ -63,11 +67,30 @@ impl Groups {
         Groups { host, cluster: cluster.to_owned(), node: node.to_owned() }
     }
 
-    /// Makes the groups, where it is on us to make them.
+    /// Makes the groups, where it is on us to make them, with a limit of tasks and memory where the kernel has one.
     pub fn create(&self) -> Result<()> {
+        if self.host == Host::Systemd {
+            return Ok(());
+        }
         for dir in self.dirs() {
-            if self.host != Host::Systemd {
-                fs::create_dir_all(&dir).map_err(|source| LabError::File { path: dir.clone(), source })?;
+            fs::create_dir_all(&dir).map_err(|source| LabError::File { path: dir.clone(), source })?;
+            if self.host == Host::Unified {
+                // From the root down; a host that keeps a controller for itself has no limit there.
+                for above in [dir.ancestors().nth(3), dir.ancestors().nth(2), dir.parent()] {
+                    let control = above.unwrap_or(&dir).join("cgroup.subtree_control");
+                    let _ = fs::write(control, "+pids +memory");
+                }
+            }
+            let limits = [
+                ("pids.max", MAX_TASKS.to_string()),
+                ("memory.max", MAX_MEMORY.to_string()),
+                ("memory.limit_in_bytes", MAX_MEMORY.to_string()),
+            ];
+            for (file, limit) in limits {
+                let path = dir.join(file);
+                if path.exists() {
+                    fs::write(&path, limit).map_err(|source| LabError::File { path, source })?;
+                }
             }
         }
         Ok(())
@@ -78,9 +101,12 @@ impl Groups {
         match self.host {
             Host::Systemd => {
                 let unit = format!("--unit={}", self.unit());
-                ["systemd-run", "--scope", "--quiet", "--collect", "--property=Delegate=yes", &unit, "--"]
-                    .map(str::to_owned)
-                    .to_vec()
+                let (tasks, memory) = (
+                    format!("--property=TasksMax={MAX_TASKS}"),
+                    format!("--property=MemoryMax={MAX_MEMORY}"),
+                );
+                let words = ["systemd-run", "--scope", "--quiet", "--collect", "--property=Delegate=yes"];
+                words.into_iter().chain([&*tasks, &*memory, &*unit, "--"]).map(str::to_owned).collect()
             }
             Host::Unified | Host::Old => {
                 let mut words: Vec<String> = vec![

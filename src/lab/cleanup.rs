@@ -1,6 +1,7 @@
 //! Removes what a cluster has on the host, found by its name: also what a supervisor that was killed has left.
 
 use super::cgroup::{self, Groups, Host};
+use super::data_disk;
 use super::error::{LabError, Result};
 use super::paths::{ClusterName, RUN_DIR, STATE_DIR};
 use super::run;
@@ -58,6 +59,7 @@ impl Claim {
         let host = Host::detect()?;
         for node in cgroup::nodes_of(host, self.name.as_str()) {
             let groups = Groups::of(host, self.name.as_str(), &node);
+            thaw(&groups);
             groups.kill()?;
             groups.remove()?;
         }
@@ -73,6 +75,13 @@ impl Claim {
         for mount in mounts.lines().filter_map(|l| l.split(' ').nth(1)).filter(ours) {
             let _ = umount2(mount, MntFlags::MNT_DETACH);
         }
+        // Of images that are mounted nowhere any more the kernel has taken these away itself.
+        for node in fs::read_dir(state.join("nodes")).into_iter().flatten().flatten() {
+            let image = node.path().join(data_disk::IMAGE);
+            for device in data_disk::devices(&image).unwrap_or_default() {
+                let _ = run::run(&["losetup", "--detach", &device], None, REMOVE_DEADLINE);
+            }
+        }
         // Not removed with what is in it, should the root file system still be there: see `up`.
         let _ = fs::remove_dir(&root);
         for dir in [state, self.name.run_dir()] {
@@ -80,6 +89,23 @@ impl Claim {
             run::check(&words, REMOVE_DEADLINE)?;
         }
         Ok(())
+    }
+}
+
+/// Thaws the data's file system where a test that was killed has left it frozen: who waits for it can't die. Only from
+/// inside the node it can still be reached.
+fn thaw(groups: &Groups) {
+    let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    let (ours, first) = (namespace("self"), namespace("1"));
+    for pid in groups.processes() {
+        let its = namespace(&pid.to_string());
+        if its.is_none() || its == ours || its == first {
+            continue;
+        }
+        let place = format!("/proc/{pid}/root{}", data_disk::MOUNT_POINT);
+        if run::run(&["fsfreeze", "-u", &place], None, REMOVE_DEADLINE).is_ok_and(|out| out.status == 0) {
+            return;
+        }
     }
 }
 

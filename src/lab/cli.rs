@@ -8,14 +8,12 @@ use super::image::{self, Suite};
 use super::paths::{ClusterName, DEFAULT_NAME};
 use super::progress::Progress;
 use super::protocol::{ClusterInfo, NodeInfo};
-use super::provision::Agent;
 use super::supervisor::{self, Order};
-use super::timing::Timing;
-use super::up::{self, Disks, Failed, Options};
+use super::up;
+use super::up_args::UpArgs;
 use super::{run, wait};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
-use std::path::PathBuf;
 
 /// Boots real clusters on this host, breaks them on purpose and measures.
 #[derive(Debug, Parser)]
@@ -36,7 +34,7 @@ enum Command {
         #[arg(long, conflicts_with = "suite")]
         remove: bool,
     },
-    /// Bring a cluster up
+    /// Bring clusters up
     Up(UpArgs),
     /// Show the clusters that are up
     Status {
@@ -70,57 +68,39 @@ enum Command {
 /// Which cluster.
 #[derive(Debug, Args)]
 pub struct Name {
-    /// The cluster's name; several may be up side by side
-    #[arg(long, default_value = DEFAULT_NAME)]
-    pub name: String,
+    /// The cluster's name [default: that of the only one that is up]
+    #[arg(long)]
+    pub name: Option<String>,
 }
 
-/// Which layout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Layout {
-    /// Two database nodes and a witness
-    Classic,
-}
-
-/// What to bring up.
-#[derive(Debug, Args)]
-pub struct UpArgs {
-    #[arg(default_value = "classic")]
-    pub layout: Layout,
-    #[command(flatten)]
-    pub name: Name,
-    /// Debian's release in the nodes [default: this host's]
-    #[arg(long)]
-    pub suite: Option<Suite>,
-    /// The PostgreSQL resource agent
-    #[arg(long, default_value = "quorate")]
-    pub agent: Agent,
-    /// The set of timings
-    #[arg(long, default_value = "default")]
-    pub timing: Timing,
-    /// Set everything up anew, not from the disks that an earlier set-up with the same scripts has left
-    #[arg(long)]
-    pub fresh: bool,
-    /// Leave the cluster, to be looked at: one that didn't get ready, or that of a test
-    #[arg(long)]
-    pub keep: bool,
-    /// The agent's program, when it isn't the one built beside this program
-    #[arg(long)]
-    pub agent_binary: Option<PathBuf>,
-}
-
-impl UpArgs {
-    /// As `up` takes it.
-    pub fn options(&self) -> Options {
-        Options {
-            name: self.name.name.clone(),
-            suite: self.suite.unwrap_or_else(Suite::of_host),
-            agent: self.agent,
-            timing: self.timing,
-            disks: if self.fresh { Disks::Fresh } else { Disks::Reuse },
-            failed: if self.keep { Failed::Keep } else { Failed::Remove },
-            agent_binary: self.agent_binary.clone(),
+impl Name {
+    /// The name that is meant.
+    ///
+    /// # Errors
+    /// When none is given and several clusters are up.
+    pub fn resolve(&self) -> Result<String> {
+        if let Some(name) = &self.name {
+            return Ok(name.clone());
         }
+        match cleanup::all_names().as_slice() {
+            [] => Ok(DEFAULT_NAME.to_owned()),
+            [one] => Ok(one.to_string()),
+            several => {
+                let names: Vec<&str> = several.iter().map(ClusterName::as_str).collect();
+                Err(LabError::Host(format!(
+                    "several clusters are up: {}; say which one with --name",
+                    names.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// The cluster that is meant.
+    ///
+    /// # Errors
+    /// When it isn't up.
+    pub fn connect(&self) -> Result<Cluster> {
+        Cluster::connect(&self.resolve()?)
     }
 }
 
@@ -146,16 +126,19 @@ fn execute(command: Command) -> Result<u8> {
         }
         Command::Up(args) => {
             wait::catch_signals()?;
-            let progress = Progress::start();
-            up::up(&args.options(), &progress)?;
+            up::up_all(&args.all()?, &Progress::start())?;
         }
         Command::Status { json } => status(json)?,
-        Command::Shell { name, node, command } => return shell(&name.name, &node, &command),
+        Command::Shell { name, node, command } => return shell(&name.connect()?, &node, &command),
         Command::Down { all: true, .. } => {
-            let results: Vec<Result<()>> = cleanup::all_names().iter().map(take_down).collect();
-            results.into_iter().collect::<Result<()>>()?;
+            let progress = Progress::start();
+            up::down_all(|name| progress.step(&format!("cluster {name}: gone")))?;
         }
-        Command::Down { name, all: false } => take_down(&ClusterName::parse(&name.name)?)?,
+        Command::Down { name, all: false } => {
+            let (name, progress) = (ClusterName::parse(&name.resolve()?)?, Progress::start());
+            up::down(&name)?;
+            progress.step(&format!("cluster {name}: gone"));
+        }
         Command::Breaking(breaking) => return commands::execute(breaking),
         Command::Supervise { order } => {
             let order: Order = serde_json::from_str(&order)
@@ -164,13 +147,6 @@ fn execute(command: Command) -> Result<u8> {
         }
     }
     Ok(0)
-}
-
-fn take_down(name: &ClusterName) -> Result<()> {
-    let progress = Progress::start();
-    up::down(name)?;
-    progress.step(&format!("cluster {name}: gone"));
-    Ok(())
 }
 
 #[derive(Serialize)]
@@ -195,14 +171,15 @@ fn status(json: bool) -> Result<()> {
     }
     for status in &all {
         let i = &status.info;
+        let lender = i.lender.as_ref().map_or(String::new(), |l| format!(", witness of {l}"));
         println!(
-            "{} ({}, {}, agent {}, timings {}): {:?}",
+            "{} ({}, {}, agent {}, timings {}{lender}): {:?}",
             i.name, i.layout, i.suite, i.agent, i.timing, i.phase
         );
         for n in &status.nodes {
             let leader = n.leader.map_or("-".to_owned(), |l| l.to_string());
             println!(
-                "  {:8} {:12} {:?}, {:?}, {:?}, watchdog {:?}, init {leader}, booted {} times",
+                "  {:8} {:15} {:?}, {:?}, {:?}, watchdog {:?}, init {leader}, booted {} times",
                 n.name,
                 n.address.to_string(),
                 n.power,
@@ -222,9 +199,8 @@ fn status(json: bool) -> Result<()> {
     Ok(())
 }
 
-fn shell(name: &str, node: &str, command: &[String]) -> Result<u8> {
-    let leader =
-        Cluster::connect(name)?.node(node)?.leader.ok_or_else(|| LabError::PoweredOff(node.to_owned()))?;
+fn shell(cluster: &Cluster, node: &str, command: &[String]) -> Result<u8> {
+    let leader = cluster.node(node)?.leader.ok_or_else(|| LabError::PoweredOff(node.to_owned()))?;
     let words =
         if command.is_empty() { vec!["bash".to_owned(), "--login".to_owned()] } else { command.to_vec() };
     let status = run::command(&enter(leader, &words))?

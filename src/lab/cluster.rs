@@ -1,14 +1,18 @@
 //! The handle on a cluster that is up: what faults, tests, the demo and the command line build on.
 
+use super::description::Description;
 use super::error::{LabError, Result};
-use super::layout;
 use super::paths::ClusterName;
-use super::protocol::{Answer, ClusterInfo, Event, NodeInfo, NodeKind, Power, Request};
+use super::protocol::{
+    Activity, Answer, Cable, ClusterInfo, Event, Impairment, NodeInfo, NodeKind, Power, Request, Watchdog,
+};
 use super::run::{self, Output};
+use super::sharing::Neighbour;
+use crate::layout::site::{Site, Witness};
 use std::io::{BufRead, BufReader, Write};
-use std::net::Ipv4Addr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The longest that the supervisor may take for an answer: a power operation with a boot.
@@ -23,14 +27,63 @@ pub struct Cluster {
     name: ClusterName,
     /// The supervisor's process id.
     supervisor: i32,
+    site: Arc<Site>,
+    /// The cluster that runs the witness, when it isn't this one.
+    lender: Option<ClusterName>,
 }
 
 impl Cluster {
     /// The handle on the cluster of that name. Fails when its supervisor does not answer.
     pub fn connect(name: &str) -> Result<Cluster> {
-        let mut cluster = Cluster { name: ClusterName::parse(name)?, supervisor: 0 };
-        cluster.supervisor = cluster.info()?.supervisor;
-        Ok(cluster)
+        let name = ClusterName::parse(name)?;
+        let info = match Connection::open(&name)?.ask(&Request::Info)? {
+            Answer::Info { info } => info,
+            other => return Err(unexpected(&other)),
+        };
+        let site = match Connection::open(&name)?.ask(&Request::Site)? {
+            Answer::Site { description } => description.site()?,
+            other => return Err(unexpected(&other)),
+        };
+        let lender = info.lender.as_deref().map(ClusterName::parse).transpose()?;
+        Ok(Cluster { name, supervisor: info.supervisor, site: Arc::new(site), lender })
+    }
+
+    /// The name in the lab.
+    #[must_use]
+    pub fn name(&self) -> &ClusterName {
+        &self.name
+    }
+
+    /// What the cluster is to be.
+    #[must_use]
+    pub fn site(&self) -> &Arc<Site> {
+        &self.site
+    }
+
+    /// The witness, when another cluster runs it.
+    fn borrowed(&self) -> Option<(&ClusterName, &Witness)> {
+        self.lender.as_ref().zip(self.site.witness.as_ref())
+    }
+
+    /// The cluster whose supervisor runs this machine.
+    fn owner(&self, node: &str) -> &ClusterName {
+        match self.borrowed() {
+            Some((lender, witness)) if witness.name == node => lender,
+            Some(_) | None => &self.name,
+        }
+    }
+
+    /// The description that the cluster was brought up from.
+    pub fn description(&self) -> Result<Description> {
+        match self.ask(&Request::Site)? {
+            Answer::Site { description } => Ok(description),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Whether the newcomer could use this cluster's witness; the error says why not.
+    pub fn may_lend_to(&self, newcomer: &Neighbour) -> Result<()> {
+        self.done(&Request::MayBorrow { newcomer: newcomer.clone() })
     }
 
     /// What was brought up: layout, suite, agent, timing.
@@ -41,16 +94,23 @@ impl Cluster {
         }
     }
 
-    /// All the nodes, the witness last.
+    /// All the nodes, the witness last. A borrowed witness whose lender is gone is powered off.
     pub fn nodes(&self) -> Result<Vec<NodeInfo>> {
-        match self.ask(&Request::Nodes)? {
-            Answer::Nodes { nodes } => Ok(nodes),
-            other => Err(unexpected(&other)),
+        let mut nodes = nodes_of(&self.name)?;
+        if let Some((lender, witness)) = self.borrowed() {
+            let there = nodes_of(lender).unwrap_or_default().into_iter().find(|n| n.name == witness.name);
+            nodes.push(there.unwrap_or_else(|| gone(witness)));
         }
+        Ok(nodes)
     }
 
     /// The node of that name.
     pub fn node(&self, name: &str) -> Result<NodeInfo> {
+        // Of its own machines the lender need not be asked: this is done before each command in a node.
+        let own = nodes_of(&self.name)?;
+        if let Some(found) = own.into_iter().find(|n| n.name == name) {
+            return Ok(found);
+        }
         let nodes = self.nodes()?;
         let known: Vec<String> = nodes.iter().map(|n| n.name.clone()).collect();
         nodes.into_iter().find(|n| n.name == name).ok_or_else(|| LabError::NoSuchNode {
@@ -62,26 +122,19 @@ impl Cluster {
 
     /// What happened to the nodes so far, in the order of time.
     pub fn events(&self) -> Result<Vec<Event>> {
-        match self.ask(&Request::Events)? {
-            Answer::Events { events } => Ok(events),
-            other => Err(unexpected(&other)),
+        let mut events = events_of(&self.name)?;
+        if let Some((lender, witness)) = self.borrowed() {
+            let there = events_of(lender).unwrap_or_default();
+            events.extend(there.into_iter().filter(|e| e.node == witness.name));
+            events.sort_by_key(|e| e.at);
         }
+        Ok(events)
     }
 
-    /// The lab's network namespace. A client enters it (one thread, by setns) to stand on the nodes' network at
-    /// [`layout::OUTSIDE`], where it can reach the float IPs.
+    /// The lab's network namespace. A client enters it (one thread, by setns) to stand on the nodes' network, where it
+    /// can reach the float IPs.
     pub fn netns(&self) -> PathBuf {
         format!("/proc/{}/ns/net", self.supervisor).into()
-    }
-
-    /// The float IP of the primary.
-    pub fn primary_ip(&self) -> Ipv4Addr {
-        layout::PRIMARY_IP
-    }
-
-    /// The float IP of the standby.
-    pub fn standby_ip(&self) -> Ipv4Addr {
-        layout::STANDBY_IP
     }
 
     /// Runs a command inside a node, as root with a clean environment. The exit code is in the result;
@@ -104,48 +157,60 @@ impl Cluster {
 
     /// Cuts the node's power: the cable first, then every process. Nothing inside gets to know.
     pub fn power_off(&self, node: &str) -> Result<()> {
-        self.done(&Request::PowerOff { node: node.to_owned() })
+        self.change(node, |node| Request::PowerOff { node })
     }
 
     /// Gives the node its power again and waits until its system runs. The cluster's services stay off.
     pub fn power_on(&self, node: &str) -> Result<()> {
-        self.done(&Request::PowerOn { node: node.to_owned() })
+        self.change(node, |node| Request::PowerOn { node })
     }
 
     /// Cuts the power and gives it again.
     pub fn reset(&self, node: &str) -> Result<()> {
-        self.done(&Request::Reset { node: node.to_owned() })
+        self.change(node, |node| Request::Reset { node })
     }
 
     /// Pulls the node's network cable.
     pub fn unlink(&self, node: &str) -> Result<()> {
-        self.done(&Request::Unlink { node: node.to_owned() })
+        self.change(node, |node| Request::Unlink { node })
     }
 
     /// Puts the node's network cable in again.
     pub fn link(&self, node: &str) -> Result<()> {
-        self.done(&Request::Link { node: node.to_owned() })
+        self.change(node, |node| Request::Link { node })
+    }
+
+    /// Lets the node's cables lose packets.
+    pub fn impair(&self, node: &str, by: Impairment) -> Result<()> {
+        self.change(node, |node| Request::Impair { node, by })
     }
 
     /// Stops every process of the node at once; the watchdog's clock goes on.
     pub fn freeze(&self, node: &str) -> Result<()> {
-        self.done(&Request::Freeze { node: node.to_owned() })
+        self.change(node, |node| Request::Freeze { node })
     }
 
     /// Lets the node's processes go on.
     pub fn thaw(&self, node: &str) -> Result<()> {
-        self.done(&Request::Thaw { node: node.to_owned() })
+        self.change(node, |node| Request::Thaw { node })
     }
 
     /// Starts the cluster's services on a node, as `pcs cluster start` does: Pacemaker with corosync, sbd and
     /// the quorum device's client; on the witness the quorum device's server.
     pub fn start_cluster(&self, node: &str) -> Result<()> {
-        let units: &[&str] = match self.node(node)?.kind {
-            NodeKind::Database => &["corosync", "corosync-qdevice", "pacemaker"],
-            NodeKind::Witness => &["corosync-qnetd"],
-        };
+        let units = self.services(self.node(node)?.kind);
         let argv: Vec<&str> = ["systemctl", "start"].iter().chain(units).copied().collect();
         self.exec(node, &argv, START_DEADLINE)?.success(&argv.join(" ")).map(drop)
+    }
+
+    /// The cluster's services on a node of this kind.
+    #[must_use]
+    pub fn services(&self, kind: NodeKind) -> &'static [&'static str] {
+        match kind {
+            NodeKind::Database if self.site.witness.is_none() => &["corosync", "pacemaker"],
+            NodeKind::Database => &["corosync", "corosync-qdevice", "pacemaker"],
+            NodeKind::Witness => &["corosync-qnetd"],
+        }
     }
 
     /// Stops the cluster's services on a node in the orderly way.
@@ -186,10 +251,12 @@ impl Cluster {
     }
 
     fn done(&self, request: &Request) -> Result<()> {
-        match self.ask(request)? {
-            Answer::Done => Ok(()),
-            other => Err(unexpected(&other)),
-        }
+        done(&self.name, request)
+    }
+
+    /// Asks for something that is done to a machine.
+    fn change(&self, node: &str, request: impl FnOnce(String) -> Request) -> Result<()> {
+        done(self.owner(node), &request(node.to_owned()))
     }
 
     fn ask(&self, request: &Request) -> Result<Answer> {
@@ -258,6 +325,45 @@ impl Connection {
             Ok(answer) => Ok(answer),
             Err(e) => Err(broken(format!("answered {answer:?} to {request:?}: {e}"))),
         }
+    }
+}
+
+fn done(name: &ClusterName, request: &Request) -> Result<()> {
+    match Connection::open(name)?.ask(request)? {
+        Answer::Done => Ok(()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn nodes_of(name: &ClusterName) -> Result<Vec<NodeInfo>> {
+    match Connection::open(name)?.ask(&Request::Nodes)? {
+        Answer::Nodes { nodes } => Ok(nodes),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn events_of(name: &ClusterName) -> Result<Vec<Event>> {
+    match Connection::open(name)?.ask(&Request::Events)? {
+        Answer::Events { events } => Ok(events),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// A witness whose lender does not answer.
+fn gone(witness: &Witness) -> NodeInfo {
+    NodeInfo {
+        name: witness.name.clone(),
+        address: witness.address,
+        kind: NodeKind::Witness,
+        power: Power::Off,
+        cable: Cable::Linked,
+        impairment: Impairment::NONE,
+        lost_packets: 0,
+        activity: Activity::Running,
+        watchdog: Watchdog::Idle,
+        leader: None,
+        boots: 0,
+        cgroups: Vec::new(),
     }
 }
 

@@ -4,15 +4,16 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use super::client::Client;
+use super::clients::Clients;
 use super::cluster::Cluster;
 use super::error::Result;
-use super::experiment::{self, Audience, Plan, endpoints};
+use super::experiment::{self, Audience, Plan};
 use super::faults::{self, Target};
 use super::health::wait_whole;
 use super::observe::Observation;
 use super::paths::ClusterName;
 use super::progress::Progress;
+use super::replication::Lag;
 use super::report::{self, RunResult};
 use super::screen::{Pulse, Style, cut, render, roles};
 use super::up::{self, Options};
@@ -37,11 +38,13 @@ pub fn play(cluster: &Cluster, style: Style) -> Result<Vec<String>> {
     let info = cluster.info()?;
     wait_whole(cluster, WHOLE, OnInterrupt::Stop)?;
     println!(
-        "\n1. A healthy cluster, {} on Debian {}: two database nodes and a witness.",
-        info.layout, info.suite
+        "\n1. A healthy cluster, {} on Debian {}:\n   {}.",
+        info.layout,
+        info.suite,
+        cluster.site().kind.summary()
     );
     println!("   A client outside writes a row every 50 ms through the primary's float IP");
-    println!("   (heart), and reads it back through the standby's (beat).\n");
+    println!("   (heart), and reads it back through a standby's (beat), where there is one.\n");
     show(cluster, style)?;
     let mut results: Vec<RunResult> = Vec::new();
     for (number, (name, what)) in (2..).zip(ACTS) {
@@ -53,6 +56,7 @@ pub fn play(cluster: &Cluster, style: Style) -> Result<Vec<String>> {
             run: 1,
             draw: 0,
             phase: Duration::ZERO,
+            replication: Lag::Free,
             evidence: None,
             trace: None,
         };
@@ -71,14 +75,14 @@ pub fn play(cluster: &Cluster, style: Style) -> Result<Vec<String>> {
 }
 
 fn show(cluster: &Cluster, style: Style) -> Result<()> {
-    let client = Client::start(endpoints(cluster)?, "watch_", Duration::from_secs(30))?;
+    let clients = Clients::start(cluster, "watch_", Duration::from_secs(30))?;
     let mut frame = Frame::new(style);
     let end = Instant::now() + SHOW;
     loop {
         pause(Duration::from_secs(1), OnInterrupt::Stop)?;
         // Plain output is one picture, not five nearly equal ones.
         if style == Style::Terminal || Instant::now() >= end {
-            frame.draw(&render(&Observation::take(cluster)?, &Pulse::of(&client)));
+            frame.draw(&render(&Observation::take(cluster)?, &clients.pulses()));
         }
         if Instant::now() >= end {
             return Ok(());
@@ -156,13 +160,13 @@ impl Audience for Stage {
         println!("{}", cut(&format!("{:5.1} s  {line}", self.started.elapsed().as_secs_f32())));
     }
 
-    fn look(&mut self, seen: &Observation, pulse: &Pulse) {
+    fn look(&mut self, seen: &Observation, pulses: &[Pulse]) {
         let now = roles(seen);
         match self.frame.style {
-            Style::Terminal => self.frame.draw(&render(seen, pulse)),
+            Style::Terminal => self.frame.draw(&render(seen, pulses)),
             Style::Plain if now != self.roles => {
                 println!("{:5.1} s  {now}", self.started.elapsed().as_secs_f32());
-                println!("\n{}", render(seen, pulse));
+                println!("\n{}", render(seen, pulses));
             }
             Style::Plain => {}
         }

@@ -1,25 +1,32 @@
-//! The disk of a node: an overlay of the template, with the few files that make it this node.
+//! The disk of a node: an overlay of the template, with the few files that make it this node. A database node has a
+//! [data disk](super::data_disk) beside it.
 
+use super::data_disk::{self, DataDisk};
 use super::error::{LabError, Result};
-use super::layout::{NodePlan, PREFIX};
-use super::net::NODE_INTERFACE;
+use super::machines::Machine;
+use super::net;
+use super::protocol::NodeKind;
+use super::run;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where the preloaded watchdog library is inside a node.
 const WATCHDOG_LIBRARY: &str = "usr/local/lib/libquorate_watchdog.so";
-/// Where a package puts our agent.
-const AGENT: &str = "usr/lib/ocf/resource.d/quorate/postgres";
+/// Where the package is inside a node: as apt leaves what it has installed.
+pub const PACKAGE: &str = "var/cache/apt/archives/quorate.deb";
+/// Seen: 0.3 s. Two other disks and a busy host may need longer.
+const INSTALL_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The programs of this project that go into a node.
 #[derive(Debug, Clone)]
 pub struct Payload {
     /// `libquorate_watchdog.so`
     pub watchdog: PathBuf,
-    /// `quorate-agent`; not needed for a cluster with PAF.
-    pub agent: Option<PathBuf>,
+    /// The Debian package: agent, command, settings of sbd and Pacemaker. With PAF too: only the resource differs.
+    pub package: PathBuf,
 }
 
 /// What a node's disk is laid over.
@@ -58,15 +65,20 @@ impl Disk {
         self.dir.join("nspawn.pid")
     }
 
+    /// The file system of PostgreSQL's data; only a database node's is ever made.
+    pub fn data(&self) -> DataDisk {
+        DataDisk::at(self.dir.join(data_disk::IMAGE), &self.root())
+    }
+
     /// Makes the overlay, mounts it and writes what makes it this node.
-    pub fn create(&self, base: &Base, plan: &NodePlan, payload: &Payload) -> Result<()> {
+    pub fn create(&self, base: &Base, plan: &Machine, payload: &Payload) -> Result<()> {
         let root = self.root();
         for dir in ["upper", "work", "root"] {
             let path = self.dir.join(dir);
             fs::create_dir_all(&path).map_err(|source| LabError::File { path, source })?;
         }
         let prepared =
-            base.prepared.as_ref().map_or(String::new(), |p| format!("{}:", p.join(plan.name).display()));
+            base.prepared.as_ref().map_or(String::new(), |p| format!("{}:", p.join(&plan.name).display()));
         let options = format!(
             "lowerdir={prepared}{},upperdir={},workdir={}",
             base.template.display(),
@@ -76,6 +88,10 @@ impl Disk {
         mount(Some("overlay"), &root, Some("overlay"), MsFlags::empty(), Some(options.as_str())).map_err(
             |e| LabError::Host(format!("mount of the overlay {}: {e} ({options})", root.display())),
         )?;
+        // The other nodes' systemd-nspawns have copies of this mount in their namespaces. What is unmounted below it here has
+        // to be unmounted there too, or the data disk's loop device would stay as long as they.
+        mount(None::<&str>, &root, None::<&str>, MsFlags::MS_SHARED, None::<&str>)
+            .map_err(|e| LabError::Host(format!("mount --make-shared {}: {e}", root.display())))?;
         self.write("etc/hostname", &format!("{}\n", plan.name), 0o644)?;
         self.write("etc/machine-id", &format!("{}\n", machine_id()?), 0o444)?;
         self.write("etc/systemd/system/lab-network.service", &network_unit(plan), 0o644)?;
@@ -91,17 +107,32 @@ impl Disk {
         self.install(&payload.watchdog, WATCHDOG_LIBRARY, 0o644)?;
         let drop_in = format!("[Service]\nEnvironment=LD_PRELOAD=/{WATCHDOG_LIBRARY}\n");
         self.write("etc/systemd/system/sbd.service.d/60-lab-watchdog.conf", &drop_in, 0o644)?;
-        if let Some(agent) = &payload.agent {
-            self.install(agent, AGENT, 0o755)?;
+        match plan.kind {
+            NodeKind::Database => {
+                self.install_package(&payload.package)?;
+                self.data().create(base.prepared.as_ref().map(|p| data_disk::kept(p, &plan.name)).as_deref())
+            }
+            NodeKind::Witness => Ok(()),
         }
-        Ok(())
     }
 
-    /// Moves what was written to the disk to this place. The machine is off, and [`Self::create`] has to follow.
-    pub fn move_to(&self, place: &Path) -> Result<()> {
+    /// Installs the package by the node's own dpkg. On a prepared disk it replaces the one that was current then.
+    fn install_package(&self, package: &Path) -> Result<()> {
+        self.install(package, PACKAGE, 0o644)?;
+        let root = self.root();
+        let (root, place) = (root.display().to_string(), format!("/{PACKAGE}"));
+        // An overlay that is thrown away needs no fsync.
+        let argv = ["chroot", root.as_str(), "dpkg", "--force-unsafe-io", "-i", place.as_str()];
+        run::check(&argv, INSTALL_DEADLINE).map(drop)
+    }
+
+    /// Moves what was written to the disk to this directory of prepared disks. The machine is off, and [`Self::create`] has to follow.
+    pub fn move_to(&self, prepared: &Path, node: &str) -> Result<()> {
         self.unmount();
-        let failed = |source| LabError::File { path: place.to_owned(), source };
-        fs::rename(self.dir.join("upper"), place).map_err(failed)?;
+        let place = prepared.join(node);
+        let failed = |source| LabError::File { path: place.clone(), source };
+        fs::rename(self.dir.join("upper"), &place).map_err(failed)?;
+        self.data().move_to(&data_disk::kept(prepared, node))?;
         fs::remove_dir_all(self.dir.join("work")).map_err(failed)
     }
 
@@ -152,14 +183,20 @@ fn machine_id() -> Result<String> {
     Ok(uuid.trim().replace('-', ""))
 }
 
-fn network_unit(plan: &NodePlan) -> String {
+fn network_unit(plan: &Machine) -> String {
+    let interface = |(link, address): (usize, &ipnet::IpNet)| {
+        let name = net::inner(link);
+        let undetected = net::undetected(*address).unwrap_or_default();
+        format!(
+            "ExecStart=/sbin/ip addr replace {address} dev {name} {undetected}\n\
+             ExecStart=/sbin/ip link set {name} up\n"
+        )
+    };
+    let interfaces: String = plan.addresses.iter().enumerate().map(interface).collect();
     format!(
-        "[Unit]\nDescription=The node's address on the lab's bridge\nDefaultDependencies=no\n\
+        "[Unit]\nDescription=The node's addresses on the lab's bridges\nDefaultDependencies=no\n\
          Before=network.target\nWants=network.target\n\n\
-         [Service]\nType=oneshot\nRemainAfterExit=yes\n\
-         ExecStart=/sbin/ip addr replace {}/{PREFIX} dev {NODE_INTERFACE}\n\
-         ExecStart=/sbin/ip link set {NODE_INTERFACE} up\n\n\
-         [Install]\nWantedBy=multi-user.target\n",
-        plan.address
+         [Service]\nType=oneshot\nRemainAfterExit=yes\n{interfaces}\n\
+         [Install]\nWantedBy=multi-user.target\n"
     )
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
     /// There is no cluster of that name.
-    #[error("no cluster \"{0}\" is up; start it with: quorate-lab up classic --name {0}")]
+    #[error("no cluster \"{0}\" is up; quorate-lab status shows those that are, quorate-lab up starts one")]
     NoSuchCluster(String),
     /// There is already a cluster of that name.
     #[error(

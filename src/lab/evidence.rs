@@ -17,9 +17,15 @@ const QUESTIONS: &[(&str, &str)] = &[
     ("cib.xml", "cibadmin -Q"),
     ("quorum.txt", "corosync-quorumtool -s; corosync-qdevice-tool -s"),
     ("processes.txt", "ps axo pid,ppid,stat,etimes,args"),
-    ("pg_controldata.txt", "/usr/lib/postgresql/*/bin/pg_controldata -D /var/lib/postgresql/*/main"),
+    (
+        "pg_controldata.txt",
+        "for d in /var/lib/postgresql/*/*/; do echo \"$d\"; /usr/lib/postgresql/*/bin/pg_controldata -D \"$d\"; done",
+    ),
     ("postgresql.log", "tail -n 3000 /var/log/postgresql/*"),
-    ("auto.conf", "cat /var/lib/postgresql/*/main/postgresql.auto.conf; ls -la /var/lib/postgresql/*/main"),
+    (
+        "auto.conf",
+        "for d in /var/lib/postgresql/*/*; do echo \"$d\"; cat \"$d/postgresql.auto.conf\"; ls -la \"$d\"; done",
+    ),
 ];
 
 /// Makes the nodes keep their journals on disk from now on: a node that loses its power would otherwise

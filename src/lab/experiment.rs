@@ -1,22 +1,26 @@
 //! One run: wait until all is well, break something, measure, heal, wait until all is well again.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::client::{Client, Endpoints, Inside};
+use super::client::Client;
+use super::clients::{Clients, Since};
 use super::cluster::Cluster;
 use super::error::{LabError, Result};
 use super::evidence;
-use super::faults::{CountsFrom, Fault, Target, bring_back, forget_failures};
+use super::faults::{
+    self, AT_LEAST, CountsFrom, Fault, Injected, OldPrimary, Service, Target, bring_back, forget_failures,
+};
 use super::health::wait_whole;
-use super::layout;
-use super::measure::{Outage, describe, good_for, last_good_write, longest_pause, outage};
+use super::measure::{Outage, describe};
 use super::observe::Observation;
-use super::protocol::{ClusterInfo, NodeKind};
+use super::placement::placement;
+use super::protocol::ClusterInfo;
+use super::replication::{Cut, Lag};
 use super::report::RunResult;
 use super::screen::Pulse;
-use super::wait::{OnInterrupt, interrupted, pause, until};
+use super::verify::verify;
+use super::wait::{OnInterrupt, interrupted, pause};
 
 /// Before a fault: a node may still be on its way from the run before.
 const WHOLE: Duration = Duration::from_secs(180);
@@ -24,12 +28,10 @@ const WHOLE: Duration = Duration::from_secs(180);
 const WHOLE_AFTER_CLEAN_UP: Duration = Duration::from_secs(60);
 /// The writes before the fault: enough that a break is told apart from a slow start.
 const BEFORE: Duration = Duration::from_secs(2);
-/// The shortest look at a fault's consequences: a bystander's fault shows nothing sooner.
-const AT_LEAST: Duration = Duration::from_secs(10);
 /// Writes that have been good for this long count as restored: a second outage comes within seconds.
 const GOOD: Duration = Duration::from_secs(8);
-/// PAF needs 271 s for frozen postgres processes.
-const RESTORED: Duration = Duration::from_secs(420);
+/// Where everything is must not have changed for this long: float IPs of standbys move after the primary's.
+const SETTLED: Duration = Duration::from_secs(3);
 /// For the client's tables.
 const TABLES: Duration = Duration::from_secs(30);
 
@@ -40,7 +42,7 @@ pub trait Audience {
     /// A step was made.
     fn say(&mut self, line: &str);
     /// The cluster while the fault lasts, about every second.
-    fn look(&mut self, seen: &Observation, pulse: &Pulse);
+    fn look(&mut self, seen: &Observation, pulses: &[Pulse]);
 }
 
 /// What to do in one run.
@@ -58,38 +60,12 @@ pub struct Plan {
     pub draw: u64,
     /// How much later than necessary the fault is injected: a moment at random between two monitors.
     pub phase: Duration,
+    /// How replication fares before the fault.
+    pub replication: Lag,
     /// Where to keep what the cluster looked like when something went wrong; `None` keeps nothing.
     pub evidence: Option<PathBuf>,
     /// File for what the client saw of each interruption; `None` keeps nothing.
     pub trace: Option<PathBuf>,
-}
-
-/// Where the client finds the databases of a cluster.
-///
-/// # Errors
-/// When the lab's supervisor does not answer.
-pub fn endpoints(cluster: &Cluster) -> Result<Endpoints> {
-    let nodes = cluster.nodes()?.into_iter().filter(|n| n.kind == NodeKind::Database);
-    Ok(Endpoints {
-        netns: Some(cluster.netns()),
-        primary: cluster.primary_ip().into(),
-        standby: cluster.standby_ip().into(),
-        nodes: nodes.map(|n| (n.name, n.address.into())).collect(),
-        inside: Some(inside(cluster)),
-        port: layout::PG_PORT,
-        user: layout::CLIENT_USER.to_owned(),
-        password: Some(layout::CLIENT_PASSWORD.to_owned()),
-        dbname: layout::CLIENT_DATABASE.to_owned(),
-    })
-}
-
-/// A node's network namespace is that of its init, which is another one after each boot.
-fn inside(cluster: &Cluster) -> Inside {
-    let cluster = cluster.clone();
-    Inside(Arc::new(move |node| {
-        let leader = cluster.node(node).ok()?.leader?;
-        Some(PathBuf::from(format!("/proc/{leader}/ns/net")))
-    }))
 }
 
 /// Does one run. What goes wrong in it stands in the result's `failed`, beside what was measured until
@@ -112,6 +88,7 @@ pub fn run(
         target: plan.target_word.clone(),
         node: String::new(),
         run: plan.run,
+        service: plan.fault.service(cluster.site()),
         outage_ms: None,
         interruption_ms: 0,
         interruption_healing_ms: 0,
@@ -120,9 +97,15 @@ pub fn run(
         recovered: 0,
         unexpected: 0,
         two_primaries_ms: 0,
+        replication: plan.replication.to_string(),
+        lost_bytes: None,
+        lost_ms: 0,
+        findings: Vec::new(),
         old_primary: "unknown".to_owned(),
         human_help: Vec::new(),
         whole_after_ms: None,
+        placement: String::new(),
+        placement_after: String::new(),
         failed: None,
     };
     match steps(cluster, plan, &mut result, audience) {
@@ -138,60 +121,95 @@ pub fn run(
 
 fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut dyn Audience) -> Result<()> {
     let seen = wait_whole(cluster, WHOLE, OnInterrupt::Stop)?;
-    let node = plan.target.resolve(&seen, plan.draw)?;
-    result.node.clone_from(&node);
-    let primary = seen.primary().unwrap_or_default().to_owned();
-    let mut client = Client::start(endpoints(cluster)?, "", TABLES)?;
-    client.open_session(&primary)?;
+    let nodes = plan.target.resolve(&seen, plan.draw)?;
+    result.node = nodes.join("+");
+    // The cluster is whole: each instance has one.
+    let primaries: Vec<String> =
+        seen.site.instances.iter().map(|i| seen.primary_of(i).unwrap_or_default().to_owned()).collect();
+    let old = old_primary(&seen, &primaries, &nodes)?;
+    let mut clients = Clients::start(cluster, "", TABLES)?;
+    clients.open_sessions()?;
     pause(BEFORE + plan.phase, OnInterrupt::Stop)?;
-    if good_for(&client.heart().snapshot(), client.now()).is_zero() {
-        let last = client.heart().last();
-        return Err(LabError::Host(format!(
-            "writes through {} were not good before: {last:?}",
-            cluster.primary_ip()
-        )));
-    }
+    writes_are_good(&clients)?;
 
+    let cut = hinder(cluster, plan.replication, audience)?;
     audience.broken();
-    audience.say(&format!("{} on {node} (primary: {primary})", plan.fault.name));
-    let injected_at = client.now();
-    let injected = plan.fault.inject(cluster, &node)?;
+    audience.say(&format!("{} on {} (primary: {})", plan.fault.name, nodes.join(", "), primaries.join(", ")));
+    let injected_at = clients.now();
+    let injected = plan.fault.inject(cluster, &nodes)?;
     let evidence = injected.wait_happened()?;
+    // What a primary that is gone has not sent by now, it never will. A standby that can't be mended shows below.
+    drop(cut);
     audience.say(&format!("it happened: {evidence}"));
-    let restored = wait_restored(cluster, &client, injected_at, audience);
-    let healing_at = client.now();
-    measure(plan, &client, injected_at, healing_at, result);
-    if let Err(e) = restored {
-        // Before the fault is healed: afterwards nothing shows any more why.
-        keep(cluster, plan, audience);
-        return Err(e);
+    let restored = wait_restored(cluster, &clients, plan.fault, &injected, injected_at, audience);
+    let healing_at = clients.now();
+    let since = match plan.fault.counts_from {
+        CountsFrom::Injection if primaries.iter().any(|p| nodes.contains(p)) => Since::Moment(injected_at),
+        // A bystander's end is noticed later, where it is noticed at all: until then all is well.
+        CountsFrom::Injection | CountsFrom::LastGoodWrite => Since::LastGoodWrite(injected_at),
+    };
+    measure(&clients, since, injected_at, healing_at, result);
+    match restored {
+        Ok(placement) => result.placement = placement,
+        Err(e) => {
+            // Before the fault is healed: afterwards nothing shows any more why.
+            keep(cluster, plan, audience);
+            return Err(e);
+        }
     }
-    let outage = result.outage_ms.map_or("not restored".to_owned(), |ms| format!("{ms} ms"));
-    audience.say(&format!("writes are good again; outage {outage}"));
+    match result.outage_ms {
+        Some(ms) => audience.say(&format!("writes are good again; outage {ms} ms")),
+        None => audience.say("no service, as it has to be without a majority"),
+    }
+    audience.say(&format!("placement: {}", result.placement));
 
     // From here on bring_back does the healing, and says what it had to do.
+    let hit = injected.hit();
     injected.leave();
-    let returned = bring_back(cluster, &primary, |line| audience.say(line));
-    let whole_at = client.now();
-    result.interruption_healing_ms = millis(longest_pause(&client.heart().snapshot(), healing_at, whole_at));
-    result.two_primaries_ms = millis(client.two_primaries(injected_at, whole_at));
+    let returned = bring_back(cluster, &hit, &old, |line| audience.say(line));
+    let whole_at = clients.now();
+    result.interruption_healing_ms = millis(clients.longest_pause(healing_at, whole_at));
+    result.two_primaries_ms = millis(clients.two_primaries(injected_at, whole_at));
     let returned = returned.inspect_err(|_| keep(cluster, plan, audience))?;
     result.whole_after_ms = Some(millis(whole_at.saturating_sub(healing_at)));
-    result.old_primary = if result.outage_ms == Some(0) && node != primary {
-        "stayed primary".to_owned()
-    } else {
-        returned.fate
-    };
+    let stayed =
+        result.outage_ms == Some(0) && (!nodes.contains(&old.node) || returned.fate == faults::PRIMARY_AGAIN);
+    result.old_primary = if stayed { "stayed primary".to_owned() } else { returned.fate };
     result.human_help = returned.help;
+    result.placement_after = placement(&Observation::take(cluster)?);
     audience.say(&format!(
-        "whole again after {:.1} s; {primary}: {}",
+        "whole again after {:.1} s; {}: {}",
         (whole_at - healing_at).as_secs_f32(),
+        old.node,
         result.old_primary
     ));
-    trace(plan, &client, injected_at)?;
-    check_losses(cluster, &client, whole_at, result)?;
-    drop(client);
+    audience.say(&format!("placement: {}", result.placement_after));
+    trace(plan, &clients, injected_at)?;
+    judge(cluster, &mut clients, result, audience)?;
+    drop(clients);
     tidy_up(cluster)
+}
+
+/// The primary whose fate is told: the first one that the fault hits, else the first one.
+fn old_primary(seen: &Observation, primaries: &[String], hit: &[String]) -> Result<OldPrimary> {
+    let all = || seen.site.instances.iter().zip(primaries);
+    let (instance, node) = all()
+        .find(|(_, primary)| hit.contains(primary))
+        .or_else(|| all().next())
+        .ok_or_else(|| LabError::Host(format!("site {} has no instance", seen.site.name)))?;
+    Ok(OldPrimary { instance: instance.clone(), node: node.clone() })
+}
+
+fn writes_are_good(clients: &Clients) -> Result<()> {
+    if !clients.good_for().is_zero() {
+        return Ok(());
+    }
+    let last: Vec<String> =
+        clients.each().iter().map(|c| format!("{}: {:?}", c.endpoints().primary, c.heart().last())).collect();
+    Err(LabError::Host(format!(
+        "writes were not good before the fault; the last one through {}",
+        last.join("; ")
+    )))
 }
 
 fn keep(cluster: &Cluster, plan: &Plan, audience: &mut dyn Audience) {
@@ -202,33 +220,49 @@ fn keep(cluster: &Cluster, plan: &Plan, audience: &mut dyn Audience) {
     }
 }
 
-/// Waits until the writes are good, and have been for a while, and fencing is over.
+/// Waits until the writes are good, and have been for a while, fencing is over, and nothing moves any more. Gives the
+/// placement then.
 fn wait_restored(
     cluster: &Cluster,
-    client: &Client,
+    clients: &Clients,
+    fault: &Fault,
+    injected: &Injected<'_>,
     from: Duration,
     audience: &mut dyn Audience,
-) -> Result<()> {
-    let end = Instant::now() + RESTORED;
+) -> Result<String> {
+    let end = Instant::now() + fault.restored_within;
+    let mut reacted = false;
+    let mut place = (String::new(), Instant::now());
     loop {
         let seen = Observation::take(cluster)?;
-        audience.look(&seen, &Pulse::of(client));
-        let now = client.now();
-        let good = now.saturating_sub(from) >= AT_LEAST && good_for(&client.heart().snapshot(), now) >= GOOD;
+        audience.look(&seen, &clients.pulses());
+        let now = placement(&seen);
+        if now != place.0 {
+            place = (now, Instant::now());
+        }
+        reacted |= clients.good_for().is_zero() || injected.has_reset();
+        let look = if reacted { AT_LEAST } else { fault.reacts_within };
+        let good = clients.now().saturating_sub(from) >= look && clients.good_for() >= GOOD;
         // A node that comes back while the others still wait for its fencing is told that it was fenced, and
         // its Pacemaker ends for good: no fault of the agent's, and nothing that an operator would do.
         let fencing = seen.status.as_ref().is_ok_and(|s| s.nodes.iter().any(|n| n.unclean));
-        if good && !fencing {
-            return Ok(());
+        // A cluster that knows of no primary is about to make one, though the writes are still good: a hang was noticed.
+        let known = seen.site.instances.iter().all(|i| seen.primary_of(i).is_some());
+        if good && known && !fencing && place.1.elapsed() >= SETTLED {
+            return Ok(place.0);
         }
         if interrupted() {
             return Err(LabError::Interrupted);
         }
+        if Instant::now() >= end && fault.service(cluster.site()) == Service::MayStop {
+            return Ok(place.0);
+        }
         if Instant::now() >= end {
+            let last: Vec<_> = clients.each().iter().map(|c| c.heart().last()).collect();
             return Err(LabError::Timeout {
-                what: "writes good again and nobody waiting to be fenced".to_owned(),
-                seconds: RESTORED.as_secs(),
-                last: format!("; at last: {:?}", client.heart().last()),
+                what: "writes good again, a primary in Pacemaker and nobody waiting to be fenced".to_owned(),
+                seconds: fault.restored_within.as_secs(),
+                last: format!("; at last: {last:?}"),
             });
         }
         // Looking costs processor time that the cluster needs for what is being measured.
@@ -236,50 +270,64 @@ fn wait_restored(
     }
 }
 
-fn measure(plan: &Plan, client: &Client, injected_at: Duration, until: Duration, result: &mut RunResult) {
-    let heart = client.heart().snapshot();
-    let from = match plan.fault.counts_from {
-        CountsFrom::Injection => injected_at,
-        CountsFrom::LastGoodWrite => last_good_write(&heart, injected_at, until),
-    };
-    result.outage_ms = match outage(&heart, from, until) {
+fn measure(clients: &Clients, since: Since, injected_at: Duration, until: Duration, result: &mut RunResult) {
+    result.outage_ms = match clients.outage(since, until) {
         Outage::NotRestored => None,
         restored => restored.millis(),
     };
-    result.interruption_ms = millis(longest_pause(&heart, injected_at, until));
-    result.two_primaries_ms = millis(client.two_primaries(injected_at, until));
-    result.acked = heart.iter().filter(|a| a.is_acked()).count();
+    result.interruption_ms = millis(clients.longest_pause(injected_at, until));
+    result.two_primaries_ms = millis(clients.two_primaries(injected_at, until));
+    let acked = |c: &Client| c.heart().snapshot().iter().filter(|a| a.is_acked()).count();
+    result.acked = clients.each().iter().map(acked).sum();
 }
 
 /// Writes down what the client saw, for whoever doubts a figure.
-fn trace(plan: &Plan, client: &Client, injected_at: Duration) -> Result<()> {
+fn trace(plan: &Plan, clients: &Clients, injected_at: Duration) -> Result<()> {
     let Some(path) = &plan.trace else { return Ok(()) };
-    let text = describe(&client.heart().snapshot(), injected_at);
+    let several = clients.each().len() > 1;
+    let one = |c: &Client| {
+        let text = describe(&c.heart().snapshot(), injected_at);
+        if several { format!("--- {}\n{text}", c.endpoints().primary) } else { text }
+    };
+    let text: String = clients.each().iter().map(one).collect();
     std::fs::write(path, text).map_err(|source| LabError::File { path: path.clone(), source })
 }
 
-/// Reads all acknowledged writes back from the primary that is left in the end.
-fn check_losses(
-    cluster: &Cluster,
-    client: &Client,
-    until_time: Duration,
-    result: &mut RunResult,
-) -> Result<()> {
-    let (name, address) =
-        until("one primary to read back from", WHOLE_AFTER_CLEAN_UP, OnInterrupt::Stop, || {
-            let seen = Observation::take(cluster).map_err(|e| e.to_string())?;
-            let primary = seen.primary().ok_or("nothing is promoted")?;
-            let node = cluster.node(primary).map_err(|e| e.to_string())?;
-            Ok((node.name, node.address))
-        })?;
-    let checked = client.read_back(address.into(), until_time)?;
-    result.acked = checked.acked;
-    result.lost_acked = Some(checked.lost.len());
-    result.recovered = checked.recovered.len();
-    result.unexpected = checked.unexpected.len();
-    if !checked.lost.is_empty() {
-        eprintln!("lost on {name}: {:?}", checked.lost);
+/// Lets replication fall behind, as long as the plan says.
+fn hinder<'a>(
+    cluster: &'a Cluster,
+    replication: Lag,
+    audience: &mut dyn Audience,
+) -> Result<Option<Cut<'a>>> {
+    match replication {
+        Lag::Free => Ok(None),
+        Lag::Behind(time) => {
+            let cut = Cut::make(cluster)?;
+            audience.say(&format!("replication is cut {} ms before the fault", time.as_millis()));
+            pause(time, OnInterrupt::Stop)?;
+            Ok(Some(cut))
+        }
     }
+}
+
+/// Checks the whole history against what the primaries have in the end.
+fn judge(
+    cluster: &Cluster,
+    clients: &mut Clients,
+    result: &mut RunResult,
+    audience: &mut dyn Audience,
+) -> Result<()> {
+    let verified = verify(cluster, clients)?;
+    result.acked = verified.acked;
+    result.lost_acked = Some(verified.lost);
+    result.recovered = verified.recovered;
+    result.unexpected = verified.came_back;
+    result.lost_bytes = verified.lost_bytes;
+    result.lost_ms = verified.lost_ms;
+    for found in &verified.findings {
+        audience.say(&format!("found on {}: {}", found.instance, found.finding));
+    }
+    result.findings = verified.findings;
     Ok(())
 }
 

@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use super::cluster::Cluster;
 use super::error::{LabError, Result};
-use super::layout::RESOURCE;
 use super::observe::{Database, Observation};
-use super::protocol::{Activity, Cable, NodeKind, Power};
+use super::protocol::{Activity, Cable, Impairment, Power};
 use super::wait::{OnInterrupt, interrupted, pause};
+use crate::cluster::corosync;
 use crate::cluster::crm_mon::{Role, Status};
+use crate::layout::kind::Sharing;
+use crate::layout::site::Instance;
 
 /// A cluster counts as whole when it stayed so for this long: a fencing loop looks whole in between.
 const STABLE: Duration = Duration::from_secs(3);
@@ -16,6 +18,19 @@ const STABLE: Duration = Duration::from_secs(3);
 /// What is missing for the cluster to be whole; empty when nothing is.
 #[must_use]
 pub fn problems(seen: &Observation) -> Vec<String> {
+    let mut found = lacking(seen);
+    if let Ok(status) = &seen.status {
+        for instance in &seen.site.instances {
+            candidates(seen, status, instance, &mut found);
+        }
+    }
+    found
+}
+
+/// What is missing for the cluster to do its service in full. It may still have nobody to promote: PAF finds that out in
+/// its next monitor.
+#[must_use]
+pub fn lacking(seen: &Observation) -> Vec<String> {
     let mut found = Vec::new();
     for node in &seen.nodes {
         let name = &node.info.name;
@@ -24,6 +39,9 @@ pub fn problems(seen: &Observation) -> Vec<String> {
         }
         if node.info.cable == Cable::Unlinked {
             found.push(format!("{name} has no network"));
+        }
+        if node.info.impairment != Impairment::NONE {
+            found.push(format!("{name} loses packets"));
         }
         if node.info.activity == Activity::Frozen {
             found.push(format!("{name} is frozen"));
@@ -40,15 +58,6 @@ fn in_pacemaker(seen: &Observation, status: &Status, found: &mut Vec<String>) {
     if status.quorate != Some(true) {
         found.push("there is no quorum".to_owned());
     }
-    let Some(primary) = seen.primary() else {
-        let promoted = status.nodes_with_role(RESOURCE, &Role::Promoted);
-        found.push(if promoted.is_empty() {
-            "nothing is promoted".to_owned()
-        } else {
-            format!("more than one is promoted: {}", promoted.join(", "))
-        });
-        return;
-    };
     for node in seen.databases() {
         let name = node.info.name.as_str();
         match status.node(name) {
@@ -56,12 +65,10 @@ fn in_pacemaker(seen: &Observation, status: &Status, found: &mut Vec<String>) {
             Some(member) => found.push(format!("{name} is no full member: {member:?}")),
             None => found.push(format!("{name} is not in the cluster")),
         }
-        if name != primary {
-            standby(status, name, node.database.as_ref(), found);
-        }
     }
-    let standbys = seen.nodes.iter().filter(|n| n.info.kind == NodeKind::Database).count().saturating_sub(1);
-    streaming(seen, primary, standbys, found);
+    for instance in &seen.site.instances {
+        in_instance(seen, status, instance, found);
+    }
     for instance in status.instances.iter().filter(|i| i.failed || i.blocked || !i.managed) {
         found.push(format!(
             "{} is failed, blocked or unmanaged on {}",
@@ -69,47 +76,120 @@ fn in_pacemaker(seen: &Observation, status: &Status, found: &mut Vec<String>) {
             instance.nodes.join(", ")
         ));
     }
-    match status.node_of("primary-ip") {
-        Some(node) if node == primary => {}
-        other => {
-            found.push(format!("primary-ip is on {}, the primary is {primary}", other.unwrap_or("no node")))
-        }
-    }
-    match status.node_of("standby-ip") {
-        Some(node) if node != primary => {}
-        Some(_) => found.push("standby-ip is on the primary".to_owned()),
-        None => found.push("standby-ip is on no node".to_owned()),
-    }
 }
 
-fn standby(status: &Status, name: &str, database: Option<&Database>, found: &mut Vec<String>) {
-    match status.role_on(RESOURCE, name) {
-        Some(Role::Unpromoted) => {}
-        other => found.push(format!("{name} is no standby in Pacemaker: {other:?}")),
+fn in_instance(seen: &Observation, status: &Status, instance: &Instance, found: &mut Vec<String>) {
+    let names = seen.site.names(instance);
+    let Some(primary) = seen.primary_of(instance) else {
+        let promoted = seen.with_role(instance, &Role::Promoted);
+        found.push(if promoted.is_empty() {
+            format!("no {} is promoted", names.resource())
+        } else {
+            format!("more than one {} is promoted: {}", names.resource(), promoted.join(", "))
+        });
+        return;
+    };
+    for node in seen.databases().filter(|n| n.info.name != primary) {
+        standby(seen, status, instance, &node.info.name, found);
     }
-    // Without a positive score the cluster has nobody to promote: it is not ready for a fault.
-    match status.promotion_score(RESOURCE, name) {
-        Some(score) if score == "INFINITY" || score.parse::<i64>().is_ok_and(|s| s > 0) => {}
-        Some(score) => found.push(format!("{name} is no candidate: its promotion score is {score}")),
-        None => found.push(format!("{name} is no candidate: it has no promotion score")),
-    }
-    match database {
-        Some(Database::Answers { in_recovery: true, upstream: Some(_), .. }) => {}
-        Some(Database::Silent(reason)) => {
-            found.push(format!("PostgreSQL on {name} does not answer: {reason}"))
-        }
-        other => found.push(format!("{name} does not stream: {other:?}")),
-    }
-}
-
-fn streaming(seen: &Observation, primary: &str, wanted: usize, found: &mut Vec<String>) {
-    match seen.databases().find(|n| n.info.name == primary).and_then(|n| n.database.as_ref()) {
-        Some(Database::Answers { in_recovery: false, standbys, .. }) if *standbys as usize >= wanted => {}
-        Some(Database::Answers { in_recovery: false, standbys, .. }) => {
-            found.push(format!("{standbys} of {wanted} standbys stream from {primary}"));
+    let standbys = seen.databases().count().saturating_sub(1);
+    match seen.database(primary, instance) {
+        Some(Database::Answers { in_recovery: false, standbys: now, .. }) if *now as usize >= standbys => {}
+        Some(Database::Answers { in_recovery: false, standbys: now, .. }) => {
+            found.push(format!("{now} of {standbys} standbys of {} stream from {primary}", names.resource()));
         }
         other => found.push(format!("the primary {primary} is none to PostgreSQL: {other:?}")),
     }
+    match status.node_of(&names.primary_ip()) {
+        Some(node) if node == primary => {}
+        other => found.push(format!(
+            "{} is on {}, the primary is {primary}",
+            names.primary_ip(),
+            other.unwrap_or("no node")
+        )),
+    }
+    standby_ips(seen, status, instance, primary, found);
+}
+
+fn standby(seen: &Observation, status: &Status, instance: &Instance, name: &str, found: &mut Vec<String>) {
+    let resource = seen.site.names(instance).resource();
+    match status.role_on(&resource, name) {
+        Some(Role::Unpromoted) => {}
+        other => found.push(format!("{resource} on {name} is no standby in Pacemaker: {other:?}")),
+    }
+    match seen.database(name, instance) {
+        Some(Database::Answers { in_recovery: true, upstream: Some(_), .. }) => {}
+        Some(Database::Silent(reason)) => {
+            found.push(format!("PostgreSQL ({resource}) on {name} does not answer: {reason}"));
+        }
+        other => found.push(format!("{resource} on {name} does not stream: {other:?}")),
+    }
+}
+
+/// Without a positive score the cluster has nobody to promote: it is not ready for a fault.
+fn candidates(seen: &Observation, status: &Status, instance: &Instance, found: &mut Vec<String>) {
+    let Some(primary) = seen.primary_of(instance) else { return };
+    let resource = seen.site.names(instance).resource();
+    for name in seen.databases().map(|n| n.info.name.as_str()).filter(|name| *name != primary) {
+        match status.promotion_score(&resource, name) {
+            Some(score) if score == "INFINITY" || score.parse::<i64>().is_ok_and(|s| s > 0) => {}
+            Some(score) => {
+                found.push(format!("{resource} on {name} is no candidate: its promotion score is {score}"));
+            }
+            None => found.push(format!("{resource} on {name} is no candidate: it has no promotion score")),
+        }
+    }
+}
+
+/// All standbys are there: none of their float IPs is on the primary, and they are apart as far as they can be.
+fn standby_ips(
+    seen: &Observation,
+    status: &Status,
+    instance: &Instance,
+    primary: &str,
+    found: &mut Vec<String>,
+) {
+    let (names, named) = (seen.site.names(instance), found.len());
+    let (count, standbys) = (instance.standby_ips.len(), seen.databases().count().saturating_sub(1));
+    let apart = count.min(standbys);
+    // Where each has to have a node of its own, those that are left over are down.
+    let mut spare = match seen.site.kind.sharing() {
+        Sharing::Never => count - apart,
+        Sharing::Avoided => 0,
+    };
+    let mut places: Vec<&str> = Vec::new();
+    for ip in (0..count).map(|index| names.standby_ip(index, count)) {
+        match status.node_of(&ip) {
+            Some(node) if node == primary => found.push(format!("{ip} is on the primary")),
+            Some(node) => places.push(node),
+            None if spare > 0 => spare -= 1,
+            None => found.push(format!("{ip} is on no node")),
+        }
+    }
+    places.sort_unstable();
+    places.dedup();
+    // One that is nowhere or on the primary was named already.
+    if found.len() == named && places.len() < apart {
+        found.push(format!("the {count} float IPs of standbys are on {} alone", places.join(" and ")));
+    }
+}
+
+/// Whether the quorum device has a vote on each node; asked of the nodes themselves, because Pacemaker doesn't know.
+///
+/// # Errors
+/// The first node on which it has none.
+pub fn quorum_device(cluster: &Cluster) -> std::result::Result<(), String> {
+    if cluster.site().witness.is_none() {
+        return Ok(());
+    }
+    for node in &cluster.site().nodes {
+        let asked = cluster.exec(&node.name, &["corosync-qdevice-tool", "-s"], Duration::from_secs(5));
+        let answer = asked.map_err(|e| e.to_string())?;
+        if !corosync::quorum_device_is_connected(&answer.stdout) {
+            return Err(format!("the quorum device's client on {} isn't connected", node.name));
+        }
+    }
+    Ok(())
 }
 
 /// Waits until the cluster is whole and stays so for a while; returns the last observation.
@@ -135,7 +215,10 @@ pub fn wait_whole_unless(
     let mut whole_since: Option<Instant> = None;
     loop {
         let seen = Observation::take(cluster)?;
-        let missing = problems(&seen);
+        let mut missing = problems(&seen);
+        if missing.is_empty() {
+            missing.extend(quorum_device(cluster).err());
+        }
         if missing.is_empty() {
             let since = *whole_since.get_or_insert_with(Instant::now);
             if since.elapsed() >= STABLE {
@@ -157,3 +240,6 @@ pub fn wait_whole_unless(
         pause(Duration::from_secs(1), on_interrupt)?;
     }
 }
+
+#[cfg(test)]
+mod tests;

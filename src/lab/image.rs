@@ -65,6 +65,14 @@ impl Suite {
         }
     }
 
+    /// The major version of its PostgreSQL.
+    pub fn postgresql(self) -> u16 {
+        match self {
+            Suite::Bookworm => 15,
+            Suite::Trixie => 17,
+        }
+    }
+
     /// The host's own, or bookworm where the host's is unknown to the lab.
     pub fn of_host() -> Suite {
         match host_codename().as_deref() {

@@ -1,6 +1,5 @@
-//! What a history means: outage, lost writes, time with two primaries. Pure functions.
+//! What a history means for those who wait: outages and pauses. Pure functions. What was lost is [`super::truth`]'s.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::client::history::{Attempt, Outcome};
@@ -8,10 +7,6 @@ use super::client::history::{Attempt, Outcome};
 /// A pause between two acknowledged writes that counts as an interruption even if no attempt failed:
 /// ten beats of the heart. A checkpoint's fsync on a loaded host stays below it.
 pub const INTERRUPTION: Duration = Duration::from_millis(500);
-
-/// A pause in a node's acknowledged writes after which it is not taken to have been writable all the
-/// while: three rounds of the direct probes.
-pub const RUN_GAP: Duration = Duration::from_millis(350);
 
 /// How long the writes through the float IP were interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +20,17 @@ pub enum Outage {
 }
 
 impl Outage {
+    /// The worse of the two.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::NotRestored, _) | (_, Self::NotRestored) => Self::NotRestored,
+            (Self::Restored(a), Self::Restored(b)) => Self::Restored(a.max(b)),
+            (Self::Restored(a), Self::None) | (Self::None, Self::Restored(a)) => Self::Restored(a),
+            (Self::None, Self::None) => Self::None,
+        }
+    }
+
     /// In milliseconds; `None` when the service did not come back.
     #[must_use]
     pub fn millis(self) -> Option<u64> {
@@ -144,106 +150,6 @@ pub fn describe(attempts: &[Attempt], origin: Duration) -> String {
         format!("{from:9.3} .. {to:9.3}  ids {} to {} {}\n", first.id, last.id, what(first))
     };
     series.iter().map(line).collect()
-}
-
-/// A stretch of time in which a node took writes.
-pub type Span = (Duration, Duration);
-
-/// The stretches in which the attempts on one node were acknowledged.
-///
-/// One lasts from the beginning of its first write to the answer to its last: it can be too long by one
-/// write's time, never too short. A failed attempt ends it, and so does a pause longer than [`RUN_GAP`].
-#[must_use]
-pub fn writable_spans(attempts: &[Attempt]) -> Vec<Span> {
-    let mut spans: Vec<Span> = Vec::new();
-    let mut open = false;
-    for attempt in attempts {
-        match attempt.outcome {
-            Outcome::Acked => {
-                match spans.last_mut() {
-                    Some(last) if open && attempt.sent.saturating_sub(last.1) <= RUN_GAP => {
-                        last.1 = attempt.ended
-                    }
-                    Some(_) | None => spans.push((attempt.sent, attempt.ended)),
-                }
-                open = true;
-            }
-            Outcome::Refused(_) | Outcome::Uncertain(_) => open = false,
-        }
-    }
-    spans
-}
-
-/// The time in which two nodes or more took writes: one list of spans for each node.
-#[must_use]
-pub fn two_primaries(nodes: &[Vec<Span>]) -> Duration {
-    // Within one node the spans of several writers (probe, old session) may overlap: that is one primary.
-    let mut edges: Vec<(Duration, i32)> = Vec::new();
-    for spans in nodes {
-        for (start, end) in merged(spans) {
-            edges.push((start, 1));
-            edges.push((end, -1));
-        }
-    }
-    // At the same instant an end comes before a start: touching is not overlapping.
-    edges.sort_unstable();
-    let mut total = Duration::ZERO;
-    let mut active = 0;
-    let mut since = Duration::ZERO;
-    for (at, step) in edges {
-        if active >= 2 {
-            total += at - since;
-        }
-        active += step;
-        since = at;
-    }
-    total
-}
-
-fn merged(spans: &[Span]) -> Vec<Span> {
-    let mut sorted = spans.to_vec();
-    sorted.sort_unstable();
-    let mut merged: Vec<Span> = Vec::new();
-    for span in sorted {
-        match merged.last_mut() {
-            Some(last) if span.0 <= last.1 => last.1 = last.1.max(span.1),
-            Some(_) | None => merged.push(span),
-        }
-    }
-    merged
-}
-
-/// What the set checker found (after Jepsen's).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Checked {
-    /// How many writes were acknowledged.
-    pub acked: usize,
-    /// Acknowledged, and not there.
-    pub lost: Vec<i64>,
-    /// Uncertain, and there.
-    pub recovered: Vec<i64>,
-    /// Refused or never tried, and there all the same.
-    pub unexpected: Vec<i64>,
-}
-
-/// Compares what was acknowledged with what the final primary has.
-#[must_use]
-pub fn check(attempts: &[Attempt], found: &BTreeSet<i64>) -> Checked {
-    let ids = |wanted: fn(&Outcome) -> bool| -> BTreeSet<i64> {
-        attempts.iter().filter(|a| wanted(&a.outcome)).map(|a| a.id).collect()
-    };
-    let acked = ids(|o| matches!(o, Outcome::Acked));
-    let uncertain = ids(|o| matches!(o, Outcome::Uncertain(_)));
-    Checked {
-        acked: acked.len(),
-        lost: acked.difference(found).copied().collect(),
-        recovered: uncertain.intersection(found).copied().collect(),
-        unexpected: found
-            .iter()
-            .filter(|id| !acked.contains(id) && !uncertain.contains(id))
-            .copied()
-            .collect(),
-    }
 }
 
 #[cfg(test)]

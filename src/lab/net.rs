@@ -1,47 +1,233 @@
-//! The lab's network: a bridge, to which every node has a cable. The supervisor is in a network namespace of its own, and
-//! with it whatever it starts; when the last of these processes has gone, the kernel removes all of it.
+//! The lab's network: a bridge for each of the site's networks, to which every machine has a cable. The supervisor is in a
+//! network namespace of its own, and with it whatever it starts; when the last of these processes has gone, the kernel
+//! removes all of it. A cluster that borrows its witness has one more cable, from its first bridge to the lender's.
 
 use super::error::Result;
-use super::layout;
+use super::machines::Machine;
+use super::protocol::Impairment;
 use super::run;
+use super::wait::{self, OnInterrupt};
+use ipnet::IpNet;
 use std::time::Duration;
 
-/// The bridge inside the lab's network namespace.
-pub const BRIDGE: &str = "br0";
-/// The name that systemd-nspawn gives to a node's end of the cable.
-pub const NODE_INTERFACE: &str = "host0";
 /// An `ip` command is a matter of milliseconds.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// The borrower's end of the cable to the lender's bridge.
+const UPLINK: &str = "uplink";
 
-/// Makes the bridge and the lab's own address on it.
-pub fn create() -> Result<()> {
-    let address = format!("{}/{}", layout::OUTSIDE, layout::PREFIX);
-    for words in [
-        &["ip", "link", "set", "lo", "up"][..],
-        &["ip", "link", "add", BRIDGE, "type", "bridge", "stp_state", "0", "forward_delay", "0"],
-        &["ip", "addr", "add", &address, "dev", BRIDGE],
-        &["ip", "link", "set", BRIDGE, "up"],
-    ] {
-        run::check(words, DEADLINE)?;
+/// The bridge of a network, counted from 0.
+fn bridge(link: usize) -> String {
+    format!("br{link}")
+}
+
+/// The outer end of a machine's cable. A kernel's name for it has at most 15 characters, a host's name more.
+fn outer(machine: &Machine, link: usize) -> String {
+    format!("m{}-{link}", machine.number)
+}
+
+/// The name that a machine has for its end of a cable.
+#[must_use]
+pub fn inner(link: usize) -> String {
+    format!("eth{link}")
+}
+
+/// The words that make systemd-nspawn lay the cables of a machine. [`plug_in`] has to follow.
+#[must_use]
+pub fn nspawn_words(machine: &Machine) -> Vec<String> {
+    let cable = |link| format!("--network-veth-extra={}:{}", outer(machine, link), inner(link));
+    (0..machine.addresses.len()).map(cable).collect()
+}
+
+/// Makes the bridges.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn create(networks: usize) -> Result<()> {
+    run::check(&["ip", "link", "set", "lo", "up"], DEADLINE)?;
+    for link in 0..networks {
+        let bridge = bridge(link);
+        run::check(
+            &["ip", "link", "add", &bridge, "type", "bridge", "stp_state", "0", "forward_delay", "0"],
+            DEADLINE,
+        )?;
+        run::check(&["ip", "link", "set", &bridge, "up"], DEADLINE)?;
     }
     Ok(())
 }
 
-/// Pulls the cable of a node. A node that is off has none: as good.
-pub fn unlink(node: &str) -> Result<()> {
-    set(node, "down")
+/// Gives the lab itself an address in the clients' network.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn stand_at(address: IpNet) -> Result<()> {
+    let mut words = vec!["ip".to_owned(), "addr".to_owned(), "add".to_owned(), address.to_string()];
+    words.extend(["dev".to_owned(), bridge(0)]);
+    words.extend(undetected(address).map(str::to_owned));
+    run::check(&words, DEADLINE).map(drop)
 }
 
-/// Puts the cable of a node in again.
-pub fn link(node: &str) -> Result<()> {
-    set(node, "up")
+/// Looking for duplicates takes a second in which an IPv6 address is of no use.
+pub fn undetected(address: IpNet) -> Option<&'static str> {
+    matches!(address, IpNet::V6(_)).then_some("nodad")
 }
 
-fn set(node: &str, state: &str) -> Result<()> {
-    let words = ["ip", "link", "set", &format!("vb-{node}"), state];
-    let output = run::run(&words, None, DEADLINE)?;
-    if output.stderr.contains("Cannot find device") {
-        return Ok(());
+/// Lays a cable from the first bridge to that of the supervisor with this process id. It goes when one of the two does.
+///
+/// # Errors
+/// When that supervisor is gone, or the kernel refuses.
+pub fn join(lender: i32) -> Result<()> {
+    let (pid, there, bridge) = (lender.to_string(), format!("from{}", std::process::id()), bridge(0));
+    run::check(
+        &["ip", "link", "add", UPLINK, "type", "veth", "peer", "name", &there, "netns", &pid],
+        DEADLINE,
+    )?;
+    run::check(&["ip", "link", "set", UPLINK, "master", &bridge, "up"], DEADLINE)?;
+    let namespace = format!("--net=/proc/{pid}/ns/net");
+    run::check(&["nsenter", &namespace, "ip", "link", "set", &there, "master", &bridge, "up"], DEADLINE)?;
+    Ok(())
+}
+
+/// Plugs the cables of a machine that has just been started into their bridges.
+///
+/// # Errors
+/// When systemd-nspawn doesn't lay them in time.
+pub fn plug_in(machine: &Machine) -> Result<()> {
+    for link in 0..machine.addresses.len() {
+        let (outer, bridge) = (outer(machine, link), bridge(link));
+        wait::until(&format!("the cable {outer} of {}", machine.name), DEADLINE, OnInterrupt::GoOn, || {
+            let set = run::run(&["ip", "link", "set", &outer, "master", &bridge], None, DEADLINE);
+            set.and_then(|o| o.success("ip link set")).map_err(|e| e.to_string())
+        })?;
     }
-    output.success(&words.join(" ")).map(drop)
+    Ok(())
+}
+
+/// Pulls all cables of a machine. One that is off has none: as good.
+///
+/// # Errors
+/// The first one; all cables are tried.
+pub fn unlink(machine: &Machine) -> Result<()> {
+    set(machine, "down")
+}
+
+/// Puts all cables of a machine in.
+///
+/// # Errors
+/// The first one; all cables are tried.
+pub fn link(machine: &Machine) -> Result<()> {
+    set(machine, "up")
+}
+
+/// Lets the cables of a machine lose packets, as a broken port or a radio link does; nothing is lost at [`Impairment::NONE`].
+///
+/// # Errors
+/// When the kernel refuses, or nft is not there.
+pub fn impair(machine: &Machine, by: Impairment) -> Result<()> {
+    run::run(&["nft", "-f", "-"], Some(&rules(machine, by)), DEADLINE)?.success("nft").map(drop)
+}
+
+/// How many packets the cables of a machine have lost since [`impair`].
+///
+/// # Errors
+/// When there is no such table.
+pub fn lost_packets(machine: &Machine) -> Result<u64> {
+    let listed = run::check(&["nft", "list", "table", "netdev", &table(machine)], DEADLINE)?;
+    Ok(counted(&listed))
+}
+
+fn table(machine: &Machine) -> String {
+    format!("lab-m{}", machine.number)
+}
+
+/// What leaves the machine comes in at the outer end of its cable.
+fn rules(machine: &Machine, by: Impairment) -> String {
+    let table = table(machine);
+    // A table that isn't there can't be deleted: it is made first.
+    let mut rules = format!("table netdev {table} {{\n}}\ndelete table netdev {table}\n");
+    if by == Impairment::NONE {
+        return rules;
+    }
+    rules.push_str(&format!("table netdev {table} {{\n"));
+    for link in 0..machine.addresses.len() {
+        let cable = outer(machine, link);
+        for (hook, percent) in [("ingress", by.leaving), ("egress", by.arriving)] {
+            if percent == 0 {
+                continue;
+            }
+            // nft takes no number that is always true.
+            let which =
+                if percent < 100 { format!("numgen random mod 100 < {percent} ") } else { String::new() };
+            rules.push_str(&format!(
+                " chain {hook}{link} {{\n  type filter hook {hook} device \"{cable}\" priority 0\n  \
+                 {which}counter drop\n }}\n"
+            ));
+        }
+    }
+    rules.push_str("}\n");
+    rules
+}
+
+fn counted(listed: &str) -> u64 {
+    let mut words = listed.split_whitespace();
+    let mut sum = 0;
+    while words.any(|word| word == "packets") {
+        sum += words.next().and_then(|number| number.parse::<u64>().ok()).unwrap_or(0);
+    }
+    sum
+}
+
+/// Removes the cables of a machine that is off: after a power cut the kernel takes its time for it.
+///
+/// # Errors
+/// The first one; all cables are tried.
+pub fn clear_away(machine: &Machine) -> Result<()> {
+    each(machine, "delete", &[])
+}
+
+fn set(machine: &Machine, state: &str) -> Result<()> {
+    each(machine, "set", &[state])
+}
+
+/// `ip link VERB CABLE STATE` for each of a machine's cables that exists.
+fn each(machine: &Machine, verb: &str, state: &[&str]) -> Result<()> {
+    let one = |link| {
+        let cable = outer(machine, link);
+        let words = [&["ip", "link", verb, &cable], state].concat();
+        let output = run::run(&words, None, DEADLINE)?;
+        if output.stderr.contains("Cannot find device") {
+            return Ok(());
+        }
+        output.success(&words.join(" ")).map(drop)
+    };
+    let results: Vec<Result<()>> = (0..machine.addresses.len()).map(one).collect();
+    results.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::machines::{WitnessIs, machines};
+    use crate::lab::testing::site;
+    use crate::layout::kind::Kind;
+
+    #[test]
+    fn each_cable_loses_in_its_directions() {
+        let machine = &machines(&site(Kind::ManyReplicas), WitnessIs::Own)[1];
+        let rules = rules(machine, Impairment { leaving: 10, arriving: 0 });
+        assert!(
+            rules.contains(
+                "hook ingress device \"m1-0\" priority 0\n  numgen random mod 100 < 10 counter drop"
+            )
+        );
+        assert!(rules.contains("\"m1-1\"") && !rules.contains("egress"));
+        let all = super::rules(machine, Impairment { leaving: 100, arriving: 100 });
+        assert!(all.contains("priority 0\n  counter drop"), "{all}");
+        assert!(!super::rules(machine, Impairment::NONE).contains("drop"));
+    }
+
+    #[test]
+    fn counters_are_added_up() {
+        assert_eq!(counted("x counter packets 3 bytes 9 drop } y counter packets 4 bytes 0 drop"), 7);
+        assert_eq!(counted(""), 0);
+    }
 }

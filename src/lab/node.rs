@@ -5,15 +5,17 @@ use super::cluster::enter;
 use super::disk::{Base, Disk, Payload};
 use super::error::{LabError, Result};
 use super::journal::Journal;
-use super::layout::NodePlan;
+use super::machines::Machine as Plan;
 use super::net;
 use super::paths::ClusterName;
-use super::protocol::{Activity, Cable, Happening, NodeInfo, Power, PowerLoss, Watchdog};
+use super::protocol::{Activity, Cable, Happening, Impairment, NodeInfo, Power, PowerLoss, Watchdog};
 use super::run;
 use super::watchdog::{Device, Verdict};
+use ipnet::IpNet;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,12 +29,14 @@ const END_DEADLINE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(10);
 /// A machine may run as long as it likes; a runner's wait needs some end.
 const LIFETIME: Duration = Duration::from_secs(90 * 24 * 3600);
+/// For a machine without a network, which no site has.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// systemd-nspawn's exit code when the machine inside asked for a reboot.
 const REBOOT: i32 = 133;
 
 /// One node of a cluster.
 pub struct Node {
-    plan: NodePlan,
+    plan: Plan,
     disk: Disk,
     /// The directory that is bound into the node at /run/quorate-lab.
     run_dir: PathBuf,
@@ -47,6 +51,7 @@ pub struct Node {
 
 struct View {
     cable: Cable,
+    impairment: Impairment,
     activity: Activity,
     leader: Option<i32>,
     boots: u32,
@@ -70,23 +75,25 @@ impl Node {
     /// A node of a cluster, with its disk made; it is off.
     pub fn create(
         cluster: &ClusterName,
-        plan: NodePlan,
+        plan: Plan,
         base: &Base,
         payload: &Payload,
         host: Host,
         journal: Arc<Journal>,
     ) -> Result<Arc<Node>> {
-        let disk = Disk::at(cluster.state_dir().join("nodes").join(plan.name));
+        let disk = Disk::at(cluster.state_dir().join("nodes").join(&plan.name));
         disk.create(base, &plan, payload)?;
-        let run_dir = cluster.run_dir().join("nodes").join(plan.name);
+        let run_dir = cluster.run_dir().join("nodes").join(&plan.name);
         fs::create_dir_all(&run_dir).map_err(|source| LabError::File { path: run_dir.clone(), source })?;
+        let groups = Groups::of(host, cluster.as_str(), &plan.name);
         let node = Arc::new(Node {
             plan,
             disk,
-            groups: Groups::of(host, cluster.as_str(), plan.name),
+            groups,
             machine: Mutex::new(None),
             view: Mutex::new(View {
                 cable: Cable::Linked,
+                impairment: Impairment::NONE,
                 activity: Activity::Running,
                 leader: None,
                 boots: 0,
@@ -107,8 +114,8 @@ impl Node {
     }
 
     /// The node's name.
-    pub fn name(&self) -> &'static str {
-        self.plan.name
+    pub fn name(&self) -> &str {
+        &self.plan.name
     }
 
     /// What `status` shows.
@@ -116,11 +123,18 @@ impl Node {
         let view = lock(&self.view);
         let armed = self.device.get().is_some_and(Device::is_armed);
         NodeInfo {
-            name: self.plan.name.to_owned(),
-            address: self.plan.address,
+            name: self.plan.name.clone(),
+            address: self.plan.addresses.first().map_or(NOWHERE, IpNet::addr),
             kind: self.plan.kind,
             power: if view.leader.is_some() { Power::On } else { Power::Off },
             cable: view.cable,
+            impairment: view.impairment,
+            // Asked of the kernel only where there is something to count.
+            lost_packets: if view.impairment == Impairment::NONE {
+                0
+            } else {
+                net::lost_packets(&self.plan).unwrap_or(0)
+            },
             activity: view.activity,
             watchdog: if armed { Watchdog::Armed } else { Watchdog::Idle },
             leader: view.leader,
@@ -154,18 +168,27 @@ impl Node {
     /// Pulls the cable.
     pub fn unlink(&self) -> Result<()> {
         let _one_at_a_time = lock(&self.machine);
-        net::unlink(self.plan.name)?;
+        net::unlink(&self.plan)?;
         lock(&self.view).cable = Cable::Unlinked;
-        self.journal.note(self.plan.name, Happening::Unlinked);
+        self.journal.note(&self.plan.name, Happening::Unlinked);
         Ok(())
     }
 
     /// Puts the cable in again.
     pub fn link(&self) -> Result<()> {
         let _one_at_a_time = lock(&self.machine);
-        net::link(self.plan.name)?;
+        net::link(&self.plan)?;
         lock(&self.view).cable = Cable::Linked;
-        self.journal.note(self.plan.name, Happening::Linked);
+        self.journal.note(&self.plan.name, Happening::Linked);
+        Ok(())
+    }
+
+    /// Lets the cables lose packets, until another word.
+    pub fn impair(&self, by: Impairment) -> Result<()> {
+        let _one_at_a_time = lock(&self.machine);
+        net::impair(&self.plan, by)?;
+        lock(&self.view).impairment = by;
+        self.journal.note(&self.plan.name, Happening::Impaired { by });
         Ok(())
     }
 
@@ -173,11 +196,11 @@ impl Node {
     pub fn freeze(&self) -> Result<()> {
         let machine = lock(&self.machine);
         if machine.is_none() {
-            return Err(LabError::PoweredOff(self.plan.name.to_owned()));
+            return Err(LabError::PoweredOff(self.plan.name.clone()));
         }
         self.groups.freeze()?;
         lock(&self.view).activity = Activity::Frozen;
-        self.journal.note(self.plan.name, Happening::Frozen);
+        self.journal.note(&self.plan.name, Happening::Frozen);
         Ok(())
     }
 
@@ -185,11 +208,11 @@ impl Node {
     pub fn thaw(&self) -> Result<()> {
         let machine = lock(&self.machine);
         if machine.is_none() {
-            return Err(LabError::PoweredOff(self.plan.name.to_owned()));
+            return Err(LabError::PoweredOff(self.plan.name.clone()));
         }
         self.groups.thaw()?;
         lock(&self.view).activity = Activity::Running;
-        self.journal.note(self.plan.name, Happening::Thawed);
+        self.journal.note(&self.plan.name, Happening::Thawed);
         Ok(())
     }
 
@@ -197,7 +220,7 @@ impl Node {
     pub fn keep_disk(&self, kept: &Path) -> Result<()> {
         let mut machine = lock(&self.machine);
         self.cut(&mut machine, PowerLoss::Cut)?;
-        self.disk.move_to(&kept.join(self.plan.name))
+        self.disk.move_to(kept, &self.plan.name)
     }
 
     /// Gives the node a fresh disk; it has never been on.
@@ -211,8 +234,9 @@ impl Node {
     /// Removes all that the node has on the host.
     pub fn remove(&self) -> Result<()> {
         let off = self.power_off(PowerLoss::Cut);
+        let unmounted = self.disk.data().unmount();
         self.disk.unmount();
-        off.and(self.groups.remove())
+        off.and(unmounted).and(self.groups.remove())
     }
 
     fn hear(self: &Arc<Self>, verdict: Verdict) {
@@ -225,7 +249,7 @@ impl Node {
             Verdict::Expired => (Happening::WatchdogExpired, true),
             Verdict::ResetRequested => (Happening::ResetRequested, true),
         };
-        self.journal.note(self.plan.name, happening);
+        self.journal.note(&self.plan.name, happening);
         if is_lost {
             let node = self.clone();
             let boot = lock(&self.view).boots;
@@ -256,11 +280,13 @@ impl Node {
         // a cable PostgreSQL would commit what no standby ever gets. So all of them stop first, then the cable goes (the
         // kernel must not tell the peers that their connections end), and they wake up only to die.
         let stopped = self.groups.freeze_now(FREEZE_DEADLINE);
-        let cable = net::unlink(self.plan.name);
+        let cable = net::unlink(&self.plan);
         if stopped.is_ok() {
             self.groups.kill_inside();
         }
         let _ = kill(running.leader, Signal::SIGKILL);
+        // Whoever waits for a frozen file system can't die.
+        self.disk.data().thaw();
         let _ = self.groups.thaw();
         let ended = running.end.wait(END_DEADLINE);
         let killed = self.groups.kill();
@@ -272,7 +298,7 @@ impl Node {
                 last: String::new(),
             });
         }
-        cable.and(killed)
+        cable.and(killed).and_then(|()| self.disk.data().unmount())
     }
 
     fn is_off(&self, cause: PowerLoss) {
@@ -283,11 +309,13 @@ impl Node {
         view.leader = None;
         view.activity = Activity::Running;
         drop(view);
-        self.journal.note(self.plan.name, Happening::PowerLost { cause });
+        self.journal.note(&self.plan.name, Happening::PowerLost { cause });
     }
 
     fn boot(self: &Arc<Self>) -> Result<Machine> {
         self.groups.create()?;
+        net::clear_away(&self.plan)?;
+        self.disk.data().mount()?;
         let boot = {
             let mut view = lock(&self.view);
             view.boots += 1;
@@ -306,15 +334,25 @@ impl Node {
         });
         let booted = self.wait_for_leader(&pid_file, &end).and_then(|leader| {
             lock(&self.view).leader = Some(leader.as_raw());
-            self.journal.note(self.plan.name, Happening::Booted);
-            if lock(&self.view).cable == Cable::Unlinked {
-                net::unlink(self.plan.name)?;
+            self.journal.note(&self.plan.name, Happening::Booted);
+            net::plug_in(&self.plan)?;
+            let (cable, impairment) = {
+                let view = lock(&self.view);
+                (view.cable, view.impairment)
+            };
+            // The rules went with the cables of the boot before.
+            if impairment != Impairment::NONE {
+                net::impair(&self.plan, impairment)?;
+            }
+            if cable == Cable::Linked {
+                net::link(&self.plan)?;
             }
             self.wait_for_system(leader, &end)?;
             Ok(Machine { leader, boot, end })
         });
         if booted.is_err() {
             let _ = self.groups.kill();
+            let _ = self.disk.data().unmount();
             lock(&self.view).leader = None;
         }
         booted
@@ -327,7 +365,7 @@ impl Node {
         words.push(self.disk.console().display().to_string());
         words.extend(["setpriv", "--pdeathsig", "KILL", "--"].map(str::to_owned));
         words.extend(self.groups.prefix());
-        let name = self.plan.name;
+        let name = &self.plan.name;
         words.extend(
             [
                 "systemd-nspawn",
@@ -347,10 +385,10 @@ impl Node {
             format!("--directory={}", self.disk.root().display()),
             format!("--machine={name}"),
             format!("--hostname={name}"),
-            format!("--network-bridge={}", net::BRIDGE),
             format!("--bind={}:/run/quorate-lab", self.run_dir.display()),
             "--boot".into(),
         ]);
+        words.extend(net::nspawn_words(&self.plan));
         words
     }
 
@@ -403,7 +441,7 @@ impl Node {
             return;
         }
         *machine = None;
-        let killed = self.groups.kill();
+        let killed = self.groups.kill().and_then(|()| self.disk.data().unmount());
         self.is_off(PowerLoss::Itself);
         let again = if status == REBOOT { self.boot().map(|m| *machine = Some(m)) } else { Ok(()) };
         if let Err(e) = killed.and(again) {

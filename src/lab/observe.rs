@@ -1,15 +1,19 @@
 //! What the lab sees of a cluster at one moment: machines, Pacemaker's view, each PostgreSQL.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::cluster::Cluster;
 use super::error::Result;
-use super::layout::RESOURCE;
 use super::protocol::{NodeInfo, NodeKind, Power};
 use crate::cluster::crm_mon::{self, Role, Status};
+use crate::layout::site::{Instance, Site};
 
 /// For one question to one PostgreSQL: a frozen one does not answer at all.
 const SQL_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Debian's directory of PostgreSQL's sockets.
+pub const SOCKETS: &str = "/var/run/postgresql";
 
 /// All in one line: in recovery, LSN, timeline, streaming standbys, where a standby streams from.
 const SQL: &str = "SELECT pg_is_in_recovery(), \
@@ -63,13 +67,15 @@ impl Database {
 pub struct Seen {
     /// The machine.
     pub info: NodeInfo,
-    /// Its PostgreSQL; `None` on the witness and on a node without power.
-    pub database: Option<Database>,
+    /// Its PostgreSQL of each of the site's instances; empty on the witness and on a node without power.
+    pub databases: Vec<Database>,
 }
 
 /// Everything at one moment.
 #[derive(Debug, Clone)]
 pub struct Observation {
+    /// What there should be.
+    pub site: Arc<Site>,
     /// The nodes, the witness last.
     pub nodes: Vec<Seen>,
     /// Pacemaker's view, from a node with quorum if there is one.
@@ -89,37 +95,68 @@ impl Observation {
                 .iter()
                 .map(|info| {
                     let alive = info.kind == NodeKind::Database && info.power == Power::On;
-                    let database = alive.then(|| scope.spawn(|| ask_database(cluster, &info.name)));
+                    let instances = cluster.site().instances.iter().filter(|_| alive);
+                    let databases: Vec<_> =
+                        instances.map(|i| scope.spawn(|| ask_database(cluster, &info.name, i))).collect();
                     let status = alive.then(|| scope.spawn(|| ask_pacemaker(cluster, &info.name)));
-                    (info, database, status)
+                    (info, databases, status)
                 })
                 .collect();
             let mut nodes = Vec::new();
             let mut views = Vec::new();
-            for (info, database, status) in asked {
-                let database = database.map(|thread| {
+            for (info, databases, status) in asked {
+                let answer = |thread: std::thread::ScopedJoinHandle<'_, Database>| {
                     thread.join().unwrap_or_else(|_| Database::Silent("the question panicked".to_owned()))
-                });
-                nodes.push(Seen { info: info.clone(), database });
+                };
+                let databases = databases.into_iter().map(answer).collect();
+                nodes.push(Seen { info: info.clone(), databases });
                 views.extend(status.and_then(|thread| thread.join().ok()));
             }
-            Ok(Self { nodes, status: best_view(views) })
+            Ok(Self { site: Arc::clone(cluster.site()), nodes, status: best_view(views) })
         })
     }
 
-    /// The node that Pacemaker has promoted; `None` when there is none, or more than one.
+    /// The node that has the first instance's primary; `None` when there is none, or more than one.
     #[must_use]
     pub fn primary(&self) -> Option<&str> {
-        match self.status.as_ref().ok()?.nodes_with_role(RESOURCE, &Role::Promoted).as_slice() {
+        self.primary_of(self.site.instances.first()?)
+    }
+
+    /// The node on which Pacemaker has promoted this instance; `None` when there is none, or more than one.
+    #[must_use]
+    pub fn primary_of(&self, instance: &Instance) -> Option<&str> {
+        match self.with_role(instance, &Role::Promoted).as_slice() {
             [one] => Some(one),
             _ => None,
         }
     }
 
-    /// The first node that Pacemaker runs as a standby.
+    /// The nodes where Pacemaker runs this instance in that role.
     #[must_use]
-    pub fn standby(&self) -> Option<&str> {
-        self.status.as_ref().ok()?.nodes_with_role(RESOURCE, &Role::Unpromoted).first().copied()
+    pub fn with_role(&self, instance: &Instance, role: &Role) -> Vec<&str> {
+        let resource = self.site.names(instance).resource();
+        self.status.as_ref().map_or(Vec::new(), |s| s.nodes_with_role(&resource, role))
+    }
+
+    /// The standby of an instance that would be promoted next, by its score.
+    #[must_use]
+    pub fn best_standby(&self, instance: &Instance) -> Option<&str> {
+        let status = self.status.as_ref().ok()?;
+        let resource = self.site.names(instance).resource();
+        let score = |node: &&str| match status.promotion_score(&resource, node) {
+            Some("INFINITY") => i64::MAX,
+            Some(number) => number.parse().unwrap_or(i64::MIN),
+            None => i64::MIN,
+        };
+        // Of equal ones the first: max_by_key would give the last.
+        self.with_role(instance, &Role::Unpromoted).into_iter().rev().max_by_key(score)
+    }
+
+    /// What the PostgreSQL of this instance on that node says.
+    #[must_use]
+    pub fn database(&self, node: &str, instance: &Instance) -> Option<&Database> {
+        let index = self.site.instances.iter().position(|i| i.name == instance.name)?;
+        self.nodes.iter().find(|n| n.info.name == node)?.databases.get(index)
     }
 
     /// The database nodes.
@@ -146,14 +183,20 @@ fn ask_pacemaker(cluster: &Cluster, node: &str) -> std::result::Result<Status, S
     crm_mon::parse(&xml).map_err(|e| e.to_string())
 }
 
-fn ask_database(cluster: &Cluster, node: &str) -> Database {
+fn ask_database(cluster: &Cluster, node: &str, instance: &Instance) -> Database {
     // Not Debian's /usr/bin/psql: it is a Perl script, and this is asked while something is measured.
-    let psql = "cd /; exec /usr/lib/postgresql/*/bin/psql -XAtq -d postgres -c \"$0\"";
-    // Not runuser: PAM writes two lines to the journal each time, and evidence drowns in them.
-    let argv = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "sh", "-c", psql, SQL];
+    let psql = format!("/usr/lib/postgresql/{}/bin/psql", cluster.site().postgresql);
+    let port = instance.port.to_string();
+    // Not runuser: PAM writes two lines to the journal each time, and evidence drowns in them. And not root's directory,
+    // which postgres may not enter.
+    let argv =
+        ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "env", "--chdir=/", &psql];
+    let words = ["-XAtq", "-h", SOCKETS, "-p", &port, "-d", "postgres", "-c", SQL];
+    let argv: Vec<&str> = argv.into_iter().chain(words).collect();
     match cluster.exec(node, &argv, SQL_TIMEOUT).and_then(|out| out.success("psql")) {
         Ok(line) => Database::parse(&line),
-        Err(e) => Database::Silent(e.to_string()),
+        // psql says the most important thing in its first line.
+        Err(e) => Database::Silent(e.to_string().lines().next().unwrap_or_default().to_owned()),
     }
 }
 

@@ -5,17 +5,23 @@
 
 use super::cluster::Cluster;
 use super::error::{LabError, Result};
+use super::machines::WitnessIs;
 use super::paths::STATE_DIR;
-use super::provision::{self, Agent};
-use super::timing::Values;
+use super::provision;
+use crate::layout::render::Agent;
+use crate::layout::site::Site;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where the disks for these values are, or would be.
-pub fn place(template: &Path, agent: Agent, values: &Values) -> PathBuf {
+/// Where the disks of a site are, or would be.
+///
+/// # Errors
+/// A fault in a template of the site's scripts.
+pub fn place(template: &Path, site: &Site, agent: Agent, witness_is: WitnessIs) -> Result<PathBuf> {
     let template = template.file_name().unwrap_or_default().to_string_lossy();
-    let name = format!("{template}-{}-{:08x}", agent.name(), provision::fingerprint(agent, values));
-    Path::new(STATE_DIR).join("prepared").join(name)
+    let number = provision::fingerprint(site, agent, witness_is)?;
+    let name = format!("{template}-{}-{}-{number:08x}", site.kind.name(), agent.name());
+    Ok(Path::new(STATE_DIR).join("prepared").join(name))
 }
 
 /// Keeps the disks of a cluster whose nodes are set up. The nodes are off afterwards.

@@ -1,7 +1,9 @@
 //! What goes over the control socket: one JSON object a line, one answer for each request, in order.
 
+use super::description::Description;
+use super::sharing::Neighbour;
 use serde::{Deserialize, Serialize};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,6 +33,20 @@ pub enum Cable {
     Unlinked,
 }
 
+/// The share of packets that a node's cables lose, in per cent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Impairment {
+    /// Of those that the node sends.
+    pub leaving: u8,
+    /// Of those that are sent to it.
+    pub arriving: u8,
+}
+
+impl Impairment {
+    /// A good cable.
+    pub const NONE: Self = Self { leaving: 0, arriving: 0 };
+}
+
 /// Whether the node's processes get the processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -54,11 +70,16 @@ pub enum Watchdog {
 pub struct NodeInfo {
     /// The node's host name, as Pacemaker knows it too.
     pub name: String,
-    /// Its own address (not a float IP).
-    pub address: Ipv4Addr,
+    /// Its own address on the clients' network (not a float IP).
+    pub address: IpAddr,
     pub kind: NodeKind,
     pub power: Power,
     pub cable: Cable,
+    #[serde(default)]
+    pub impairment: Impairment,
+    /// Packets that were lost by it.
+    #[serde(default)]
+    pub lost_packets: u64,
     pub activity: Activity,
     pub watchdog: Watchdog,
     /// The process id, on the host, of the node's init. None when it is off.
@@ -118,6 +139,8 @@ pub enum Happening {
     Unlinked,
     /// The cable was put in again.
     Linked,
+    /// Its cables lose packets from now on, or no more.
+    Impaired { by: Impairment },
     /// All processes were stopped.
     Frozen,
     /// All processes go on.
@@ -150,18 +173,22 @@ pub struct Event {
 pub struct ClusterInfo {
     /// The cluster's name in the lab (`--name`).
     pub name: String,
-    /// "classic".
+    /// "packed", "classic", …
     pub layout: String,
     /// The Debian suite of the nodes.
     pub suite: String,
     /// The PostgreSQL resource agent: "quorate" or "paf".
     pub agent: String,
-    /// The set of timings: "default" or "paf".
+    /// The set of timings: "default", "fast" or "paf".
     pub timing: String,
     /// The supervisor's process id.
     pub supervisor: i32,
     /// Whether `up` has finished.
     pub phase: Phase,
+    /// The cluster that runs the witness, when it isn't this one.
+    pub lender: Option<String>,
+    /// The clusters that use this one's witness.
+    pub borrowers: Vec<String>,
     /// When the supervisor started.
     pub since: Stamp,
 }
@@ -188,6 +215,16 @@ pub enum Request {
     Nodes,
     /// → [`Answer::Events`]
     Events,
+    /// → [`Answer::Site`]
+    Site,
+    /// Whether this cluster could borrow the witness; an [`Answer::Failed`] says why not.
+    MayBorrow {
+        newcomer: Neighbour,
+    },
+    /// → [`Answer::Lent`]. The witness is borrowed as long as this connection is open.
+    Borrow {
+        newcomer: Neighbour,
+    },
     PowerOff {
         node: String,
     },
@@ -202,6 +239,10 @@ pub enum Request {
     },
     Link {
         node: String,
+    },
+    Impair {
+        node: String,
+        by: Impairment,
     },
     Freeze {
         node: String,
@@ -218,7 +259,7 @@ pub enum Request {
     },
     /// `up` has finished: the cluster stays.
     Ready,
-    /// Remove everything and end. Answered when all is gone.
+    /// Remove everything and end. Answered when all is gone. Refused while others use the witness.
     Down,
 }
 
@@ -227,10 +268,25 @@ pub enum Request {
 #[serde(rename_all = "kebab-case", tag = "is")]
 pub enum Answer {
     Done,
-    Info { info: ClusterInfo },
-    Nodes { nodes: Vec<NodeInfo> },
-    Events { events: Vec<Event> },
-    Failed { reason: String },
+    Info {
+        info: ClusterInfo,
+    },
+    Nodes {
+        nodes: Vec<NodeInfo>,
+    },
+    Events {
+        events: Vec<Event>,
+    },
+    Site {
+        description: Description,
+    },
+    /// The address at which the borrower's client may stand in the common network.
+    Lent {
+        client: IpAddr,
+    },
+    Failed {
+        reason: String,
+    },
 }
 
 #[cfg(test)]

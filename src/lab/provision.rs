@@ -1,199 +1,171 @@
-//! Sets a cluster up on booted nodes as an operator would: with the scripts of `vagrant/provision` and `pcs-templates`.
+//! Sets a cluster up on booted nodes as an operator would: with the steps that `quorate layout render` writes for its site.
 
 use super::cluster::Cluster;
+use super::data_disk;
 use super::error::{LabError, Result};
-use super::layout::{self, CLASSIC, NodePlan};
+use super::machines::{CLIENT_DATABASE, CLIENT_PASSWORD, CLIENT_USER, WitnessIs, machines};
+use super::observe::SOCKETS;
 use super::progress::Progress;
-use super::protocol::NodeKind;
-use super::timing::Values;
+use crate::layout::render::{self, Agent, CLUSTER, RESOURCES, Rendered, Step};
+use crate::layout::site::{Instance, Site};
 use std::time::Duration;
 
-/// A script and the name under which errors mention it.
-type Script = (&'static str, &'static str);
-const HOSTS: Script = ("hosts.sh", include_str!("../../vagrant/provision/hosts.sh"));
-const WITNESS: Script = ("witness.sh", include_str!("../../vagrant/provision/witness.sh"));
-const POSTGRES: Script = ("postgres.sh", include_str!("../../vagrant/provision/postgres.sh"));
-const PRIMARY: Script = ("primary.sh", include_str!("../../vagrant/provision/primary.sh"));
-const STANDBY: Script = ("standby.sh", include_str!("../../vagrant/provision/standby.sh"));
-const FINISH: Script = ("finish.sh", include_str!("../../vagrant/provision/finish.sh"));
-const CLUSTER: Script = ("cluster.sh", include_str!("../../vagrant/provision/cluster.sh"));
-const WATCHDOG: Script = ("watchdog.sh", include_str!("../../vagrant/provision/watchdog.sh"));
-const RESOURCES: Script = ("classic.sh", include_str!("../../pcs-templates/classic.sh"));
-
-const HACLUSTER_PASSWORD: &str = "hacluster-in-the-lab";
-const REPLICATION_PASSWORD: &str = "replicator-in-the-lab";
-/// Seen: 15 s for the slowest (cluster.sh).
-const SCRIPT_DEADLINE: Duration = Duration::from_secs(90);
+/// What the steps are given beside their own values.
+const ENVIRONMENT: [(&str, &str); 3] = [
+    ("HACLUSTER_PASSWORD", "hacluster-in-the-lab"),
+    ("REPLICATION_PASSWORD", "replicator-in-the-lab"),
+    // The device is there from sbd's own start on, for sbd alone.
+    ("WITHOUT_WATCHDOG_CHECK", "yes"),
+];
+/// Seen: 15 s for the slowest, the membership of two nodes. Four nodes and a busy machine need longer.
+const SCRIPT_DEADLINE: Duration = Duration::from_secs(180);
 const CIB: &str = "/var/lib/pacemaker/cib/cib.xml";
+/// The last step in which every machine takes part: what follows is either data or membership.
+const COMMON: &str = "2-";
+/// After this step the primaries run and the standbys are not copied yet.
+const PRIMARIES: &str = "4-primary.sh";
 
-/// Which PostgreSQL resource agent the cluster runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Agent {
-    /// Ours, `ocf:quorate:postgres`.
-    Quorate,
-    /// `ocf:heartbeat:pgsqlms`, for comparison.
-    Paf,
+/// The measuring client's role and database. No standby is there yet that a commit could wait for.
+const CLIENT_SQL: &str = "CREATE ROLE :\"client\" LOGIN PASSWORD :'password'; GRANT pg_monitor TO :\"client\"; \
+    CREATE DATABASE :\"database\" OWNER :\"client\";";
+
+/// Makes the witness number the certificates that it signs from some chance number on. It counts from where its disk was
+/// prepared; the quorum device's clients may have been prepared with another one that counted from there too, and its
+/// server refuses the second certificate of a number.
+const SERIAL: &str =
+    "echo $((1000 + $(od -An -N4 -tu4 /dev/urandom) % 1000000000)) >/etc/corosync/qnetd/nssdb/serial.txt";
+
+/// What a machine has when all steps are done, so that the cluster can be started.
+const FINISH: &str = "systemctl disable --now pcsd >/dev/null 2>&1";
+
+/// The scripts of a site.
+///
+/// # Errors
+/// A fault in a template.
+pub fn scripts(site: &Site, agent: Agent) -> Result<Vec<Rendered>> {
+    render::render(site, agent).map_err(LabError::Host)
 }
 
-impl Agent {
-    /// Its name on the command line and in the scripts.
-    pub fn name(self) -> &'static str {
-        match self {
-            Agent::Quorate => "quorate",
-            Agent::Paf => "paf",
-        }
-    }
-}
-
-/// All the scripts: what a prepared disk depends on.
-const SCRIPTS: [Script; 9] =
-    [HOSTS, WITNESS, POSTGRES, PRIMARY, STANDBY, FINISH, CLUSTER, WATCHDOG, RESOURCES];
-
-/// A number that changes when a prepared disk would become another one: by the scripts, or by what they are given.
-pub fn fingerprint(agent: Agent, values: &Values) -> u32 {
-    let scripts: Vec<&str> = SCRIPTS.iter().map(|(_, text)| *text).collect();
-    crc32c::crc32c(format!("{agent:?} {values:?} {CLASSIC:?} {}", scripts.join("\n")).as_bytes())
+/// A number that changes when a prepared disk would become another one: by the scripts, or by what the lab adds.
+///
+/// # Errors
+/// A fault in a template.
+pub fn fingerprint(site: &Site, agent: Agent, witness_is: WitnessIs) -> Result<u32> {
+    let scripts: Vec<String> = scripts(site, agent)?.into_iter().map(|r| r.text).collect();
+    // The data's own file system is prepared too.
+    let data = data_disk::MOUNT_POINT;
+    let own =
+        format!("{ENVIRONMENT:?} {CLIENT_SQL} {SERIAL} {FINISH} {data} {:?}", machines(site, witness_is));
+    Ok(crc32c::crc32c(format!("{agent:?} {own} {}", scripts.join("\n")).as_bytes()))
 }
 
 /// What to set up.
 pub struct Plan<'a> {
     pub cluster: &'a Cluster,
     pub agent: Agent,
-    pub values: Values,
+    pub witness_is: WitnessIs,
     pub progress: &'a Progress,
 }
 
 impl Plan<'_> {
     /// From booted nodes to a cluster that could be started.
+    ///
+    /// # Errors
+    /// The first step that failed, with what it said.
     pub fn prepare(&self) -> Result<()> {
-        self.progress.step("nodes: names, passwords, pcsd");
-        let nodes = listed(&CLASSIC);
-        parallel(&CLASSIC, |node| {
-            self.script(node, HOSTS, &[("NODES", &nodes), ("HACLUSTER_PASSWORD", HACLUSTER_PASSWORD)])?;
-            match node.kind {
-                NodeKind::Database => self.script(
-                    node,
-                    POSTGRES,
-                    &[("NETWORK", layout::NETWORK), ("REPLICATION_PASSWORD", REPLICATION_PASSWORD)],
-                ),
-                NodeKind::Witness => self.script(node, WITNESS, &[]),
-            }
-        })?;
+        let site = self.cluster.site();
+        let scripts = scripts(site, self.agent)?;
+        let steps = render::steps(site);
+        let (common, rest): (Vec<&Step>, Vec<&Step>) =
+            steps.iter().partition(|s| *s.script < *COMMON || s.script.starts_with(COMMON));
+        for step in common {
+            self.step(&scripts, step)?;
+        }
+        if let Some(witness) = &site.witness {
+            self.run(&witness.name, &["sh", "-c", SERIAL], None)?;
+        }
+        let (cluster, data): (Vec<&Step>, Vec<&Step>) =
+            rest.into_iter().partition(|s| s.script == CLUSTER || s.script == RESOURCES);
         // Membership and data have nothing to do with each other: both at once.
         let cib = std::thread::scope(|scope| {
-            let cluster = scope.spawn(|| self.membership().and_then(|()| self.configuration()));
-            let data = scope.spawn(|| self.data());
+            let cluster = scope.spawn(|| self.membership(&scripts, &cluster));
+            let data = scope.spawn(|| self.data(&scripts, &data));
             let cib = joined(cluster);
             joined(data).and(cib)
         })?;
-        self.install(&cib)
+        self.finish(&cib)
     }
 
-    /// pcs on the first node: authentication, membership, quorum device, sbd.
-    fn membership(&self) -> Result<()> {
-        self.progress.step("cluster: pcs host auth, cluster setup, quorum device add, stonith sbd enable");
-        let v = &self.values;
-        let members = listed(&databases());
-        self.script(
-            &first(),
-            CLUSTER,
-            &[
-                ("CLUSTER", "classic"),
-                ("NODES", &members),
-                ("WITNESS", &listed(&[witness()])),
-                ("HACLUSTER_PASSWORD", HACLUSTER_PASSWORD),
-                ("TOKEN", &v.token_ms.to_string()),
-                ("QDEVICE_TIMEOUT", &v.qdevice_timeout_ms.to_string()),
-                ("QDEVICE_SYNC_TIMEOUT", &v.qdevice_sync_timeout_ms.to_string()),
-                ("WATCHDOG_TIMEOUT", &v.watchdog_s.to_string()),
-            ],
-        )?;
-        self.progress.step("cluster: configured");
+    /// pcs on the first node; gives the cluster's configuration as pcs writes it to a file.
+    fn membership(&self, scripts: &[Rendered], steps: &[&Step]) -> Result<String> {
+        const FILE: &str = "/root/cib.xml";
+        let mut cib = None;
+        for step in steps {
+            if step.script != RESOURCES {
+                self.step(scripts, step)?;
+                continue;
+            }
+            self.progress.step(&format!("{}: {}", step.script, step.summary));
+            for node in &step.machines {
+                self.script(node, text_of(scripts, step)?, step.script, &[FILE])?;
+                cib = Some(self.run(node, &["cat", FILE], None)?);
+            }
+        }
+        cib.ok_or_else(|| LabError::Host(format!("no step is called {RESOURCES}")))
+    }
+
+    /// PostgreSQL's instances, and between them the measuring client's role.
+    fn data(&self, scripts: &[Rendered], steps: &[&Step]) -> Result<()> {
+        for step in steps {
+            self.step(scripts, step)?;
+            if step.script == PRIMARIES {
+                self.cluster.site().instances.iter().try_for_each(|i| self.client_role(i))?;
+            }
+        }
         Ok(())
     }
 
-    /// PostgreSQL's roles on the first node, and the standbys' copies.
-    fn data(&self) -> Result<()> {
-        self.progress.step("postgres: roles, pg_basebackup");
-        let first = first();
-        self.script(
-            &first,
-            PRIMARY,
-            &[
-                ("REPLICATION_PASSWORD", REPLICATION_PASSWORD),
-                ("CLIENT_USER", layout::CLIENT_USER),
-                ("CLIENT_PASSWORD", layout::CLIENT_PASSWORD),
-                ("CLIENT_DATABASE", layout::CLIENT_DATABASE),
-            ],
-        )?;
-        let address = first.address.to_string();
-        let standbys: Vec<NodePlan> = databases().into_iter().filter(|n| n.name != first.name).collect();
-        parallel(&standbys, |node| self.script(node, STANDBY, &[("PRIMARY", &address)]))?;
-        let float = layout::PRIMARY_IP.to_string();
-        parallel(&databases(), |node| {
-            let variables = [("AGENT", self.agent.name()), ("NODE", node.name), ("PRIMARY_IP", &float)];
-            self.script(node, FINISH, &variables)
-        })?;
-        self.progress.step("postgres: standby copied");
-        Ok(())
-    }
-
-    /// The cluster's configuration as pcs writes it to a file.
-    fn configuration(&self) -> Result<String> {
-        self.progress.step("cluster: resources, constraints and properties (pcs-templates/classic.sh)");
-        let v = &self.values;
-        let first = first();
-        let versions = self.run(first.name, &["ls", "/usr/lib/postgresql"], None)?;
-        let version = versions.lines().max().unwrap_or_default().to_owned();
-        let numbers = [
-            ("STONITH_WATCHDOG_TIMEOUT", v.stonith_watchdog_s.to_string()),
-            ("MONITOR_PROMOTED", format!("{}s", v.monitor_promoted_s)),
-            ("MONITOR_UNPROMOTED", format!("{}s", v.monitor_unpromoted_s)),
-            ("MONITOR_TIMEOUT", format!("{}s", v.monitor_timeout_s)),
-            ("PRIMARY_IP", layout::PRIMARY_IP.to_string()),
-            ("STANDBY_IP", layout::STANDBY_IP.to_string()),
-            ("NETMASK", layout::PREFIX.to_string()),
-        ];
-        let mut variables: Vec<(&str, &str)> = numbers.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        variables.extend([
-            ("AGENT", self.agent.name()),
-            ("PG_VERSION", version.as_str()),
-            ("NO_QUORUM_POLICY", v.no_quorum_policy),
-        ]);
-        self.script_with(&first, RESOURCES, &variables, &["/root/cib.xml"])?;
-        self.run(first.name, &["cat", "/root/cib.xml"], None)
+    fn client_role(&self, instance: &Instance) -> Result<()> {
+        let psql = format!("/usr/lib/postgresql/{}/bin/psql", self.cluster.site().postgresql);
+        let port = instance.port.to_string();
+        let values = [("client", CLIENT_USER), ("password", CLIENT_PASSWORD), ("database", CLIENT_DATABASE)]
+            .map(|(name, value)| format!("{name}={value}"));
+        let mut argv = vec!["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "env"];
+        argv.extend(["--chdir=/", "PGOPTIONS=-c synchronous_commit=local", &psql]);
+        argv.extend(["-qX", "-h", SOCKETS, "-p", &port, "-d", "postgres", "-v", "ON_ERROR_STOP=1"]);
+        values.iter().for_each(|value| argv.extend(["-v", value]));
+        self.run(&instance.home, &argv, Some(CLIENT_SQL)).map(drop)
     }
 
     /// Puts the configuration in place before the first start: so dc-deadtime holds from the first moment on, and nobody
-    /// waits its default of 20 s. Only now: `pcs cluster setup` removes what was there.
-    fn install(&self, cib: &str) -> Result<()> {
-        parallel(&databases(), |node| {
-            self.script(node, WATCHDOG, &[])?;
-            let place = format!(
-                "install -o hacluster -g haclient -m 0750 -d /var/lib/pacemaker/cib && rm -f {CIB}* && \
-                 install -o hacluster -g haclient -m 0600 /dev/stdin {CIB}"
-            );
-            self.run(node.name, &["sh", "-c", &place], Some(cib)).map(drop)
-        })
+    /// waits its default of 20 s. Only now: `pcs cluster setup` removes what was there. pcsd was needed for the set-up
+    /// alone, and has more memory than all else on a node.
+    fn finish(&self, cib: &str) -> Result<()> {
+        let site = self.cluster.site();
+        // Not on a borrowed witness: another borrower may be just being set up.
+        let own: Vec<String> = machines(site, self.witness_is).into_iter().map(|m| m.name).collect();
+        parallel(&own, |node| self.run(node, &["sh", "-c", FINISH], None).map(drop))?;
+        let place = format!(
+            "install -o hacluster -g haclient -m 0750 -d /var/lib/pacemaker/cib && rm -f {CIB}* && \
+             install -o hacluster -g haclient -m 0600 /dev/stdin {CIB}"
+        );
+        parallel(&databases(site), |node| self.run(node, &["sh", "-c", &place], Some(cib)).map(drop))
     }
 
-    fn script(&self, node: &NodePlan, script: Script, variables: &[(&str, &str)]) -> Result<()> {
-        self.script_with(node, script, variables, &[])
+    /// A step on all of its machines.
+    fn step(&self, scripts: &[Rendered], step: &Step) -> Result<()> {
+        self.progress.step(&format!("{}: {}", step.script, step.summary));
+        let text = text_of(scripts, step)?;
+        parallel(&step.machines, |node| self.script(node, text, step.script, &[]))
     }
 
-    fn script_with(
-        &self,
-        node: &NodePlan,
-        (name, text): Script,
-        variables: &[(&str, &str)],
-        arguments: &[&str],
-    ) -> Result<()> {
+    fn script(&self, node: &str, text: &str, name: &str, arguments: &[&str]) -> Result<()> {
         let mut argv: Vec<String> = vec!["env".into()];
-        argv.extend(variables.iter().map(|(k, v)| format!("{k}={v}")));
+        argv.extend(ENVIRONMENT.iter().map(|(k, v)| format!("{k}={v}")));
         argv.extend(["bash", "-s", "--"].map(str::to_owned));
         argv.extend(arguments.iter().map(|a| (*a).to_owned()));
-        let output = self.cluster.exec_with_input(node.name, &argv, Some(text), SCRIPT_DEADLINE)?;
-        output.success(&format!("{name} on {}", node.name)).map(drop)
+        let output = self.cluster.exec_with_input(node, &argv, Some(text), SCRIPT_DEADLINE)?;
+        output.success(&format!("{name} on {node}")).map(drop)
     }
 
     fn run(&self, node: &str, argv: &[&str], input: Option<&str>) -> Result<String> {
@@ -202,27 +174,18 @@ impl Plan<'_> {
     }
 }
 
-/// The database nodes.
-pub fn databases() -> Vec<NodePlan> {
-    CLASSIC.into_iter().filter(|n| n.kind == NodeKind::Database).collect()
+fn text_of<'a>(scripts: &'a [Rendered], step: &Step) -> Result<&'a str> {
+    let found = scripts.iter().find(|s| s.path == step.script).map(|s| s.text.as_str());
+    found.ok_or_else(|| LabError::Host(format!("the site has no script {}", step.script)))
 }
 
-/// The node on which the cluster and the data are made.
-fn first() -> NodePlan {
-    CLASSIC[0]
-}
-
-/// The witness.
-fn witness() -> NodePlan {
-    CLASSIC[2]
-}
-
-fn listed(nodes: &[NodePlan]) -> String {
-    nodes.iter().map(|n| format!("{}={}", n.name, n.address)).collect::<Vec<_>>().join(" ")
+/// The names of the database nodes.
+pub fn databases(site: &Site) -> Vec<String> {
+    site.nodes.iter().map(|n| n.name.clone()).collect()
 }
 
 /// Does something on several nodes at once. All are done to their end; the first error is given.
-pub fn parallel(nodes: &[NodePlan], work: impl Fn(&NodePlan) -> Result<()> + Sync) -> Result<()> {
+pub fn parallel(nodes: &[String], work: impl Fn(&str) -> Result<()> + Sync) -> Result<()> {
     let results: Vec<Result<()>> = std::thread::scope(|scope| {
         let work = &work;
         let threads: Vec<_> = nodes.iter().map(|node| scope.spawn(move || work(node))).collect();
@@ -233,4 +196,32 @@ pub fn parallel(nodes: &[NodePlan], work: impl Fn(&NodePlan) -> Result<()> + Syn
 
 fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread.join().unwrap_or_else(|_| Err(LabError::Host("a thread of the set-up ended by itself".into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::testing::site;
+    use crate::layout::kind::Kind;
+
+    #[test]
+    fn a_prepared_disk_is_that_of_one_site_agent_and_witness() {
+        let print = |kind, agent, witness_is| fingerprint(&site(kind), agent, witness_is).expect("renders");
+        let one = print(Kind::Classic, Agent::Quorate, WitnessIs::Own);
+        assert_eq!(one, print(Kind::Classic, Agent::Quorate, WitnessIs::Own));
+        assert_ne!(one, print(Kind::Classic, Agent::Paf, WitnessIs::Own));
+        assert_ne!(one, print(Kind::Classic, Agent::Quorate, WitnessIs::Borrowed));
+        assert_ne!(one, print(Kind::Packed, Agent::Quorate, WitnessIs::Own));
+    }
+
+    #[test]
+    fn the_steps_that_the_lab_goes_by_are_there() {
+        for kind in Kind::ALL {
+            let steps = render::steps(&site(kind));
+            for name in [PRIMARIES, CLUSTER, RESOURCES] {
+                assert!(steps.iter().any(|s| s.script == name), "{name} of {kind:?}");
+            }
+            assert!(steps[0].script < COMMON, "{kind:?}: every machine first");
+        }
+    }
 }

@@ -6,12 +6,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::{LabError, Result};
-use super::faults::{self, Loss};
+use super::faults::{self, Loss, Pause, Service};
+use super::truth::{Finding, Found};
+use crate::layout::kind::Kind;
 
 /// One run of one fault. `results.json` is an array of these.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunResult {
-    /// "classic".
+    /// "packed", "classic", …
     pub layout: String,
     /// Debian suite of the nodes.
     pub suite: String,
@@ -21,13 +23,16 @@ pub struct RunResult {
     pub timing: String,
     /// Name of the fault.
     pub fault: String,
-    /// What it was to hit: primary, standby, random, or a node's name.
+    /// What it was to hit: primary, standby, random, site, …, or a node's name.
     pub target: String,
-    /// The node that it hit.
+    /// The node that it hit; several are joined by `+`.
     pub node: String,
     /// Counted from 1 for each fault.
     pub run: u32,
-    /// From the fault to the first write of the series that stayed good, in ms; null: not restored.
+    /// What was expected of the service while the fault lasted.
+    #[serde(default)]
+    pub service: Service,
+    /// Of the instance that fared worst: from the fault to the first write of the series that stayed good, in ms; null: not restored.
     pub outage_ms: Option<u64>,
     /// The longest time without an acknowledged write between the fault and the healing, in ms.
     pub interruption_ms: u64,
@@ -43,12 +48,30 @@ pub struct RunResult {
     pub unexpected: usize,
     /// Time in which two nodes acknowledged writes, in ms.
     pub two_primaries_ms: u64,
+    /// How replication fared before the fault: free, or how far behind.
+    #[serde(default)]
+    pub replication: String,
+    /// Write-ahead log of the lost writes, in bytes; null: none was lost, or nobody knows.
+    #[serde(default)]
+    pub lost_bytes: Option<u64>,
+    /// From the answer to the first lost write to the answer to the last, in ms.
+    #[serde(default)]
+    pub lost_ms: u64,
+    /// All that the truth checker found.
+    #[serde(default)]
+    pub findings: Vec<Found>,
     /// What became of the node that was the primary.
     pub old_primary: String,
     /// What a human would have had to do.
     pub human_help: Vec<String>,
     /// From the beginning of the healing until the cluster was whole, in ms.
     pub whole_after_ms: Option<u64>,
+    /// Where everything was once the fault had settled, before it was healed.
+    #[serde(default)]
+    pub placement: String,
+    /// The same when the cluster was whole again.
+    #[serde(default)]
+    pub placement_after: String,
     /// Why the run failed.
     pub failed: Option<String>,
 }
@@ -78,21 +101,44 @@ pub fn verdict(results: &[RunResult]) -> Vec<String> {
             complain(format!("failed: {reason}"));
             continue;
         }
-        if result.outage_ms.is_none() {
+        if result.outage_ms.is_none() && result.service == Service::MustReturn {
             complain("writes were not restored".to_owned());
+        }
+        if result.outage_ms.is_some_and(|ms| ms > 0) && pause_of(&result.fault) == Pause::Forbidden {
+            complain(format!("writes were not good for {} ms", result.outage_ms.unwrap_or_default()));
         }
         if result.two_primaries_ms > 0 {
             complain(format!("two nodes took writes for {} ms", result.two_primaries_ms));
         }
-        match (result.lost_acked, loss_of(&result.fault)) {
+        match (result.lost_acked, loss_of(result)) {
             (Some(0), _) => {}
             (None, _) => complain("it is not known what was lost".to_owned()),
-            (Some(lost), Loss::Forbidden) => complain(format!("{lost} acknowledged writes were lost")),
+            (Some(lost), Loss::Forbidden) => complain(format!(
+                "{lost} acknowledged writes were lost{}",
+                extent(result).map_or(String::new(), |extent| format!(": {extent}"))
+            )),
             // Asynchronous replication: in the table, not condemned.
             (Some(_), Loss::Possible) => {}
         }
         if result.unexpected > 0 {
             complain(format!("{} refused writes are there all the same", result.unexpected));
+        }
+        for found in &result.findings {
+            match found.finding {
+                // They have fields of their own, which are judged above.
+                Finding::LostAcked { .. }
+                | Finding::Recovered { .. }
+                | Finding::CameBack { .. }
+                | Finding::TwoPrimaries { .. } => {}
+                Finding::WentBack { .. }
+                | Finding::RegisterStale { .. }
+                | Finding::RegisterImpossible { .. }
+                | Finding::BrokenTimelines { .. } => {
+                    if found.finding.is_condemned(loss_of(result)) {
+                        complain(format!("{}: {}", found.instance, found.finding));
+                    }
+                }
+            }
         }
         let refused = result.old_primary.starts_with("refused: diverged");
         if !result.human_help.is_empty() && !refused {
@@ -102,19 +148,34 @@ pub fn verdict(results: &[RunResult]) -> Vec<String> {
     complaints
 }
 
-/// A fault that this program doesn't know (results of another version) may lose nothing.
-fn loss_of(fault: &str) -> Loss {
-    faults::by_name(fault).map_or(Loss::Forbidden, |f| f.loss)
+/// How much was lost, in bytes and ms; `None` when nothing was.
+fn extent(result: &RunResult) -> Option<String> {
+    result.lost_acked.filter(|lost| *lost > 0)?;
+    let bytes = result.lost_bytes.map_or("an unknown number of".to_owned(), |b| b.to_string());
+    Some(format!("{bytes} bytes of WAL, written within {} ms", result.lost_ms))
+}
+
+/// A fault or a layout that this program doesn't know (results of another version) may lose nothing.
+fn loss_of(result: &RunResult) -> Loss {
+    match (faults::by_name(&result.fault), Kind::parse(&result.layout)) {
+        (Ok(fault), Some(kind)) => fault.loss(kind.replication()),
+        (Err(_), _) | (_, None) => Loss::Forbidden,
+    }
+}
+
+/// A fault that this program doesn't know may pause the writes: how long is in the table.
+fn pause_of(fault: &str) -> Pause {
+    faults::by_name(fault).map_or(Pause::Possible, |f| f.pause)
 }
 
 /// The table at the end: one line a fault and target, 80 columns.
 #[must_use]
 pub fn table(results: &[RunResult]) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "{:30}{:>21}  {:>5}  {:>9}", "", "outage, s", "lost", "two");
+    let _ = writeln!(text, "{:32}{:>21}  {:>5}  {:>9}", "", "outage, s", "lost", "two");
     let _ = writeln!(
         text,
-        "{:<14} {:<8} {:>5}  {:>6} {:>6} {:>6}  {:>5}  {:>9}  old primary",
+        "{:<14} {:<10} {:>5}  {:>6} {:>6} {:>6}  {:>5}  {:>9}  old primary",
         "fault", "target", "runs", "median", "min", "max", "acked", "primaries"
     );
     let mut groups: Vec<(&str, &str)> = Vec::new();
@@ -127,7 +188,7 @@ pub fn table(results: &[RunResult]) -> String {
     for (fault, target) in groups {
         let runs: Vec<&RunResult> =
             results.iter().filter(|r| r.fault == fault && r.target == target).collect();
-        let _ = write!(text, "{fault:<14} {target:<8} {:>5}  ", runs.len());
+        let _ = write!(text, "{fault:<14} {target:<10} {:>5}  ", runs.len());
         let mut outages: Vec<u64> = runs.iter().filter_map(|r| r.outage_ms).collect();
         outages.sort_unstable();
         let never = runs.len() - outages.len();
@@ -136,8 +197,12 @@ pub fn table(results: &[RunResult]) -> String {
         let _ = write!(text, "{:>6} {:>6} {max:>6}  ", seconds(median(&outages)), seconds(min));
         let lost: Option<usize> = runs.iter().map(|r| r.lost_acked).sum();
         let lost = lost.map_or("?".to_owned(), |n| n.to_string());
+        let extents: Vec<(u32, String)> = runs.iter().filter_map(|r| Some((r.run, extent(r)?))).collect();
         let two: u64 = runs.iter().map(|r| r.two_primaries_ms).sum();
         let _ = writeln!(text, "{lost:>5}  {:>9}  {}", format!("{two} ms"), fates(&runs));
+        for (run, extent) in extents {
+            let _ = writeln!(text, "{:14} run {run} lost {extent}", "");
+        }
     }
     text
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::client::Client;
 use super::client::history::{Attempt, Outcome, Reading};
+use super::clients::Clients;
 use super::cluster::Cluster;
 use super::error::Result;
-use super::experiment::endpoints;
-use super::layout::RESOURCE;
 use super::observe::{Database, Observation, Seen};
 use super::protocol::{Activity, Cable, NodeKind, Power};
 use super::wait::{OnInterrupt, interrupted, pause};
 use crate::cluster::crm_mon::Role;
+use crate::layout::site::Instance;
 
 /// How often the view is refreshed.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -54,25 +54,34 @@ impl Pulse {
 /// Each database node's role in a few words, for one line of a log.
 #[must_use]
 pub fn roles(seen: &Observation) -> String {
-    let words: Vec<String> =
-        seen.databases().map(|node| format!("{} {}", node.info.name, role(seen, node))).collect();
+    let words: Vec<String> = seen
+        .databases()
+        .flat_map(|node| {
+            let instances = seen.site.instances.iter();
+            instances.map(move |i| format!("{} {}", label(seen, node, Some(i)), role(seen, node, i)))
+        })
+        .collect();
     words.join(", ")
 }
 
-fn role(seen: &Observation, node: &Seen) -> String {
-    match node.info.kind {
-        NodeKind::Witness => return "quorum device".to_owned(),
-        NodeKind::Database => {}
+/// A node's name, with that of the instance where there are several.
+fn label(seen: &Observation, node: &Seen, instance: Option<&Instance>) -> String {
+    match instance {
+        Some(instance) if seen.site.instances.len() > 1 => format!("{} {}", node.info.name, instance.name),
+        Some(_) | None => node.info.name.clone(),
     }
+}
+
+fn role(seen: &Observation, node: &Seen, instance: &Instance) -> String {
     let Ok(status) = &seen.status else { return "?".to_owned() };
     match status.node(&node.info.name) {
         Some(member) if member.unclean => return "unclean".to_owned(),
         Some(member) if member.pending => return "joining".to_owned(),
-        Some(member) if member.standby => return "node standby".to_owned(),
+        Some(member) if member.standby => return "in standby".to_owned(),
         Some(member) if member.online => {}
         Some(_) | None => return "offline".to_owned(),
     }
-    match status.role_on(RESOURCE, &node.info.name) {
+    match status.role_on(&seen.site.names(instance).resource(), &node.info.name) {
         Some(Role::Promoted) => "promoted".to_owned(),
         Some(Role::Unpromoted) => "unpromoted".to_owned(),
         Some(Role::Stopped) | None => "stopped".to_owned(),
@@ -90,13 +99,13 @@ fn machine(node: &Seen) -> &'static str {
     }
 }
 
-fn database(seen: &Observation, node: &Seen) -> (String, String) {
-    match &node.database {
+fn database(seen: &Observation, node: &Seen, instance: &Instance) -> (String, String) {
+    match seen.database(&node.info.name, instance) {
         Some(Database::Answers { in_recovery: false, lsn, timeline, .. }) => {
             (format!("{lsn} @{timeline}"), "takes writes".to_owned())
         }
         Some(Database::Answers { lsn, timeline, upstream, .. }) => {
-            let from = upstream.as_ref().map_or("does not stream".to_owned(), |host| {
+            let from = upstream.as_ref().map_or("no stream".to_owned(), |host| {
                 let known = seen.nodes.iter().find(|n| n.info.address.to_string() == *host);
                 format!("from {}", known.map_or(host, |n| &n.info.name))
             });
@@ -107,40 +116,78 @@ fn database(seen: &Observation, node: &Seen) -> (String, String) {
     }
 }
 
-/// The view as lines of at most 80 columns.
+/// The float IPs of an instance that a node holds, in at most so many characters.
+fn float_ips(seen: &Observation, node: &Seen, instance: &Instance, room: usize) -> String {
+    let Ok(status) = &seen.status else { return String::new() };
+    let names = seen.site.names(instance);
+    let holds = |ip: &str| status.nodes_with_role(ip, &Role::Started).contains(&node.info.name.as_str());
+    let suffix = if seen.site.instances.len() > 1 { format!(" {}", instance.name) } else { String::new() };
+    let primary = holds(&names.primary_ip());
+    let count = instance.standby_ips.len();
+    let standby: Vec<String> = (0..count)
+        .filter(|index| holds(&names.standby_ip(*index, count)))
+        .map(|index| if count > 1 { (index + 1).to_string() } else { String::new() })
+        .collect();
+    let text = |upper: &str, lower: &str| {
+        let mut words = Vec::new();
+        if primary {
+            words.push(format!("{upper}{suffix}"));
+        }
+        if !standby.is_empty() {
+            words.push(format!("{lower}{suffix} {}", standby.join(" ")).trim_end().to_owned());
+        }
+        words.join(" ")
+    };
+    let long = text("primary", "standby");
+    if long.chars().count() <= room { long } else { text("P", "S") }
+}
+
+/// The view as lines of at most 80 columns; a pulse for each instance.
 #[must_use]
-pub fn render(seen: &Observation, pulse: &Pulse) -> String {
-    let mut text = String::new();
-    let _ = writeln!(
-        text,
-        "  {:<7} {:<7} {:<13} {:>6}  {:<14} {:<16} float IP",
-        "node", "machine", "role", "score", "LSN @timeline", "PostgreSQL"
-    );
+pub fn render(seen: &Observation, pulses: &[Pulse]) -> String {
+    let mut lines: Vec<(&Seen, Option<&Instance>)> = Vec::new();
     for node in &seen.nodes {
-        let name = &node.info.name;
-        let status = seen.status.as_ref().ok();
-        let score = status.and_then(|s| s.promotion_score(RESOURCE, name)).unwrap_or("-");
-        let (lsn, does) = database(seen, node);
-        let holds = |ip: &str| status.is_some_and(|s| s.node_of(ip) == Some(name));
-        let floats: Vec<&str> = [("primary-ip", "primary"), ("standby-ip", "standby")]
-            .iter()
-            .filter(|(ip, _)| holds(ip))
-            .map(|(_, word)| *word)
-            .collect();
-        let role = role(seen, node);
-        let line = format!(
-            "  {name:<7} {:<7} {role:<13} {score:>6}  {lsn:<14} {does:<16} {}",
-            machine(node),
-            floats.join(" ")
-        );
+        match node.info.kind {
+            NodeKind::Database => lines.extend(seen.site.instances.iter().map(|i| (node, Some(i)))),
+            NodeKind::Witness => lines.push((node, None)),
+        }
+    }
+    let labels: Vec<String> = lines.iter().map(|(node, instance)| label(seen, node, *instance)).collect();
+    let width = labels.iter().map(|l| l.chars().count()).max().unwrap_or(0).max("witness".len());
+    let columns = |words: [&str; 6]| {
+        let [name, machine, role, score, lsn, does] = words;
+        format!("  {name:<width$} {machine:<6} {role:<10} {score:>6}  {lsn:<14} {does:<13} ")
+    };
+    let head = columns(["node", "power", "role", "score", "LSN @timeline", "PostgreSQL"]);
+    let room = COLUMNS.saturating_sub(head.chars().count());
+    let mut text = String::new();
+    let _ = writeln!(text, "{}", cut(&format!("{head}float IP")));
+    for ((node, instance), label) in lines.into_iter().zip(&labels) {
+        let line = match instance {
+            None => columns([label, machine(node), "qdevice", "-", "-", ""]),
+            Some(instance) => {
+                let resource = seen.site.names(instance).resource();
+                let status = seen.status.as_ref().ok();
+                let score = status.and_then(|s| s.promotion_score(&resource, &node.info.name)).unwrap_or("-");
+                let (lsn, does) = database(seen, node, instance);
+                let role = role(seen, node, instance);
+                let floats = float_ips(seen, node, instance, room);
+                columns([label, machine(node), &role, score, &lsn, &does]) + &floats
+            }
+        };
         let _ = writeln!(text, "{}", cut(line.trim_end()));
     }
-    let _ = writeln!(text, "{}", cut(&heart(pulse)));
-    let _ = writeln!(text, "{}", cut(&beat(pulse)));
+    for (pulse, instance) in pulses.iter().zip(&seen.site.instances) {
+        let of = if pulses.len() > 1 { format!(" {}", instance.name) } else { String::new() };
+        let _ = writeln!(text, "{}", cut(&heart(pulse, &of)));
+        if !instance.standby_ips.is_empty() {
+            let _ = writeln!(text, "{}", cut(&beat(pulse, &of)));
+        }
+    }
     text
 }
 
-fn heart(pulse: &Pulse) -> String {
+fn heart(pulse: &Pulse, of: &str) -> String {
     let written = match &pulse.heart {
         Some(ack) => {
             format!("row {} written {} ms ago", ack.id, pulse.now.saturating_sub(ack.ended).as_millis())
@@ -148,18 +195,18 @@ fn heart(pulse: &Pulse) -> String {
         None => "nothing written yet".to_owned(),
     };
     match pulse.tried.as_ref().map(|a| &a.outcome) {
-        Some(Outcome::Refused(why) | Outcome::Uncertain(why)) => format!("  heart  {written}; {why}"),
-        Some(Outcome::Acked) | None => format!("  heart  {written}"),
+        Some(Outcome::Refused(why) | Outcome::Uncertain(why)) => format!("  heart{of}  {written}; {why}"),
+        Some(Outcome::Acked) | None => format!("  heart{of}  {written}"),
     }
 }
 
-fn beat(pulse: &Pulse) -> String {
+fn beat(pulse: &Pulse, of: &str) -> String {
     match &pulse.beat {
-        Some(Reading { at, newest: Ok(id) }) => {
-            format!("  beat   row {id} read back {} ms ago", pulse.now.saturating_sub(*at).as_millis())
+        Some(Reading { at, newest: Ok(id), .. }) => {
+            format!("  beat{of}   row {id} read back {} ms ago", pulse.now.saturating_sub(*at).as_millis())
         }
-        Some(Reading { newest: Err(why), .. }) => format!("  beat   {why}"),
-        None => "  beat   nothing read yet".to_owned(),
+        Some(Reading { newest: Err(why), .. }) => format!("  beat{of}   {why}"),
+        None => format!("  beat{of}   nothing read yet"),
     }
 }
 
@@ -191,11 +238,11 @@ impl Style {
 /// # Errors
 /// When the cluster is gone or the client can't start.
 pub fn watch(cluster: &Cluster, style: Style) -> Result<()> {
-    let client = Client::start(endpoints(cluster)?, "watch_", Duration::from_secs(30))?;
+    let clients = Clients::start(cluster, "watch_", Duration::from_secs(30))?;
     let mut height = 0;
     while !interrupted() {
         let seen = Observation::take(cluster)?;
-        let view = render(&seen, &Pulse::of(&client));
+        let view = render(&seen, &clients.pulses());
         let mut out = std::io::stdout().lock();
         if style == Style::Terminal && height > 0 {
             // Up to the first line of the view before, and clear from there on.
@@ -205,7 +252,7 @@ pub fn watch(cluster: &Cluster, style: Style) -> Result<()> {
         let _ = out.flush();
         drop(out);
         height = view.lines().count() + 1;
-        client.trim(KEEP);
+        clients.trim(KEEP);
         if pause(REFRESH, OnInterrupt::Stop).is_err() {
             break;
         }

@@ -3,28 +3,33 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum as _;
-
+use super::chance::Chance;
 use super::cluster::Cluster;
 use super::error::{LabError, Result};
 use super::evidence;
 use super::experiment::{self, Audience, Plan};
 use super::faults::{self, Target};
 use super::observe::Observation;
+use super::replication::Lag;
 use super::report::{self, RunResult};
 use super::screen::{self, Pulse};
-use super::timing::Timing;
 use super::wait::interrupted;
+use super::without::{Protection, Removed};
 
 /// What to test.
 #[derive(Debug, Clone)]
 pub struct Series {
     /// Names of faults, comma-separated, or `all`.
     pub faults: String,
-    /// What they are to hit: primary, standby, random, witness or a node.
-    pub target: String,
+    /// What they are to hit: primary, standby, random, witness, site, other-site or a node; `None` is each fault's usual
+    /// target.
+    pub target: Option<String>,
     /// How often each.
     pub runs: u32,
+    /// A protection that the cluster is to do without.
+    pub without: Option<Protection>,
+    /// How replication fares before each fault.
+    pub replication: Lag,
     /// Where results and evidence go.
     pub report: std::path::PathBuf,
     /// Seed of the chance; the same seed hits the same targets.
@@ -44,16 +49,23 @@ pub fn run(cluster: &Cluster, series: &Series) -> Result<Vec<String>> {
     evidence::keep_journals(cluster);
     println!(
         "testing {} on {} with the agent {}: {} on {}, {} runs each, --seed {}",
-        info.layout, info.suite, info.agent, series.faults, series.target, series.runs, series.seed
+        info.layout,
+        info.suite,
+        info.agent,
+        series.faults,
+        series.target.as_deref().unwrap_or("the usual targets"),
+        series.runs,
+        series.seed
     );
+    let _removed = series.without.map(|protection| Removed::take(cluster, protection)).transpose()?;
     let mut results: Vec<RunResult> = Vec::new();
     // Runs follow each other in a rhythm, and so do monitors: without chance each run would meet the monitor at the same moment.
-    let interval = monitor_interval(&info.timing);
-    let mut chance = Chance(series.seed);
+    let interval = Duration::from_secs(cluster.site().profile.monitor_promoted_s.into());
+    let mut chance = Chance::new(series.seed);
     let mut lines = Lines { started: Instant::now(), roles: String::new() };
     for fault in faults {
         for run in 1..=series.runs {
-            let target_word = series.target.clone();
+            let target_word = series.target.clone().unwrap_or_else(|| fault.usual_target.to_owned());
             let target = Target::parse(&target_word);
             let called = format!("{}-{target_word}-{run}", fault.name);
             let evidence = series.report.join(format!("evidence-{called}"));
@@ -64,7 +76,8 @@ pub fn run(cluster: &Cluster, series: &Series) -> Result<Vec<String>> {
                 target_word,
                 run,
                 draw: chance.draw(),
-                phase: interval.mul_f64(chance.share()),
+                phase: chance.within(interval),
+                replication: series.replication,
                 evidence: Some(evidence.clone()),
                 trace,
             };
@@ -111,11 +124,10 @@ fn keep_evidence(cluster: &Cluster, dir: &Path, lines: &mut Lines) {
 
 /// After a run that failed: everything that a human would do, so that the next one can begin.
 fn recover(cluster: &Cluster, lines: &mut Lines) -> bool {
-    let primary = Observation::take(cluster)
-        .ok()
-        .and_then(|seen| seen.primary().map(str::to_owned))
-        .unwrap_or_default();
-    faults::bring_back(cluster, &primary, |line| lines.say(line)).is_ok()
+    let Some(instance) = cluster.site().instances.first().cloned() else { return false };
+    let primary = Observation::take(cluster).ok().and_then(|seen| seen.primary().map(str::to_owned));
+    let old = faults::OldPrimary { node: primary.unwrap_or_else(|| instance.home.clone()), instance };
+    faults::bring_back(cluster, &[], &old, |line| lines.say(line)).is_ok()
 }
 
 /// A line a step, with the time since the beginning.
@@ -132,48 +144,11 @@ impl Audience for Lines {
         println!("{:8.1} s  {line}", self.started.elapsed().as_secs_f32());
     }
 
-    fn look(&mut self, seen: &Observation, _: &Pulse) {
+    fn look(&mut self, seen: &Observation, _: &[Pulse]) {
         let now = screen::roles(seen);
         if now != self.roles {
             self.say(&now);
             self.roles = now;
         }
-    }
-}
-
-fn monitor_interval(timing: &str) -> Duration {
-    let timing = Timing::from_str(timing, true).unwrap_or(Timing::Default);
-    Duration::from_secs(timing.values().monitor_promoted_s.into())
-}
-
-/// SplitMix64: enough chance to pick a node, and the same for the same seed everywhere.
-struct Chance(u64);
-
-impl Chance {
-    /// From 0 to 1.
-    fn share(&mut self) -> f64 {
-        f64::from(u32::try_from(self.draw() >> 32).unwrap_or(0)) / f64::from(u32::MAX)
-    }
-
-    fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_same_seed_draws_the_same() {
-        let (mut a, mut b) = (Chance(7), Chance(7));
-        let first: Vec<u64> = (0..100).map(|_| a.draw() % 2).collect();
-        let second: Vec<u64> = (0..100).map(|_| b.draw() % 2).collect();
-        assert_eq!(first, second);
-        assert!(first.contains(&0) && first.contains(&1));
     }
 }

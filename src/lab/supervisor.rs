@@ -4,17 +4,23 @@
 
 use super::cgroup::Host;
 use super::cleanup::Claim;
+use super::cluster::Connection;
+use super::description::Description;
 use super::disk::{self, Base, Payload};
 use super::error::{LabError, Result};
 use super::journal::Journal;
-use super::layout;
+use super::machines::{self, Machine, WitnessIs};
 use super::net;
 use super::node::Node;
 use super::paths::ClusterName;
 use super::protocol::{Answer, ClusterInfo, Phase, PowerLoss, Request, Stamp};
 use super::run;
+use super::sharing::{self, Neighbour};
+use crate::layout::site::Site;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Write};
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -31,15 +37,16 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Order {
     pub name: String,
-    pub layout: String,
+    pub description: Description,
     pub suite: String,
     pub agent: String,
-    pub timing: String,
     pub template: PathBuf,
     /// Prepared disks to start from.
     pub prepared: Option<PathBuf>,
     pub watchdog_library: PathBuf,
-    pub agent_binary: Option<PathBuf>,
+    pub package: PathBuf,
+    /// The cluster whose witness is used.
+    pub lender: Option<String>,
 }
 
 /// Why the supervisor ends.
@@ -54,6 +61,9 @@ enum End {
 
 struct Supervisor {
     nodes: Vec<Arc<Node>>,
+    description: Description,
+    /// This cluster as a neighbour, and those that use its witness; none where it has no witness of its own.
+    neighbours: Mutex<Vec<Neighbour>>,
     template: PathBuf,
     payload: Payload,
     journal: Arc<Journal>,
@@ -89,28 +99,34 @@ fn supervise(order: &Order, name: &ClusterName) -> Result<Option<Sender<Answer>>
     let journal = Arc::new(Journal::default());
     let (end, ends) = channel();
     watch_signals(end.clone())?;
-    net::create()?;
+    let site = order.description.site()?;
+    net::create(site.networks.len())?;
     std::fs::create_dir_all(name.run_dir())
         .map_err(|source| LabError::File { path: name.run_dir(), source })?;
     disk::ensure_host_machine_id(&name.run_dir())?;
-    let payload = Payload { watchdog: order.watchdog_library.clone(), agent: order.agent_binary.clone() };
+    let payload = Payload { watchdog: order.watchdog_library.clone(), package: order.package.clone() };
     let base = Base { template: order.template.clone(), prepared: order.prepared.clone() };
+    let place = enter_network(order, &site)?;
     let mut nodes = Vec::new();
-    for plan in layout::CLASSIC {
-        nodes.push(Node::create(name, plan, &base, &payload, host, journal.clone())?);
+    for machine in place.machines {
+        nodes.push(Node::create(name, machine, &base, &payload, host, journal.clone())?);
     }
     let info = ClusterInfo {
         name: order.name.clone(),
-        layout: order.layout.clone(),
+        layout: site.kind.name().to_owned(),
         suite: order.suite.clone(),
         agent: order.agent.clone(),
-        timing: order.timing.clone(),
+        timing: site.profile.preset.name().to_owned(),
         supervisor: std::process::id() as i32,
         phase: Phase::SettingUp,
+        lender: order.lender.clone(),
+        borrowers: Vec::new(),
         since: Stamp::now(),
     };
     let supervisor = Arc::new(Supervisor {
         nodes,
+        description: order.description.clone(),
+        neighbours: Mutex::new(place.own.into_iter().collect()),
         template: base.template,
         payload,
         journal,
@@ -137,6 +153,54 @@ fn supervise(order: &Order, name: &ClusterName) -> Result<Option<Sender<Answer>>
     let end = result?;
     removed.into_iter().collect::<Result<()>>()?;
     Ok(end)
+}
+
+/// Where a cluster is in the networks.
+struct Place {
+    machines: Vec<Machine>,
+    /// This cluster as a lender of its witness.
+    own: Option<Neighbour>,
+    /// Open as long as the witness is borrowed.
+    _borrowed: Option<Connection>,
+}
+
+/// Gives the client its address; joins the lender's network where the witness is borrowed.
+fn enter_network(order: &Order, site: &Site) -> Result<Place> {
+    let template = order.template.display().to_string();
+    let witness_is = if order.lender.is_some() { WitnessIs::Borrowed } else { WitnessIs::Own };
+    let neighbour = Neighbour::of(&order.name, site, witness_is, &template);
+    let network =
+        site.networks.first().ok_or_else(|| LabError::Host(format!("site {} has no network", site.name)))?;
+    let stand_at = |address: IpAddr| {
+        let address = IpNet::new(address, network.prefix_len()).map_err(|e| LabError::Host(e.to_string()))?;
+        net::stand_at(address)
+    };
+    let machines = machines::machines(site, witness_is);
+    let Some(lender) = &order.lender else {
+        let client = machines::client_address(site).ok_or_else(|| {
+            LabError::Host(format!("no address is left for the measuring client in {network}"))
+        })?;
+        stand_at(client)?;
+        let own = neighbour.map(|mut n| {
+            n.addresses.push(client);
+            n
+        });
+        return Ok(Place { machines, own, _borrowed: None });
+    };
+    let newcomer = neighbour.ok_or_else(|| {
+        LabError::Host(format!("{} has no witness to borrow: leave --witness-of out", site.kind.name()))
+    })?;
+    let mut connection = Connection::open(&ClusterName::parse(lender)?)?;
+    let pid = match connection.ask(&Request::Info)? {
+        Answer::Info { info } => info.supervisor,
+        other => return Err(LabError::Supervisor(format!("that of {lender} answered {other:?}"))),
+    };
+    match connection.ask(&Request::Borrow { newcomer })? {
+        Answer::Lent { client } => stand_at(client)?,
+        other => return Err(LabError::Supervisor(format!("that of {lender} answered {other:?}"))),
+    }
+    net::join(pid)?;
+    Ok(Place { machines, own: None, _borrowed: Some(connection) })
 }
 
 fn watch_signals(end: Sender<End>) -> Result<()> {
@@ -193,6 +257,7 @@ impl Supervisor {
     fn converse(&self, stream: UnixStream) {
         let _ = stream.set_write_timeout(Some(WRITE_DEADLINE));
         let mut holds = false;
+        let mut borrows = None;
         let mut reader = BufReader::new(stream);
         let mut line = String::new();
         while reader.read_line(&mut line).is_ok_and(|n| n > 0) {
@@ -207,6 +272,16 @@ impl Supervisor {
                     set(&self.info, |i| i.phase = Phase::Up);
                     Answer::Done
                 }
+                Ok(Request::Borrow { newcomer }) => {
+                    let by = newcomer.cluster.clone();
+                    self.lend(newcomer).map_or_else(
+                        |e| Answer::Failed { reason: e.to_string() },
+                        |client| {
+                            borrows = Some(by);
+                            Answer::Lent { client }
+                        },
+                    )
+                }
                 Ok(request) => {
                     self.answer(request).unwrap_or_else(|e| Answer::Failed { reason: e.to_string() })
                 }
@@ -219,6 +294,9 @@ impl Supervisor {
                 break;
             }
         }
+        if let Some(by) = borrows {
+            lock(&self.neighbours).retain(|n| n.cluster != by);
+        }
         if holds {
             let _ = self.end.send(End::Abandoned);
         }
@@ -226,7 +304,12 @@ impl Supervisor {
 
     fn answer(&self, request: Request) -> Result<Answer> {
         match request {
-            Request::Info => return Ok(Answer::Info { info: lock(&self.info).clone() }),
+            Request::Info => {
+                let borrowers = self.borrowers();
+                return Ok(Answer::Info { info: ClusterInfo { borrowers, ..lock(&self.info).clone() } });
+            }
+            Request::Site => return Ok(Answer::Site { description: self.description.clone() }),
+            Request::MayBorrow { newcomer } => self.check(&lock(&self.neighbours), &newcomer)?,
             Request::Nodes => {
                 return Ok(Answer::Nodes { nodes: self.nodes.iter().map(|n| n.info()).collect() });
             }
@@ -236,12 +319,20 @@ impl Supervisor {
             Request::Reset { node } => self.node(&node)?.reset()?,
             Request::Unlink { node } => self.node(&node)?.unlink()?,
             Request::Link { node } => self.node(&node)?.link()?,
+            Request::Impair { node, by } => self.node(&node)?.impair(by)?,
             Request::Freeze { node } => self.node(&node)?.freeze()?,
             Request::Thaw { node } => self.node(&node)?.thaw()?,
             Request::Keep { prepared } => self.keep(prepared)?,
             // Handled where the connection is known.
-            Request::Hold | Request::Ready => {}
+            Request::Hold | Request::Ready | Request::Borrow { .. } => {}
             Request::Down => {
+                let borrowers = self.borrowers();
+                if !borrowers.is_empty() {
+                    return Err(LabError::Host(format!(
+                        "its witness is used by {}: take that down first, or all of them with: quorate-lab down --all",
+                        borrowers.join(" and ")
+                    )));
+                }
                 let (reply, replies) = channel();
                 let _ = self.end.send(End::Asked(reply));
                 return replies.recv().map_err(|_| {
@@ -250,6 +341,34 @@ impl Supervisor {
             }
         }
         Ok(Answer::Done)
+    }
+
+    /// The clusters that use this one's witness.
+    fn borrowers(&self) -> Vec<String> {
+        lock(&self.neighbours).iter().skip(1).map(|n| n.cluster.clone()).collect()
+    }
+
+    fn check(&self, there: &[Neighbour], newcomer: &Neighbour) -> Result<()> {
+        let reason = match (lock(&self.info).phase, there) {
+            (_, []) => "it has no witness of its own".to_owned(),
+            (Phase::SettingUp | Phase::GoingDown, _) => "it is not up".to_owned(),
+            (Phase::Up, _) => match sharing::objection(there, newcomer) {
+                None => return Ok(()),
+                Some(objection) => objection,
+            },
+        };
+        Err(LabError::Host(reason))
+    }
+
+    /// Takes a borrower in, and gives its client an address.
+    fn lend(&self, mut newcomer: Neighbour) -> Result<IpAddr> {
+        let mut neighbours = lock(&self.neighbours);
+        self.check(&neighbours, &newcomer)?;
+        let client = sharing::client_address(&neighbours, &newcomer)
+            .ok_or_else(|| LabError::Host(format!("no address is left in {}", newcomer.network)))?;
+        newcomer.addresses.push(client);
+        neighbours.push(newcomer);
+        Ok(client)
     }
 
     fn keep(&self, prepared: PathBuf) -> Result<()> {

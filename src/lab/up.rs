@@ -1,27 +1,33 @@
 //! `quorate-lab up`: from nothing to a cluster whose standby streams and whose float IPs are up.
 
 use super::cluster::{Cluster, Connection};
+use super::description::Description;
 use super::disk::Payload;
 use super::error::{LabError, Result};
+use super::health;
 use super::image::{self, Suite};
-use super::layout::{CLASSIC, RESOURCE};
+use super::machines::{WitnessIs, machines};
+use super::observe::Observation;
 use super::paths::ClusterName;
 use super::prepared;
 use super::progress::Progress;
-use super::protocol::{Answer, Request};
-use super::provision::{Agent, Plan, databases, parallel};
+use super::protocol::{Answer, Phase, Request};
+use super::provision::{Plan, databases, parallel};
 use super::run;
+use super::sharing::Neighbour;
 use super::supervisor::Order;
-use super::timing::Timing;
 use super::wait::{self, OnInterrupt};
+use super::{cleanup, memory};
+use crate::layout::render::Agent;
+use crate::layout::site::Site;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// The supervisor makes three disks and a network before it answers.
+/// The supervisor makes all disks and a network before it answers.
 const SUPERVISOR_DEADLINE: Duration = Duration::from_secs(30);
-/// Seen: 8 s from the start to streaming; 22 s when a dc-deadtime of 20 s is waited for.
-const READY_DEADLINE: Duration = Duration::from_secs(120);
+/// Seen: 8 s from the start to streaming with two nodes, 24 s with five; twice that beside other clusters.
+const READY_DEADLINE: Duration = Duration::from_secs(180);
 /// All nodes' processes and files.
 const DOWN_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -42,46 +48,116 @@ pub enum Failed {
     Keep,
 }
 
+/// How far it is brought up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// A cluster whose standbys stream.
+    Cluster,
+    /// Booted machines with the package, on which nothing is set up.
+    Machines,
+}
+
+/// Whose machine the witness is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WitnessOf {
+    /// The cluster's own.
+    Own,
+    /// That of this cluster.
+    Cluster(String),
+}
+
 /// What to bring up.
 #[derive(Debug, Clone)]
 pub struct Options {
     pub name: String,
+    pub description: Description,
     pub suite: Suite,
     pub agent: Agent,
-    pub timing: Timing,
     pub disks: Disks,
+    pub stage: Stage,
     pub failed: Failed,
-    /// The agent to install; found beside this program when None.
-    pub agent_binary: Option<PathBuf>,
+    /// The package to install; found beside this program's directory when None.
+    pub package: Option<PathBuf>,
+    pub witness_of: WitnessOf,
+}
+
+/// Brings several clusters up, one after the other: two cores that set all of them up at once would take longer for each
+/// than its deadlines allow. When one fails, those before it are taken down again, unless they are to be kept.
+///
+/// # Errors
+/// When there is too little memory for all of them, or one could not be brought up.
+pub fn up_all(all: &[Options], progress: &Progress) -> Result<Vec<Cluster>> {
+    // Before the first one is brought up, whose every line has to be right anyway.
+    let sites: Vec<Site> = all.iter().map(|o| o.description.site()).collect::<Result<_>>()?;
+    let machines = sites.iter().map(|site| machines(site, WitnessIs::Own).len()).sum();
+    memory::check(machines)?;
+    let mut clusters: Vec<Cluster> = Vec::new();
+    // The first one that has a witness lends it to the others.
+    let mut lender: Option<String> = None;
+    for (options, site) in all.iter().zip(&sites) {
+        let mut options = options.clone();
+        if site.witness.is_some() && options.witness_of == WitnessOf::Own {
+            match &lender {
+                Some(name) => options.witness_of = WitnessOf::Cluster(name.clone()),
+                None => lender = Some(options.name.clone()),
+            }
+        }
+        match up(&options, progress) {
+            Ok(cluster) => clusters.push(cluster),
+            Err(e) => {
+                // The borrowers of a witness before its owner.
+                for cluster in clusters.iter().rev().filter(|_| options.failed == Failed::Remove) {
+                    progress.step(&format!("cluster {}: taken down again", cluster.name()));
+                    if let Err(e) = down(cluster.name()) {
+                        progress.step(&e.to_string());
+                    }
+                }
+                return Err(e);
+            }
+        }
+    }
+    Ok(clusters)
 }
 
 /// Brings a cluster up. Whatever goes wrong, or when the user interrupts it, nothing of it stays.
+///
+/// # Errors
+/// What went wrong.
 pub fn up(options: &Options, progress: &Progress) -> Result<Cluster> {
     let name = ClusterName::parse(&options.name)?;
+    let site = options.description.site()?;
     need_root()?;
     if Cluster::connect(name.as_str()).is_ok() {
         return Err(LabError::Exists(name.to_string()));
     }
+    memory::check(machines(&site, WitnessIs::Own).len())?;
     let payload = payload(options)?;
     let template = image::ensure(options.suite, progress)?;
     progress.step(&format!(
-        "supervisor: cluster {name}, {} with agent {} and timings {}",
+        "supervisor: cluster {name} ({}), {} with agent {} and timings {}",
+        site.kind.name(),
         options.suite.name(),
         options.agent.name(),
-        options.timing.name()
+        site.profile.preset.name()
     ));
-    let prepared = prepared::place(&template, options.agent, &options.timing.values());
-    let existing = (options.disks == Disks::Reuse && prepared.exists()).then(|| prepared.clone());
-    start_supervisor(options, &name, &template, existing.clone(), payload)?;
+    let lender = lender(options, &site, &template, progress)?;
+    let witness_is = if lender.is_some() { WitnessIs::Borrowed } else { WitnessIs::Own };
+    let prepared = prepared::place(&template, &site, options.agent, witness_is)?;
+    let reuse = options.disks == Disks::Reuse && options.stage == Stage::Cluster;
+    let existing = (reuse && prepared.exists()).then(|| prepared.clone());
+    start_supervisor(options, &name, &template, existing.clone(), payload, lender)?;
     // From here on the supervisor removes everything when this connection closes.
     let mut hold = hold(&name)?;
     let cluster = Cluster::connect(name.as_str())?;
     let result = std::thread::scope(|scope| {
         let work = scope.spawn(|| {
-            if existing.is_none() {
-                prepare(options, &cluster, &prepared, progress)?;
+            if options.stage == Stage::Machines {
+                return boot(&cluster, witness_is, progress);
             }
-            start(&cluster, progress)
+            if existing.is_none() {
+                prepare(options, &cluster, witness_is, &prepared, progress)?;
+            }
+            start(&cluster, witness_is, progress)
         });
         while !work.is_finished() {
             if wait::pause(Duration::from_millis(100), OnInterrupt::Stop).is_err() {
@@ -109,12 +185,30 @@ pub fn up(options: &Options, progress: &Progress) -> Result<Cluster> {
     }
 }
 
+/// The cluster whose witness is used; `None` when this one gets its own, or needs none.
+fn lender(options: &Options, site: &Site, template: &Path, progress: &Progress) -> Result<Option<String>> {
+    let WitnessOf::Cluster(name) = &options.witness_of else { return Ok(None) };
+    let template = template.display().to_string();
+    let newcomer = Neighbour::of(&options.name, site, WitnessIs::Borrowed, &template).ok_or_else(|| {
+        LabError::Host(format!("{} has no witness to borrow: leave --witness-of out", site.kind.name()))
+    })?;
+    Cluster::connect(name)?
+        .may_lend_to(&newcomer)
+        .map_err(|e| LabError::Host(format!("cluster {name} can't lend its witness: {e}")))?;
+    progress.step(&format!("witness: {} of cluster {name}", newcomer.witness.0));
+    Ok(Some(name.clone()))
+}
+
 /// Takes a cluster down, whether its supervisor lives or not.
 pub fn down(name: &ClusterName) -> Result<()> {
     need_root()?;
     match Cluster::connect(name.as_str()) {
         Ok(cluster) => {
             let asked = cluster.down();
+            // One that refuses goes on.
+            if asked.is_err() && cluster.info().is_ok_and(|i| i.phase == Phase::Up) {
+                return asked;
+            }
             wait_until_gone(name)?;
             asked
         }
@@ -133,86 +227,65 @@ pub fn down(name: &ClusterName) -> Result<()> {
     }
 }
 
+/// Takes all clusters down that are up, and removes what crashed ones have left: first those that use another one's
+/// witness.
+///
+/// # Errors
+/// The first one; all are tried.
+pub fn down_all(mut told: impl FnMut(&ClusterName)) -> Result<()> {
+    let mut names = cleanup::all_names();
+    let borrows = |name: &ClusterName| {
+        Cluster::connect(name.as_str()).is_ok_and(|c| c.info().is_ok_and(|i| i.lender.is_some()))
+    };
+    names.sort_by_cached_key(|name| !borrows(name));
+    let results: Vec<Result<()>> = names.iter().map(|name| down(name).inspect(|()| told(name))).collect();
+    results.into_iter().collect()
+}
+
 /// Sets the nodes up, and keeps their disks for the next time.
-fn prepare(options: &Options, cluster: &Cluster, place: &Path, progress: &Progress) -> Result<()> {
-    progress.step("nodes: first boot, to be set up (about half a minute, once)");
-    parallel(&CLASSIC, |node| cluster.power_on(node.name))?;
-    let plan = Plan { cluster, agent: options.agent, values: options.timing.values(), progress };
-    plan.prepare()?;
+fn prepare(
+    options: &Options,
+    cluster: &Cluster,
+    witness_is: WitnessIs,
+    place: &Path,
+    progress: &Progress,
+) -> Result<()> {
+    progress.step("nodes: first boot, to be set up (half a minute and more, once)");
+    parallel(&own_machines(cluster, witness_is), |node| cluster.power_on(node))?;
+    Plan { cluster, agent: options.agent, witness_is, progress }.prepare()?;
     match options.disks {
         Disks::Reuse => prepared::keep(cluster, place),
         Disks::Fresh => Ok(()),
     }
 }
 
-fn start(cluster: &Cluster, progress: &Progress) -> Result<()> {
-    progress.step("nodes: booting srv1, srv2, witness");
-    parallel(&CLASSIC, |node| cluster.power_on(node.name))?;
-    progress.step("cluster: starting corosync, sbd, the quorum device and Pacemaker");
-    parallel(&databases(), |node| cluster.start_cluster(node.name))?;
-    progress.step("cluster: waiting for a primary, a streaming standby and both float IPs");
+fn own_machines(cluster: &Cluster, witness_is: WitnessIs) -> Vec<String> {
+    machines(cluster.site(), witness_is).into_iter().map(|m| m.name).collect()
+}
+
+fn boot(cluster: &Cluster, witness_is: WitnessIs, progress: &Progress) -> Result<()> {
+    let own = own_machines(cluster, witness_is);
+    progress.step(&format!("nodes: booting {}", own.join(", ")));
+    parallel(&own, |node| cluster.power_on(node))
+}
+
+fn start(cluster: &Cluster, witness_is: WitnessIs, progress: &Progress) -> Result<()> {
+    boot(cluster, witness_is, progress)?;
+    progress.step("cluster: starting corosync, sbd, Pacemaker, and the quorum device where there is one");
+    parallel(&databases(cluster.site()), |node| cluster.start_cluster(node))?;
+    progress.step("cluster: waiting for the primaries, streaming standbys and all float IPs");
     wait::until("a cluster that is ready", READY_DEADLINE, OnInterrupt::Stop, || ready(cluster))?;
-    progress.step("cluster: up");
+    progress.step(&format!("cluster {}: up", cluster.name()));
     Ok(())
 }
 
 /// Why the cluster isn't ready yet.
 fn ready(cluster: &Cluster) -> std::result::Result<(), String> {
-    let short = Duration::from_secs(5);
-    let mut primary = None;
-    for node in databases() {
-        let resources = cluster
-            .exec(node.name, &["crm_resource", "--resource", RESOURCE, "--locate"], short)
-            .map_err(|e| e.to_string())?;
-        let addresses =
-            cluster.exec(node.name, &["ip", "-4", "-o", "addr", "show"], short).map_err(|e| e.to_string())?;
-        let has = |ip: std::net::Ipv4Addr| addresses.stdout.contains(&format!("inet {ip}/"));
-        let promoted = resources.stdout.lines().any(|l| {
-            l.contains(&format!(": {} Promoted", node.name)) || l.contains(&format!(": {} Master", node.name))
-        });
-        if promoted && has(cluster.primary_ip()) {
-            primary = Some(node.name);
-        } else if primary.is_none() && !promoted && !resources.stdout.contains("Promoted") {
-            return Err(format!("no primary: {}", run::tail(&resources.stdout, 3)));
-        }
+    let seen = Observation::take(cluster).map_err(|e| e.to_string())?;
+    match health::lacking(&seen).first() {
+        Some(problem) => Err(problem.clone()),
+        None => health::quorum_device(cluster),
     }
-    let primary = primary.ok_or("no primary with its float IP")?;
-    let standbys =
-        sql(cluster, primary, "select count(*) from pg_stat_replication where state = 'streaming'")?;
-    if standbys == "0" {
-        return Err(format!("no standby streams from {primary}"));
-    }
-    for node in databases() {
-        let link =
-            cluster.exec(node.name, &["corosync-qdevice-tool", "-s"], short).map_err(|e| e.to_string())?;
-        if !link.stdout.contains("Connected") {
-            return Err(format!("the quorum device's client on {} isn't connected", node.name));
-        }
-    }
-    for node in databases() {
-        let addresses =
-            cluster.exec(node.name, &["ip", "-4", "-o", "addr", "show"], short).map_err(|e| e.to_string())?;
-        if addresses.stdout.contains(&format!("inet {}/", cluster.standby_ip())) {
-            return Ok(());
-        }
-    }
-    Err("the standby's float IP is nowhere".into())
-}
-
-fn sql(cluster: &Cluster, node: &str, statement: &str) -> std::result::Result<String, String> {
-    let argv = [
-        "runuser",
-        "-u",
-        "postgres",
-        "--",
-        "sh",
-        "-c",
-        "cd /; exec $(ls -d /usr/lib/postgresql/*/bin/psql) -qXAtc \"$1\"",
-        "sh",
-        statement,
-    ];
-    let output = cluster.exec(node, &argv, Duration::from_secs(5)).map_err(|e| e.to_string())?;
-    output.success("psql").map(|s| s.trim().to_owned()).map_err(|e| e.to_string())
 }
 
 fn need_root() -> Result<()> {
@@ -230,17 +303,18 @@ fn start_supervisor(
     template: &Path,
     prepared: Option<PathBuf>,
     payload: Payload,
+    lender: Option<String>,
 ) -> Result<()> {
     let order = Order {
         name: name.to_string(),
-        layout: "classic".into(),
+        description: options.description.clone(),
         suite: options.suite.name().into(),
         agent: options.agent.name().into(),
-        timing: options.timing.name().into(),
         template: template.to_owned(),
         prepared,
         watchdog_library: payload.watchdog,
-        agent_binary: payload.agent,
+        package: payload.package,
+        lender,
     };
     let order = serde_json::to_string(&order).map_err(|e| LabError::Supervisor(e.to_string()))?;
     let program = own_path()?;
@@ -310,19 +384,30 @@ fn payload(options: &Options) -> Result<Payload> {
         target.join("debug/examples/libquorate_watchdog.so"),
     ])
     .ok_or_else(|| missing("libquorate_watchdog.so", &dir, "--examples"))?;
-    let agent = match (options.agent, &options.agent_binary) {
-        (_, Some(path)) => Some(path.clone()),
-        (Agent::Paf, None) => None,
-        (Agent::Quorate, None) => Some(
-            newest(&[
-                dir.join("quorate-agent"),
-                target.join("release/quorate-agent"),
-                target.join("debug/quorate-agent"),
-            ])
-            .ok_or_else(|| missing("quorate-agent", &dir, "--bins"))?,
-        ),
+    let package = match &options.package {
+        // Whole: the supervisor may have another working directory.
+        Some(path) => {
+            fs::canonicalize(path).map_err(|source| LabError::File { path: path.clone(), source })?
+        }
+        None => newest(&packages(&target.join("debian"))).ok_or_else(|| {
+            LabError::Host(format!(
+                "no quorate_*.deb in {}: build it with make deb, or name one with --package",
+                target.join("debian").display()
+            ))
+        })?,
     };
-    Ok(Payload { watchdog, agent })
+    Ok(Payload { watchdog, package })
+}
+
+/// The packages in a directory; none where there is no such directory.
+fn packages(dir: &Path) -> Vec<PathBuf> {
+    let names = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    names
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("quorate_") && name.ends_with(".deb")
+        })
+        .collect()
 }
 
 /// The file that was built last: a release from last week must not hide today's debug build.

@@ -3,6 +3,8 @@
 //! `QUORATE_BLESS=1 cargo test --test documents` writes them anew.
 #![allow(clippy::disallowed_methods, reason = "a test reads its own environment")]
 
+#[cfg(feature = "cli")]
+mod layouts;
 mod tables;
 
 use std::fs;
@@ -67,6 +69,31 @@ fn the_tables_of_the_actions() {
         page = with_block(&page, block, &content);
     }
     assert_document("docs/agent.md", &page);
+}
+
+/// The times of each layout, and where everything runs after each single failure.
+#[cfg(feature = "cli")]
+#[test]
+fn the_layouts() {
+    use quorate::layout::kind::Kind;
+    let mut page = fs::read_to_string(path("docs/layouts.md")).expect("docs/layouts.md");
+    page = with_block(&page, "times", &layouts::times());
+    let mut placement = String::new();
+    for kind in Kind::ALL {
+        let table = fs::read_to_string(path(&format!("pcs-templates/placement/{}.txt", kind.name())))
+            .expect("tests/layouts.sh --write has written it");
+        placement.push_str(&format!("`{}`:\n\n```\n{table}```\n\n", kind.name()));
+    }
+    page = with_block(&page, "placement", &placement);
+    assert_document("docs/layouts.md", &page);
+}
+
+/// What the lab can break, and what it cost.
+#[cfg(feature = "lab")]
+#[test]
+fn the_faults() {
+    let page = fs::read_to_string(path("docs/faults.md")).expect("docs/faults.md");
+    assert_document("docs/faults.md", &with_block(&page, "faults", &quorate::lab::faults::page()));
 }
 
 /// A test that the table of the competitors' faults names does exist.

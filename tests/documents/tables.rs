@@ -221,13 +221,15 @@ pub fn start_after() -> String {
 
 /// The stages of a stop and of a demotion, played through for a server that reacts to nothing.
 pub fn stop() -> String {
-    let mut table = String::from("| process | children | stop | demote |\n|---|---|---|---|\n");
+    let mut table =
+        String::from("| process | children | stop | stop of a standby | demote |\n|---|---|---|---|---|\n");
     for life in Life::ALL {
         for stopped_children in [0, 2] {
             let facts = StopFacts { process: process(life), stopped_children };
             let children = if stopped_children == 0 { "run" } else { "some stopped (SIGSTOP)" };
-            let (stop, demote) = (play(Purpose::Stop, &facts), play(Purpose::Demote, &facts));
-            let _ = writeln!(table, "| {} | {children} | {stop} | {demote} |", life.text());
+            let [stop, standby, demote] =
+                [Purpose::Stop, Purpose::StopStandby, Purpose::Demote].map(|purpose| play(purpose, &facts));
+            let _ = writeln!(table, "| {} | {children} | {stop} | {standby} | {demote} |", life.text());
         }
     }
     table

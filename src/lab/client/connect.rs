@@ -1,6 +1,5 @@
 //! Connections of the client, each step bounded.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::IpAddr;
 use std::path::Path;
@@ -88,10 +87,24 @@ async fn login(endpoints: &Endpoints, socket: TcpSocket, address: IpAddr) -> Res
     Ok(Open { client, driver })
 }
 
-/// Runs one statement that writes; the second value says whether the session can go on.
-pub(super) async fn write(open: &Open, sql: &str, bound: Duration) -> (Outcome, bool) {
-    match timeout(bound, open.client.batch_execute(sql)).await {
-        Ok(Ok(())) => (Outcome::Acked, true),
+/// A row of an answer, as text.
+pub(super) type Row = Vec<Option<String>>;
+
+/// What came back for one statement.
+pub(super) struct Answer {
+    pub(super) outcome: Outcome,
+    /// The session can go on.
+    pub(super) is_alive: bool,
+    /// Empty unless it was acknowledged: a row that comes before its commit says nothing.
+    pub(super) rows: Vec<Row>,
+}
+
+/// Runs one statement.
+pub(super) async fn ask(open: &Open, sql: &str, bound: Duration) -> Answer {
+    let (outcome, is_alive) = match timeout(bound, open.client.simple_query(sql)).await {
+        Ok(Ok(messages)) => {
+            return Answer { outcome: Outcome::Acked, is_alive: true, rows: rows(&messages) };
+        }
         Ok(Err(e)) => match e.as_db_error().map(tokio_postgres::error::DbError::parsed_severity) {
             // The transaction was rolled back and the session lives.
             Some(Some(Severity::Error)) => (Outcome::Refused(words(&e)), true),
@@ -100,7 +113,18 @@ pub(super) async fn write(open: &Open, sql: &str, bound: Duration) -> (Outcome, 
             _ => (Outcome::Uncertain(words(&e)), false),
         },
         Err(_) => (Outcome::Uncertain("no answer in time".to_owned()), false),
-    }
+    };
+    Answer { outcome, is_alive, rows: Vec::new() }
+}
+
+fn rows(messages: &[SimpleQueryMessage]) -> Vec<Row> {
+    let row = |message: &SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => {
+            Some((0..row.len()).map(|column| row.get(column).map(str::to_owned)).collect())
+        }
+        _ => None,
+    };
+    messages.iter().filter_map(row).collect()
 }
 
 /// Runs statements that must succeed.
@@ -111,21 +135,18 @@ pub(super) async fn run_batch(open: &Open, sql: &str, bound: Duration) -> Result
     }
 }
 
-/// The first column of each row, as numbers; NULL is left out.
-pub(super) async fn query_ids(open: &Open, sql: &str, bound: Duration) -> Result<BTreeSet<i64>, String> {
-    let messages = match timeout(bound, open.client.simple_query(sql)).await {
-        Ok(answer) => answer.map_err(|e| words(&e))?,
-        Err(_) => return Err("no answer in time".to_owned()),
-    };
-    let mut ids = BTreeSet::new();
-    for message in messages {
-        if let SimpleQueryMessage::Row(row) = message {
-            if let Some(text) = row.get(0) {
-                ids.insert(text.parse().map_err(|_| format!("{text:?} is not an id"))?);
-            }
-        }
+/// Runs a query that must succeed, and gives its rows.
+pub(super) async fn query(open: &Open, sql: &str, bound: Duration) -> Result<Vec<Row>, String> {
+    match ask(open, sql, bound).await {
+        Answer { outcome: Outcome::Acked, rows, .. } => Ok(rows),
+        Answer { outcome: Outcome::Refused(why) | Outcome::Uncertain(why), .. } => Err(why),
     }
-    Ok(ids)
+}
+
+/// A column that has to hold a number; `None` for NULL.
+pub(super) fn number(row: &Row, column: usize) -> Result<Option<i64>, String> {
+    let text = row.get(column).ok_or_else(|| format!("an answer without column {column}: {row:?}"))?;
+    text.as_ref().map(|t| t.parse().map_err(|_| format!("{t:?} is not a number"))).transpose()
 }
 
 /// The server's own message where there is one: tokio-postgres' own text is only "db error".

@@ -6,6 +6,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::pg::lsn::Lsn;
+use crate::pg::timeline::Timeline;
+
 /// How an attempt to write ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -17,17 +20,37 @@ pub enum Outcome {
     Uncertain(String),
 }
 
+/// Who answered a write, by its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Served {
+    /// When the server's postmaster was started, in µs: no two servers of a test were started in the same one, and the
+    /// answer's own address would only be the float IP.
+    pub run: i64,
+    /// The node on which that server runs, once a direct probe has met it there.
+    pub node: Option<String>,
+    /// The timeline that it wrote on.
+    pub timeline: Option<Timeline>,
+    /// The end of the write-ahead log just before the commit.
+    pub lsn: Option<Lsn>,
+}
+
 /// One attempt to write a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// The row's key; never used twice.
     pub id: i64,
+    /// Which of the writer's connections, counted from 1.
+    pub connection: u32,
     /// When the attempt began, connecting included.
     pub sent: Duration,
+    /// When the statement was sent; of one that never was, the same as `sent`.
+    pub asked: Duration,
     /// When the answer came or the client gave up.
     pub ended: Duration,
     /// How it ended.
     pub outcome: Outcome,
+    /// Who answered, when it was acknowledged.
+    pub served: Option<Served>,
 }
 
 impl Attempt {
@@ -41,6 +64,10 @@ impl Attempt {
 /// What one reading through the standby's address brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
+    /// Which of the reader's connections, counted from 1.
+    pub connection: u32,
+    /// When the question was sent; of one that never was, when connecting began.
+    pub asked: Duration,
     /// When the answer came.
     pub at: Duration,
     /// The newest id that was there, or why there is none.

@@ -4,8 +4,12 @@
 //! |---|---|---|
 //! | heart | writes a row through the primary's float IP | 50 ms |
 //! | beat | reads the newest row back through the standby's float IP | 200 ms |
-//! | session | writes in one session opened before the fault, until it dies | 100 ms |
+//! | session | writes, updates a register and reads in one session opened before the fault, until it dies | 100 ms |
+//! | registers | opens a session, updates a register, reads and closes it | 500 ms |
+//! | reader | reads everything through the primary's float IP in one session as long as it lives | 200 ms |
 //! | direct | tries a write on each node by its own address, from inside when it is cut off | 100 ms |
+//!
+//! Session, registers and reader are there once [`Client::open_session`] is called: a view needs none of them.
 //!
 //! Each part is a thread of its own with a current-thread runtime, in the lab's network namespace: a
 //! part that hangs never delays another.
@@ -13,28 +17,36 @@
 mod beat;
 mod connect;
 pub mod history;
+mod record;
+mod registers;
 mod worker;
 mod writer;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::{Duration, Instant};
 
 use history::{Attempt, Log, Reading};
+use registers::{Registers, Turn};
 use worker::{Worker, in_namespace};
 use writer::{OnDeath, Writer};
 
-use super::measure::{Checked, Span, check, two_primaries, writable_spans};
+use super::truth::Op;
 use super::wait::{self, OnInterrupt};
 
+/// The lists that are read back in the end.
+const LISTS: [&str; 2] = ["heart", "session"];
 /// How often the heart writes.
 pub const HEART_PERIOD: Duration = Duration::from_millis(50);
 /// How often the beat reads.
 const BEAT_PERIOD: Duration = Duration::from_millis(200);
 /// How often the old session and the direct probes write.
 const PROBE_PERIOD: Duration = Duration::from_millis(100);
+/// How often registers are updated in new sessions: each costs the server a process.
+const NEW_SESSION_PERIOD: Duration = Duration::from_millis(500);
 /// Reading all ids back after a test of an hour (72,000 rows) takes well below a second.
 const READ_BACK_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -74,7 +86,9 @@ pub enum ClientError {
 pub struct Clock(Instant);
 
 impl Clock {
-    fn start() -> Self {
+    /// A clock that starts now.
+    #[must_use]
+    pub fn start() -> Self {
         Self(Instant::now())
     }
 
@@ -105,8 +119,8 @@ pub struct Endpoints {
     pub netns: Option<PathBuf>,
     /// The primary's float IP.
     pub primary: IpAddr,
-    /// The standby's float IP.
-    pub standby: IpAddr,
+    /// A float IP of the standbys, where there is one.
+    pub standby: Option<IpAddr>,
     /// Each database node by its own address.
     pub nodes: Vec<(String, IpAddr)>,
     /// How the direct probes get inside a node that is cut off: an isolated primary is reached only by
@@ -122,6 +136,15 @@ pub struct Endpoints {
     pub dbname: String,
 }
 
+/// The client's times.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// How often the heart writes.
+    pub heart: Duration,
+    /// How long the primary may take to make the client's tables.
+    pub tables: Duration,
+}
+
 /// The running client. Dropping it stops and joins all its threads.
 #[derive(Debug)]
 pub struct Client {
@@ -131,42 +154,44 @@ pub struct Client {
     heart: Log<Attempt>,
     beat: Log<Reading>,
     direct: BTreeMap<String, Log<Attempt>>,
-    sessions: Vec<(String, Log<Attempt>)>,
-    session_worker: Option<Worker>,
+    session: Option<Log<Attempt>>,
+    /// What the session, the registers' worker and the reader did beside appending.
+    others: [Log<Op>; 3],
     workers: Vec<Worker>,
 }
 
 impl Client {
     /// Makes the tables through the primary's float IP and starts the heart, the beat and a direct probe
-    /// for each node. `prefix` keeps the tables of two clients apart.
+    /// for each node. `prefix` keeps the tables of two clients apart; all of the client's times are `clock`'s.
     ///
     /// # Errors
-    /// When the namespace can't be entered or the primary does not take the tables within `patience`.
+    /// When the namespace can't be entered or the primary does not take the tables within their time.
     pub fn start(
         endpoints: Endpoints,
         prefix: &'static str,
-        patience: Duration,
+        clock: Clock,
+        pace: Pace,
     ) -> Result<Self, ClientError> {
         let mut client = Self {
             endpoints: Arc::new(endpoints),
-            clock: Clock::start(),
+            clock,
             prefix,
             heart: Log::default(),
             beat: Log::default(),
             direct: BTreeMap::new(),
-            sessions: Vec::new(),
-            session_worker: None,
+            session: None,
+            others: Default::default(),
             workers: Vec::new(),
         };
-        client.make_tables(patience)?;
-        client.start_workers()?;
+        client.make_tables(pace.tables)?;
+        client.start_workers(pace.heart)?;
         Ok(client)
     }
 
     fn make_tables(&self, patience: Duration) -> Result<(), ClientError> {
-        let mut sql = String::new();
+        let mut sql = Registers::create(&self.table("registers"));
         let nodes = self.endpoints.nodes.iter().map(|(name, _)| self.direct_table(name));
-        for table in [self.table("heart"), self.table("session")].into_iter().chain(nodes) {
+        for table in LISTS.map(|list| self.table(list)).into_iter().chain(nodes) {
             sql.push_str(&format!(
                 "DROP TABLE IF EXISTS {table}; \
                  CREATE TABLE {table} (id bigint PRIMARY KEY, at timestamptz NOT NULL, source text NOT NULL);"
@@ -194,16 +219,19 @@ impl Client {
         }
     }
 
-    fn start_workers(&mut self) -> Result<(), ClientError> {
-        let heart = self.writer(self.endpoints.primary, self.table("heart"), "heart", HEART_PERIOD);
+    fn start_workers(&mut self, heart_period: Duration) -> Result<(), ClientError> {
+        let heart = self.writer(self.endpoints.primary, self.table("heart"), "heart", heart_period);
         self.workers.push(Worker::start(&self.endpoints, "heart", heart.run(self.heart.clone()))?);
-        let beat = beat::Beat {
-            endpoints: Arc::clone(&self.endpoints),
-            clock: self.clock,
-            table: self.table("heart"),
-            period: BEAT_PERIOD,
-        };
-        self.workers.push(Worker::start(&self.endpoints, "beat", beat.run(self.beat.clone()))?);
+        if let Some(address) = self.endpoints.standby {
+            let beat = beat::Beat {
+                endpoints: Arc::clone(&self.endpoints),
+                address,
+                clock: self.clock,
+                table: self.table("heart"),
+                period: BEAT_PERIOD,
+            };
+            self.workers.push(Worker::start(&self.endpoints, "beat", beat.run(self.beat.clone()))?);
+        }
         for (name, address) in self.endpoints.nodes.clone() {
             let log = Log::default();
             let mut probe = self.writer(address, self.direct_table(&name), &name, PROBE_PERIOD);
@@ -224,6 +252,7 @@ impl Client {
             clock: self.clock,
             inside: None,
             on_death: OnDeath::Reconnect,
+            also: None,
         }
     }
 
@@ -236,19 +265,45 @@ impl Client {
         self.table(&format!("direct_{name}"))
     }
 
-    /// Opens a session on `node` (the primary now) through the float IP, which goes on writing until it
-    /// dies; the session before it ends.
+    /// Opens a session through the float IP, which goes on writing until it dies, and begins to update registers and to
+    /// read in others. Once in a client's life.
     ///
     /// # Errors
-    /// When its thread can't be started. A session that can't connect shows in its log.
-    pub fn open_session(&mut self, node: &str) -> Result<(), ClientError> {
-        self.session_worker = None;
+    /// When a thread can't be started. A session that can't connect shows in its log.
+    pub fn open_session(&mut self) -> Result<(), ClientError> {
+        let last_value = Arc::<AtomicI64>::default();
+        let users = ["session", "registers", "reader"].iter().zip(&self.others);
+        let mut users: Vec<Registers> = users
+            .map(|(client, log)| Registers {
+                endpoints: Arc::clone(&self.endpoints),
+                clock: self.clock,
+                client,
+                table: self.table("registers"),
+                lists: LISTS.map(|list| (list, self.table(list))).to_vec(),
+                last_value: Arc::clone(&last_value),
+                log: log.clone(),
+            })
+            .collect();
+        let turns =
+            [("reader", Turn::Read, BEAT_PERIOD), ("registers", Turn::NewSession, NEW_SESSION_PERIOD)];
+        for (name, turn, period) in turns {
+            if let Some(user) = users.pop() {
+                self.workers.push(Worker::start(&self.endpoints, name, user.run(turn, period))?);
+            }
+        }
         let log = Log::default();
-        let mut session = self.writer(self.endpoints.primary, self.table("session"), node, PROBE_PERIOD);
+        let mut session = self.writer(self.endpoints.primary, self.table("session"), "session", PROBE_PERIOD);
         session.on_death = OnDeath::End;
-        self.session_worker = Some(Worker::start(&self.endpoints, "session", session.run(log.clone()))?);
-        self.sessions.push((node.to_owned(), log));
+        session.also = users.pop();
+        self.workers.push(Worker::start(&self.endpoints, "session", session.run(log.clone()))?);
+        self.session = Some(log);
         Ok(())
+    }
+
+    /// The database and its float IPs.
+    #[must_use]
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
     }
 
     /// The client's time now.
@@ -269,31 +324,10 @@ impl Client {
         &self.beat
     }
 
-    /// The old session's writes: the newest session's.
+    /// The old session's writes.
     #[must_use]
     pub fn session(&self) -> Option<&Log<Attempt>> {
-        self.sessions.last().map(|(_, log)| log)
-    }
-
-    /// The time within `from..=until` in which two nodes took writes, by the direct probes and the old
-    /// sessions.
-    #[must_use]
-    pub fn two_primaries(&self, from: Duration, until: Duration) -> Duration {
-        let inside = |log: &Log<Attempt>| -> Vec<Span> {
-            let attempts: Vec<Attempt> =
-                log.snapshot().into_iter().filter(|a| a.ended >= from && a.sent <= until).collect();
-            writable_spans(&attempts)
-        };
-        let nodes: Vec<Vec<Span>> = self
-            .direct
-            .iter()
-            .map(|(node, log)| {
-                let sessions =
-                    self.sessions.iter().filter(|(n, _)| n == node).flat_map(|(_, log)| inside(log));
-                inside(log).into_iter().chain(sessions).collect()
-            })
-            .collect();
-        two_primaries(&nodes)
+        self.session.as_ref()
     }
 
     /// The nodes whose newest direct write was acknowledged within the last second: those that take
@@ -309,28 +343,8 @@ impl Client {
             .collect()
     }
 
-    /// Reads all of the heart's ids from `address` and compares them with what was acknowledged until
-    /// `until` (later writes may be under way).
-    ///
-    /// # Errors
-    /// When the server can't be read within its time.
-    pub fn read_back(&self, address: IpAddr, until: Duration) -> Result<Checked, ClientError> {
-        let attempts: Vec<Attempt> = self.heart.snapshot().into_iter().filter(|a| a.ended <= until).collect();
-        let last = attempts.iter().map(|a| a.id).max().unwrap_or(0);
-        let endpoints = Arc::clone(&self.endpoints);
-        let sql = format!("SELECT id FROM {} WHERE id <= {last}", self.table("heart"));
-        let found = in_namespace(&self.endpoints, "read-back", async move {
-            let open = connect::open(&endpoints, address).await?;
-            connect::query_ids(&open, &sql, READ_BACK_TIMEOUT).await
-        })?;
-        let reason = |reason| ClientError::Server { doing: "read the writes back", address, reason };
-        let found: BTreeSet<i64> = found.map_err(reason)?;
-        Ok(check(&attempts, &found))
-    }
-
     /// Stops all writing; what was seen stays readable.
     pub fn stop(&mut self) {
-        self.session_worker = None;
         self.workers.clear();
     }
 

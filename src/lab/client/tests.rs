@@ -1,11 +1,15 @@
 //! The client against plain PostgreSQL instances of this host, without a cluster.
 
+use super::history::Outcome;
 use super::*;
 use crate::lab::measure::{Outage, outage};
 use crate::lab::run::{self, check as command};
+use crate::lab::truth::{Action, Finding, check};
+use crate::pg::timeline::Timeline;
 use std::path::Path;
 
 const SHORT: Duration = Duration::from_secs(30);
+const PACE: Pace = Pace { heart: HEART_PERIOD, tables: SHORT };
 
 /// One throw-away instance, run as postgres; stopped and removed when dropped.
 struct Server {
@@ -84,7 +88,7 @@ fn endpoints(port: u16) -> Endpoints {
     Endpoints {
         netns: None,
         primary: address("127.0.0.2"),
-        standby: address("127.0.0.2"),
+        standby: Some(address("127.0.0.2")),
         nodes: vec![("srv1".to_owned(), address("127.0.0.2")), ("srv-2".to_owned(), address("127.0.0.3"))],
         inside: None,
         port,
@@ -102,8 +106,8 @@ fn settle() {
 fn a_restart_is_an_outage_without_loss_and_ends_the_old_session() {
     let bin = newest_bin();
     let server = Server::start(&bin, "127.0.0.2", 15432);
-    let mut client = Client::start(endpoints(15432), "", SHORT).expect("starts");
-    client.open_session("srv1").expect("a session");
+    let mut client = Client::start(endpoints(15432), "", Clock::start(), PACE).expect("starts");
+    client.open_session().expect("a session");
     settle();
     assert_eq!(client.writable_nodes(), ["srv1"], "srv-2 does not run");
     let fault = client.now();
@@ -115,13 +119,28 @@ fn a_restart_is_an_outage_without_loss_and_ends_the_old_session() {
         panic!("no outage was seen: {:?}", &history[history.len() - 5..])
     };
     assert!(after < until - fault, "{after:?}");
-    let checked = client.read_back(server.address, until).expect("reads back");
-    assert!(checked.acked > 20, "{checked:?}");
-    assert_eq!(checked.lost, Vec::<i64>::new());
-    assert_eq!(checked.unexpected, Vec::<i64>::new());
+    client.stop();
+    let end = client.read_back(server.address).expect("reads back");
+    let ops = client.operations();
+    let truth = check(&ops, &end);
+    assert!(truth.acked > 20, "{truth:?}");
+    assert!(truth.findings.iter().all(|f| matches!(f, Finding::Recovered { .. })), "{truth:?}");
+    let of = |name: &str, what: fn(&Action) -> bool| {
+        ops.iter().filter(|op| op.client == name && op.outcome == Outcome::Acked && what(&op.action)).count()
+    };
+    let (is_write, is_read) = (
+        |a: &Action| matches!(a, Action::Write { .. }),
+        |a: &Action| matches!(a, Action::Read(shown) if shown.registers.len() == 8 && shown.newest.len() == 2),
+    );
+    assert!(of("registers", is_write) >= 3 && of("reader", is_read) >= 5, "{ops:?}");
+    assert!(of("session", is_write) >= 5 && of("session", is_read) >= 5, "{ops:?}");
+    let served = ops.iter().find_map(|op| op.served.as_ref()).expect("an answer says whose it is");
+    assert_eq!(served.node.as_deref(), Some("srv1"));
+    assert!(served.lsn.is_some() && served.timeline == Some(Timeline::FIRST), "{served:?}");
     let session = client.session().expect("there is one").snapshot();
     assert!(session.iter().any(Attempt::is_acked));
-    assert!(!session.last().expect("it tried").is_acked(), "it ends with its connection");
+    let last = session.last().expect("it tried").ended;
+    assert!(last + Duration::from_secs(1) < until, "it ends with its connection: {last:?} of {until:?}");
     assert!(client.beat().last().expect("it read").newest.is_ok());
     assert_eq!(client.two_primaries(Duration::ZERO, until), Duration::ZERO);
 }
@@ -130,7 +149,7 @@ fn a_restart_is_an_outage_without_loss_and_ends_the_old_session() {
 fn a_lost_row_and_two_primaries_are_seen() {
     let bin = newest_bin();
     let server = Server::start(&bin, "127.0.0.2", 15433);
-    let mut client = Client::start(endpoints(15433), "", SHORT).expect("starts");
+    let mut client = Client::start(endpoints(15433), "", Clock::start(), PACE).expect("starts");
     settle();
     let second = Server::start(&bin, "127.0.0.3", 15433);
     let table = client.direct_table("srv-2");
@@ -159,16 +178,26 @@ fn a_lost_row_and_two_primaries_are_seen() {
     })
     .expect("a thread")
     .expect("deletes");
-    assert_eq!(client.read_back(server.address, until).expect("reads").lost, vec![7]);
     client.stop();
+    let end = client.read_back(server.address).expect("reads");
+    let truth = check(&client.operations(), &end);
+    assert_eq!(truth.lost(), 1, "{truth:?}");
+    let two = |f: &Finding| matches!(f, Finding::TwoPrimaries { ms } if *ms > 500);
+    assert!(truth.findings.iter().any(two), "{truth:?}");
 }
 
 #[test]
 fn a_namespace_that_is_gone_is_an_error() {
     let mut gone = endpoints(1);
     gone.netns = Some("/nonexistent/netns".into());
-    assert!(matches!(Client::start(gone, "", Duration::ZERO), Err(ClientError::Namespace { .. })));
+    assert!(matches!(
+        Client::start(gone, "", Clock::start(), Pace { tables: Duration::ZERO, ..PACE }),
+        Err(ClientError::Namespace { .. })
+    ));
     let mut hosts = endpoints(1);
     hosts.netns = Some("/proc/self/ns/net".into());
-    assert!(matches!(Client::start(hosts, "", Duration::ZERO), Err(ClientError::Namespace { .. })));
+    assert!(matches!(
+        Client::start(hosts, "", Clock::start(), Pace { tables: Duration::ZERO, ..PACE }),
+        Err(ClientError::Namespace { .. })
+    ));
 }

@@ -8,14 +8,32 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::connect::{self, Open};
-use super::history::{Attempt, Log, Outcome};
+use super::connect::{self, Open, Row};
+use super::history::{Attempt, Log, Outcome, Served};
+use super::registers::Registers;
 use super::worker::Stop;
 use super::{Clock, Endpoints, Inside};
+use crate::pg::timeline::Timeline;
 
 /// For one statement. Long enough that a slow commit isn't taken for an outage, short enough that the
 /// end of an outage is seen within a second even on a dead connection.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a write returns, in the same statement: who took it, and where in the write-ahead log.
+pub(super) const SERVED: &str = "(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint, \
+    left(pg_walfile_name(pg_current_wal_insert_lsn()), 8), pg_current_wal_insert_lsn()";
+
+/// Reads what [`SERVED`] returned; `None` for an answer without it.
+pub(super) fn served(rows: &[Row]) -> Option<Served> {
+    let row = rows.first()?;
+    let text = |column: usize| row.get(column)?.as_deref();
+    Some(Served {
+        run: text(0)?.parse().ok()?,
+        node: None,
+        timeline: text(1).and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(Timeline::new),
+        lsn: text(2).and_then(|lsn| lsn.parse().ok()),
+    })
+}
 
 /// What a writer does when its session dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +55,15 @@ pub(super) struct Writer {
     /// How to get inside the node that `source` names when it isn't reached from outside.
     pub(super) inside: Option<Inside>,
     pub(super) on_death: OnDeath,
+    /// What else it does on its session after each write that was acknowledged.
+    pub(super) also: Option<Registers>,
+}
+
+/// A writer's session.
+struct Session {
+    open: Option<Open>,
+    /// How many there were until now.
+    count: u32,
 }
 
 impl Writer {
@@ -49,17 +76,22 @@ impl Writer {
     }
 
     async fn write_until(&self, stop: &Stop, log: &Log<Attempt>) {
-        let mut session: Option<Open> = None;
+        let mut session = Session { open: None, count: 0 };
         let mut next = Instant::now();
         let mut id = 0;
         while !stop.is_set() {
             sleep_until(next).await;
             id += 1;
-            let sent = self.clock.now();
-            let had_session = session.is_some();
-            let outcome = self.attempt(&mut session, id).await;
-            log.push(Attempt { id, sent, ended: self.clock.now(), outcome });
-            let died = session.is_none() && (had_session || self.on_death == OnDeath::End);
+            let had_session = session.open.is_some();
+            let attempt = self.attempt(&mut session, id).await;
+            let is_acked = attempt.is_acked();
+            log.push(attempt);
+            if let (Some(also), Some(open), true) = (&self.also, &session.open, is_acked) {
+                if !also.update_and_read(open, session.count).await {
+                    session.open = None;
+                }
+            }
+            let died = session.open.is_none() && (had_session || self.on_death == OnDeath::End);
             if died && self.on_death == OnDeath::End {
                 return;
             }
@@ -78,23 +110,43 @@ impl Writer {
         connect::open_inside(&self.endpoints, self.address, &namespace).await
     }
 
-    async fn attempt(&self, session: &mut Option<Open>, id: i64) -> Outcome {
-        let open = match session {
+    async fn attempt(&self, session: &mut Session, id: i64) -> Attempt {
+        let sent = self.clock.now();
+        let mut attempt = Attempt {
+            id,
+            connection: session.count,
+            sent,
+            asked: sent,
+            ended: sent,
+            outcome: Outcome::Acked,
+            served: None,
+        };
+        let open = match &mut session.open {
             Some(open) => open,
             None => match self.connect().await {
-                Ok(open) => session.insert(open),
-                Err(reason) => return Outcome::Refused(reason),
+                Ok(open) => {
+                    session.count += 1;
+                    session.open.insert(open)
+                }
+                Err(reason) => {
+                    return Attempt { outcome: Outcome::Refused(reason), ended: self.clock.now(), ..attempt };
+                }
             },
         };
         let sql = format!(
-            "INSERT INTO {} (id, at, source) VALUES ({id}, clock_timestamp(), '{}')",
+            "INSERT INTO {} (id, at, source) VALUES ({id}, clock_timestamp(), '{}') RETURNING {SERVED}",
             self.table,
             self.source.replace('\'', "''")
         );
-        let (outcome, alive) = connect::write(open, &sql, STATEMENT_TIMEOUT).await;
-        if !alive {
-            *session = None;
+        attempt.connection = session.count;
+        attempt.asked = self.clock.now();
+        let answer = connect::ask(open, &sql, STATEMENT_TIMEOUT).await;
+        attempt.ended = self.clock.now();
+        attempt.served = served(&answer.rows);
+        attempt.outcome = answer.outcome;
+        if !answer.is_alive {
+            session.open = None;
         }
-        outcome
+        attempt
     }
 }

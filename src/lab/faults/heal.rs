@@ -6,10 +6,14 @@ use crate::cluster::crm_mon::Role;
 use crate::lab::cluster::Cluster;
 use crate::lab::error::{LabError, Result};
 use crate::lab::health::{wait_whole, wait_whole_unless};
-use crate::lab::layout::{CLONE, RESOURCE};
 use crate::lab::observe::Observation;
-use crate::lab::protocol::{Activity, Cable, NodeInfo, NodeKind, Power};
+use crate::lab::protocol::{Activity, Cable, Impairment, NodeInfo, NodeKind, Power};
+use crate::lab::replication::mend;
 use crate::lab::wait::OnInterrupt;
+use crate::layout::site::Instance;
+
+use super::rebuild::{self, rebuild};
+use super::{bomb, signals, storage};
 
 const QUICK: Duration = Duration::from_secs(10);
 /// A node needs 12 to 16 s from nothing to streaming, and PAF one monitor interval more until it is a
@@ -17,9 +21,9 @@ const QUICK: Duration = Duration::from_secs(10);
 const BY_ITSELF: Duration = Duration::from_secs(75);
 /// After a human's help, which may have stopped and started everything once more.
 const WITH_HELP: Duration = Duration::from_secs(120);
-/// Copying an almost empty data directory.
-const COPY: Duration = Duration::from_secs(120);
 
+/// The fate of a primary that has, or never lost, its role.
+pub const PRIMARY_AGAIN: &str = "primary again";
 /// How the fate of a node begins whose agent refused to start diverged data.
 const DIVERGED: &str = "refused: diverged";
 
@@ -54,16 +58,45 @@ pub fn heal(cluster: &Cluster) -> Healed {
             return healed;
         }
     };
-    for node in &nodes {
-        machine(cluster, node, &mut healed);
-    }
+    each(nodes.iter(), &mut healed, |node, healed| machine(cluster, node, healed));
     // The witness first: the other nodes ask it for a vote when they start.
-    let witness_first = nodes.iter().rev();
-    for node in witness_first {
-        services(cluster, node, &mut healed);
+    let of_kind = |kind| nodes.iter().filter(move |n: &&NodeInfo| n.kind == kind);
+    for kind in [NodeKind::Witness, NodeKind::Database] {
+        each(of_kind(kind), &mut healed, |node, healed| services(cluster, node, healed));
+    }
+    match mend(cluster) {
+        Ok(mended) => healed.done.extend(mended.iter().map(|node| format!("replication to {node} mended"))),
+        Err(e) => healed.problems.push(format!("mending replication: {e}")),
     }
     bans(cluster, &mut healed);
     healed
+}
+
+/// Does something for several nodes at once: those of a lost data centre wait for each other.
+fn each<'a>(
+    nodes: impl Iterator<Item = &'a NodeInfo>,
+    healed: &mut Healed,
+    work: impl Fn(&NodeInfo, &mut Healed) + Sync,
+) {
+    let work = &work;
+    let all: Vec<Healed> = std::thread::scope(|scope| {
+        let threads: Vec<_> = nodes
+            .map(|node| {
+                scope.spawn(move || {
+                    let mut healed = Healed::default();
+                    work(node, &mut healed);
+                    healed
+                })
+            })
+            .collect();
+        let ended =
+            |_| Healed { problems: vec!["a thread of it ended by itself".to_owned()], ..Healed::default() };
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(ended)).collect()
+    });
+    for one in all {
+        healed.done.extend(one.done);
+        healed.problems.extend(one.problems);
+    }
 }
 
 fn machine(cluster: &Cluster, node: &NodeInfo, healed: &mut Healed) {
@@ -74,30 +107,36 @@ fn machine(cluster: &Cluster, node: &NodeInfo, healed: &mut Healed) {
     if node.cable == Cable::Unlinked {
         healed.note(format!("{name} linked"), cluster.link(name));
     }
+    if node.impairment != Impairment::NONE {
+        healed.note(format!("{name} loses no more packets"), cluster.impair(name, Impairment::NONE));
+    }
     if node.power == Power::Off {
         healed.note(format!("{name} powered on"), cluster.power_on(name));
-    } else if node.kind == NodeKind::Database && has_stopped_postgres(cluster, name) {
-        let go_on = cluster.exec(name, &["pkill", "-CONT", "-x", "postgres"], QUICK).map(drop);
-        healed.note(format!("PostgreSQL on {name} continued"), go_on);
+    } else {
+        // First, for the rest needs processes.
+        if let Some(ended) = bomb::defuse(cluster, name) {
+            healed.note(format!("fork bomb on {name} ended"), ended);
+        }
+        if node.kind == NodeKind::Database {
+            storage::repair(cluster, name, |what, result| healed.note(what, result));
+        }
+        let stopped = signals::stopped(cluster, name);
+        if !stopped.is_empty() {
+            let what = format!("{} stopped processes on {name} continued", stopped.len());
+            healed.note(what, signals::go_on(cluster, name, &stopped));
+        }
     }
 }
 
-fn has_stopped_postgres(cluster: &Cluster, node: &str) -> bool {
-    cluster
-        .exec(node, &["ps", "-o", "stat=", "-C", "postgres"], QUICK)
-        .is_ok_and(|out| out.stdout.split_whitespace().any(|state| state.starts_with('T')))
-}
-
 fn services(cluster: &Cluster, node: &NodeInfo, healed: &mut Healed) {
-    let unit = match node.kind {
-        NodeKind::Database => "pacemaker",
-        NodeKind::Witness => "corosync-qnetd",
-    };
-    let active =
-        cluster.exec(&node.name, &["systemctl", "is-active", unit], QUICK).is_ok_and(|out| out.status == 0);
+    let units = cluster.services(node.kind);
+    let argv: Vec<&str> = ["systemctl", "is-active"].iter().chain(units).copied().collect();
+    // It says a word for each, and is content with one.
+    let asked = cluster.exec(&node.name, &argv, QUICK);
+    let active = asked.is_ok_and(|out| out.stdout.lines().filter(|l| *l == "active").count() == units.len());
     if !active {
         let started = cluster.start_cluster(&node.name);
-        healed.note(format!("{unit} started on {}", node.name), started);
+        healed.note(format!("{} started on {}", units.join(", "), node.name), started);
     }
 }
 
@@ -105,14 +144,18 @@ fn bans(cluster: &Cluster, healed: &mut Healed) {
     let Ok(seen) = Observation::take(cluster) else { return };
     let Ok(status) = &seen.status else { return };
     // pcs takes its own constraint away again; one that stays is left over from a move that was cut short.
-    if !status.bans.iter().any(|ban| ban.resource == CLONE || ban.resource == RESOURCE) {
-        return;
+    for instance in &seen.site.instances {
+        let names = seen.site.names(instance);
+        let clone = names.clone_id();
+        if !status.bans.iter().any(|ban| ban.resource == clone || ban.resource == names.resource()) {
+            continue;
+        }
+        let result = on_any_node(&seen, |node| {
+            let argv = ["crm_resource", "--clear", "--resource", &clone];
+            cluster.exec(node, &argv, QUICK)?.success("crm_resource --clear").map(drop)
+        });
+        healed.note(format!("bans of {clone} cleared"), result);
     }
-    let result = on_any_node(&seen, |node| {
-        let argv = ["crm_resource", "--clear", "--resource", CLONE];
-        cluster.exec(node, &argv, QUICK)?.success("crm_resource --clear").map(drop)
-    });
-    healed.note(format!("bans of {CLONE} cleared"), result);
 }
 
 fn on_any_node(seen: &Observation, mut action: impl FnMut(&str) -> Result<()>) -> Result<()> {
@@ -138,6 +181,13 @@ pub fn forget_failures(cluster: &Cluster) -> Result<()> {
     })
 }
 
+/// The primary before a fault: an instance and its node.
+#[derive(Debug, Clone)]
+pub struct OldPrimary {
+    pub instance: Instance,
+    pub node: String,
+}
+
 /// What became of the old primary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Return {
@@ -148,26 +198,37 @@ pub struct Return {
 }
 
 /// Heals and waits until the cluster is whole, with a human's means only after it didn't come back by
-/// itself: first clean-up, then a new copy of the data.
+/// itself: first clean-up, then a new copy of the data. `hit` are the nodes that the fault was on.
 ///
 /// # Errors
 /// When the cluster isn't whole even after all help, or Ctrl-C was pressed.
-pub fn bring_back(cluster: &Cluster, old_primary: &str, mut say: impl FnMut(&str)) -> Result<Return> {
+pub fn bring_back(
+    cluster: &Cluster,
+    hit: &[String],
+    old: &OldPrimary,
+    mut say: impl FnMut(&str),
+) -> Result<Return> {
     for done in tell(heal(cluster), &mut say) {
         say(&done);
     }
-    let boots_before = boots(cluster, old_primary);
+    let mut watched = hit.to_vec();
+    if !watched.contains(&old.node) {
+        watched.push(old.node.clone());
+    }
+    let boots = || -> Vec<u32> { watched.iter().map(|n| boots(cluster, n)).collect() };
+    let boots_before = boots();
     let mut help = Vec::new();
-    let fenced = || boots(cluster, old_primary) > boots_before;
-    let hopeless = |seen: &Observation| fenced() || divergence(seen, old_primary).is_some();
+    let fenced = || boots().iter().zip(&boots_before).any(|(now, before)| now > before);
+    let hopeless =
+        |seen: &Observation| fenced() || watched.iter().any(|node| divergence(seen, node).is_some());
     let first = match wait_whole_unless(cluster, BY_ITSELF, OnInterrupt::Stop, hopeless) {
-        Ok(seen) => return Ok(Return { fate: by_itself(&seen, old_primary).to_owned(), help }),
+        Ok(seen) => return Ok(Return { fate: by_itself(&seen, old).to_owned(), help }),
         Err(LabError::Interrupted) => return Err(LabError::Interrupted),
         Err(e) => e,
     };
     say(&first.to_string());
-    let fate = if fenced() { "fenced when it joined".to_owned() } else { why_not(cluster, old_primary) };
-    say(&format!("{old_primary}: {fate}; now with a human's help"));
+    let fate = if fenced() { "fenced when it joined".to_owned() } else { why_not(cluster, old) };
+    say(&format!("{}: {fate}; now with a human's help", old.node));
     // Cleaning up does not bring diverged data back, and lets a fenced node be fenced once more.
     if !fenced() && !fate.starts_with(DIVERGED) {
         help.push("pcs resource cleanup".to_owned());
@@ -183,10 +244,12 @@ pub fn bring_back(cluster: &Cluster, old_primary: &str, mut say: impl FnMut(&str
             Err(e) => say(&e.to_string()),
         }
     }
-    let broken = broken_node(cluster, old_primary);
-    say(&format!("now with more help: {broken} gets a new copy of the data"));
-    help.push(format!("pg_basebackup on {broken}"));
-    rebuild(cluster, &broken)?;
+    for (node, instances) in rebuild::broken(cluster, old) {
+        let names: Vec<&str> = instances.iter().map(|i| i.name.as_str()).collect();
+        say(&format!("now with more help: {node} gets a new copy of {}", names.join(" and ")));
+        help.push(format!("pg_basebackup on {node}"));
+        rebuild(cluster, &node, &instances)?;
+    }
     for done in tell(heal(cluster), &mut say) {
         say(&done);
     }
@@ -209,21 +272,28 @@ fn tell(healed: Healed, say: &mut impl FnMut(&str)) -> Vec<String> {
     healed.done
 }
 
-fn by_itself(seen: &Observation, old_primary: &str) -> &'static str {
-    if seen.primary() == Some(old_primary) { "primary again" } else { "standby by itself" }
+fn by_itself(seen: &Observation, old: &OldPrimary) -> &'static str {
+    if seen.primary_of(&old.instance) == Some(&old.node) { PRIMARY_AGAIN } else { "standby by itself" }
 }
 
-/// The agent's refusal to start diverged data, if that is what keeps the node away.
+/// An agent's refusal to start diverged data, if that is what keeps one of the node's instances away.
 fn divergence(seen: &Observation, node: &str) -> Option<String> {
     let status = seen.status.as_ref().ok()?;
-    let failure = status.failures.iter().find(|f| f.node == node && f.reason.contains("diverge"))?;
-    let runs = status.role_on(RESOURCE, node).is_some_and(|role| *role != Role::Stopped);
-    (!runs).then(|| failure.reason.clone())
+    seen.site.instances.iter().find_map(|instance| {
+        let resource = seen.site.names(instance).resource();
+        let action = format!("{resource}_");
+        let failure = status
+            .failures
+            .iter()
+            .find(|f| f.node == node && f.operation.starts_with(&action) && f.reason.contains("diverge"))?;
+        let runs = status.role_on(&resource, node).is_some_and(|role| *role != Role::Stopped);
+        (!runs).then(|| failure.reason.clone())
+    })
 }
 
 /// The reason why the old primary did not come back, from the failures that Pacemaker shows.
-fn why_not(cluster: &Cluster, old_primary: &str) -> String {
-    if cluster.node(old_primary).is_ok_and(|n| n.power == Power::Off) {
+fn why_not(cluster: &Cluster, old: &OldPrimary) -> String {
+    if cluster.node(&old.node).is_ok_and(|n| n.power == Power::Off) {
         return "fenced when it joined".to_owned();
     }
     let seen = match Observation::take(cluster) {
@@ -231,54 +301,14 @@ fn why_not(cluster: &Cluster, old_primary: &str) -> String {
         Err(e) => return format!("needs a human: {e}"),
     };
     let Ok(status) = &seen.status else { return "needs a human: Pacemaker does not answer".to_owned() };
-    if let Some(reason) = divergence(&seen, old_primary) {
+    if let Some(reason) = divergence(&seen, &old.node) {
         return format!("{DIVERGED} ({reason})");
     }
     let reasons: Vec<&str> =
-        status.failures.iter().filter(|f| f.node == old_primary).map(|f| f.reason.as_str()).collect();
-    match (status.role_on(RESOURCE, old_primary), reasons.last()) {
+        status.failures.iter().filter(|f| f.node == old.node).map(|f| f.reason.as_str()).collect();
+    match (status.role_on(&seen.site.names(&old.instance).resource(), &old.node), reasons.last()) {
         (Some(Role::Unpromoted), None) => "needs a human: started, but does not stream".to_owned(),
         (_, Some(reason)) => format!("needs a human: {reason}"),
         (role, None) => format!("needs a human: {role:?}"),
     }
-}
-
-/// The database node that isn't the primary: the one whose data can be replaced.
-fn broken_node(cluster: &Cluster, old_primary: &str) -> String {
-    match Observation::take(cluster) {
-        Ok(seen) if seen.primary() == Some(old_primary) => seen
-            .databases()
-            .map(|n| n.info.name.clone())
-            .find(|name| name != old_primary)
-            .unwrap_or_else(|| old_primary.to_owned()),
-        _ => old_primary.to_owned(),
-    }
-}
-
-/// Replaces a node's data by a new copy of the primary's, as a human would by hand. The old data is
-/// kept beside it.
-///
-/// # Errors
-/// When there is no primary to copy from, or a step fails.
-pub fn rebuild(cluster: &Cluster, node: &str) -> Result<()> {
-    if cluster.node(node)?.power == Power::Off {
-        cluster.power_on(node)?;
-    } else {
-        cluster.stop_cluster(node)?;
-    }
-    let seen = Observation::take(cluster)?;
-    let primary = seen
-        .primary()
-        .filter(|primary| *primary != node)
-        .ok_or_else(|| LabError::Host(format!("there is no primary to copy to {node} from")))?;
-    let address = cluster.node(primary)?.address.to_string();
-    // The settings that ALTER SYSTEM or an agent wrote are the node's own (its application_name).
-    let script = format!(
-        "set -e; cd /; export HOME=~postgres; d=$(echo /var/lib/postgresql/*/main); \
-         rm -rf \"$d.before\"; mv \"$d\" \"$d.before\"; \
-         pg_basebackup -h {address} -U replicator -D \"$d\" -X stream -c fast; \
-         cp \"$d.before/postgresql.auto.conf\" \"$d/\"; touch \"$d/standby.signal\""
-    );
-    let argv = ["runuser", "-u", "postgres", "--", "bash", "-c", &script];
-    cluster.exec(node, &argv, COPY)?.success("pg_basebackup").map(drop)
 }

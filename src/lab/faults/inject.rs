@@ -2,80 +2,29 @@
 
 use std::time::Duration;
 
-use super::Trace;
+use super::{Seen, Trace};
 use crate::cluster::crm_mon::Role;
 use crate::lab::cluster::Cluster;
+use crate::lab::disk::PACKAGE;
 use crate::lab::error::{LabError, Result};
-use crate::lab::layout::{CLONE, RESOURCE};
 use crate::lab::observe::Observation;
-use crate::lab::protocol::{Cable, Power};
+use crate::lab::protocol::{Cable, Impairment, Power};
 
 /// For a command inside a node that only looks or sends a signal.
 const QUICK: Duration = Duration::from_secs(10);
 /// `pcs resource move` waits until the cluster has settled, and takes the constraint away again.
 const MOVE: Duration = Duration::from_secs(150);
 
-/// What the `happened` functions give: how one sees it, or why it can't be seen yet.
-type Seen = std::result::Result<String, String>;
+/// dpkg with its synchronous writes, on a busy disk.
+const DPKG: Duration = Duration::from_secs(60);
 
-/// The node's postgres processes, the postmaster (lowest) first.
-fn processes(cluster: &Cluster, node: &str) -> Result<Vec<i32>> {
-    let out = cluster.exec(node, &["pgrep", "-x", "postgres"], QUICK)?;
-    // 1: there is none.
-    if out.status == 1 {
-        return Ok(Vec::new());
-    }
-    let mut found: Vec<i32> =
-        out.success("pgrep -x postgres")?.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    found.sort_unstable();
-    Ok(found)
-}
-
-fn signal(cluster: &Cluster, node: &str, name: &str) -> Result<Trace> {
-    let processes = processes(cluster, node)?;
-    if processes.is_empty() {
-        return Err(LabError::Host(format!(
-            "no postgres process runs on {node}: nothing to send SIG{name} to"
-        )));
-    }
-    // One process sends all the signals, so that the postmaster has no time to react to its children's
-    // end. Those that were forked in between are caught by the name.
-    cluster.exec(node, &["pkill", &format!("-{name}"), "-x", "postgres"], QUICK)?.success("pkill")?;
-    Ok(Trace { processes, ..Trace::default() })
-}
-
-pub(super) fn postgres_kill(cluster: &Cluster, node: &str) -> Result<Trace> {
-    signal(cluster, node, "KILL")
-}
-
-pub(super) fn postgres_stop(cluster: &Cluster, node: &str) -> Result<Trace> {
-    signal(cluster, node, "STOP")
-}
-
-pub(super) fn processes_are_gone(cluster: &Cluster, node: &str, trace: &Trace) -> Seen {
-    let now = match cluster.node(node) {
-        Ok(info) if info.power == Power::Off => return Ok("the node is off".to_owned()),
-        _ => processes(cluster, node).map_err(|e| e.to_string())?,
-    };
-    let left = trace.processes.iter().filter(|pid| now.contains(pid)).count();
-    if left == 0 {
-        Ok(format!("all {} processes are gone", trace.processes.len()))
-    } else {
-        Err(format!("{left} of {} processes are still there", trace.processes.len()))
-    }
-}
-
-pub(super) fn processes_were_stopped(cluster: &Cluster, node: &str, trace: &Trace) -> Seen {
-    let pids: Vec<String> = trace.processes.iter().map(i32::to_string).collect();
-    let argv = ["ps", "-o", "stat=", "-p", &pids.join(",")];
-    let out = cluster.exec(node, &argv, QUICK).map_err(|e| e.to_string())?;
-    let states: Vec<&str> = out.stdout.split_whitespace().collect();
-    // Gone is stopped and then killed by the cluster, which may be quick.
-    match states.iter().filter(|s| !s.starts_with('T') && !s.starts_with('Z')).count() {
-        0 => Ok(format!("{} processes are stopped", states.len())),
-        running => Err(format!("{running} processes are not stopped")),
-    }
-}
+/// Makes a newer package of the one that was installed and installs it; says which version that is.
+const UPGRADE: &str = "set -e; version=$(dpkg-query -W -f '${Version}' quorate)+next; \
+    dir=$(mktemp -d /var/tmp/quorate-upgrade.XXXXXX); trap 'rm -rf \"$dir\"' EXIT; \
+    dpkg-deb --raw-extract \"/$1\" \"$dir/content\"; \
+    sed -i \"s/^Version: .*/Version: $version/\" \"$dir/content/DEBIAN/control\"; \
+    dpkg-deb -Znone --build \"$dir/content\" \"$dir/quorate.deb\" >&2; \
+    dpkg -i \"$dir/quorate.deb\" >&2; echo \"$version\"";
 
 pub(super) fn power_off(cluster: &Cluster, node: &str) -> Result<Trace> {
     cluster.power_off(node)?;
@@ -123,29 +72,63 @@ pub(super) fn cable_is_out(cluster: &Cluster, node: &str, _: &Trace) -> Seen {
     }
 }
 
-/// `node` is the primary that gives its role away; the other database node gets it.
+pub(super) fn impair(cluster: &Cluster, node: &str, by: Impairment) -> Result<Trace> {
+    let boots = cluster.node(node)?.boots;
+    cluster.impair(node, by)?;
+    Ok(Trace { boots, ..Trace::default() })
+}
+
+pub(super) fn packets_are_lost(cluster: &Cluster, node: &str, by: Impairment) -> Seen {
+    let info = cluster.node(node).map_err(|e| e.to_string())?;
+    match (info.impairment == by, info.lost_packets) {
+        (true, 0) => Err("no packet was lost yet".to_owned()),
+        (true, lost) => Ok(format!("{lost} packets were lost")),
+        (false, _) => Err(format!("its cables lose {:?}", info.impairment)),
+    }
+}
+
+/// `node` has a primary, which gives its role away: to the standby that would be promoted next.
 pub(super) fn switchover(cluster: &Cluster, node: &str) -> Result<Trace> {
     let seen = Observation::take(cluster)?;
-    if seen.primary() != Some(node) {
-        return Err(LabError::Host(format!(
-            "a switchover starts from the primary, which {node} is not; use --target primary"
-        )));
-    }
+    let instances = &seen.site.instances;
+    let instance = instances.iter().find(|i| seen.primary_of(i) == Some(node)).ok_or_else(|| {
+        LabError::Host(format!(
+            "a switchover starts from a primary, which {node} is not; use --target primary"
+        ))
+    })?;
     let destination = seen
-        .standby()
+        .best_standby(instance)
         .ok_or_else(|| LabError::Host("there is no standby to switch over to".to_owned()))?
         .to_owned();
-    let argv = ["pcs", "resource", "move", CLONE, &destination, "--promoted"];
+    let names = seen.site.names(instance);
+    let clone = names.clone_id();
+    let argv = ["pcs", "resource", "move", &clone, &destination, "--promoted"];
     cluster.exec(node, &argv, MOVE)?.success(&argv.join(" "))?;
-    Ok(Trace { destination: Some(destination), ..Trace::default() })
+    Ok(Trace { moved: Some((names.resource(), destination)), ..Trace::default() })
 }
 
 pub(super) fn primary_moved(cluster: &Cluster, _: &str, trace: &Trace) -> Seen {
+    let (resource, wanted) = trace.moved.as_ref().ok_or("nothing was moved")?;
     let seen = Observation::take(cluster).map_err(|e| e.to_string())?;
     let status = seen.status?;
-    let promoted = status.nodes_with_role(RESOURCE, &Role::Promoted);
-    match (promoted.as_slice(), &trace.destination) {
-        ([one], Some(wanted)) if one == wanted => Ok(format!("{wanted} is promoted")),
-        _ => Err(format!("promoted: {}", promoted.join(", "))),
+    match status.nodes_with_role(resource, &Role::Promoted).as_slice() {
+        [one] if one == wanted => Ok(format!("{resource} is promoted on {wanted}")),
+        others => Err(format!("promoted: {}", others.join(", "))),
+    }
+}
+
+pub(super) fn upgrade(cluster: &Cluster, node: &str) -> Result<Trace> {
+    let argv = ["sh", "-c", UPGRADE, "sh", PACKAGE];
+    let version = cluster.exec(node, &argv, DPKG)?.success(&format!("upgrade of the package on {node}"))?;
+    Ok(Trace { version: version.trim().to_owned(), ..Trace::default() })
+}
+
+pub(super) fn package_is_newer(cluster: &Cluster, node: &str, trace: &Trace) -> Seen {
+    let argv = ["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Version}", "quorate"];
+    let found = cluster.exec(node, &argv, QUICK).map_err(|e| e.to_string())?.stdout;
+    if found == format!("installed {}", trace.version) {
+        Ok(format!("version {} is installed", trace.version))
+    } else {
+        Err(format!("dpkg says {found:?}"))
     }
 }

@@ -1,20 +1,35 @@
-//! The faults: each in one table, with what it does, how it is injected and how one sees that it happened.
+//! The faults: each in one [table](table::ALL), with what it does, how it is injected and how one sees that it happened.
 //!
 //! There is one [`heal`] for all of them, and it goes by what it finds, not by what was injected: it
 //! works after a test that was killed, after two faults at once, and on a cluster that nobody broke.
 
+mod bomb;
 mod heal;
 mod inject;
+mod rebuild;
+mod several;
+mod signals;
+mod storage;
+mod table;
+mod target;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::cluster::Cluster;
 use super::error::{LabError, Result};
-use super::observe::Observation;
-use super::protocol::NodeKind;
+use super::protocol::Impairment;
 use super::wait::{OnInterrupt, until};
+use crate::layout::kind::Replication;
+use crate::layout::site::Site;
 
-pub use heal::{Healed, bring_back, forget_failures, heal, rebuild};
+pub use heal::{Healed, OldPrimary, PRIMARY_AGAIN, Return, bring_back, forget_failures, heal};
+pub use table::{ALL, AT_LEAST, by_name, page, parse_list};
+pub use target::Target;
+
+/// What the `happened` functions give: how one sees it, or why it can't be seen yet.
+type Seen = std::result::Result<String, String>;
 
 /// Whether acknowledged writes may be gone after a fault on an asynchronous primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +38,26 @@ pub enum Loss {
     Possible,
     /// The old primary had time to hand everything over, or it goes on itself.
     Forbidden,
+}
+
+/// Whether writes may pause when it hits the primary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pause {
+    /// How long is what is measured.
+    Possible,
+    /// Nobody may notice it.
+    Forbidden,
+}
+
+/// What a fault breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breaks {
+    /// The machine: any number of them at once, the witness too.
+    Machine,
+    /// Software or the disk of database nodes.
+    Database,
+    /// Nothing: it is an order to the cluster, given on the primary.
+    Nothing,
 }
 
 /// From when on the outage counts.
@@ -35,6 +70,28 @@ pub enum CountsFrom {
     LastGoodWrite,
 }
 
+/// What is expected of the service while the fault lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Service {
+    /// A majority is left: writes have to be good again.
+    #[default]
+    MustReturn,
+    /// What is left has no majority. To refuse is right, and two primaries would be wrong.
+    MayStop,
+}
+
+/// How a fault is done.
+#[derive(Debug, Clone, Copy)]
+enum How {
+    /// By functions of its own.
+    Functions { inject: fn(&Cluster, &str) -> Result<Trace>, happened: fn(&Cluster, &str, &Trace) -> Seen },
+    /// By a signal to processes.
+    Signal(signals::Processes, signals::Signal),
+    /// By loss of packets.
+    Impair(Impairment),
+}
+
 /// One kind of fault.
 #[derive(Debug)]
 pub struct Fault {
@@ -42,172 +99,46 @@ pub struct Fault {
     pub name: &'static str,
     /// One line for people.
     pub description: &'static str,
-    /// Whether acknowledged writes may be lost when it hits the primary.
-    pub loss: Loss,
+    /// By what it is seen to have happened.
+    pub evidence: &'static str,
+    /// What was known of it, or expected, before it was measured here; "none stated" where nobody had said anything.
+    pub cost: &'static str,
+    /// What it cost on the layout `classic`, with the default timings, on its usual target, in one run.
+    pub measured: &'static str,
+    /// What it hits when nobody says it.
+    pub usual_target: &'static str,
+    /// What it breaks.
+    pub breaks: Breaks,
+    /// Whether acknowledged writes may be lost when it hits an asynchronous primary.
+    loss: Loss,
+    /// Whether writes may pause when it hits the primary.
+    pub pause: Pause,
     /// From when on the outage counts.
     pub counts_from: CountsFrom,
+    /// How many machines are gone in the end, when it takes more than the one that it hits.
+    takes: usize,
     /// How long it may take until it can be seen.
     happens_within: Duration,
-    inject: fn(&Cluster, &str) -> Result<Trace>,
-    happened: fn(&Cluster, &str, &Trace) -> std::result::Result<String, String>,
+    /// How long to look for a reaction of the cluster, when none shows: a hang may be noticed late.
+    pub reacts_within: Duration,
+    /// How long to wait for good writes.
+    pub restored_within: Duration,
+    how: How,
 }
 
 /// What injecting left to recognise the fault by.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Trace {
-    /// Process ids of the node's postgres processes before.
+    /// Process ids, in the node, of the processes that it hit.
     processes: Vec<i32>,
     /// How often the node had been booted before.
     boots: u32,
-    /// Where the primary was to go.
-    destination: Option<String>,
-}
-
-/// All faults.
-pub const ALL: &[Fault] = &[
-    Fault {
-        name: "postgres-kill",
-        description: "SIGKILL to every postgres process of the node at once",
-        loss: Loss::Forbidden,
-        counts_from: CountsFrom::Injection,
-        happens_within: Duration::from_secs(10),
-        inject: inject::postgres_kill,
-        happened: inject::processes_are_gone,
-    },
-    Fault {
-        name: "postgres-stop",
-        description: "SIGSTOP to every postgres process: they are there and do nothing",
-        loss: Loss::Forbidden,
-        counts_from: CountsFrom::Injection,
-        happens_within: Duration::from_secs(10),
-        inject: inject::postgres_stop,
-        happened: inject::processes_were_stopped,
-    },
-    Fault {
-        name: "power-off",
-        description: "the power goes and stays away until healed",
-        loss: Loss::Possible,
-        counts_from: CountsFrom::Injection,
-        happens_within: Duration::from_secs(15),
-        inject: inject::power_off,
-        happened: inject::power_is_off,
-    },
-    Fault {
-        name: "reset",
-        description: "the power goes and comes back; the cluster's services stay off until healed",
-        loss: Loss::Possible,
-        counts_from: CountsFrom::Injection,
-        happens_within: Duration::from_secs(30),
-        inject: inject::reset,
-        happened: inject::was_booted_again,
-    },
-    Fault {
-        name: "shut-down",
-        description: "an orderly power-off, as by an administrator: systemctl poweroff",
-        loss: Loss::Forbidden,
-        counts_from: CountsFrom::Injection,
-        happens_within: Duration::from_secs(180),
-        inject: inject::shut_down,
-        happened: inject::power_is_off,
-    },
-    Fault {
-        name: "unlink",
-        description: "the network cable is pulled; the node runs on alone",
-        loss: Loss::Possible,
-        counts_from: CountsFrom::Injection,
-        happens_within: Duration::from_secs(15),
-        inject: inject::unlink,
-        happened: inject::cable_is_out,
-    },
-    Fault {
-        name: "switchover",
-        description: "pcs resource move: the primary's role goes to another node by order",
-        loss: Loss::Forbidden,
-        counts_from: CountsFrom::LastGoodWrite,
-        happens_within: Duration::from_secs(150),
-        inject: inject::switchover,
-        happened: inject::primary_moved,
-    },
-];
-
-/// The fault of that name.
-///
-/// # Errors
-/// When there is none; the message lists them.
-pub fn by_name(name: &str) -> Result<&'static Fault> {
-    ALL.iter().find(|f| f.name == name).ok_or_else(|| {
-        let known: Vec<&str> = ALL.iter().map(|f| f.name).collect();
-        LabError::Host(format!("there is no fault {name:?}; there are {}", known.join(", ")))
-    })
-}
-
-/// The faults of a comma-separated list; `all` is every one.
-///
-/// # Errors
-/// When a name is unknown, or the list is empty.
-pub fn parse_list(list: &str) -> Result<Vec<&'static Fault>> {
-    if list == "all" {
-        return Ok(ALL.iter().collect());
-    }
-    let faults: Result<Vec<_>> =
-        list.split(',').map(str::trim).filter(|w| !w.is_empty()).map(by_name).collect();
-    match faults {
-        Ok(none) if none.is_empty() => {
-            Err(LabError::Host("no fault is named; see: quorate-lab list".to_owned()))
-        }
-        other => other,
-    }
-}
-
-/// Which node a fault is to hit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// The node that Pacemaker has promoted.
-    Primary,
-    /// A node that Pacemaker runs as a standby.
-    Standby,
-    /// The quorum device's machine.
-    Witness,
-    /// One of the database nodes, by chance.
-    Random,
-    /// A node by name.
-    Node(String),
-}
-
-impl Target {
-    /// Reads a word of the command line; what is none of the words is a node's name.
-    #[must_use]
-    pub fn parse(word: &str) -> Self {
-        match word {
-            "primary" => Self::Primary,
-            "standby" => Self::Standby,
-            "witness" => Self::Witness,
-            "random" => Self::Random,
-            node => Self::Node(node.to_owned()),
-        }
-    }
-
-    /// The node that this means now; `draw` is the chance.
-    ///
-    /// # Errors
-    /// When no node plays that role now.
-    pub fn resolve(&self, seen: &Observation, draw: u64) -> Result<String> {
-        let nobody = |role: &str| {
-            LabError::Host(format!("no node is {role} now; look with: quorate-lab status, or name a node"))
-        };
-        let of_kind = |kind| seen.nodes.iter().filter(move |n| n.info.kind == kind).map(|n| &n.info.name);
-        match self {
-            Self::Primary => seen.primary().map(str::to_owned).ok_or_else(|| nobody("the primary")),
-            Self::Standby => seen.standby().map(str::to_owned).ok_or_else(|| nobody("a standby")),
-            Self::Witness => of_kind(NodeKind::Witness).next().cloned().ok_or_else(|| nobody("the witness")),
-            Self::Random => {
-                let names: Vec<&String> = of_kind(NodeKind::Database).collect();
-                let index = usize::try_from(draw % names.len().max(1) as u64).unwrap_or(0);
-                names.get(index).map(|n| (*n).clone()).ok_or_else(|| nobody("a database node"))
-            }
-            Self::Node(name) => Ok(name.clone()),
-        }
-    }
+    /// The promotable resource that was moved, and to where.
+    moved: Option<(String, String)>,
+    /// The version of the package that was installed.
+    version: String,
+    /// Other machines that it took down.
+    others: Vec<String>,
 }
 
 /// A fault that was injected. It is healed when this is dropped, unless [`Self::leave`] was called: also
@@ -216,8 +147,8 @@ impl Target {
 pub struct Injected<'a> {
     cluster: &'a Cluster,
     fault: &'static Fault,
-    node: String,
-    trace: Trace,
+    /// The nodes that it hit, each with what it left there.
+    traces: Vec<(String, Trace)>,
     on_drop: OnDrop,
 }
 
@@ -228,33 +159,119 @@ enum OnDrop {
 }
 
 impl Fault {
-    /// Injects the fault into a node.
+    /// Whether acknowledged writes may be gone: never where a commit waits for another node, which is what it is for.
+    #[must_use]
+    pub fn loss(&self, replication: Replication) -> Loss {
+        match replication {
+            Replication::Asynchronous => self.loss,
+            Replication::AnyOne | Replication::OtherCentreFirst => Loss::Forbidden,
+        }
+    }
+
+    /// Injects the fault into nodes, into all of them at once.
     ///
     /// # Errors
-    /// When it couldn't be done; what was half done is healed.
-    pub fn inject<'a>(&'static self, cluster: &'a Cluster, node: &str) -> Result<Injected<'a>> {
-        let mut injected = Injected {
-            cluster,
-            fault: self,
-            node: node.to_owned(),
-            trace: Trace::default(),
-            on_drop: OnDrop::Heal,
-        };
-        injected.trace = (self.inject)(cluster, node)?;
+    /// When it makes no sense there, or couldn't be done; what was half done is healed.
+    pub fn inject<'a>(&'static self, cluster: &'a Cluster, nodes: &[String]) -> Result<Injected<'a>> {
+        self.check(cluster, nodes)?;
+        let mut injected = Injected { cluster, fault: self, traces: Vec::new(), on_drop: OnDrop::Heal };
+        let results: Vec<Result<Trace>> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                nodes.iter().map(|node| scope.spawn(|| self.inject_into(cluster, node))).collect();
+            let ended =
+                |_| Err(LabError::Host(format!("the thread that injects {} ended by itself", self.name)));
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(ended)).collect()
+        });
+        for (node, trace) in nodes.iter().zip(results) {
+            injected.traces.push((node.clone(), trace?));
+        }
         Ok(injected)
+    }
+
+    /// Injects the fault into one node and leaves it there, even when it could not be done: who strikes twice must not heal
+    /// the other one.
+    ///
+    /// # Errors
+    /// As [`Self::inject`].
+    pub fn strike(&'static self, cluster: &Cluster, node: &str) -> Result<()> {
+        self.check(cluster, &[node.to_owned()])?;
+        self.inject_into(cluster, node).map(drop)
+    }
+
+    /// What is expected of the service of this site while the fault lasts.
+    #[must_use]
+    pub fn service(&self, site: &Site) -> Service {
+        let votes = site.nodes.len() + usize::from(site.witness.is_some());
+        if 2 * votes.saturating_sub(self.takes) > votes { Service::MustReturn } else { Service::MayStop }
+    }
+
+    fn inject_into(&self, cluster: &Cluster, node: &str) -> Result<Trace> {
+        match self.how {
+            How::Functions { inject, .. } => inject(cluster, node),
+            How::Signal(processes, signal) => signals::send(cluster, node, processes, signal),
+            How::Impair(by) => inject::impair(cluster, node, by),
+        }
+    }
+
+    fn happened(&self, cluster: &Cluster, node: &str, trace: &Trace) -> Seen {
+        match self.how {
+            How::Functions { happened, .. } => happened(cluster, node, trace),
+            How::Signal(_, signal) => signals::were_sent(cluster, node, signal, trace),
+            How::Impair(by) => inject::packets_are_lost(cluster, node, by),
+        }
+    }
+
+    fn check(&self, cluster: &Cluster, nodes: &[String]) -> Result<()> {
+        let refused = |why: String| Err(LabError::Host(format!("{}: {why}", self.name)));
+        let witness = cluster.site().witness.as_ref().filter(|w| nodes.contains(&w.name));
+        match (self.breaks, witness, nodes) {
+            (_, _, []) => refused("no node to hit".to_owned()),
+            (Breaks::Machine, _, _) | (Breaks::Database, None, _) | (Breaks::Nothing, None, [_]) => Ok(()),
+            (Breaks::Nothing, None, _) => refused(format!(
+                "one order at a time; {} are {} nodes, use --target primary",
+                nodes.join(", "),
+                nodes.len()
+            )),
+            (Breaks::Database | Breaks::Nothing, Some(witness), _) => refused(format!(
+                "there is no PostgreSQL on {}; use power-off, reset, shut-down or unlink",
+                witness.name
+            )),
+        }
     }
 }
 
 impl Injected<'_> {
-    /// Waits until the fault can be seen, and says by what.
+    /// Waits until the fault can be seen on each node, and says by what.
     ///
     /// # Errors
     /// When it can't be seen in time: then whatever is measured afterwards is not this fault.
     pub fn wait_happened(&self) -> Result<String> {
-        let what = format!("{} on {} seen to have happened", self.fault.name, self.node);
-        until(&what, self.fault.happens_within, OnInterrupt::Stop, || {
-            (self.fault.happened)(self.cluster, &self.node, &self.trace)
-        })
+        let mut seen: Vec<String> = Vec::new();
+        for (node, trace) in &self.traces {
+            let what = format!("{} on {node} seen to have happened", self.fault.name);
+            let evidence = until(&what, self.fault.happens_within, OnInterrupt::Stop, || {
+                self.fault.happened(self.cluster, node, trace)
+            })?;
+            seen.push(if self.traces.len() > 1 { format!("{node}: {evidence}") } else { evidence });
+        }
+        Ok(seen.join(", "))
+    }
+
+    /// All machines that it hit.
+    #[must_use]
+    pub fn hit(&self) -> Vec<String> {
+        let mut hit: Vec<String> = self.traces.iter().map(|(node, _)| node.clone()).collect();
+        hit.extend(self.traces.iter().flat_map(|(_, trace)| trace.others.iter().cloned()));
+        hit
+    }
+
+    /// Whether the cluster has reset one of the machines since.
+    #[must_use]
+    pub fn has_reset(&self) -> bool {
+        let booted = |(node, trace): &(String, Trace)| {
+            trace.boots > 0 && self.cluster.node(node).is_ok_and(|info| info.boots > trace.boots)
+        };
+        self.traces.iter().any(booted)
     }
 
     /// Leaves the fault in place.
@@ -268,7 +285,7 @@ impl Drop for Injected<'_> {
         if self.on_drop == OnDrop::Heal {
             let healed = heal(self.cluster);
             for problem in healed.problems {
-                eprintln!("healing {} on {}: {problem}", self.fault.name, self.node);
+                eprintln!("healing {}: {problem}", self.fault.name);
             }
         }
     }
@@ -277,29 +294,23 @@ impl Drop for Injected<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::testing::site;
+    use crate::layout::kind::Kind;
 
     #[test]
-    fn lists_are_read_and_bad_names_are_named() {
-        assert_eq!(parse_list("all").expect("all").len(), ALL.len());
-        let two: Vec<&str> =
-            parse_list("postgres-kill, unlink").expect("two").iter().map(|f| f.name).collect();
-        assert_eq!(two, ["postgres-kill", "unlink"]);
-        let error = parse_list("postgres-kill,fire").expect_err("no such fault").to_string();
-        assert!(error.contains("\"fire\"") && error.contains("switchover"), "{error}");
-        assert!(parse_list(",").is_err());
+    fn what_another_node_has_is_never_lost() {
+        let fault = by_name("power-off").expect("there is one");
+        assert_eq!(fault.loss(Replication::Asynchronous), Loss::Possible);
+        assert_eq!(fault.loss(Replication::AnyOne), Loss::Forbidden);
+        assert_eq!(fault.loss(Replication::OtherCentreFirst), Loss::Forbidden);
     }
 
     #[test]
-    fn names_are_unique() {
-        for (i, fault) in ALL.iter().enumerate() {
-            assert!(ALL[i + 1..].iter().all(|other| other.name != fault.name), "{}", fault.name);
-        }
-    }
-
-    #[test]
-    fn words_are_roles_and_all_else_is_a_node() {
-        assert_eq!(Target::parse("primary"), Target::Primary);
-        assert_eq!(Target::parse("witness"), Target::Witness);
-        assert_eq!(Target::parse("srv2"), Target::Node("srv2".to_owned()));
+    fn without_a_majority_there_need_be_no_service() {
+        let service = |fault, kind| by_name(fault).expect(fault).service(&site(kind));
+        assert_eq!(service("power-off", Kind::Classic), Service::MustReturn);
+        assert_eq!(service("witness-then-node", Kind::Classic), Service::MayStop);
+        assert_eq!(service("second-fault", Kind::ThreeCentres), Service::MayStop);
+        assert_eq!(service("second-fault", Kind::ManyReplicas), Service::MustReturn);
     }
 }

@@ -4,16 +4,20 @@ fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
+fn attempt(id: i64, at: u64, took: u64, outcome: Outcome) -> Attempt {
+    Attempt { id, connection: 1, sent: ms(at), asked: ms(at), ended: ms(at + took), outcome, served: None }
+}
+
 fn acked(id: i64, at: u64) -> Attempt {
-    Attempt { id, sent: ms(at), ended: ms(at + 5), outcome: Outcome::Acked }
+    attempt(id, at, 5, Outcome::Acked)
 }
 
 fn refused(id: i64, at: u64) -> Attempt {
-    Attempt { id, sent: ms(at), ended: ms(at + 5), outcome: Outcome::Refused("read-only".to_owned()) }
+    attempt(id, at, 5, Outcome::Refused("read-only".to_owned()))
 }
 
 fn uncertain(id: i64, at: u64) -> Attempt {
-    Attempt { id, sent: ms(at), ended: ms(at + 1000), outcome: Outcome::Uncertain("no answer".to_owned()) }
+    attempt(id, at, 1000, Outcome::Uncertain("no answer".to_owned()))
 }
 
 /// Acknowledged writes every 50 ms.
@@ -113,62 +117,6 @@ fn the_longest_pause_includes_both_ends() {
     assert_eq!(longest_pause(&history, ms(0), ms(2000)), ms(1005));
     assert_eq!(longest_pause(&history, ms(1000), ms(5000)), ms(3045));
     assert_eq!(longest_pause(&[], ms(1000), ms(5000)), ms(4000));
-}
-
-#[test]
-fn two_primaries_are_measured_by_the_overlap_of_their_writes() {
-    let a = writable_spans(&beats(0, 5000));
-    let b = writable_spans(&beats(4000, 9000));
-    // A's last write began at 4950 and was answered at 4955.
-    assert_eq!(two_primaries(&[a, b]), ms(955));
-}
-
-#[test]
-fn one_after_the_other_is_one_primary() {
-    let a = writable_spans(&beats(0, 5000));
-    let b = writable_spans(&beats(5000, 9000));
-    assert_eq!(two_primaries(&[a.clone(), b, Vec::new()]), Duration::ZERO);
-    // Two writers on the same node (probe and old session) are not two primaries.
-    assert_eq!(two_primaries(&[[a.clone(), a].concat()]), Duration::ZERO);
-}
-
-#[test]
-fn a_single_write_on_the_old_primary_is_seen() {
-    let mut a = beats(0, 3000);
-    a.push(uncertain(3000, 3000));
-    a.push(acked(4100, 4100));
-    let b = writable_spans(&beats(4000, 9000));
-    assert_eq!(two_primaries(&[writable_spans(&a), b]), ms(5));
-}
-
-#[test]
-fn a_failed_attempt_and_a_long_pause_end_a_span() {
-    let mut a = beats(0, 100);
-    a.push(refused(100, 100));
-    a.push(acked(150, 150));
-    a.push(acked(900, 900));
-    assert_eq!(writable_spans(&a), vec![(ms(0), ms(55)), (ms(150), ms(155)), (ms(900), ms(905))]);
-}
-
-#[test]
-fn the_checker_finds_each_kind_of_violation() {
-    let history = vec![
-        acked(1, 0),
-        acked(2, 50),
-        refused(3, 100),
-        uncertain(4, 150),
-        uncertain(5, 1200),
-        acked(6, 2200),
-    ];
-    let found = BTreeSet::from([1, 3, 4, 6, 7]);
-    let checked = check(&history, &found);
-    assert_eq!(checked, Checked { acked: 3, lost: vec![2], recovered: vec![4], unexpected: vec![3, 7] });
-}
-
-#[test]
-fn the_checker_is_content_with_a_good_history() {
-    let history = vec![acked(1, 0), uncertain(2, 50), acked(3, 1100)];
-    assert_eq!(check(&history, &BTreeSet::from([1, 3])), Checked { acked: 2, ..Checked::default() });
 }
 
 #[test]

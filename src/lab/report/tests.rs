@@ -10,6 +10,7 @@ fn good(fault: &str) -> RunResult {
         target: "primary".to_owned(),
         node: "srv1".to_owned(),
         run: 1,
+        service: Service::MustReturn,
         outage_ms: Some(2500),
         interruption_ms: 2500,
         interruption_healing_ms: 80,
@@ -18,9 +19,15 @@ fn good(fault: &str) -> RunResult {
         recovered: 0,
         unexpected: 0,
         two_primaries_ms: 0,
+        replication: "free".to_owned(),
+        lost_bytes: None,
+        lost_ms: 0,
+        findings: Vec::new(),
         old_primary: "standby by itself".to_owned(),
         human_help: Vec::new(),
         whole_after_ms: Some(14_000),
+        placement: "primary srv2 · primary-ip srv2 · standby-ip srv2".to_owned(),
+        placement_after: "primary srv2 · primary-ip srv2 · standby-ip srv1".to_owned(),
         failed: None,
     }
 }
@@ -39,10 +46,58 @@ fn losing_acknowledged_writes_in_an_orderly_fault_fails() {
 }
 
 #[test]
+fn an_upgrade_that_anybody_notices_fails() {
+    assert_eq!(verdict(&[RunResult { outage_ms: Some(0), ..good("upgrade") }]), Vec::<String>::new());
+    assert_eq!(verdict(&[RunResult { outage_ms: Some(50), ..good("upgrade") }]).len(), 1);
+}
+
+#[test]
 fn asynchronous_loss_is_reported_and_not_condemned() {
     let lossy = RunResult { lost_acked: Some(3), ..good("power-off") };
     assert_eq!(verdict(std::slice::from_ref(&lossy)), Vec::<String>::new());
     assert!(table(&[lossy]).contains("    3  "));
+}
+
+#[test]
+fn the_extent_of_a_loss_is_told() {
+    let lossy = RunResult { lost_acked: Some(3), lost_bytes: Some(4096), lost_ms: 120, ..good("power-off") };
+    assert!(
+        table(std::slice::from_ref(&lossy)).contains("run 1 lost 4096 bytes of WAL, written within 120 ms")
+    );
+    let bad = RunResult { layout: "three-centres".to_owned(), ..lossy };
+    assert!(
+        verdict(&[bad])[0]
+            .ends_with("3 acknowledged writes were lost: 4096 bytes of WAL, written within 120 ms")
+    );
+}
+
+#[test]
+fn findings_are_judged_by_what_the_layout_promises() {
+    let with = |finding, layout: &str| RunResult {
+        layout: layout.to_owned(),
+        findings: vec![Found { instance: "main".to_owned(), finding }],
+        ..good("power-off")
+    };
+    let first = String::new();
+    let stale = || Finding::RegisterStale { times: 1, first: String::new() };
+    assert_eq!(verdict(&[with(stale(), "classic")]), Vec::<String>::new());
+    assert_eq!(verdict(&[with(stale(), "three-centres")]).len(), 1);
+    for finding in [
+        Finding::WentBack { times: 1, first: first.clone() },
+        Finding::RegisterImpossible { times: 1, first: first.clone() },
+        Finding::BrokenTimelines { times: 1, first },
+    ] {
+        assert_eq!(verdict(&[with(finding, "classic")]).len(), 1);
+    }
+    assert_eq!(verdict(&[with(Finding::Recovered { count: 5 }, "three-centres")]), Vec::<String>::new());
+}
+
+#[test]
+fn synchronous_loss_is_condemned() {
+    for layout in ["three-centres", "many-replicas", "a layout from the future"] {
+        let bad = RunResult { lost_acked: Some(3), layout: layout.to_owned(), ..good("power-off") };
+        assert_eq!(verdict(&[bad]).len(), 1, "{layout}");
+    }
 }
 
 #[test]
@@ -59,6 +114,12 @@ fn each_bad_sign_fails() {
         assert_eq!(verdict(std::slice::from_ref(&result)).len(), 1, "{result:?}");
     }
     assert_eq!(verdict(&[]), ["nothing was tested"]);
+}
+
+#[test]
+fn without_a_majority_no_service_is_right() {
+    let stopped = RunResult { outage_ms: None, service: Service::MayStop, ..good("power-off") };
+    assert_eq!(verdict(&[stopped]), Vec::<String>::new());
 }
 
 #[test]
@@ -81,7 +142,7 @@ fn the_table_counts_each_group_and_says_never() {
     let text = table(&results);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 4, "{text}");
-    assert!(lines[2].starts_with("switchover     primary      2     2.0    1.0    3.0"), "{text}");
+    assert!(lines[2].starts_with("switchover     primary        2     2.0    1.0    3.0"), "{text}");
     assert!(lines[2].ends_with("1× standby by itself, 1× primary again"), "{text}");
     assert!(lines[3].contains("never"), "{text}");
 }
@@ -109,6 +170,8 @@ fn results_have_the_fields_that_others_read() {
         "lost_acked",
         "two_primaries_ms",
         "old_primary",
+        "placement",
+        "placement_after",
     ] {
         assert!(json.get(field).is_some(), "{field}");
     }

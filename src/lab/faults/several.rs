@@ -1,0 +1,62 @@
+//! Faults of several machines, one after the other. The node that is named is the primary's.
+
+use super::{Seen, Trace};
+use crate::lab::cluster::Cluster;
+use crate::lab::error::{LabError, Result};
+use crate::lab::observe::Observation;
+use crate::lab::protocol::Power;
+use crate::lab::wait::{OnInterrupt, pause};
+use std::time::Duration;
+
+/// In the middle of a failover: the loss is noticed after 3 s, the standby may take over after some 15 s.
+const MEANWHILE: Duration = Duration::from_secs(5);
+
+/// The standby that would take over from this node.
+fn successor(cluster: &Cluster, node: &str) -> Result<String> {
+    let seen = Observation::take(cluster)?;
+    let instance =
+        seen.site.instances.iter().find(|i| seen.primary_of(i) == Some(node)).ok_or_else(|| {
+            LabError::Host(format!("it begins with a primary, which {node} is not; use --target primary"))
+        })?;
+    let standby = seen.best_standby(instance);
+    standby.map(str::to_owned).ok_or_else(|| {
+        LabError::Host(format!("no standby would take over from {node}; look with: quorate-lab status"))
+    })
+}
+
+fn one_after_the_other(cluster: &Cluster, first: &str, second: &str, other: String) -> Result<Trace> {
+    cluster.power_off(first)?;
+    pause(MEANWHILE, OnInterrupt::Stop)?;
+    cluster.power_off(second)?;
+    Ok(Trace { others: vec![other], ..Trace::default() })
+}
+
+pub(super) fn witness_then_node(cluster: &Cluster, node: &str) -> Result<Trace> {
+    let witness = cluster.site().witness.as_ref().map(|w| w.name.clone()).ok_or_else(|| {
+        LabError::Host(format!(
+            "{} has no witness to lose; use standby-then-primary",
+            cluster.site().kind.name()
+        ))
+    })?;
+    one_after_the_other(cluster, &witness, node, witness.clone())
+}
+
+pub(super) fn second_fault(cluster: &Cluster, node: &str) -> Result<Trace> {
+    let next = successor(cluster, node)?;
+    one_after_the_other(cluster, node, &next, next.clone())
+}
+
+pub(super) fn standby_then_primary(cluster: &Cluster, node: &str) -> Result<Trace> {
+    let next = successor(cluster, node)?;
+    one_after_the_other(cluster, &next, node, next.clone())
+}
+
+pub(super) fn all_are_off(cluster: &Cluster, node: &str, trace: &Trace) -> Seen {
+    let both: Vec<&str> = trace.others.iter().map(String::as_str).chain([node]).collect();
+    for name in &both {
+        if cluster.node(name).map_err(|e| e.to_string())?.power == Power::On {
+            return Err(format!("{name} is still on"));
+        }
+    }
+    Ok(format!("{} are off", both.join(" and ")))
+}

@@ -1,0 +1,192 @@
+//! Faults of the disk that PostgreSQL's data are on. Each node's data have a file system of their own
+//! ([`data_disk`](crate::lab::data_disk)): the rest of the node lives on.
+
+use super::{Seen, Trace};
+use crate::lab::cluster::Cluster;
+use crate::lab::data_disk::MOUNT_POINT;
+use crate::lab::error::{LabError, Result};
+use crate::lab::observe::{Observation, SOCKETS};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// For a command that only looks.
+const QUICK: Duration = Duration::from_secs(10);
+/// For commands that write, on a busy disk.
+const WRITE: Duration = Duration::from_secs(60);
+/// An orderly stop before a reset; one that hangs is reset all the same.
+const FILLER: &str = "quorate-lab-fill";
+/// Less than a page of WAL: nothing more can be written.
+const FULL: u64 = 8192;
+
+/// Takes all blocks. First by extents that are never written, so that the host's disk isn't filled; what is left in
+/// crumbs by writing.
+const FILL: &str = "cd \"$1\"; i=0; \
+    while [ $i -lt 40 ]; do \
+      left=$(df --output=avail -B1 . | tail -n 1); [ \"$left\" -gt 1048576 ] || break; \
+      i=$((i + 1)); fallocate -l $((left - left / 16)) \"$2.$i\" || true; \
+    done; \
+    left=$(df --output=avail -B1 . | tail -n 1); \
+    if [ \"$left\" -gt 4194304 ]; then echo \"$left bytes could not be taken\" >&2; exit 1; fi; \
+    dd if=/dev/zero of=\"$2.0\" bs=4096 count=2048 2>/dev/null; true";
+
+/// Uses the WAL files up that are there for the next ones. It ends when PostgreSQL can't make a new one any more.
+const SWITCH: &str = "i=0; while [ $i -lt 200 ]; do i=$((i + 1)); \
+    timeout 10 \"$1\" -XAtqc \"SELECT pg_logical_emit_message(true, 'quorate-lab', 'x'); SELECT pg_switch_wal()\" \
+      -h \"$2\" -p \"$3\" -d postgres >/dev/null 2>&1 || exit 0; done; exit 1";
+
+/// What a node without the data disk would need.
+fn need_data_disk(cluster: &Cluster, node: &str) -> Result<String> {
+    let argv = ["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", MOUNT_POINT];
+    let out = cluster.exec(node, &argv, QUICK)?;
+    let device = out.stdout.trim().to_owned();
+    if out.status == 0 && !device.is_empty() {
+        return Ok(device);
+    }
+    Err(LabError::Host(format!(
+        "{MOUNT_POINT} of {node} is no file system of its own: take the cluster down and bring it up anew with this quorate-lab"
+    )))
+}
+
+fn trace(cluster: &Cluster, node: &str) -> Result<Trace> {
+    Ok(Trace { boots: cluster.node(node)?.boots, ..Trace::default() })
+}
+
+pub(super) fn fill(cluster: &Cluster, node: &str) -> Result<Trace> {
+    need_data_disk(cluster, node)?;
+    let argv = ["sh", "-c", FILL, "sh", MOUNT_POINT, FILLER];
+    cluster.exec(node, &argv, WRITE)?.success(&format!("filling {MOUNT_POINT} of {node}"))?;
+    trace(cluster, node)
+}
+
+/// Fills the file system, and uses up the WAL files that PostgreSQL has made in advance.
+pub(super) fn fill_wal(cluster: &Cluster, node: &str) -> Result<Trace> {
+    let seen = Observation::take(cluster)?;
+    let primaries: Vec<_> =
+        seen.site.instances.iter().filter(|i| seen.primary_of(i) == Some(node)).cloned().collect();
+    if primaries.is_empty() {
+        return Err(LabError::Host(format!(
+            "only a primary makes WAL, which {node} is not; use --target primary"
+        )));
+    }
+    let trace = fill(cluster, node)?;
+    let psql = format!("/usr/lib/postgresql/{}/bin/psql", seen.site.postgresql);
+    for instance in primaries {
+        let port = instance.port.to_string();
+        let user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "env", "--chdir=/"];
+        let words = ["sh", "-c", SWITCH, "sh", &psql, SOCKETS, &port];
+        let argv: Vec<&str> = user.into_iter().chain(words).collect();
+        cluster
+            .exec(node, &argv, WRITE)?
+            .success("using up the WAL files: PostgreSQL makes new ones still")?;
+    }
+    Ok(trace)
+}
+
+pub(super) fn is_full(cluster: &Cluster, node: &str, trace: &Trace) -> Seen {
+    let info = cluster.node(node).map_err(|e| e.to_string())?;
+    if info.boots > trace.boots {
+        return Ok("the node was reset since".to_owned());
+    }
+    let argv = ["df", "--output=avail", "--block-size=1", MOUNT_POINT];
+    let out = cluster.exec(node, &argv, QUICK).map_err(|e| e.to_string())?;
+    match out.stdout.lines().last().and_then(|l| l.trim().parse::<u64>().ok()) {
+        Some(left) if left <= FULL => Ok(format!("{left} bytes are left in {MOUNT_POINT}")),
+        other => Err(format!("bytes left in {MOUNT_POINT}: {other:?}")),
+    }
+}
+
+pub(super) fn freeze(cluster: &Cluster, node: &str) -> Result<Trace> {
+    need_data_disk(cluster, node)?;
+    let trace = trace(cluster, node)?;
+    cluster.exec(node, &["fsfreeze", "--freeze", MOUNT_POINT], WRITE)?.success("fsfreeze --freeze")?;
+    Ok(trace)
+}
+
+/// A frozen file system can't be asked whether it is: a write has to hang.
+pub(super) fn writes_hang(cluster: &Cluster, node: &str, trace: &Trace) -> Seen {
+    let info = cluster.node(node).map_err(|e| e.to_string())?;
+    if info.boots > trace.boots {
+        return Ok("the node was reset since".to_owned());
+    }
+    // In the background, for it can't be killed; it ends when the file system is thawed.
+    let script = "touch \"$1/quorate-lab-touch\" & pid=$!; sleep 1; \
+        case $(ps -o stat= -p $pid) in D*) exit 0;; *) exit 1;; esac";
+    let argv = ["sh", "-c", script, "sh", MOUNT_POINT];
+    // Its output would keep the question open as long as it hangs.
+    let quiet = ["sh", "-c", "exec \"$@\" >/dev/null 2>&1 </dev/null", "sh"];
+    let argv: Vec<&str> = quiet.into_iter().chain(argv).collect();
+    match cluster.exec(node, &argv, QUICK).map_err(|e| e.to_string())?.status {
+        0 => Ok(format!("a write to {MOUNT_POINT} hangs")),
+        _ => Err(format!("a write to {MOUNT_POINT} does not hang")),
+    }
+}
+
+/// As an error of the disk does it: the kernel makes the file system read-only, whoever has files open.
+pub(super) fn make_read_only(cluster: &Cluster, node: &str) -> Result<Trace> {
+    let device = need_data_disk(cluster, node)?;
+    let trace = trace(cluster, node)?;
+    let name = device.trim_start_matches("/dev/");
+    let path = PathBuf::from(format!("/sys/fs/ext4/{name}/trigger_fs_error"));
+    std::fs::write(&path, "quorate-lab").map_err(|source| LabError::File { path, source })?;
+    Ok(trace)
+}
+
+pub(super) fn is_read_only(cluster: &Cluster, node: &str, trace: &Trace) -> Seen {
+    let info = cluster.node(node).map_err(|e| e.to_string())?;
+    if info.boots > trace.boots {
+        return Ok("the node was reset since".to_owned());
+    }
+    if refuses_writes(cluster, node) {
+        Ok(format!("{MOUNT_POINT} is read-only"))
+    } else {
+        Err(format!("{MOUNT_POINT} takes writes"))
+    }
+}
+
+/// Whether the node's data disk is read-only. The kernel shows it in the mount's options, by one of two words.
+fn refuses_writes(cluster: &Cluster, node: &str) -> bool {
+    let argv = ["findmnt", "--noheadings", "--output", "FS-OPTIONS", "--mountpoint", MOUNT_POINT];
+    cluster.exec(node, &argv, QUICK).is_ok_and(|out| read_only_in(&out.stdout))
+}
+
+fn read_only_in(options: &str) -> bool {
+    options.trim().split(',').any(|word| word == "ro" || word == "emergency_ro")
+}
+
+/// Undoes all of it on a node that is on; says what it found.
+pub(super) fn repair(cluster: &Cluster, node: &str, mut note: impl FnMut(String, Result<()>)) {
+    // It fails where nothing is frozen.
+    let thawed = cluster.exec(node, &["fsfreeze", "--unfreeze", MOUNT_POINT], QUICK);
+    if thawed.is_ok_and(|out| out.status == 0) {
+        note(format!("{MOUNT_POINT} of {node} thawed"), Ok(()));
+    }
+    let argv = ["sh", "-c", "cd \"$1\" && rm -fv -- \"$2\".* quorate-lab-touch", "sh", MOUNT_POINT, FILLER];
+    if !refuses_writes(cluster, node) {
+        match cluster.exec(node, &argv, WRITE) {
+            Ok(out) if out.stdout.contains(FILLER) => {
+                note(format!("space in {MOUNT_POINT} of {node} given back"), Ok(()));
+            }
+            Ok(_) => {}
+            Err(e) => note(format!("space in {MOUNT_POINT} of {node} given back"), Err(e)),
+        }
+        return;
+    }
+    // An error can be mended only by fsck, and that only while nobody has the file system mounted. First the cluster leaves
+    // in order: a member that is reset would have to be fenced.
+    if let Err(e) = cluster.stop_cluster(node) {
+        note(format!("the cluster on {node} stopped"), Err(e));
+    }
+    note(format!("{node} reset, {MOUNT_POINT} checked and repaired"), cluster.reset(node));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_words_of_the_kernel_are_known() {
+        assert!(read_only_in("rw,errors=remount-ro,emergency_ro\n"));
+        assert!(read_only_in("ro,errors=remount-ro"));
+        assert!(!read_only_in("rw,errors=remount-ro"));
+    }
+}

@@ -1,0 +1,448 @@
+//! The table of all faults, for the command line and for `docs/faults.md`.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::signals::{Processes, Signal};
+use super::{Breaks, CountsFrom, Fault, How, Loss, Pause, bomb, inject, several, storage};
+use crate::lab::error::{LabError, Result};
+use crate::lab::protocol::Impairment;
+
+/// The shortest look at a fault's consequences: a bystander's fault shows nothing sooner.
+pub const AT_LEAST: Duration = Duration::from_secs(10);
+/// PAF needs 271 s for frozen postgres processes.
+const RESTORED: Duration = Duration::from_secs(420);
+
+impl Fault {
+    /// A fault of a database node: writes may pause, nothing may be lost.
+    const fn new(name: &'static str, description: &'static str, how: How) -> Self {
+        Self {
+            name,
+            description,
+            evidence: "",
+            cost: "",
+            measured: "",
+            usual_target: "primary",
+            breaks: Breaks::Database,
+            loss: Loss::Forbidden,
+            pause: Pause::Possible,
+            counts_from: CountsFrom::Injection,
+            takes: 1,
+            happens_within: Duration::from_secs(10),
+            reacts_within: AT_LEAST,
+            restored_within: RESTORED,
+            how,
+        }
+    }
+
+    const fn own(
+        name: &'static str,
+        description: &'static str,
+        inject: fn(&super::Cluster, &str) -> Result<super::Trace>,
+        happened: fn(&super::Cluster, &str, &super::Trace) -> super::Seen,
+    ) -> Self {
+        Self::new(name, description, How::Functions { inject, happened })
+    }
+
+    /// SIGSTOP; how long it takes until somebody notices the hang is what is measured.
+    const fn stop(
+        name: &'static str,
+        description: &'static str,
+        whom: Processes,
+        noticed_after: u64,
+    ) -> Self {
+        let mut fault = Self::new(name, description, How::Signal(whom, Signal::Stop));
+        fault.reacts_within = Duration::from_secs(noticed_after);
+        fault.evidence = "its processes are in state T, or gone; or the node was reset";
+        // A hung node is cut off in the end, and the standby takes over.
+        fault.loss = Loss::Possible;
+        fault
+    }
+
+    /// SIGKILL.
+    const fn kill(name: &'static str, description: &'static str, whom: Processes) -> Self {
+        let mut fault = Self::new(name, description, How::Signal(whom, Signal::Kill));
+        fault.evidence = "the processes are gone, or the node was reset";
+        fault.reacts_within = Duration::from_secs(20);
+        fault.loss = Loss::Possible;
+        fault
+    }
+
+    /// Packets get lost: knet, TCP and the clients have to live with it, or the node is cut off.
+    const fn impair(name: &'static str, description: &'static str, leaving: u8, arriving: u8) -> Self {
+        let mut fault = Self::new(name, description, How::Impair(Impairment { leaving, arriving }));
+        fault.breaks = Breaks::Machine;
+        fault.loss = Loss::Possible;
+        fault.evidence = "the cables' counters of lost packets rise";
+        fault.reacts_within = Duration::from_secs(25);
+        fault.restored_within = Duration::from_secs(120);
+        fault
+    }
+
+    /// Two machines lose their power, one 5 s after the other.
+    const fn two(
+        name: &'static str,
+        description: &'static str,
+        inject: fn(&super::Cluster, &str) -> Result<super::Trace>,
+    ) -> Self {
+        let mut fault = Self::own(name, description, inject, several::all_are_off);
+        fault.evidence = "both machines are off";
+        fault.loss = Loss::Possible;
+        fault.takes = 2;
+        fault.happens_within = Duration::from_secs(15);
+        // Longer than a failover: what would be wrong has had its time to happen.
+        fault.restored_within = Duration::from_secs(45);
+        fault
+    }
+
+    const fn costs(mut self, should: &'static str, measured: &'static str) -> Self {
+        (self.cost, self.measured) = (should, measured);
+        self
+    }
+
+    const fn seen_by(mut self, evidence: &'static str) -> Self {
+        self.evidence = evidence;
+        self
+    }
+
+    const fn breaks(mut self, breaks: Breaks) -> Self {
+        self.breaks = breaks;
+        self
+    }
+
+    const fn loses(mut self, loss: Loss) -> Self {
+        self.loss = loss;
+        self
+    }
+
+    const fn happens_within(mut self, seconds: u64) -> Self {
+        self.happens_within = Duration::from_secs(seconds);
+        self
+    }
+
+    const fn reacts_within(mut self, seconds: u64) -> Self {
+        self.reacts_within = Duration::from_secs(seconds);
+        self
+    }
+
+    const fn restored_within(mut self, seconds: u64) -> Self {
+        self.restored_within = Duration::from_secs(seconds);
+        self
+    }
+
+    const fn usually_on(mut self, target: &'static str) -> Self {
+        self.usual_target = target;
+        self
+    }
+
+    const fn unnoticed(mut self) -> Self {
+        self.pause = Pause::Forbidden;
+        self
+    }
+
+    const fn counts_from(mut self, from: CountsFrom) -> Self {
+        self.counts_from = from;
+        self
+    }
+}
+
+/// SIGSTOP of a daemon, all its processes.
+macro_rules! stop {
+    ($short:literal, $program:literal, $noticed_after:literal) => {
+        Fault::stop(
+            concat!($short, "-stop"),
+            concat!("SIGSTOP to ", $program, ": it is there and does nothing"),
+            Processes::Of($program),
+            $noticed_after,
+        )
+    };
+}
+
+/// SIGKILL of a daemon, all its processes.
+macro_rules! kill {
+    ($short:literal, $program:literal) => {
+        Fault::kill(concat!($short, "-kill"), concat!("SIGKILL to ", $program), Processes::Of($program))
+    };
+}
+
+/// All faults.
+pub const ALL: &[Fault] = &[
+    Fault::kill(
+        "postgres-kill",
+        "SIGKILL to every postgres process of the node at once",
+        Processes::POSTGRES,
+    )
+    .loses(Loss::Forbidden)
+    .reacts_within(10)
+    .costs("PAF: 8 to 15 s", "3.4 s; primary again"),
+    Fault::stop(
+        "postgres-stop",
+        "SIGSTOP to every postgres process: they are there and do nothing",
+        Processes::POSTGRES,
+        10,
+    )
+    .loses(Loss::Forbidden)
+    .costs("PAF: 271 s", "2.3 s; primary again"),
+    Fault::stop(
+        "postmaster-stop",
+        "SIGSTOP to the postmasters alone: sessions go on, nobody can connect",
+        Processes::POSTMASTER,
+        30,
+    )
+    .loses(Loss::Forbidden)
+    .costs("PAF: not noticed in 4 min", "4.8 s, 1.5 s of it without writes; primary again"),
+    Fault::stop(
+        "walreceiver-stop",
+        "SIGSTOP to the walreceivers: a standby that looks well and receives nothing",
+        Processes::WALRECEIVER,
+        30,
+    )
+    .usually_on("standby")
+    .costs("none stated", "unnoticed"),
+    Fault::own(
+        "power-off",
+        "the power goes and stays away until healed",
+        inject::power_off,
+        inject::power_is_off,
+    )
+    .seen_by("the machine is off")
+    .breaks(Breaks::Machine)
+    .loses(Loss::Possible)
+    .happens_within(15)
+    .costs("PAF: 18 to 20 s", "18.5 s; refused: diverged; rebuilt by a human"),
+    Fault::own(
+        "reset",
+        "the power goes and comes back; the cluster's services stay off until healed",
+        inject::reset,
+        inject::was_booted_again,
+    )
+    .seen_by("the machine was booted once more")
+    .breaks(Breaks::Machine)
+    .loses(Loss::Possible)
+    .happens_within(30)
+    .costs("none stated", "17.8 s; standby by itself"),
+    Fault::own(
+        "shut-down",
+        "an orderly power-off, as by an administrator: systemctl poweroff",
+        inject::shut_down,
+        inject::power_is_off,
+    )
+    .seen_by("the machine is off")
+    .breaks(Breaks::Machine)
+    .happens_within(180)
+    .costs("Tuchanka: 19 s", "0.9 s; standby by itself"),
+    Fault::own(
+        "unlink",
+        "the network cable is pulled; the node runs on alone",
+        inject::unlink,
+        inject::cable_is_out,
+    )
+    .seen_by("the cable is out")
+    .breaks(Breaks::Machine)
+    .loses(Loss::Possible)
+    .happens_within(15)
+    .costs("PAF: 19 to 21 s", "18.2 s; refused: diverged; rebuilt by a human"),
+    Fault::own(
+        "switchover",
+        "pcs resource move: the primary's role goes to another node by order",
+        inject::switchover,
+        inject::primary_moved,
+    )
+    .seen_by("Pacemaker shows the role on the node that was named")
+    .breaks(Breaks::Nothing)
+    .counts_from(CountsFrom::LastGoodWrite)
+    .happens_within(150)
+    .costs("PAF: 2 to 3 s", "1.1 s; standby by itself"),
+    Fault::own(
+        "upgrade",
+        "dpkg -i of a newer package on the node, as by apt: nobody may notice it",
+        inject::upgrade,
+        inject::package_is_newer,
+    )
+    .seen_by("dpkg has the newer version")
+    .unnoticed()
+    .costs("nobody may notice it", "unnoticed"),
+    Fault::stop("sbd-stop", "SIGSTOP to all of sbd: only the watchdog is left", Processes::Of("sbd"), 15)
+        .costs("the watchdog resets the node", "21.8 s; standby by itself"),
+    Fault::own(
+        "fork-bomb",
+        "a fork bomb of root's, up to the node's limit of tasks",
+        bomb::explode,
+        bomb::tasks_are_used_up,
+    )
+    .seen_by("nine tenths of the node's tasks are used, or the node was reset")
+    .loses(Loss::Possible)
+    .happens_within(30)
+    .reacts_within(60)
+    .costs("Tuchanka: 31 s", "14.3 s; standby by itself"),
+    Fault::own(
+        "out-of-space",
+        "the data's file system is full, to the last block",
+        storage::fill,
+        storage::is_full,
+    )
+    .seen_by("df shows nothing left")
+    .loses(Loss::Possible)
+    .happens_within(20)
+    .reacts_within(40)
+    .restored_within(90)
+    .costs("Tuchanka: never noticed", "failed: writes did not come back"),
+    Fault::own(
+        "wal-full",
+        "the data's file system is full, and the WAL files that were made in advance are used up",
+        storage::fill_wal,
+        storage::is_full,
+    )
+    .seen_by("df shows nothing left, and PostgreSQL could not switch to a new WAL file")
+    .loses(Loss::Possible)
+    .happens_within(20)
+    .reacts_within(20)
+    .restored_within(180)
+    .costs("none stated", "10.6 s; standby by itself"),
+    Fault::own(
+        "disk-freeze",
+        "the data's file system is frozen (fsfreeze): each write hangs, nothing fails",
+        storage::freeze,
+        storage::writes_hang,
+    )
+    .seen_by("a write to it hangs in state D, or the node was reset")
+    .loses(Loss::Possible)
+    .happens_within(15)
+    .restored_within(90)
+    .costs("nobody notices but a monitor that writes", "failed: writes did not come back"),
+    Fault::own(
+        "read-only",
+        "the kernel makes the data's file system read-only, as after an error of the disk",
+        storage::make_read_only,
+        storage::is_read_only,
+    )
+    .seen_by("the mount's options say so, or the node was reset")
+    .loses(Loss::Possible)
+    .reacts_within(30)
+    .restored_within(180)
+    .costs("none stated", "3.6 s; standby by itself"),
+    Fault::two(
+        "witness-then-node",
+        "the witness's power goes, 5 s later the node's; of two nodes the one that is left has no majority",
+        several::witness_then_node,
+    )
+    .costs("no service, never two primaries", "no service; primary again"),
+    Fault::two(
+        "second-fault",
+        "the primary's power goes, 5 s later that of the standby that is about to take over",
+        several::second_fault,
+    )
+    .costs("no service, never two primaries", "no service; primary again"),
+    Fault::two(
+        "standby-then-primary",
+        "the power of the standby that would take over goes, 5 s later the primary's",
+        several::standby_then_primary,
+    )
+    .costs("no service, never two primaries", "no service; primary again"),
+    Fault::impair("one-way-out", "all packets that the node sends are lost, on all its links", 100, 0)
+        .costs("none stated", "17.4 s; refused: diverged; rebuilt by a human"),
+    Fault::impair("one-way-in", "all packets that are sent to the node are lost, on all its links", 0, 100)
+        .costs("none stated", "18.0 s; refused: diverged; rebuilt by a human"),
+    Fault::impair("packet-loss-10", "one packet in ten is lost, both ways, on all links of the node", 10, 10)
+        .costs("none stated", "14.4 s, 0.6 s of it without writes; primary again"),
+    Fault::impair(
+        "packet-loss-30",
+        "three packets in ten are lost, both ways, on all links of the node",
+        30,
+        30,
+    )
+    .costs(
+        "none stated",
+        "failed, twice: in the end both nodes lost quorum and reset themselves; no service until healed",
+    ),
+    stop!("corosync", "corosync", 25)
+        .costs("sbd resets the node after 9 to 10 s", "17.5 s; standby by itself"),
+    kill!("corosync", "corosync").costs("none stated", "unnoticed"),
+    stop!("pacemakerd", "pacemakerd", 25)
+        .costs("sbd resets the node after 14 to 15 s", "30.2 s; standby by itself"),
+    kill!("pacemakerd", "pacemakerd").costs("none stated", "unnoticed"),
+    stop!("based", "pacemaker-based", 25)
+        .costs("sbd resets the node after 10 to 12 s", "26.2 s; standby by itself"),
+    kill!("based", "pacemaker-based").costs("none stated", "27.9 s; standby by itself"),
+    stop!("controld", "pacemaker-controld", 60).costs("pacemakerd notices after 40 to 48 s", "unnoticed"),
+    kill!("controld", "pacemaker-controld").costs("none stated", "unnoticed"),
+    stop!("execd", "pacemaker-execd", 60)
+        .costs("40 to 48 s without any monitor", "37.5 s, 1.1 s of it without writes; standby by itself"),
+    kill!("execd", "pacemaker-execd")
+        .costs("none stated", "2.6 s, 1.0 s of it without writes; standby by itself"),
+    stop!("attrd", "pacemaker-attrd", 60).costs("noticed after 40 to 48 s", "unnoticed"),
+    kill!("attrd", "pacemaker-attrd").costs("none stated", "unnoticed"),
+    stop!("qdevice", "corosync-qdevice", 10).costs("nobody notices it", "unnoticed"),
+    kill!("qdevice", "corosync-qdevice").costs("none stated", "unnoticed"),
+];
+
+/// The fault of that name.
+///
+/// # Errors
+/// When there is none; the message lists them.
+pub fn by_name(name: &str) -> Result<&'static Fault> {
+    ALL.iter().find(|f| f.name == name).ok_or_else(|| {
+        let known: Vec<&str> = ALL.iter().map(|f| f.name).collect();
+        LabError::Host(format!("there is no fault {name:?}; there are {}", known.join(", ")))
+    })
+}
+
+/// The faults of a comma-separated list; `all` is every one.
+///
+/// # Errors
+/// When a name is unknown, or the list is empty.
+pub fn parse_list(list: &str) -> Result<Vec<&'static Fault>> {
+    if list == "all" {
+        return Ok(ALL.iter().collect());
+    }
+    let faults: Result<Vec<_>> =
+        list.split(',').map(str::trim).filter(|w| !w.is_empty()).map(by_name).collect();
+    match faults {
+        Ok(none) if none.is_empty() => {
+            Err(LabError::Host("no fault is named; see: quorate-lab list".to_owned()))
+        }
+        other => other,
+    }
+}
+
+/// The table of `docs/faults.md`.
+#[must_use]
+pub fn page() -> String {
+    let mut page = String::from(
+        "| fault | usual target | what it does | how it is seen to have happened | known or expected before | measured |\n\
+         |---|---|---|---|---|---|\n",
+    );
+    for f in ALL {
+        // Writing into memory does not fail.
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {} | {} | {} | {} |",
+            f.name, f.usual_target, f.description, f.evidence, f.cost, f.measured
+        );
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_read_and_bad_names_are_named() {
+        assert_eq!(parse_list("all").expect("all").len(), ALL.len());
+        let two: Vec<&str> =
+            parse_list("postgres-kill, unlink").expect("two").iter().map(|f| f.name).collect();
+        assert_eq!(two, ["postgres-kill", "unlink"]);
+        let error = parse_list("postgres-kill,fire").expect_err("no such fault").to_string();
+        assert!(error.contains("\"fire\"") && error.contains("switchover"), "{error}");
+        assert!(parse_list(",").is_err());
+    }
+
+    #[test]
+    fn names_are_unique_and_each_fault_can_be_seen() {
+        for (i, fault) in ALL.iter().enumerate() {
+            assert!(ALL[i + 1..].iter().all(|other| other.name != fault.name), "{}", fault.name);
+            assert!(!fault.evidence.is_empty(), "{}", fault.name);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The sites and observations of the lab's unit tests.
+
+use super::observe::{Database, Observation, Seen};
+use super::protocol::{Activity, Cable, Impairment, NodeInfo, NodeKind, Power, Watchdog};
+use crate::cluster::crm_mon::{Instance, Node, Role, Status};
+use crate::layout::kind::Kind;
+use crate::layout::site::Site;
+use crate::layout::{self, Overrides, examples};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The site of a layout's example.
+pub fn site(kind: Kind) -> Site {
+    layout::read(examples::text(kind), &Overrides::default()).expect("an example is sound")
+}
+
+fn info(name: &str, address: IpAddr, kind: NodeKind) -> NodeInfo {
+    NodeInfo {
+        name: name.to_owned(),
+        address,
+        kind,
+        power: Power::On,
+        cable: Cable::Linked,
+        impairment: Impairment::NONE,
+        lost_packets: 0,
+        activity: Activity::Running,
+        watchdog: Watchdog::Armed,
+        leader: Some(1),
+        boots: 1,
+        cgroups: Vec::new(),
+    }
+}
+
+/// An instance of a resource that runs on a node.
+pub fn runs(resource: &str, role: Role, node: &str) -> Instance {
+    Instance {
+        resource: resource.to_owned(),
+        agent: String::new(),
+        role,
+        failed: false,
+        blocked: false,
+        managed: true,
+        pending: None,
+        nodes: vec![node.to_owned()],
+    }
+}
+
+/// A cluster in which all is well, each primary at home.
+pub fn healthy(site: Site) -> Observation {
+    let site = Arc::new(site);
+    let mut status = Status { quorate: Some(true), ..Status::default() };
+    let mut nodes = Vec::new();
+    for node in &site.nodes {
+        let name = node.name.as_str();
+        status.nodes.push(Node {
+            name: name.to_owned(),
+            online: true,
+            unclean: false,
+            pending: false,
+            standby: false,
+        });
+        let mut databases = Vec::new();
+        for instance in &site.instances {
+            let resource = site.names(instance).resource();
+            let home = site.nodes.iter().find(|n| n.name == instance.home).expect("a node");
+            let primary = home.name == name;
+            databases.push(Database::Answers {
+                in_recovery: !primary,
+                lsn: "0/5000148".to_owned(),
+                timeline: "3".to_owned(),
+                standbys: if primary { u32::try_from(site.nodes.len() - 1).expect("few") } else { 0 },
+                upstream: (!primary).then(|| home.address().to_string()),
+            });
+            status.instances.push(runs(
+                &resource,
+                if primary { Role::Promoted } else { Role::Unpromoted },
+                name,
+            ));
+            let score = if primary { 1001 } else { 1000 };
+            let scores = status.attributes.entry(name.to_owned()).or_default();
+            scores.insert(format!("master-{resource}"), score.to_string());
+        }
+        nodes.push(Seen { info: info(name, node.address(), NodeKind::Database), databases });
+    }
+    for instance in &site.instances {
+        let (names, count) = (site.names(instance), instance.standby_ips.len());
+        status.instances.push(runs(&names.primary_ip(), Role::Started, &instance.home));
+        let standbys = site.nodes.iter().filter(|n| n.name != instance.home);
+        for (index, node) in standbys.enumerate().take(count) {
+            status.instances.push(runs(&names.standby_ip(index, count), Role::Started, &node.name));
+        }
+    }
+    if let Some(witness) = &site.witness {
+        let info = info(&witness.name, witness.address, NodeKind::Witness);
+        nodes.push(Seen { info, databases: Vec::new() });
+    }
+    Observation { site, nodes, status: Ok(status) }
+}
