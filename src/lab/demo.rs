@@ -4,10 +4,11 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
+use super::audience::Audience;
 use super::clients::Clients;
 use super::cluster::Cluster;
 use super::error::Result;
-use super::experiment::{self, Audience, Plan};
+use super::experiment::{self, Plan};
 use super::faults::{self, Target};
 use super::health::wait_whole;
 use super::observe::Observation;
@@ -172,6 +173,9 @@ impl Audience for Stage {
         }
         self.roles = now;
     }
+
+    // The table at the end has it.
+    fn finished(&mut self, _: &RunResult) {}
 }
 
 /// Brings a cluster up, plays the demo on it and removes it, whatever happens.

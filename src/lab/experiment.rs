@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::audience::Audience;
 use super::client::Client;
 use super::clients::{Clients, Since};
 use super::cluster::Cluster;
@@ -18,7 +19,6 @@ use super::placement::placement;
 use super::protocol::ClusterInfo;
 use super::replication::{Cut, Lag};
 use super::report::RunResult;
-use super::screen::Pulse;
 use super::verify::verify;
 use super::wait::{OnInterrupt, interrupted, pause};
 
@@ -34,16 +34,6 @@ const GOOD: Duration = Duration::from_secs(8);
 const SETTLED: Duration = Duration::from_secs(3);
 /// For the client's tables.
 const TABLES: Duration = Duration::from_secs(30);
-
-/// Who watches a run.
-pub trait Audience {
-    /// The fault is injected now.
-    fn broken(&mut self);
-    /// A step was made.
-    fn say(&mut self, line: &str);
-    /// The cluster while the fault lasts, about every second.
-    fn look(&mut self, seen: &Observation, pulses: &[Pulse]);
-}
 
 /// What to do in one run.
 #[derive(Debug, Clone)]
@@ -116,6 +106,7 @@ pub fn run(
             result.failed = Some(e.to_string());
         }
     }
+    audience.finished(&result);
     Ok(result)
 }
 

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::audience::Audience;
 use super::chance::Chance;
 use super::cluster::Cluster;
 use super::error::{LabError, Result};
 use super::evidence;
-use super::experiment::{self, Audience, Plan};
+use super::experiment::{self, Plan};
 use super::faults::{self, Target};
 use super::observe::Observation;
 use super::replication::Lag;
@@ -84,9 +85,6 @@ pub fn run(cluster: &Cluster, series: &Series) -> Result<Vec<String>> {
             lines.say(&format!("--- {} {run} of {} ---", fault.name, series.runs));
             let result = experiment::run(cluster, &info, &plan, &mut lines)?;
             let complaints = report::verdict(std::slice::from_ref(&result));
-            for complaint in &complaints {
-                lines.say(&format!("BAD: {complaint}"));
-            }
             if !complaints.is_empty() || result.lost_acked != Some(0) {
                 keep_evidence(cluster, &evidence, &mut lines);
             }
@@ -149,6 +147,12 @@ impl Audience for Lines {
         if now != self.roles {
             self.say(&now);
             self.roles = now;
+        }
+    }
+
+    fn finished(&mut self, result: &RunResult) {
+        for complaint in report::verdict(std::slice::from_ref(result)) {
+            self.say(&format!("BAD: {complaint}"));
         }
     }
 }

@@ -1,0 +1,17 @@
+//! Who watches a test: lines on a terminal, a picture that is drawn anew, the demo's stage.
+
+use super::observe::Observation;
+use super::report::RunResult;
+use super::screen::Pulse;
+
+/// Who watches the runs of a test, one cluster's.
+pub trait Audience {
+    /// The fault is injected now.
+    fn broken(&mut self);
+    /// A step was made.
+    fn say(&mut self, line: &str);
+    /// The cluster while the fault lasts, about every second.
+    fn look(&mut self, seen: &Observation, pulses: &[Pulse]);
+    /// A run is over: the cluster is whole again, or the run has failed.
+    fn finished(&mut self, result: &RunResult);
+}
