@@ -1,6 +1,6 @@
 //! Faults of several machines, one after the other. The node that is named is the primary's.
 
-use super::{Seen, Trace};
+use super::{Seen, Trace, inject};
 use crate::lab::cluster::Cluster;
 use crate::lab::error::{LabError, Result};
 use crate::lab::observe::Observation;
@@ -49,6 +49,20 @@ pub(super) fn second_fault(cluster: &Cluster, node: &str) -> Result<Trace> {
 pub(super) fn standby_then_primary(cluster: &Cluster, node: &str) -> Result<Trace> {
     let next = successor(cluster, node)?;
     one_after_the_other(cluster, &next, node, next.clone())
+}
+
+/// What counts as an outage then is the switchover and the failover together: the role has just come to a standby that has had
+/// no monitor as a primary yet, and the one that could follow it had none as its standby.
+pub(super) fn switchover_then_primary(cluster: &Cluster, node: &str) -> Result<Trace> {
+    let moved = inject::switchover(cluster, node)?;
+    let (_, next) = moved.moved.ok_or_else(|| LabError::Host("the switchover went nowhere".to_owned()))?;
+    cluster.power_off(&next)?;
+    Ok(Trace { others: vec![next], ..Trace::default() })
+}
+
+pub(super) fn the_other_is_off(cluster: &Cluster, _: &str, trace: &Trace) -> Seen {
+    let next = trace.others.first().ok_or("no role was moved")?;
+    inject::power_is_off(cluster, next, trace)
 }
 
 pub(super) fn all_are_off(cluster: &Cluster, node: &str, trace: &Trace) -> Seen {

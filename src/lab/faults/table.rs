@@ -339,6 +339,18 @@ pub const ALL: &[Fault] = &[
         several::standby_then_primary,
     )
     .costs("no service, never two primaries", "no service; primary again"),
+    Fault::own(
+        "switchover-then-primary",
+        "the role moves by order; as soon as pcs has seen it done, the power of the new primary goes",
+        several::switchover_then_primary,
+        several::the_other_is_off,
+    )
+    .seen_by("the role has moved, and the machine that got it is off")
+    .loses(Loss::Possible)
+    .counts_from(CountsFrom::LastGoodWrite)
+    .happens_within(15)
+    .restored_within(120)
+    .costs("PAF: no failover at all", "not yet"),
     Fault::impair("one-way-out", "all packets that the node sends are lost, on all its links", 100, 0)
         .costs("none stated", "17.4 s; refused: diverged; rebuilt by a human"),
     Fault::impair("one-way-in", "all packets that are sent to the node are lost, on all its links", 0, 100)
