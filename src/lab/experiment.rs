@@ -20,7 +20,7 @@ use super::protocol::ClusterInfo;
 use super::replication::{Cut, Lag};
 use super::report::RunResult;
 use super::verify::verify;
-use super::wait::{OnInterrupt, interrupted, pause};
+use super::wait::{OnInterrupt, interrupted, pause, until};
 
 /// Before a fault: a node may still be on its way from the run before.
 const WHOLE: Duration = Duration::from_secs(180);
@@ -28,6 +28,8 @@ const WHOLE: Duration = Duration::from_secs(180);
 const WHOLE_AFTER_CLEAN_UP: Duration = Duration::from_secs(60);
 /// The writes before the fault: enough that a break is told apart from a slow start.
 const BEFORE: Duration = Duration::from_secs(2);
+/// For these; a host with many clusters may be busy for a while.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Writes that have been good for this long count as restored: a second outage comes within seconds.
 const GOOD: Duration = Duration::from_secs(8);
 /// Where everything is must not have changed for this long: float IPs of standbys move after the primary's.
@@ -120,8 +122,9 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     let old = old_primary(&seen, &primaries, &nodes)?;
     let mut clients = Clients::start(cluster, "", TABLES)?;
     clients.open_sessions()?;
-    pause(BEFORE + plan.phase, OnInterrupt::Stop)?;
-    writes_are_good(&clients)?;
+    wait_for_good_writes(&clients)?;
+    pause(plan.phase, OnInterrupt::Stop)?;
+    wait_for_good_writes(&clients)?;
 
     let cut = hinder(cluster, plan.replication, audience)?;
     audience.broken();
@@ -191,16 +194,15 @@ fn old_primary(seen: &Observation, primaries: &[String], hit: &[String]) -> Resu
     Ok(OldPrimary { instance: instance.clone(), node: node.clone() })
 }
 
-fn writes_are_good(clients: &Clients) -> Result<()> {
-    if !clients.good_for().is_zero() {
-        return Ok(());
-    }
-    let last: Vec<String> =
-        clients.each().iter().map(|c| format!("{}: {:?}", c.endpoints().primary, c.heart().last())).collect();
-    Err(LabError::Host(format!(
-        "writes were not good before the fault; the last one through {}",
-        last.join("; ")
-    )))
+/// Waits until every instance's writes have been good for a moment: what is slow before the fault is the host's doing.
+fn wait_for_good_writes(clients: &Clients) -> Result<()> {
+    until("writes good before the fault", PATIENCE, OnInterrupt::Stop, || {
+        if clients.good_for() >= BEFORE {
+            return Ok(());
+        }
+        let last = clients.each().iter().map(|c| format!("{}: {:?}", c.endpoints().primary, c.heart().last()));
+        Err(format!("the newest through {}", last.collect::<Vec<_>>().join("; ")))
+    })
 }
 
 fn keep(cluster: &Cluster, plan: &Plan, audience: &mut dyn Audience) {

@@ -11,6 +11,8 @@ use super::wait::{OnInterrupt, until};
 
 /// For the primaries to be there.
 const PRIMARY: Duration = Duration::from_secs(60);
+/// To read everything back: a login may take long on a busy host.
+const READ: Duration = Duration::from_secs(60);
 
 /// What was found on all instances together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,7 +46,9 @@ pub fn verify(cluster: &Cluster, clients: &mut Clients) -> Result<Verified> {
             let primary = seen.primary_of(instance).ok_or("nothing is promoted")?;
             cluster.node(primary).map_err(|e| e.to_string())
         })?;
-        let end = client.read_back(primary.address)?;
+        let end = until("the writes read back", READ, OnInterrupt::Stop, || {
+            client.read_back(primary.address).map_err(|e| e.to_string())
+        })?;
         verified.add(&instance.name, truth::check(&client.operations(), &end));
     }
     Ok(verified)
