@@ -8,7 +8,7 @@ use crate::boundary::host::{InstallTrouble, Level};
 use crate::decide::crash::yield_to_standby;
 use crate::decide::facts::Facts;
 use crate::decide::monitor::{MonitorOutcome, Occasion, Time, Verdict, decide};
-use crate::decide::{rank, score};
+use crate::decide::{rank, score, storage};
 use crate::ocf::OcfCode;
 use crate::pg::view::{Answer, PrimaryView};
 
@@ -24,7 +24,9 @@ impl Agent<'_> {
         }
         match outcome {
             MonitorOutcome::Promoted => {
-                let step = score::promoted(&mut self.memory, self.host.now());
+                let finding = self.try_disk();
+                let usual = score::promoted(&mut self.memory, self.host.now());
+                let step = storage::primary(usual, &self.memory, &finding);
                 self.apply(step);
                 if let Some(Answer::Primary(view)) = &facts.answer {
                     self.tend_primary(view);
@@ -36,7 +38,9 @@ impl Agent<'_> {
                 }
             }
             MonitorOutcome::NotRunning | MonitorOutcome::Failed | MonitorOutcome::FailedPromoted => {
-                if let Some(step) = yield_to_standby(self.settings.on_crash, &self.memory, outcome) {
+                let finding = self.try_disk();
+                let yields = yield_to_standby(self.settings.on_crash, &self.memory, outcome);
+                if let Some(step) = yields.or_else(|| storage::crashed(&self.memory, &finding)) {
                     self.apply(step);
                 }
                 self.host.log(Level::Error, &format!("monitor: {reason}"));

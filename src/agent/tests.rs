@@ -1,12 +1,14 @@
 //! The shells on a played host: the order of calls, the deadlines, what is written when.
 
+mod disk;
+
 use std::time::Duration;
 
 use super::{Agent, Report};
 use crate::boundary::fake::{Condition, Failing, FakeHost};
 use crate::boundary::host::InstallTrouble;
 use crate::cluster::crm_mon::{self, Status};
-use crate::decide::election::Ballot;
+use crate::decide::election::{Ballot, Fitness};
 use crate::decide::memory::{Memory, Standing};
 use crate::decide::samples::{position, receiver, timeline};
 use crate::ocf::{Action, Environment, OcfCode, Run, Settings};
@@ -200,7 +202,7 @@ fn a_standby_whose_histories_are_unreadable_proves_nothing() {
 fn a_lost_election_is_handed_over_and_fails() {
     let mut host = FakeHost::new(Condition::Standby, position(2, 0x100));
     host.memory.standing = Standing::Current;
-    host.ballots = vec![Ballot { node: "srv2".into(), position: position(2, 0x900) }];
+    host.ballots = vec![Ballot { node: "srv2".into(), position: position(2, 0x900), fitness: Fitness::Fit }];
     assert_eq!(act(&mut host, Action::Promote, &[]).code, OcfCode::ErrGeneric);
     assert_eq!(host.did("promote").len(), 0);
     assert_eq!(host.did("score"), ["score srv1 500", "score srv2 1001"]);

@@ -14,12 +14,13 @@ use super::pacemaker::Patience;
 use super::postgres::Endpoint;
 use super::process::{self, ProcessInfo, ProcessState};
 use super::storage::{self, Ownership, SignalFile};
-use super::{control_file, files, memory, pacemaker};
+use super::{control_file, files, memory, pacemaker, write_test};
 use crate::cluster::crm_mon::Status;
-use crate::decide::election::{Ballot, ballot_text, parse_ballot};
+use crate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
 use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
 use crate::decide::memory::{Memory, Millis};
 use crate::decide::stop::{Stage, StopFacts};
+use crate::decide::storage::Trial;
 use crate::ocf::{Run, Settings};
 use crate::pg::auto_conf;
 use crate::pg::history::History;
@@ -300,6 +301,17 @@ impl Host for Node {
         }
     }
 
+    fn try_writes(&mut self, patience: Duration) -> Vec<(String, Trial)> {
+        match (self.user(), memory::lock(&self.run.resource)) {
+            (Ok(user), Ok(lock)) => {
+                write_test::run(&write_test::directories(self.pgdata()), &user, &lock, patience)
+            }
+            (Err(why), _) | (_, Err(why)) => {
+                vec![(self.pgdata().display().to_string(), Trial::Untried(why.0))]
+            }
+        }
+    }
+
     fn check_installation(&mut self) -> Result<(), InstallTrouble> {
         let user = SystemUser::lookup(&self.settings.system_user)
             .map_err(|e| InstallTrouble::Unusable(format!("parameter system_user: {e}")))?;
@@ -424,10 +436,10 @@ impl Host for Node {
         pacemaker::scores(&self.run.resource, self.patience())
     }
 
-    fn vote(&mut self, position: Option<WalPosition>) -> Effect<()> {
-        match position {
-            Some(position) => {
-                pacemaker::publish(&self.ballot_name(), &ballot_text(position), self.patience())
+    fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> Effect<()> {
+        match ballot {
+            Some((position, fitness)) => {
+                pacemaker::publish(&self.ballot_name(), &ballot_text(position, fitness), self.patience())
             }
             None => pacemaker::unpublish(&self.ballot_name(), self.patience()),
         }
@@ -437,7 +449,10 @@ impl Host for Node {
         let values = pacemaker::query(&self.ballot_name(), self.patience())?;
         Ok(values
             .into_iter()
-            .filter_map(|v| Some(Ballot { position: parse_ballot(&v.value)?, node: v.node }))
+            .filter_map(|v| {
+                let (position, fitness) = parse_ballot(&v.value)?;
+                Some(Ballot { node: v.node, position, fitness })
+            })
             .collect())
     }
 

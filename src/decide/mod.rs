@@ -13,6 +13,7 @@ pub mod rank;
 pub mod score;
 pub mod start;
 pub mod stop;
+pub mod storage;
 
 #[cfg(test)]
 pub(crate) mod samples;

@@ -8,6 +8,7 @@ use crate::pg::timeline::WalPosition;
 use crate::pg::view::Receiver;
 
 use super::memory::{Former, Memory, Millis, Safety, Standing};
+use super::storage::{CRAMPED, ENCUMBERED};
 
 /// The score of the promoted instance: above every standby's, so that it stays.
 pub const PRIMARY: i32 = 1001;
@@ -199,6 +200,8 @@ fn raised(facts: &StandbyFacts<'_>, lag: u64) -> ScoreStep {
         ClusterWord::NotAsked => ScoreStep::AskCluster,
         ClusterWord::Silent => ScoreStep::Keep(Some("streams, but the cluster could not be asked".into())),
         ClusterWord::Says(cluster) => match &cluster.primary {
+            // It wants to hand over.
+            Some(Upstream { score: Some(ENCUMBERED), .. }) => raise(),
             Some(Upstream { score: Some(score), .. }) if *score < STANDBY => ScoreStep::Keep(None),
             Some(Upstream { score: None, .. }) => ScoreStep::Keep(None),
             Some(Upstream { score: Some(_), .. }) | None => raise(),
@@ -253,7 +256,7 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
     match memory.standing {
         // Also the score of a primary that was restarted in place or demoted: as long as nobody else is promoted,
         // it is the best candidate.
-        Standing::Current if memory.score.is_some_and(|s| s > 0) => ScoreStep::Keep(None),
+        Standing::Current if memory.score.is_some_and(|s| s > CRAMPED) => ScoreStep::Keep(None),
         Standing::Current => {
             let age = memory.score_written.map(|at| facts.now.saturating_sub(at));
             match (memory.score, memory.former) {

@@ -9,6 +9,7 @@ use quorate::decide::notify::{Task, tasks};
 use quorate::decide::promote::{self, Progress};
 use quorate::decide::start::{After, Before, Stream, after, before};
 use quorate::decide::stop::{self, Purpose, Stage, StopFacts};
+use quorate::decide::storage::{CRAMPED, Disk, ENCUMBERED};
 use quorate::ocf::{Environment, Notification, OcfCode};
 use quorate::pg::control_data::{ControlData, DbState};
 use quorate::pg::lsn::{Lsn, SegmentSize};
@@ -239,7 +240,14 @@ fn play(purpose: Purpose, facts: &StopFacts) -> String {
     let mut sent = Stage::Nothing;
     let mut steps = Vec::new();
     for percent in 0..=100 {
-        match stop::decide(purpose, facts, sent, Duration::from_secs(percent), Duration::from_secs(100)) {
+        match stop::decide(
+            purpose,
+            facts,
+            Disk::Sound,
+            sent,
+            Duration::from_secs(percent),
+            Duration::from_secs(100),
+        ) {
             stop::Step::Done => {
                 steps.push("done".to_owned());
                 break;
@@ -345,10 +353,15 @@ pub fn scores() -> String {
             INITIAL,
             "the first start, when nobody was promoted yet and every instance is here to vote; a former primary has 50 more",
         ),
+        (
+            ENCUMBERED,
+            "the promoted instance, when its disk is full, read-only, failing or stuck: a standby that has everything goes before it",
+        ),
         (DETACHED, "a standby that lost its stream: the last choice"),
+        (CRAMPED, "a standby whose disk is full: promoted only when there is no other"),
         (
             WITHDRAWN,
-            "running, but not to be promoted: diverged, long without a stream, behind by more than `maxlag`, unproven",
+            "running, but not to be promoted: diverged, long without a stream, behind by more than `maxlag`, unproven, or its disk is read-only, failing or stuck",
         ),
     ] {
         let _ = writeln!(table, "| {score} | {who} |");
