@@ -9,7 +9,8 @@ use crate::boundary::fake::{Condition, Failing, FakeHost};
 use crate::boundary::host::InstallTrouble;
 use crate::cluster::crm_mon::{self, Status};
 use crate::decide::election::{Ballot, Fitness};
-use crate::decide::memory::{Memory, Standing};
+use crate::decide::facts::Pulse;
+use crate::decide::memory::{Former, Memory, Standing};
 use crate::decide::samples::{position, receiver, timeline};
 use crate::ocf::{Action, Environment, OcfCode, Run, Settings};
 use crate::pg::history::History;
@@ -144,6 +145,31 @@ fn a_probe_changes_nothing() {
             "{condition:?}: {:?}",
             host.done
         );
+    }
+}
+
+#[test]
+fn a_probe_gives_the_primary_back_the_score_that_went_with_pacemakers_executor() {
+    let mut host = FakeHost::new(Condition::Primary, position(2, 0x100));
+    host.memory.former = Former::Primary;
+    assert_eq!(act(&mut host, Action::Monitor, &[]).code, OcfCode::RunningPromoted);
+    assert_eq!(act(&mut host, Action::Monitor, &[]).code, OcfCode::RunningPromoted);
+    assert_eq!(host.done, ["score srv1 1001"]);
+}
+
+#[test]
+fn a_standby_whose_receiver_is_stopped_is_restarted_and_no_candidate() {
+    let mut host = streaming();
+    monitor(&mut host);
+    host.receiver = Pulse::Stopped;
+    let report = monitor(&mut host);
+    assert_eq!(report.code, OcfCode::ErrGeneric);
+    assert!(report.reason.contains("WAL receiver"), "{}", report.reason);
+    assert_eq!(host.did("score"), ["score srv1 900", "score srv1 -1000"]);
+    for other in [Pulse::Beating, Pulse::Stuck] {
+        let mut host = streaming();
+        host.receiver = other;
+        assert_eq!(monitor(&mut host).code, OcfCode::Success);
     }
 }
 

@@ -59,6 +59,8 @@ pub struct FakeHost {
     pub histories: Vec<History>,
     pub memory: Memory,
     pub installation: Result<(), InstallTrouble>,
+    /// The WAL receiver's process.
+    pub receiver: Pulse,
     /// What a trial write gives.
     pub trial: Trial,
     /// What was done, in order: `score srv1 900`, `send Fast`, `launch` …
@@ -86,6 +88,7 @@ impl FakeHost {
             histories: Vec::new(),
             memory: Memory::default(),
             installation: Ok(()),
+            receiver: Pulse::Beating,
             trial: Trial::Written { free: ROOM },
             done: Vec::new(),
             log: Vec::new(),
@@ -185,6 +188,10 @@ impl Host for FakeHost {
             self.pass(patience);
         }
         vec![("/nowhere".into(), self.trial.clone())]
+    }
+
+    fn pulse(&mut self, _pid: i32) -> Option<Pulse> {
+        Some(self.receiver)
     }
 
     fn check_installation(&mut self) -> Result<(), InstallTrouble> {

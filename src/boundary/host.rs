@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::cluster::crm_mon::Status;
 use crate::decide::election::{Ballot, Fitness};
-use crate::decide::facts::Facts;
+use crate::decide::facts::{Facts, Pulse};
 use crate::decide::memory::{Memory, Millis};
 use crate::decide::stop::{Stage, StopFacts};
 use crate::decide::storage::Trial;
@@ -57,6 +57,9 @@ pub trait Host {
 
     /// A small write to each of the instance's file systems; with the directory. Waits at most so long, and leaves behind what hangs.
     fn try_writes(&mut self, patience: Duration) -> Vec<(String, Trial)>;
+
+    /// The state of a process of the instance; `None` when it is gone, or can't be looked at.
+    fn pulse(&mut self, pid: i32) -> Option<Pulse>;
 
     /// Whether everything is there that a start needs: programs, user, directories, versions.
     fn check_installation(&mut self) -> Result<(), InstallTrouble>;

@@ -1,5 +1,7 @@
 //! The real [`Host`]: one instance of PostgreSQL on this node.
 
+mod locks;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -312,6 +314,10 @@ impl Host for Node {
         }
     }
 
+    fn pulse(&mut self, pid: i32) -> Option<Pulse> {
+        process::inspect(pid).ok().flatten().map(|p| pulse(p.state))
+    }
+
     fn check_installation(&mut self) -> Result<(), InstallTrouble> {
         let user = SystemUser::lookup(&self.settings.system_user)
             .map_err(|e| InstallTrouble::Unusable(format!("parameter system_user: {e}")))?;
@@ -470,29 +476,5 @@ impl Host for Node {
 
     fn log(&mut self, level: Level, line: &str) {
         self.log.line(level, line);
-    }
-}
-
-impl Node {
-    /// After a crash the recorded pid may belong to something else by now (or to a zombie that nobody reaped), and
-    /// PostgreSQL would refuse to start beside it. That nothing works in this data directory was seen just before; the
-    /// socket's lock is removed only where its process is gone or is no PostgreSQL.
-    fn remove_stale_locks(&self) -> Effect<()> {
-        match self.processes().map_err(trouble)? {
-            (None, children) if children.is_empty() => {}
-            _ => return Ok(()),
-        }
-        files::remove(&self.pgdata().join("postmaster.pid")).map_err(trouble)?;
-        let lock = self.settings.pghost.join(format!(".s.PGSQL.{}.lock", self.settings.pgport));
-        let Ok(text) = storage::read_text(&lock) else { return Ok(()) };
-        let owner = text.lines().next().and_then(|line| line.trim().parse::<i32>().ok());
-        let held = match owner.map(process::inspect) {
-            Some(Ok(Some(owner))) => {
-                owner.state != ProcessState::Zombie && owner.comm.starts_with("postgres")
-            }
-            Some(Err(_)) => true,
-            Some(Ok(None)) | None => false,
-        };
-        if held { Ok(()) } else { files::remove(&lock).map_err(trouble) }
     }
 }

@@ -10,6 +10,7 @@ pub mod monitor;
 pub mod notify;
 pub mod promote;
 pub mod rank;
+pub mod receiver;
 pub mod score;
 pub mod start;
 pub mod stop;

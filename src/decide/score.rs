@@ -329,5 +329,15 @@ pub fn promoted(memory: &mut Memory, now: Millis) -> ScoreStep {
     ScoreStep::Set(PRIMARY, "promoted".into()).unless(memory.score == Some(PRIMARY))
 }
 
+/// The score of a promoted instance that a probe finds. A probe changes nothing of the instance; but where Pacemaker's executor died,
+/// the score went with it, and until the first recurring monitor Pacemaker would move the role to a standby, which has one. Only
+/// where this instance was tended as the primary before: one that somebody else started is none of ours.
+pub fn probed(memory: &mut Memory, now: Millis) -> ScoreStep {
+    match memory.former {
+        Former::Primary => promoted(memory, now),
+        Former::Standby => ScoreStep::Keep(None),
+    }
+}
+
 #[cfg(test)]
 mod tests;
