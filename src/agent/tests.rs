@@ -154,7 +154,16 @@ fn a_probe_gives_the_primary_back_the_score_that_went_with_pacemakers_executor()
     host.memory.former = Former::Primary;
     assert_eq!(act(&mut host, Action::Monitor, &[]).code, OcfCode::RunningPromoted);
     assert_eq!(act(&mut host, Action::Monitor, &[]).code, OcfCode::RunningPromoted);
-    assert_eq!(host.done, ["score srv1 1001"]);
+    // pacemaker-attrd has 1001 still and would not pass it on.
+    assert_eq!(host.done, ["score srv1 1002"]);
+    monitor(&mut host);
+    assert_eq!(host.done[1..], ["score srv1 1001"]);
+    // Also where its controller alone died, and no primary that wants to hand over is raised.
+    act(&mut host, Action::Monitor, &[]);
+    assert_eq!(host.done[2..], ["score srv1 1002"]);
+    host.memory.score = Some(150);
+    act(&mut host, Action::Monitor, &[]);
+    assert_eq!(host.done.len(), 3);
 }
 
 #[test]

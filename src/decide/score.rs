@@ -12,6 +12,8 @@ use super::storage::{CRAMPED, ENCUMBERED};
 
 /// The score of the promoted instance: above every standby's, so that it stays.
 pub const PRIMARY: i32 = 1001;
+/// The promoted instance that Pacemaker has lost sight of, until its next monitor.
+pub const RETURNED: i32 = PRIMARY + 1;
 /// A primary that was demoted or restarted, as long as nobody is promoted.
 pub const FORMER_PRIMARY: i32 = 950;
 /// A standby that streams, or streamed when the primary vanished. The primary may refine it up to 1000.
@@ -329,13 +331,18 @@ pub fn promoted(memory: &mut Memory, now: Millis) -> ScoreStep {
     ScoreStep::Set(PRIMARY, "promoted".into()).unless(memory.score == Some(PRIMARY))
 }
 
-/// The score of a promoted instance that a probe finds. A probe changes nothing of the instance; but where Pacemaker's executor died,
-/// the score went with it, and until the first recurring monitor Pacemaker would move the role to a standby, which has one. Only
-/// where this instance was tended as the primary before: one that somebody else started is none of ours.
+/// The score of a promoted instance that a probe finds. A probe changes nothing of the instance. But when Pacemaker's executor or
+/// controller died on this node, the scheduler's copy of the score went with it, and until a first recurring monitor it would move
+/// the role to a standby, which has one. pacemaker-attrd still has ours, and tells the scheduler of changes only: so it is another one,
+/// which the next monitor puts right. Only where this instance was tended as the primary before: one that somebody else
+/// started is none of ours.
 pub fn probed(memory: &mut Memory, now: Millis) -> ScoreStep {
-    match memory.former {
-        Former::Primary => promoted(memory, now),
-        Former::Standby => ScoreStep::Keep(None),
+    match (memory.former, memory.score) {
+        (Former::Primary, None | Some(PRIMARY)) => {
+            promoted(memory, now);
+            ScoreStep::Set(RETURNED, "promoted, and Pacemaker asks anew".into())
+        }
+        (Former::Primary, Some(_)) | (Former::Standby, _) => ScoreStep::Keep(None),
     }
 }
 

@@ -168,7 +168,7 @@ pub fn standby(usual: ScoreStep, memory: &Memory, finding: &Finding) -> ScoreSte
 
 /// A primary that crashed because of its disk is not the one to start again there, where another can take over.
 pub fn crashed(memory: &Memory, finding: &Finding) -> Option<ScoreStep> {
-    let was_primary = memory.score.is_some_and(|s| s == PRIMARY || s == ENCUMBERED);
+    let was_primary = memory.score.is_some_and(|s| s >= PRIMARY || s == ENCUMBERED);
     (was_primary && !finding.disk.is_fit()).then(|| standby(ScoreStep::Keep(None), memory, finding))
 }
 
