@@ -82,5 +82,27 @@ mutate far-centre-first src/layout/site.rs 'format!("FIRST 1 ({})", far.chain(ne
     --features cli --lib synchronous_standbys_are_the_others
 mutate witness-apart src/layout/rules.rs 'if site.nodes.iter().any(|n| n.centre == *centre.get_ref()) {' 'if false {' \
     --features cli --lib every_wrong_description
+mutate disk-full src/decide/storage.rs '_ if *free < FULL => Disk::Full,' '_ if *free > u64::MAX - 1 => Disk::Full,' \
+    --test agent a_full_disk_is_noticed
+mutate disk-stuck src/decide/storage.rs 'Trial::Pending(age) if *age >= STUCK_AFTER => Disk::Stuck,' '' \
+    --test agent a_stuck_disk_is_noticed
+mutate disk-one-trial src/boundary/write_test.rs 'libc::dup2(lock.as_raw_fd(), 0);' 'libc::dup2(null.as_raw_fd(), 0);' \
+    --test agent a_stuck_disk_is_noticed
+mutate disk-wal-apart src/boundary/write_test.rs 'all.extend(apart.then_some(wal));' 'let _ = (apart, wal);' \
+    --test agent a_file_system_of_the_wal_alone
+mutate disk-standby src/decide/storage.rs 'Disk::Full => CRAMPED,' 'Disk::Full => return usual,' \
+    --test agent a_standby_whose_disk
+mutate disk-hands-over-below src/decide/storage.rs 'pub const ENCUMBERED: i32 = 150;' 'pub const ENCUMBERED: i32 = 101 + 850;' \
+    --lib gives_way_to_a_standby_that_has_everything
+mutate disk-after-crash src/decide/storage.rs '(was_primary && !finding.disk.is_fit())' '(false && was_primary && !finding.disk.is_fit())' \
+    --lib a_primary_that_died_of_its_disk
+mutate disk-election src/decide/election.rs 'Disk::ReadOnly | Disk::Broken | Disk::Stuck => return Election::Refused(Refusal::Disk(c.disk)),' \
+    'Disk::ReadOnly | Disk::Broken | Disk::Stuck => {}' --lib nothing_is_promoted_where_it_can_not_write
+mutate disk-stop src/decide/stop.rs 'sent == Stage::Killed && disk == Disk::Stuck && elapsed >= UNKILLABLE' 'false' \
+    --test agent a_stop_on_a_stuck_disk
+mutate receiver-stopped src/decide/receiver.rs '[Some(Pulse::Stopped), Some(Pulse::Stopped)] =>' '[Some(Pulse::Stopped), None] =>' \
+    --lib a_standby_whose_receiver
+mutate probe-scores src/decide/score.rs 'ScoreStep::Set(RETURNED,' 'ScoreStep::Set(PRIMARY,' \
+    --lib a_probe_gives_the_primary
 mutate control-file-checksum src/pg/control_data.rs 'if found != computed {' 'if false && found != computed {' --lib control_data
 exit $failed

@@ -58,6 +58,10 @@ clean_up() {
         done
         kill -KILL "$part_pid" 2>/dev/null
     fi
+    # The file systems of a test that was killed; a frozen one would hold its processes for ever.
+    while read -r _ place _; do
+        case $place in "$work"/*) fsfreeze --unfreeze "$place" 2>/dev/null; umount --lazy "$place" ;; esac
+    done </proc/mounts
     for _ in 1 2 3; do
         left=$(leftovers)
         [ -n "$left" ] || break

@@ -1,6 +1,7 @@
 //! The agent's shell: gathers facts, asks `decide`, applies, reports. It orders calls and holds no policy.
 
 mod demote;
+mod disk;
 mod main;
 mod monitor;
 mod notify;

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::score::Health;
-use super::{Agent, ROUND, Report};
+use super::{Agent, ROUND, Report, STEADY};
 use crate::boundary::host::{InstallTrouble, Level};
 use crate::decide::crash::yield_to_standby;
-use crate::decide::facts::Facts;
+use crate::decide::facts::{Facts, Pulse};
 use crate::decide::monitor::{MonitorOutcome, Occasion, Time, Verdict, decide};
-use crate::decide::{rank, score};
+use crate::decide::score::ScoreStep;
+use crate::decide::{rank, receiver, score, storage};
 use crate::ocf::OcfCode;
 use crate::pg::view::{Answer, PrimaryView};
 
@@ -20,23 +21,36 @@ impl Agent<'_> {
         let occasion = if self.run.is_probe() { Occasion::Probe } else { Occasion::Recurring };
         let (facts, outcome, reason) = self.observe(occasion);
         if occasion == Occasion::Probe {
+            if outcome == MonitorOutcome::Promoted {
+                let step = score::probed(&mut self.memory, self.host.now());
+                self.apply(step);
+            }
             return Report::new(outcome.code(), self.probe_reason(outcome, reason));
         }
         match outcome {
             MonitorOutcome::Promoted => {
-                let step = score::promoted(&mut self.memory, self.host.now());
+                let finding = self.try_disk();
+                let usual = score::promoted(&mut self.memory, self.host.now());
+                let step = storage::primary(usual, &self.memory, &finding);
                 self.apply(step);
                 if let Some(Answer::Primary(view)) = &facts.answer {
                     self.tend_primary(view);
                 }
             }
             MonitorOutcome::Unpromoted => {
+                if let Some(why) = self.receiver_hangs(&facts) {
+                    // It may lack commits: none to be promoted before it has streamed again. Pacemaker restarts it.
+                    self.apply(ScoreStep::Set(score::WITHDRAWN, why.into()));
+                    return Report::new(OcfCode::ErrGeneric, why);
+                }
                 if let Health::Diverged(why) = self.tend_standby(&facts, None) {
                     return Report::new(OcfCode::ErrGeneric, why);
                 }
             }
             MonitorOutcome::NotRunning | MonitorOutcome::Failed | MonitorOutcome::FailedPromoted => {
-                if let Some(step) = yield_to_standby(self.settings.on_crash, &self.memory, outcome) {
+                let finding = self.try_disk();
+                let yields = yield_to_standby(self.settings.on_crash, &self.memory, outcome);
+                if let Some(step) = yields.or_else(|| storage::crashed(&self.memory, &finding)) {
                     self.apply(step);
                 }
                 self.host.log(Level::Error, &format!("monitor: {reason}"));
@@ -61,6 +75,18 @@ impl Agent<'_> {
                 Verdict::Wait(_) => self.host.sleep(ROUND.min(self.left())),
             }
         }
+    }
+
+    /// Looks at the process of the WAL receiver, and again where it is stopped.
+    fn receiver_hangs(&mut self, facts: &Facts) -> Option<&'static str> {
+        let Some(Answer::Standby(view)) = &facts.answer else { return None };
+        let pid = view.receiver.as_ref()?.pid?;
+        let first = self.host.pulse(pid);
+        if first != Some(Pulse::Stopped) {
+            return None;
+        }
+        self.host.sleep(STEADY.min(self.left()));
+        receiver::hangs([first, self.host.pulse(pid)])
     }
 
     /// A probe where PostgreSQL is not installed finds nothing running; it says so.

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use super::{Agent, Report};
 use crate::boundary::host::Level;
+use crate::decide::election::Fitness;
 use crate::decide::facts::Word;
 use crate::decide::notify::{Task, tasks};
 use crate::decide::score::{self, Attendance, ClusterFacts, ScoreStep, Upstream, Vouched};
+use crate::decide::storage::{self, Finding};
 use crate::ocf::{Notification, OcfCode};
 
 /// A checkpoint ahead of a switchover may take this long, the shutdown writes another one anyway.
@@ -26,6 +28,10 @@ impl Agent<'_> {
     fn carry_out(&mut self, task: Task, notification: &Notification) {
         match task {
             Task::Checkpoint => {
+                // On such a disk it could only hang or fail.
+                if !self.memory.disk.is_fit() {
+                    return;
+                }
                 if let Err(trouble) = self.host.checkpoint(CHECKPOINT.min(self.half())) {
                     self.host.log(Level::Warning, &format!("no checkpoint ahead of the demotion: {trouble}"));
                 }
@@ -38,7 +44,8 @@ impl Agent<'_> {
             Task::Unvote => self.vote(None),
             Task::Follow(primary) => {
                 let host = self.settings.address_of(&primary).to_owned();
-                if let Some(conninfo) = self.conninfo_for(&host) {
+                // What hangs is left to the monitors: they point it there once the disk answers.
+                if let Some(conninfo) = self.conninfo_for(&host).filter(|_| self.memory.disk.returns()) {
                     self.repoint(&primary, &conninfo);
                 }
             }
@@ -52,7 +59,8 @@ impl Agent<'_> {
     }
 
     fn vote(&mut self, position: Option<crate::pg::timeline::WalPosition>) {
-        if let Err(trouble) = self.host.vote(position) {
+        let ballot = position.map(|position| (position, Fitness::of(self.memory.disk)));
+        if let Err(trouble) = self.host.vote(ballot) {
             self.host.log(Level::Warning, &format!("this node's position could not be published: {trouble}"));
         }
     }
@@ -61,7 +69,9 @@ impl Agent<'_> {
         let facts = self.glance(self.half());
         match facts.word() {
             Word::Primary => {
-                let step = score::promoted(&mut self.memory, self.host.now());
+                let usual = score::promoted(&mut self.memory, self.host.now());
+                let finding = Finding { disk: self.memory.disk, reason: None };
+                let step = storage::primary(usual, &self.memory, &finding);
                 self.apply(step);
             }
             Word::Standby => {

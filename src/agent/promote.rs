@@ -84,6 +84,7 @@ impl Agent<'_> {
     fn elect(&mut self, facts: &Facts) -> Result<String, Setback> {
         let node = self.node();
         let position = self.position(facts);
+        let disk = self.try_disk().disk;
         let ballots = match self.manager() {
             Manager::Nobody => Vec::new(),
             // Nobody else runs: there is nobody to answer.
@@ -99,6 +100,7 @@ impl Agent<'_> {
             node: &node,
             manager: self.manager(),
             position,
+            disk,
             standing: self.memory.standing,
             vouched,
             attendance: election::attendance(&node, &ballots, self.run.instances),
@@ -110,7 +112,11 @@ impl Agent<'_> {
             Election::Won(reason) => Ok(reason),
             Election::Lost(best) => {
                 let own = position.map_or("an unknown position".to_owned(), |p| p.to_string());
-                let reason = format!("{} is more advanced: {} against {own} here", best.node, best.position);
+                let reason = if disk.is_fit() {
+                    format!("{} is more advanced: {} against {own} here", best.node, best.position)
+                } else {
+                    format!("{} has all that is here, and the disk here is {}", best.node, disk.text())
+                };
                 self.hand_over(&best.node, &reason);
                 Err(Setback::Decided(Report::changed(
                     OcfCode::ErrGeneric,

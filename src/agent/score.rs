@@ -5,6 +5,7 @@ use crate::boundary::host::Level;
 use crate::decide::facts::Facts;
 use crate::decide::follow::{self, cluster_facts};
 use crate::decide::score::{self, ClusterFacts, ClusterWord, ScoreStep, StandbyFacts, Upstream};
+use crate::decide::storage::{self, Finding};
 use crate::pg::history::History;
 use crate::pg::timeline::WalPosition;
 use crate::pg::view::{Answer, StandbyView};
@@ -50,9 +51,15 @@ impl Agent<'_> {
     /// Looks after a standby: follows the right primary, notices divergence, keeps its score. `told`: what a
     /// notification said about the cluster, in place of asking it.
     pub(super) fn tend_standby(&mut self, facts: &Facts, told: Option<ClusterFacts>) -> Health {
-        let Some(Answer::Standby(view)) = facts.answer.clone() else { return Health::Fit };
+        let finding = self.try_disk();
+        let Some(Answer::Standby(view)) = facts.answer.clone() else {
+            // Such a disk may be what it can't answer for.
+            let step = storage::standby(ScoreStep::Keep(None), &self.memory, &finding);
+            self.apply(step);
+            return Health::Fit;
+        };
         let position = self.position(facts);
-        let step = self.standby_step(&view, position, ClusterWord::NotAsked);
+        let step = self.standby_step(&view, position, ClusterWord::NotAsked, &finding);
         if step != ScoreStep::AskCluster {
             self.apply(step);
             return Health::Fit;
@@ -69,8 +76,8 @@ impl Agent<'_> {
                 return Health::Diverged(why);
             }
         }
-        let step = self.standby_step(&view, position, word);
-        if let Some(primary) = &primary {
+        let step = self.standby_step(&view, position, word, &finding);
+        if let Some(primary) = primary.as_ref().filter(|_| finding.disk.returns()) {
             self.follow_if_astray(&view, primary);
         }
         self.apply(step);
@@ -94,6 +101,7 @@ impl Agent<'_> {
         view: &StandbyView,
         position: Option<WalPosition>,
         cluster: ClusterWord,
+        finding: &Finding,
     ) -> ScoreStep {
         let facts = StandbyFacts {
             now: self.host.now(),
@@ -103,7 +111,8 @@ impl Agent<'_> {
             maxlag: self.settings.maxlag,
             cluster,
         };
-        score::standby(&mut self.memory, &facts)
+        let usual = score::standby(&mut self.memory, &facts);
+        storage::standby(usual, &self.memory, finding)
     }
 
     /// The histories in pg_wal; `None`, with a complaint, where they can't be read.

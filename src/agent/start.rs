@@ -10,6 +10,7 @@ use crate::decide::memory::{Challenger, Former, Millis};
 use crate::decide::score::{self, ScoreStep, Upstream, streams};
 use crate::decide::start::{After, Before, Stream, after, before, former, resting_position};
 use crate::decide::stop::Purpose;
+use crate::decide::storage::Disk;
 use crate::ocf::OcfCode;
 use crate::ocf::environment::Notify;
 use crate::pg::view::Answer;
@@ -74,6 +75,11 @@ impl Agent<'_> {
                         .map_err(|reason| (OcfCode::ErrGeneric, reason))?;
                 }
                 Before::Launch => {
+                    let finding = self.try_disk();
+                    if finding.disk == Disk::Stuck {
+                        let why = finding.reason.unwrap_or_default();
+                        return Err((OcfCode::ErrGeneric, format!("a start would hang: {why}")));
+                    }
                     self.note_former_by(&facts);
                     break;
                 }

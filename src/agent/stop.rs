@@ -7,6 +7,7 @@ use crate::boundary::host::Level;
 use crate::decide::facts::Facts;
 use crate::decide::memory::Former;
 use crate::decide::stop::{Purpose, Stage, Step, asks_for_quorum, decide, lonely_purpose, usual_purpose};
+use crate::decide::storage::Disk;
 use crate::ocf::OcfCode;
 
 /// How long one look at the processes may lag behind them: they are awaited by pidfd, not by polling.
@@ -43,10 +44,14 @@ impl Agent<'_> {
         let begun = self.host.now();
         let mut sent = Stage::Nothing;
         let mut how = "it ended by itself";
+        // The disk may answer again by now; then the shutdown is an orderly one.
+        if self.memory.disk == Disk::Stuck {
+            self.try_disk();
+        }
         loop {
             let facts = self.host.stop_facts();
             let elapsed = Duration::from_millis(self.host.now().saturating_sub(begun));
-            match decide(purpose, &facts, sent, elapsed, budget) {
+            match decide(purpose, &facts, self.memory.disk, sent, elapsed, budget) {
                 Step::Done if sent == Stage::Nothing => return Ok(Down::WasDown),
                 Step::Done => return Ok(Down::Stopped(how)),
                 Step::GiveUp(reason) => return Err(reason.into()),

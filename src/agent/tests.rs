@@ -1,13 +1,16 @@
 //! The shells on a played host: the order of calls, the deadlines, what is written when.
 
+mod disk;
+
 use std::time::Duration;
 
 use super::{Agent, Report};
 use crate::boundary::fake::{Condition, Failing, FakeHost};
 use crate::boundary::host::InstallTrouble;
 use crate::cluster::crm_mon::{self, Status};
-use crate::decide::election::Ballot;
-use crate::decide::memory::{Memory, Standing};
+use crate::decide::election::{Ballot, Fitness};
+use crate::decide::facts::Pulse;
+use crate::decide::memory::{Former, Memory, Standing};
 use crate::decide::samples::{position, receiver, timeline};
 use crate::ocf::{Action, Environment, OcfCode, Run, Settings};
 use crate::pg::history::History;
@@ -146,6 +149,40 @@ fn a_probe_changes_nothing() {
 }
 
 #[test]
+fn a_probe_gives_the_primary_back_the_score_that_went_with_pacemakers_executor() {
+    let mut host = FakeHost::new(Condition::Primary, position(2, 0x100));
+    host.memory.former = Former::Primary;
+    assert_eq!(act(&mut host, Action::Monitor, &[]).code, OcfCode::RunningPromoted);
+    assert_eq!(act(&mut host, Action::Monitor, &[]).code, OcfCode::RunningPromoted);
+    // pacemaker-attrd has 1001 still and would not pass it on.
+    assert_eq!(host.done, ["score srv1 1002"]);
+    monitor(&mut host);
+    assert_eq!(host.done[1..], ["score srv1 1001"]);
+    // Also where its controller alone died, and no primary that wants to hand over is raised.
+    act(&mut host, Action::Monitor, &[]);
+    assert_eq!(host.done[2..], ["score srv1 1002"]);
+    host.memory.score = Some(150);
+    act(&mut host, Action::Monitor, &[]);
+    assert_eq!(host.done.len(), 3);
+}
+
+#[test]
+fn a_standby_whose_receiver_is_stopped_is_restarted_and_no_candidate() {
+    let mut host = streaming();
+    monitor(&mut host);
+    host.receiver = Pulse::Stopped;
+    let report = monitor(&mut host);
+    assert_eq!(report.code, OcfCode::ErrGeneric);
+    assert!(report.reason.contains("WAL receiver"), "{}", report.reason);
+    assert_eq!(host.did("score"), ["score srv1 900", "score srv1 -1000"]);
+    for other in [Pulse::Beating, Pulse::Stuck] {
+        let mut host = streaming();
+        host.receiver = other;
+        assert_eq!(monitor(&mut host).code, OcfCode::Success);
+    }
+}
+
+#[test]
 fn a_probe_without_binaries_finds_nothing_running() {
     let mut host = FakeHost::new(Condition::Down, position(1, 0x100));
     host.installation = Err(InstallTrouble::Missing("no postgres here".into()));
@@ -200,7 +237,7 @@ fn a_standby_whose_histories_are_unreadable_proves_nothing() {
 fn a_lost_election_is_handed_over_and_fails() {
     let mut host = FakeHost::new(Condition::Standby, position(2, 0x100));
     host.memory.standing = Standing::Current;
-    host.ballots = vec![Ballot { node: "srv2".into(), position: position(2, 0x900) }];
+    host.ballots = vec![Ballot { node: "srv2".into(), position: position(2, 0x900), fitness: Fitness::Fit }];
     assert_eq!(act(&mut host, Action::Promote, &[]).code, OcfCode::ErrGeneric);
     assert_eq!(host.did("promote").len(), 0);
     assert_eq!(host.did("score"), ["score srv1 500", "score srv2 1001"]);

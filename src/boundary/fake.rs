@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::host::{Effect, Host, InstallTrouble, Level, Trouble};
 use crate::cluster::crm_mon::Status;
-use crate::decide::election::Ballot;
+use crate::decide::election::{Ballot, Fitness, ballot_text};
 use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
 use crate::decide::memory::{Memory, Millis};
 use crate::decide::stop::{Stage, StopFacts};
+use crate::decide::storage::{ROOM, Trial};
 use crate::pg::history::History;
 use crate::pg::lsn::Lsn;
 use crate::pg::timeline::{Timeline, WalPosition};
@@ -58,6 +59,10 @@ pub struct FakeHost {
     pub histories: Vec<History>,
     pub memory: Memory,
     pub installation: Result<(), InstallTrouble>,
+    /// The WAL receiver's process.
+    pub receiver: Pulse,
+    /// What a trial write gives.
+    pub trial: Trial,
     /// What was done, in order: `score srv1 900`, `send Fast`, `launch` …
     pub done: Vec<String>,
     pub log: Vec<(Level, String)>,
@@ -83,6 +88,8 @@ impl FakeHost {
             histories: Vec::new(),
             memory: Memory::default(),
             installation: Ok(()),
+            receiver: Pulse::Beating,
+            trial: Trial::Written { free: ROOM },
             done: Vec::new(),
             log: Vec::new(),
         }
@@ -176,6 +183,17 @@ impl Host for FakeHost {
         Ok(())
     }
 
+    fn try_writes(&mut self, patience: Duration) -> Vec<(String, Trial)> {
+        if matches!(self.trial, Trial::Pending(_)) {
+            self.pass(patience);
+        }
+        vec![("/nowhere".into(), self.trial.clone())]
+    }
+
+    fn pulse(&mut self, _pid: i32) -> Option<Pulse> {
+        Some(self.receiver)
+    }
+
     fn check_installation(&mut self) -> Result<(), InstallTrouble> {
         self.installation.clone()
     }
@@ -253,9 +271,10 @@ impl Host for FakeHost {
         self.ask_cluster(Vec::new())
     }
 
-    fn vote(&mut self, position: Option<WalPosition>) -> Effect<()> {
+    fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> Effect<()> {
         self.ask_cluster(())?;
-        self.done.push(position.map_or("unvote".into(), |p| format!("vote {}:{}", p.timeline, p.lsn)));
+        self.done
+            .push(ballot.map_or("unvote".into(), |(p, fitness)| format!("vote {}", ballot_text(p, fitness))));
         Ok(())
     }
 

@@ -5,10 +5,11 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::cluster::crm_mon::Status;
-use crate::decide::election::Ballot;
-use crate::decide::facts::Facts;
+use crate::decide::election::{Ballot, Fitness};
+use crate::decide::facts::{Facts, Pulse};
 use crate::decide::memory::{Memory, Millis};
 use crate::decide::stop::{Stage, StopFacts};
+use crate::decide::storage::Trial;
 use crate::pg::history::History;
 use crate::pg::lsn::Lsn;
 use crate::pg::timeline::{Timeline, WalPosition};
@@ -54,6 +55,12 @@ pub trait Host {
     /// Signals the postmaster (fast, immediate) or everything (SIGKILL). Who is gone already is no trouble.
     fn send(&mut self, stage: Stage) -> Effect<()>;
 
+    /// A small write to each of the instance's file systems; with the directory. Waits at most so long, and leaves behind what hangs.
+    fn try_writes(&mut self, patience: Duration) -> Vec<(String, Trial)>;
+
+    /// The state of a process of the instance; `None` when it is gone, or can't be looked at.
+    fn pulse(&mut self, pid: i32) -> Option<Pulse>;
+
     /// Whether everything is there that a start needs: programs, user, directories, versions.
     fn check_installation(&mut self) -> Result<(), InstallTrouble>;
     /// Writes `standby.signal`, and `primary_conninfo` where given.
@@ -81,7 +88,7 @@ pub trait Host {
     /// All promotion scores of this resource.
     fn scores(&mut self) -> Effect<Vec<(String, i32)>>;
     /// Publishes this node's position for the election; `None` takes it back.
-    fn vote(&mut self, position: Option<WalPosition>) -> Effect<()>;
+    fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> Effect<()>;
     fn ballots(&mut self) -> Effect<Vec<Ballot>>;
 
     /// What was remembered; a broken file is forgotten, with a log line.

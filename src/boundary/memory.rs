@@ -10,6 +10,18 @@ use crate::decide::memory::{Memory, PacemakerRun};
 /// Debian's and Red Hat's `HA_RSCTMP`.
 const DEFAULT_DIRECTORY: &str = "/run/resource-agents";
 
+/// The beginning of the names of the locks that trial writes hold.
+///
+/// # Errors
+/// When their directory can't be made.
+pub fn lock(resource: &str) -> Effect<PathBuf> {
+    let path = path(resource).with_extension("write");
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).map_err(|e| Trouble(format!("{}: {e}", directory.display())))?;
+    }
+    Ok(path)
+}
+
 fn path(resource: &str) -> PathBuf {
     #[expect(
         clippy::disallowed_methods,

@@ -19,3 +19,4 @@ pub mod scheduler;
 #[cfg(feature = "cli")]
 pub mod setup;
 pub mod storage;
+pub mod write_test;

@@ -1,5 +1,7 @@
 //! The real [`Host`]: one instance of PostgreSQL on this node.
 
+mod locks;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,12 +16,13 @@ use super::pacemaker::Patience;
 use super::postgres::Endpoint;
 use super::process::{self, ProcessInfo, ProcessState};
 use super::storage::{self, Ownership, SignalFile};
-use super::{control_file, files, memory, pacemaker};
+use super::{control_file, files, memory, pacemaker, write_test};
 use crate::cluster::crm_mon::Status;
-use crate::decide::election::{Ballot, ballot_text, parse_ballot};
+use crate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
 use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
 use crate::decide::memory::{Memory, Millis};
 use crate::decide::stop::{Stage, StopFacts};
+use crate::decide::storage::Trial;
 use crate::ocf::{Run, Settings};
 use crate::pg::auto_conf;
 use crate::pg::history::History;
@@ -300,6 +303,21 @@ impl Host for Node {
         }
     }
 
+    fn try_writes(&mut self, patience: Duration) -> Vec<(String, Trial)> {
+        match (self.user(), memory::lock(&self.run.resource)) {
+            (Ok(user), Ok(lock)) => {
+                write_test::run(&write_test::directories(self.pgdata()), &user, &lock, patience)
+            }
+            (Err(why), _) | (_, Err(why)) => {
+                vec![(self.pgdata().display().to_string(), Trial::Untried(why.0))]
+            }
+        }
+    }
+
+    fn pulse(&mut self, pid: i32) -> Option<Pulse> {
+        process::inspect(pid).ok().flatten().map(|p| pulse(p.state))
+    }
+
     fn check_installation(&mut self) -> Result<(), InstallTrouble> {
         let user = SystemUser::lookup(&self.settings.system_user)
             .map_err(|e| InstallTrouble::Unusable(format!("parameter system_user: {e}")))?;
@@ -424,10 +442,10 @@ impl Host for Node {
         pacemaker::scores(&self.run.resource, self.patience())
     }
 
-    fn vote(&mut self, position: Option<WalPosition>) -> Effect<()> {
-        match position {
-            Some(position) => {
-                pacemaker::publish(&self.ballot_name(), &ballot_text(position), self.patience())
+    fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> Effect<()> {
+        match ballot {
+            Some((position, fitness)) => {
+                pacemaker::publish(&self.ballot_name(), &ballot_text(position, fitness), self.patience())
             }
             None => pacemaker::unpublish(&self.ballot_name(), self.patience()),
         }
@@ -437,7 +455,10 @@ impl Host for Node {
         let values = pacemaker::query(&self.ballot_name(), self.patience())?;
         Ok(values
             .into_iter()
-            .filter_map(|v| Some(Ballot { position: parse_ballot(&v.value)?, node: v.node }))
+            .filter_map(|v| {
+                let (position, fitness) = parse_ballot(&v.value)?;
+                Some(Ballot { node: v.node, position, fitness })
+            })
             .collect())
     }
 
@@ -455,29 +476,5 @@ impl Host for Node {
 
     fn log(&mut self, level: Level, line: &str) {
         self.log.line(level, line);
-    }
-}
-
-impl Node {
-    /// After a crash the recorded pid may belong to something else by now (or to a zombie that nobody reaped), and
-    /// PostgreSQL would refuse to start beside it. That nothing works in this data directory was seen just before; the
-    /// socket's lock is removed only where its process is gone or is no PostgreSQL.
-    fn remove_stale_locks(&self) -> Effect<()> {
-        match self.processes().map_err(trouble)? {
-            (None, children) if children.is_empty() => {}
-            _ => return Ok(()),
-        }
-        files::remove(&self.pgdata().join("postmaster.pid")).map_err(trouble)?;
-        let lock = self.settings.pghost.join(format!(".s.PGSQL.{}.lock", self.settings.pgport));
-        let Ok(text) = storage::read_text(&lock) else { return Ok(()) };
-        let owner = text.lines().next().and_then(|line| line.trim().parse::<i32>().ok());
-        let held = match owner.map(process::inspect) {
-            Some(Ok(Some(owner))) => {
-                owner.state != ProcessState::Zombie && owner.comm.starts_with("postgres")
-            }
-            Some(Err(_)) => true,
-            Some(Ok(None)) | None => false,
-        };
-        if held { Ok(()) } else { files::remove(&lock).map_err(trouble) }
     }
 }

@@ -10,23 +10,52 @@ use crate::pg::timeline::{WalPosition, election_order};
 
 use super::memory::Standing;
 use super::score::{Attendance, Vouched};
+use super::storage::Disk;
 
 /// One instance's word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ballot {
     pub node: String,
     pub position: WalPosition,
+    pub fitness: Fitness,
 }
 
-/// The text of a ballot in a node attribute: `TIMELINE:LSN`.
-pub fn ballot_text(position: WalPosition) -> String {
-    format!("{}:{}", position.timeline, position.lsn)
+/// Whether an instance could be promoted, by its disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fitness {
+    Fit,
+    /// Its disk is full, read-only or stuck: it tells how far it is, but does not ask for the role.
+    Unfit,
+}
+
+impl Fitness {
+    /// On such a disk.
+    pub const fn of(disk: Disk) -> Fitness {
+        if disk.is_fit() { Fitness::Fit } else { Fitness::Unfit }
+    }
+}
+
+/// What is behind the position of an instance that is not fit.
+const UNFIT: &str = "unfit";
+
+/// The text of a ballot in a node attribute: `TIMELINE:LSN`, and `:unfit` where that is so.
+pub fn ballot_text(position: WalPosition, fitness: Fitness) -> String {
+    let text = format!("{}:{}", position.timeline, position.lsn);
+    match fitness {
+        Fitness::Fit => text,
+        Fitness::Unfit => format!("{text}:{UNFIT}"),
+    }
 }
 
 /// Reads [`ballot_text`]. `None`: not a ballot, which counts as no answer.
-pub fn parse_ballot(text: &str) -> Option<WalPosition> {
-    let (timeline, lsn) = text.trim().split_once(':')?;
-    Some(WalPosition { timeline: timeline.parse().ok()?, lsn: lsn.parse().ok()? })
+pub fn parse_ballot(text: &str) -> Option<(WalPosition, Fitness)> {
+    let (timeline, rest) = text.trim().split_once(':')?;
+    let (lsn, fitness) = match rest.split_once(':') {
+        None => (rest, Fitness::Fit),
+        Some((lsn, UNFIT)) => (lsn, Fitness::Unfit),
+        Some(_) => return None,
+    };
+    Some((WalPosition { timeline: timeline.parse().ok()?, lsn: lsn.parse().ok()? }, fitness))
 }
 
 /// Who runs the agent.
@@ -43,6 +72,7 @@ pub struct Candidacy<'a> {
     pub node: &'a str,
     pub manager: Manager,
     pub position: Option<WalPosition>,
+    pub disk: Disk,
     pub standing: Standing,
     pub vouched: Vouched,
     /// How many instances run, of how many.
@@ -67,14 +97,28 @@ pub enum Election {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     PositionUnknown,
-    Lag { bytes: u64, maxlag: u64 },
-    Unproven { answered: usize, attendance: Attendance },
+    /// A promotion could not write.
+    Disk(Disk),
+    /// Another one is further, but is not fit, and nobody knows which commits were acknowledged.
+    UnfitIsAhead(String),
+    Lag {
+        bytes: u64,
+        maxlag: u64,
+    },
+    Unproven {
+        answered: usize,
+        attendance: Attendance,
+    },
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::PositionUnknown => f.write_str("its position in the WAL is unknown"),
+            Refusal::Disk(disk) => write!(f, "its disk is {}", disk.text()),
+            Refusal::UnfitIsAhead(node) => {
+                write!(f, "{node} is more advanced, but its disk takes no writes: mend that first")
+            }
             Refusal::Lag { bytes, maxlag } => {
                 write!(
                     f,
@@ -103,12 +147,17 @@ pub fn hold(c: &Candidacy<'_>) -> Election {
     let Some(own) = c.position else {
         return Election::Refused(Refusal::PositionUnknown);
     };
-    let best =
-        c.ballots.iter().filter(|b| b.node != c.node).max_by(|a, b| election_order(a.position, b.position));
-    if let Some(best) = best
-        && election_order(best.position, own).is_gt()
-    {
-        return Election::Lost(best.clone());
+    match c.disk {
+        Disk::Sound | Disk::Slow | Disk::Full => {}
+        Disk::ReadOnly | Disk::Broken | Disk::Stuck => return Election::Refused(Refusal::Disk(c.disk)),
+    }
+    let best = furthest(c, Fitness::Fit);
+    if let Some(best) = best {
+        let order = election_order(best.position, own);
+        // Who has all that we have, and room besides, is the better one.
+        if order.is_gt() || (order.is_eq() && !c.disk.is_fit()) {
+            return Election::Lost(best.clone());
+        }
     }
     if let (Some(bytes), Some(maxlag)) = (c.lag, c.maxlag)
         && bytes > maxlag
@@ -124,6 +173,14 @@ pub fn hold(c: &Candidacy<'_>) -> Election {
             Attendance::Missing { .. } | Attendance::Unknown => false,
         },
     };
+    // One that was there when the last primary was has what that one's death would have left to it as well: a primary that crashed on
+    // a full disk is given up like one whose node died. Who does not know that must not pass anybody by.
+    if let (Some(unfit), Standing::Unproven, Vouched::No) =
+        (furthest(c, Fitness::Unfit), c.standing, c.vouched)
+        && election_order(unfit.position, own).is_gt()
+    {
+        return Election::Refused(Refusal::UnfitIsAhead(unfit.node.clone()));
+    }
     if !proven {
         return Election::Refused(Refusal::Unproven { answered: others, attendance: c.attendance });
     }
@@ -131,6 +188,11 @@ pub fn hold(c: &Candidacy<'_>) -> Election {
         None => format!("{own}; nobody else answered"),
         Some(b) => format!("{own}; the next is {} at {}", b.node, b.position),
     })
+}
+
+fn furthest<'a>(c: &Candidacy<'a>, fitness: Fitness) -> Option<&'a Ballot> {
+    let others = c.ballots.iter().filter(|b| b.node != c.node && b.fitness == fitness);
+    others.max_by(|a, b| election_order(a.position, b.position))
 }
 
 /// Whether everybody answered, by ballots rather than by running instances.
@@ -149,7 +211,9 @@ mod tests {
     use super::*;
 
     fn ballots(list: &[(&str, u32, u64)]) -> Vec<Ballot> {
-        list.iter().map(|(n, t, l)| Ballot { node: (*n).into(), position: position(*t, *l) }).collect()
+        list.iter()
+            .map(|(n, t, l)| Ballot { node: (*n).into(), position: position(*t, *l), fitness: Fitness::Fit })
+            .collect()
     }
 
     fn candidacy<'a>(own: Option<WalPosition>, ballots: &'a [Ballot]) -> Candidacy<'a> {
@@ -157,6 +221,7 @@ mod tests {
             node: "srv1",
             manager: Manager::Pacemaker,
             position: own,
+            disk: Disk::Sound,
             standing: Standing::Current,
             vouched: Vouched::No,
             attendance: attendance("srv1", ballots, Some(3)),
@@ -182,6 +247,38 @@ mod tests {
     #[test]
     fn who_does_not_answer_does_not_block() {
         assert!(matches!(hold(&candidacy(Some(position(2, 1)), &[])), Election::Won(_)));
+    }
+
+    #[test]
+    fn an_unfit_one_that_is_ahead_stops_only_who_does_not_know_the_last_primary() {
+        let mut ahead = ballots(&[("srv2", 2, 0x300), ("srv3", 2, 0x100)]);
+        ahead[0].fitness = Fitness::Unfit;
+        let mut c = candidacy(Some(position(2, 0x100)), &ahead);
+        assert!(matches!(hold(&c), Election::Won(_)));
+        c.standing = Standing::Unproven;
+        assert_eq!(hold(&c), Election::Refused(Refusal::UnfitIsAhead("srv2".into())));
+        c.vouched = Vouched::Yes;
+        assert!(matches!(hold(&c), Election::Won(_)));
+        (c.standing, c.vouched, c.position) = (Standing::Unproven, Vouched::No, Some(position(2, 0x300)));
+        assert!(matches!(hold(&c), Election::Won(_)), "an unfit one still votes");
+    }
+
+    #[test]
+    fn a_disk_that_takes_no_writes_is_never_elected_and_a_full_one_only_before_worse() {
+        for disk in Disk::ALL {
+            for theirs in [0xFF, 0x100, 0x101] {
+                let other = ballots(&[("srv2", 2, theirs)]);
+                let mut c = candidacy(Some(position(2, 0x100)), &other);
+                c.disk = disk;
+                let won = matches!(hold(&c), Election::Won(_));
+                let expected = match disk {
+                    Disk::Sound | Disk::Slow => theirs <= 0x100,
+                    Disk::Full => theirs < 0x100,
+                    Disk::ReadOnly | Disk::Broken | Disk::Stuck => false,
+                };
+                assert_eq!(won, expected, "{disk:?} {theirs:x}");
+            }
+        }
     }
 
     #[test]
@@ -213,8 +310,10 @@ mod tests {
     #[test]
     fn ballots_are_read_back_or_count_as_no_answer() {
         let p = position(7, 0x1_0000_0028);
-        assert_eq!(parse_ballot(&ballot_text(p)), Some(p));
-        for bad in ["", ":", "0:0/1", "1:0", "x:0/1", "1#0/1", "1:0/1:"] {
+        for fitness in [Fitness::Fit, Fitness::Unfit] {
+            assert_eq!(parse_ballot(&ballot_text(p, fitness)), Some((p, fitness)));
+        }
+        for bad in ["", ":", "0:0/1", "1:0", "x:0/1", "1#0/1", "1:0/1:", "1:0/1:x", "1:0/1:unfit:"] {
             assert_eq!(parse_ballot(bad), None, "{bad:?}");
         }
     }

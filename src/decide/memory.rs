@@ -7,6 +7,7 @@ use crate::pg::timeline::Timeline;
 
 use super::election::Manager;
 use super::score::ClusterFacts;
+use super::storage::Disk;
 
 /// Milliseconds since boot (`CLOCK_BOOTTIME`).
 pub type Millis = u64;
@@ -35,6 +36,10 @@ pub struct Memory {
     pub safety: Safety,
     /// Whether the instance was a primary when it last ran, as the control file told at start.
     pub former: Former,
+    /// What the last trial write showed of the disk.
+    pub disk: Disk,
+    /// Why the last trial write could not be made, so that it is logged once.
+    pub untried: Option<String>,
     /// When the scores of the others were last compared with their order.
     pub ranked: Option<Millis>,
     /// The complaint that was logged last, so that it is logged once.

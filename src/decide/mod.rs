@@ -10,9 +10,11 @@ pub mod monitor;
 pub mod notify;
 pub mod promote;
 pub mod rank;
+pub mod receiver;
 pub mod score;
 pub mod start;
 pub mod stop;
+pub mod storage;
 
 #[cfg(test)]
 pub(crate) mod samples;

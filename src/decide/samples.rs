@@ -14,6 +14,7 @@ pub fn position(tli: u32, lsn: u64) -> WalPosition {
 
 pub fn receiver(host: &str, tli: u32, end: u64) -> Receiver {
     Receiver {
+        pid: Some(4711),
         status: "streaming".into(),
         sender_host: Some(host.into()),
         sender_port: Some(5432),

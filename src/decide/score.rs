@@ -8,9 +8,12 @@ use crate::pg::timeline::WalPosition;
 use crate::pg::view::Receiver;
 
 use super::memory::{Former, Memory, Millis, Safety, Standing};
+use super::storage::{CRAMPED, ENCUMBERED};
 
 /// The score of the promoted instance: above every standby's, so that it stays.
 pub const PRIMARY: i32 = 1001;
+/// The promoted instance that Pacemaker has lost sight of, until its next monitor.
+pub const RETURNED: i32 = PRIMARY + 1;
 /// A primary that was demoted or restarted, as long as nobody is promoted.
 pub const FORMER_PRIMARY: i32 = 950;
 /// A standby that streams, or streamed when the primary vanished. The primary may refine it up to 1000.
@@ -199,6 +202,8 @@ fn raised(facts: &StandbyFacts<'_>, lag: u64) -> ScoreStep {
         ClusterWord::NotAsked => ScoreStep::AskCluster,
         ClusterWord::Silent => ScoreStep::Keep(Some("streams, but the cluster could not be asked".into())),
         ClusterWord::Says(cluster) => match &cluster.primary {
+            // It wants to hand over.
+            Some(Upstream { score: Some(ENCUMBERED), .. }) => raise(),
             Some(Upstream { score: Some(score), .. }) if *score < STANDBY => ScoreStep::Keep(None),
             Some(Upstream { score: None, .. }) => ScoreStep::Keep(None),
             Some(Upstream { score: Some(_), .. }) | None => raise(),
@@ -253,7 +258,7 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
     match memory.standing {
         // Also the score of a primary that was restarted in place or demoted: as long as nobody else is promoted,
         // it is the best candidate.
-        Standing::Current if memory.score.is_some_and(|s| s > 0) => ScoreStep::Keep(None),
+        Standing::Current if memory.score.is_some_and(|s| s > CRAMPED) => ScoreStep::Keep(None),
         Standing::Current => {
             let age = memory.score_written.map(|at| facts.now.saturating_sub(at));
             match (memory.score, memory.former) {
@@ -324,6 +329,21 @@ pub fn promoted(memory: &mut Memory, now: Millis) -> ScoreStep {
         return ScoreStep::Keep(None);
     }
     ScoreStep::Set(PRIMARY, "promoted".into()).unless(memory.score == Some(PRIMARY))
+}
+
+/// The score of a promoted instance that a probe finds. A probe changes nothing of the instance. But when Pacemaker's executor or
+/// controller died on this node, the scheduler's copy of the score went with it, and until a first recurring monitor it would move
+/// the role to a standby, which has one. pacemaker-attrd still has ours, and tells the scheduler of changes only: so it is another one,
+/// which the next monitor puts right. Only where this instance was tended as the primary before: one that somebody else
+/// started is none of ours.
+pub fn probed(memory: &mut Memory, now: Millis) -> ScoreStep {
+    match (memory.former, memory.score) {
+        (Former::Primary, None | Some(PRIMARY)) => {
+            promoted(memory, now);
+            ScoreStep::Set(RETURNED, "promoted, and Pacemaker asks anew".into())
+        }
+        (Former::Primary, Some(_)) | (Former::Standby, _) => ScoreStep::Keep(None),
+    }
 }
 
 #[cfg(test)]

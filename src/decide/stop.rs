@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::pg::view::Answer;
 
 use super::facts::{Process, Pulse};
+use super::storage::Disk;
 
 /// What was sent so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,8 +88,19 @@ const fn bounds(purpose: Purpose) -> (u32, u32) {
     }
 }
 
+/// What survives SIGKILL so long on a disk that is stuck survives until the disk answers. Nothing here can end it: the sooner the
+/// action fails, the sooner the node is fenced and the standby promoted.
+pub const UNKILLABLE: Duration = Duration::from_secs(3);
+
 /// The next step, given how much of the budget has passed since the beginning.
-pub fn decide(purpose: Purpose, facts: &StopFacts, sent: Stage, elapsed: Duration, budget: Duration) -> Step {
+pub fn decide(
+    purpose: Purpose,
+    facts: &StopFacts,
+    disk: Disk,
+    sent: Stage,
+    elapsed: Duration,
+    budget: Duration,
+) -> Step {
     let (immediate_at, kill_at) = bounds(purpose);
     let past = |percent: u32| elapsed >= budget * percent / 100;
     match &facts.process {
@@ -96,7 +108,13 @@ pub fn decide(purpose: Purpose, facts: &StopFacts, sent: Stage, elapsed: Duratio
         _ if past(100) => Step::GiveUp(
             "processes survive SIGKILL: they hang in the kernel, on a device that does not answer",
         ),
+        _ if sent == Stage::Killed && disk == Disk::Stuck && elapsed >= UNKILLABLE => {
+            Step::GiveUp("processes survive SIGKILL: the disk is stuck, they wait for it in the kernel")
+        }
         _ if sent == Stage::Killed => Step::Wait,
+        _ if disk == Disk::Stuck => {
+            Step::Send(Stage::Killed, "the disk is stuck: a shutdown could not write its checkpoint")
+        }
         Process::Leftovers(_) => Step::Send(Stage::Killed, "the postmaster is gone, its children still run"),
         Process::Alive(Pulse::Stopped) => {
             Step::Send(Stage::Killed, "the postmaster is stopped (SIGSTOP) and can't react to a shutdown")
@@ -156,19 +174,31 @@ mod tests {
     fn every_combination_keeps_the_laws() {
         for purpose in [Purpose::Stop, Purpose::StopStandby, Purpose::Demote, Purpose::Abandon] {
             for facts in all_facts() {
-                for sent in [Stage::Nothing, Stage::Fast, Stage::Immediate, Stage::Killed] {
-                    for second in 0..=101 {
-                        let step = decide(purpose, &facts, sent, Duration::from_secs(second), BUDGET);
-                        let row = format!("{purpose:?} {facts:?} {sent:?} {second}s -> {step:?}");
-                        assert_eq!(step == Step::Done, facts.process == Process::Absent, "{row}");
-                        match step {
-                            Step::Send(stage, _) => assert!(stage > sent, "backwards: {row}"),
-                            Step::Wait => {
-                                assert!(second < 100, "{row}");
-                                assert!(sent == Stage::Killed || second < 80, "hangs without SIGKILL: {row}");
+                for disk in Disk::ALL {
+                    for sent in [Stage::Nothing, Stage::Fast, Stage::Immediate, Stage::Killed] {
+                        for second in 0..=101 {
+                            let step =
+                                decide(purpose, &facts, disk, sent, Duration::from_secs(second), BUDGET);
+                            let row =
+                                format!("{purpose:?} {facts:?} {disk:?} {sent:?} {second}s -> {step:?}");
+                            assert_eq!(step == Step::Done, facts.process == Process::Absent, "{row}");
+                            let hopeless = disk == Disk::Stuck && sent == Stage::Killed && second >= 3;
+                            match step {
+                                Step::Send(stage, _) => assert!(stage > sent, "backwards: {row}"),
+                                Step::Wait => {
+                                    assert!(second < 100 && !hopeless, "{row}");
+                                    assert!(
+                                        sent == Stage::Killed || second < 80,
+                                        "hangs without SIGKILL: {row}"
+                                    );
+                                    assert!(
+                                        sent == Stage::Killed || disk != Disk::Stuck,
+                                        "waits for a stuck disk: {row}"
+                                    );
+                                }
+                                Step::GiveUp(_) => assert!(second >= 100 || hopeless, "{row}"),
+                                Step::Done => {}
                             }
-                            Step::GiveUp(_) => assert!(second >= 100, "{row}"),
-                            Step::Done => {}
                         }
                     }
                 }
@@ -183,7 +213,7 @@ mod tests {
             facts(Process::Alive(Pulse::Beating), 1),
             facts(Process::Leftovers(1), 0),
         ] {
-            let step = decide(Purpose::Stop, &f, Stage::Nothing, Duration::ZERO, BUDGET);
+            let step = decide(Purpose::Stop, &f, Disk::Sound, Stage::Nothing, Duration::ZERO, BUDGET);
             assert!(matches!(step, Step::Send(Stage::Killed, _)), "{f:?} {step:?}");
         }
     }
@@ -217,7 +247,8 @@ mod tests {
     #[test]
     fn a_standby_waits_for_nobody() {
         let f = facts(Process::Alive(Pulse::Beating), 0);
-        let after = |s, sent| decide(Purpose::StopStandby, &f, sent, Duration::from_secs(s), BUDGET);
+        let after =
+            |s, sent| decide(Purpose::StopStandby, &f, Disk::Sound, sent, Duration::from_secs(s), BUDGET);
         assert!(matches!(after(0, Stage::Nothing), Step::Send(Stage::Fast, _)));
         assert_eq!(after(9, Stage::Fast), Step::Wait);
         assert!(matches!(after(10, Stage::Fast), Step::Send(Stage::Immediate, _)));
@@ -235,9 +266,12 @@ mod tests {
     fn a_healthy_server_is_asked_first() {
         let f = facts(Process::Alive(Pulse::Beating), 0);
         assert!(matches!(
-            decide(Purpose::Stop, &f, Stage::Nothing, Duration::ZERO, BUDGET),
+            decide(Purpose::Stop, &f, Disk::Sound, Stage::Nothing, Duration::ZERO, BUDGET),
             Step::Send(Stage::Fast, _)
         ));
-        assert_eq!(decide(Purpose::Stop, &f, Stage::Fast, Duration::from_secs(10), BUDGET), Step::Wait);
+        assert_eq!(
+            decide(Purpose::Stop, &f, Disk::Sound, Stage::Fast, Duration::from_secs(10), BUDGET),
+            Step::Wait
+        );
     }
 }

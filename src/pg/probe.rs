@@ -20,7 +20,7 @@ CASE WHEN NOT r THEN (SELECT json_agg(json_build_array(application_name, state, 
 FROM pg_stat_replication) END, \
 CASE WHEN r THEN pg_last_wal_receive_lsn() END, \
 CASE WHEN r THEN pg_last_wal_replay_lsn() END, \
-CASE WHEN r THEN (SELECT json_build_array(status, sender_host, sender_port, received_tli, latest_end_lsn) \
+CASE WHEN r THEN (SELECT json_build_array(status, sender_host, sender_port, received_tli, latest_end_lsn, pid) \
 FROM pg_stat_wal_receiver) END, \
 CASE WHEN r AND pg_has_role('pg_read_all_settings', 'USAGE') THEN current_setting('primary_conninfo') END \
 FROM (SELECT pg_is_in_recovery() AS r OFFSET 0) AS recovery";
@@ -36,7 +36,7 @@ pub struct ProbeError {
 }
 
 type StandbyRow = (Option<String>, Option<String>, Option<String>, Option<Lsn>, Option<Lsn>);
-type ReceiverRow = (Option<String>, Option<String>, Option<i32>, Option<u32>, Option<Lsn>);
+type ReceiverRow = (Option<String>, Option<String>, Option<i32>, Option<u32>, Option<Lsn>, Option<i32>);
 
 /// Reads the row that [`QUERY`] gives, its columns as text: [`Answer::Primary`] or [`Answer::Standby`].
 ///
@@ -93,8 +93,9 @@ fn connected((name, state, sync_state, sent, flush): StandbyRow) -> ConnectedSta
     }
 }
 
-fn receiver((status, host, port, timeline, latest_end): ReceiverRow) -> Receiver {
+fn receiver((status, host, port, timeline, latest_end, pid): ReceiverRow) -> Receiver {
     Receiver {
+        pid,
         status: status.unwrap_or_default(),
         sender_host: host,
         sender_port: port.and_then(|port| u16::try_from(port).ok()),
@@ -141,10 +142,11 @@ mod tests {
 
     #[test]
     fn a_standby_with_and_without_its_receiver() {
-        let line = r#"t|||||0/3081348|0/3081350|["streaming", "/run/pg", 5601, 1, "0/3081348"]|user=postgres host='/run/pg'"#;
+        let line = r#"t|||||0/3081348|0/3081350|["streaming", "/run/pg", 5601, 1, "0/3081348", 4711]|user=postgres host='/run/pg'"#;
         let Ok(Answer::Standby(view)) = read(&row(line)) else { panic!("not a standby") };
         let receiver = view.receiver.as_ref().expect("runs");
         assert_eq!((receiver.status.as_str(), receiver.sender_port), ("streaming", Some(5601)));
+        assert_eq!(receiver.pid, Some(4711));
         assert_eq!(receiver.timeline, Some(Timeline::FIRST));
         assert_eq!(view.position_lsn(), Some(Lsn(0x308_1350)));
         assert_eq!(view.primary_conninfo.as_deref(), Some("user=postgres host='/run/pg'"));

@@ -160,6 +160,8 @@ impl StandbyView {
 /// The row of `pg_stat_wal_receiver`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receiver {
+    /// Its process.
+    pub pid: Option<i32>,
     /// `starting`, `streaming`, `waiting`, `restarting`, `stopping`, `stopped`.
     pub status: String,
     /// The server that it streams from; a socket directory for a local one.

@@ -145,3 +145,25 @@ fn crash_recovery_that_hangs() {
     }
     assert_stops(&node, 30);
 }
+
+/// The receiver's own word is shared memory: it says that it streams for as long as the process is there.
+#[test]
+fn a_stopped_receiver_is_noticed_and_the_restart_mends_it() {
+    let world = World::new("stopped-receiver");
+    let [one, two] = world.pair();
+    monitor(&two).assert_code(code::SUCCESS);
+    let receiver: i32 = two.sql("select pid from pg_stat_wal_receiver").parse().expect("it runs");
+    let receiver = nix::unistd::Pid::from_raw(receiver);
+    nix::sys::signal::kill(receiver, Signal::SIGSTOP).expect("it is there");
+    assert_eq!(two.sql("select status from pg_stat_wal_receiver"), "streaming");
+    let run = monitor(&two);
+    run.assert_code(code::GENERIC);
+    run.assert_reason(&["WAL receiver"]);
+    assert!(world.score("srv2").is_some_and(|s| s < 0), "{:?}", world.score("srv2"));
+    assert_stops(&two, 30);
+    two.must("start", code::SUCCESS);
+    one.write();
+    one.wait_caught_up(&two);
+    monitor(&one).assert_code(code::PROMOTED);
+    monitor(&two).assert_code(code::SUCCESS);
+}

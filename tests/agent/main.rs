@@ -9,6 +9,7 @@ mod support;
 
 mod bad_input;
 mod crash;
+mod disk;
 mod frozen;
 mod life_cycle;
 mod notify;

@@ -65,6 +65,7 @@ fn the_tables_of_the_actions() {
         ("promote", tables::promote()),
         ("notify", tables::notify()),
         ("scores", tables::scores()),
+        ("disk", tables::disk()),
     ] {
         page = with_block(&page, block, &content);
     }

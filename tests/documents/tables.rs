@@ -9,6 +9,7 @@ use quorate::decide::notify::{Task, tasks};
 use quorate::decide::promote::{self, Progress};
 use quorate::decide::start::{After, Before, Stream, after, before};
 use quorate::decide::stop::{self, Purpose, Stage, StopFacts};
+use quorate::decide::storage::{CRAMPED, Disk, ENCUMBERED};
 use quorate::ocf::{Environment, Notification, OcfCode};
 use quorate::pg::control_data::{ControlData, DbState};
 use quorate::pg::lsn::{Lsn, SegmentSize};
@@ -239,7 +240,14 @@ fn play(purpose: Purpose, facts: &StopFacts) -> String {
     let mut sent = Stage::Nothing;
     let mut steps = Vec::new();
     for percent in 0..=100 {
-        match stop::decide(purpose, facts, sent, Duration::from_secs(percent), Duration::from_secs(100)) {
+        match stop::decide(
+            purpose,
+            facts,
+            Disk::Sound,
+            sent,
+            Duration::from_secs(percent),
+            Duration::from_secs(100),
+        ) {
             stop::Step::Done => {
                 steps.push("done".to_owned());
                 break;
@@ -330,11 +338,47 @@ fn task(task: Task) -> String {
     }
 }
 
+/// What each condition of the disk does to the scores.
+pub fn disk() -> String {
+    use quorate::decide::memory::Memory;
+    use quorate::decide::score::{PRIMARY, STANDBY, ScoreStep};
+    use quorate::decide::storage::{self, FULL, Finding, ROOM, STUCK_AFTER};
+    let mut table =
+        String::from("| the disk | told by | score of the primary | of a standby |\n|---|---|---|---|\n");
+    for disk in Disk::ALL {
+        let told = match disk {
+            Disk::Sound => "the block is written and flushed".to_owned(),
+            Disk::Slow => format!("not yet, since less than {} s", STUCK_AFTER / 1000),
+            Disk::Full => format!(
+                "no space, no more files, or less than {} MiB left; until there are {} MiB",
+                FULL >> 20,
+                ROOM >> 20
+            ),
+            Disk::ReadOnly => "the kernel says so".to_owned(),
+            Disk::Broken => "an input/output error".to_owned(),
+            Disk::Stuck => format!("not yet, since {} s or more", STUCK_AFTER / 1000),
+        };
+        let finding = Finding { disk, reason: None };
+        let stands = |score| Memory { score: Some(score), ..Memory::default() };
+        let after = |step, before: i32| match step {
+            ScoreStep::Set(score, _) => score,
+            ScoreStep::Keep(_) | ScoreStep::AskCluster => before,
+        };
+        let keep = || ScoreStep::Keep(None);
+        let primary = after(storage::primary(keep(), &stands(PRIMARY), &finding), PRIMARY);
+        let standby = after(storage::standby(keep(), &stands(STANDBY), &finding), STANDBY);
+        let name = disk.text().split(':').next().unwrap_or_default();
+        let _ = writeln!(table, "| {name} | {told} | {primary} | {standby} |");
+    }
+    table
+}
+
 /// The scores, highest first.
 pub fn scores() -> String {
-    use quorate::decide::score::{DETACHED, FORMER_PRIMARY, INITIAL, PRIMARY, STANDBY, WITHDRAWN};
+    use quorate::decide::score::{DETACHED, FORMER_PRIMARY, INITIAL, PRIMARY, RETURNED, STANDBY, WITHDRAWN};
     let mut table = String::from("| score | who |\n|---|---|\n");
     for (score, who) in [
+        (RETURNED, "the promoted instance that a probe finds, until its next monitor"),
         (PRIMARY, "the promoted instance"),
         (FORMER_PRIMARY, "a former primary, as long as nobody is promoted"),
         (
@@ -345,10 +389,15 @@ pub fn scores() -> String {
             INITIAL,
             "the first start, when nobody was promoted yet and every instance is here to vote; a former primary has 50 more",
         ),
+        (
+            ENCUMBERED,
+            "the promoted instance, when its disk is full, read-only, failing or stuck: a standby that has everything goes before it",
+        ),
         (DETACHED, "a standby that lost its stream: the last choice"),
+        (CRAMPED, "a standby whose disk is full: promoted only when there is no other"),
         (
             WITHDRAWN,
-            "running, but not to be promoted: diverged, long without a stream, behind by more than `maxlag`, unproven",
+            "running, but not to be promoted: diverged, long without a stream, behind by more than `maxlag`, unproven, or its disk is read-only, failing or stuck",
         ),
     ] {
         let _ = writeln!(table, "| {score} | {who} |");

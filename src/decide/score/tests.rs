@@ -53,7 +53,7 @@ fn no_standby_rises_above_the_primary() {
         // The next monitor asks again.
         assert_eq!(standby(&mut m, &facts(2, Some(&r), ClusterWord::NotAsked)), ScoreStep::AskCluster);
     }
-    for settled in [Some(PRIMARY), Some(STANDBY)] {
+    for settled in [Some(PRIMARY), Some(STANDBY), Some(ENCUMBERED)] {
         let mut m = Memory { score: Some(INITIAL), ..Memory::default() };
         assert!(matches!(standby(&mut m, &with(settled)), ScoreStep::Set(STANDBY, _)), "{settled:?}");
     }

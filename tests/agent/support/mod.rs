@@ -2,11 +2,13 @@
 
 mod call;
 mod cluster;
+mod disk;
 mod node;
 mod world;
 
 pub use call::{Call, Run};
 pub use cluster::Tools;
+pub use disk::Volume;
 pub use node::Node;
 pub use world::World;
 

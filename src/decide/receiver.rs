@@ -1,0 +1,34 @@
+//! A WAL receiver that looks well and receives nothing.
+//!
+//! `pg_stat_wal_receiver` is shared memory: it says "streaming" for as long as the process exists, also when that was stopped by a
+//! signal. Then nobody notices: the process itself would have to look at wal_receiver_timeout, and the postmaster waits for it. An
+//! idle primary sends little, so the age of the last message tells nothing; the state of the process does.
+
+use super::facts::Pulse;
+
+/// Whether it hangs, by two looks a moment apart; `None`: it was gone. One that was stopped and goes on, or a debugger's stop,
+/// is not reported. A receiver that waits for a device is the disk's matter.
+pub const fn hangs(looks: [Option<Pulse>; 2]) -> Option<&'static str> {
+    match looks {
+        [Some(Pulse::Stopped), Some(Pulse::Stopped)] => {
+            Some("the WAL receiver is stopped (SIGSTOP): it says that it streams, and receives nothing")
+        }
+        [None | Some(Pulse::Beating | Pulse::Stopped | Pulse::Stuck), _] => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_that_stays_stopped_hangs() {
+        let all = [None, Some(Pulse::Beating), Some(Pulse::Stopped), Some(Pulse::Stuck)];
+        for first in all {
+            for second in all {
+                let stopped = first == Some(Pulse::Stopped) && second == Some(Pulse::Stopped);
+                assert_eq!(hangs([first, second]).is_some(), stopped, "{first:?} {second:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Every trial, every condition, every score.
+
+use super::*;
+use crate::decide::score::{FORMER_PRIMARY, STANDBY};
+
+fn trials() -> Vec<(Trial, [Disk; 2])> {
+    // What it shows after a sound disk, and after a full one.
+    vec![
+        (Trial::Written { free: ROOM }, [Disk::Sound, Disk::Sound]),
+        (Trial::Written { free: ROOM - 1 }, [Disk::Sound, Disk::Full]),
+        (Trial::Written { free: FULL }, [Disk::Sound, Disk::Full]),
+        (Trial::Written { free: FULL - 1 }, [Disk::Full, Disk::Full]),
+        (Trial::Written { free: 0 }, [Disk::Full, Disk::Full]),
+        (Trial::NoSpace, [Disk::Full, Disk::Full]),
+        (Trial::ReadOnly, [Disk::ReadOnly, Disk::ReadOnly]),
+        (Trial::Broken, [Disk::Broken, Disk::Broken]),
+        (Trial::Pending(STUCK_AFTER - 1), [Disk::Slow, Disk::Slow]),
+        (Trial::Pending(STUCK_AFTER), [Disk::Stuck, Disk::Stuck]),
+        // Could not check is not check failed.
+        (Trial::Untried("x".into()), [Disk::Sound, Disk::Sound]),
+    ]
+}
+
+#[test]
+fn full_stuck_and_read_only_are_told_apart() {
+    for (trial, expected) in trials() {
+        for (before, expected) in [Disk::Sound, Disk::Full].into_iter().zip(expected) {
+            let found = judge(&[("/data".into(), trial.clone())], before);
+            assert_eq!(found.disk, expected, "{trial:?} after {before:?}");
+            assert_eq!(found.reason.is_some(), !matches!(trial, Trial::Written { .. }) || !expected.is_fit());
+            assert!(found.reason.is_none_or(|r| r.contains("/data")), "{trial:?}");
+        }
+    }
+}
+
+#[test]
+fn the_worst_file_system_counts_in_any_order() {
+    for (first, _) in trials() {
+        for (second, _) in trials() {
+            let one = |t: &Trial| judge(&[("/data".into(), t.clone())], Disk::Sound).disk;
+            let both = [("/data".into(), first.clone()), ("/wal".into(), second.clone())];
+            let found = judge(&both, Disk::Sound);
+            assert_eq!(found.disk, one(&first).max(one(&second)), "{both:?}");
+            if !found.disk.is_fit() {
+                let guilty = if one(&first) >= one(&second) { "/data" } else { "/wal" };
+                assert!(found.reason.is_some_and(|r| r.contains(guilty)), "{both:?}");
+            }
+        }
+    }
+}
+
+fn finding(disk: Disk) -> Finding {
+    Finding { disk, reason: Some("why".into()) }
+}
+
+fn steps() -> Vec<ScoreStep> {
+    let scores = [PRIMARY, FORMER_PRIMARY, STANDBY, INITIAL, DETACHED, CRAMPED, WITHDRAWN];
+    let mut all: Vec<ScoreStep> = scores.map(|s| ScoreStep::Set(s, "usual".into())).into();
+    all.extend([ScoreStep::AskCluster, ScoreStep::Keep(None), ScoreStep::Keep(Some("usual".into()))]);
+    all
+}
+
+fn stands() -> impl Iterator<Item = Option<i32>> {
+    [PRIMARY, FORMER_PRIMARY, STANDBY, INITIAL, ENCUMBERED, DETACHED, CRAMPED, WITHDRAWN]
+        .into_iter()
+        .map(Some)
+        .chain([None])
+}
+
+/// What stands after a step.
+fn result(step: &ScoreStep, before: Option<i32>) -> Option<i32> {
+    match step {
+        ScoreStep::Set(score, _) => Some(*score),
+        ScoreStep::Keep(_) | ScoreStep::AskCluster => before,
+    }
+}
+
+#[test]
+fn a_standby_on_such_a_disk_is_the_last_choice_or_none() {
+    for disk in Disk::ALL {
+        for usual in steps() {
+            for score in stands() {
+                let memory = Memory { score, ..Memory::default() };
+                let step = standby(usual.clone(), &memory, &finding(disk));
+                let row = format!("{disk:?} {usual:?} {score:?} -> {step:?}");
+                let after = result(&step, score);
+                match disk {
+                    Disk::Sound | Disk::Slow => assert_eq!(step, usual, "{row}"),
+                    Disk::Full => assert!(after.is_none_or(|s| s <= CRAMPED), "{row}"),
+                    Disk::ReadOnly | Disk::Broken | Disk::Stuck => {
+                        assert!(after.is_none_or(|s| s <= WITHDRAWN), "{row}");
+                    }
+                }
+                // Nobody becomes a candidate by a bad disk, and nothing is written that stands already.
+                let usually = result(&usual, score);
+                assert!(after <= usually.or(score).max(score) || disk.is_fit(), "{row}");
+                if !disk.is_fit() && score.is_some() && after == score {
+                    assert!(
+                        !matches!(&step, ScoreStep::Set(s, _) if Some(*s) == score && usual != step),
+                        "{row}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_primary_on_such_a_disk_gives_way_to_a_standby_that_has_everything_and_to_no_other() {
+    for disk in Disk::ALL {
+        for usual in [ScoreStep::Set(PRIMARY, "promoted".into()), ScoreStep::Keep(None)] {
+            for score in stands() {
+                let memory = Memory { score, ..Memory::default() };
+                let step = primary(usual.clone(), &memory, &finding(disk));
+                let row = format!("{disk:?} {usual:?} {score:?} -> {step:?}");
+                if disk.is_fit() {
+                    assert_eq!(step, usual, "{row}");
+                } else {
+                    let after = result(&step, score).expect("a promoted instance has a score");
+                    assert!(after < STANDBY && after > DETACHED && after > CRAMPED, "{row}");
+                    assert_eq!(matches!(step, ScoreStep::Set(..)), score != Some(ENCUMBERED), "{row}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_primary_that_crashed_on_such_a_disk_is_not_preferred_any_more() {
+    for disk in Disk::ALL {
+        for score in stands() {
+            let memory = Memory { score, ..Memory::default() };
+            let step = crashed(&memory, &finding(disk));
+            let was_primary = score == Some(PRIMARY) || score == Some(ENCUMBERED);
+            assert_eq!(step.is_some(), was_primary && !disk.is_fit(), "{disk:?} {score:?}");
+            if let Some(step) = step {
+                assert!(result(&step, score).is_some_and(|s| s <= CRAMPED), "{disk:?} {step:?}");
+            }
+        }
+    }
+}
