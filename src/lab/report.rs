@@ -21,6 +21,13 @@ pub struct RunResult {
     pub agent: String,
     /// Set of timings.
     pub timing: String,
+    /// By whose rules it was tested: "quorate", or "tuchanka" (docs/lab.md).
+    #[serde(default = "ours")]
+    pub protocol: String,
+    /// Tuchanka's reaction: from the injection to the fifth good round of heart and beat, in ms; null: it never came, or the
+    /// protocol has none.
+    #[serde(default)]
+    pub reaction_ms: Option<u64>,
     /// Name of the fault.
     pub fault: String,
     /// What it was to hit: primary, standby, random, site, …, or a node's name.
@@ -74,6 +81,11 @@ pub struct RunResult {
     pub placement_after: String,
     /// Why the run failed.
     pub failed: Option<String>,
+}
+
+/// Results that don't say it are from before there was another one.
+fn ours() -> String {
+    "quorate".to_owned()
 }
 
 /// Writes the results; called after each run, so that an interrupted test leaves what it had.

@@ -6,6 +6,8 @@ fn good(fault: &str) -> RunResult {
         suite: "bookworm".to_owned(),
         agent: "quorate".to_owned(),
         timing: "default".to_owned(),
+        protocol: "quorate".to_owned(),
+        reaction_ms: None,
         fault: fault.to_owned(),
         target: "primary".to_owned(),
         node: "srv1".to_owned(),
