@@ -213,9 +213,10 @@ fn test(args: &TestArgs) -> Result<u8> {
     let seeds = seeds(seed, names.len());
     // The one place that decides what a test looks like.
     let house = PlainHouse::new(names.len());
-    house.note(&format!(
-        "--seed {seed}; each cluster alone again: the same options, one layout, and its own --seed"
-    ));
+    if names.len() > 1 {
+        house.note(&format!("{} side by side, --seed {seed}", names.join(", ")));
+        house.note("one of them alone again: the same options, its layout, and the --seed that it names");
+    }
     let ledger = Ledger::begin(args.report.clone())?;
     let mut complaints = together::work(&args.up, args.jobs, |member| {
         let place = Place {

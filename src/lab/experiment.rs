@@ -76,7 +76,7 @@ pub struct Plan {
     pub replication: Lag,
     /// By whose rules.
     pub protocol: Protocol,
-    /// A shorter time than the fault's own for writes to come back; `None`: the fault's.
+    /// How long writes may stay away once another primary is there and nothing moves; `None`: the fault's whole time.
     pub patience: Option<Duration>,
     /// Where to keep what the cluster looked like when something went wrong; `None` keeps nothing.
     pub evidence: Option<PathBuf>,
@@ -161,7 +161,9 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     drop(cut);
     audience.say(&format!("it happened: {evidence}"));
     let restored = match plan.protocol {
-        Protocol::Quorate => wait_restored(cluster, &clients, plan, &injected, injected_at, audience),
+        Protocol::Quorate => {
+            wait_restored(cluster, &clients, plan, (&injected, &primaries), injected_at, audience)
+        }
         Protocol::Tuchanka => tuchanka::wait_ready(cluster, &clients, plan.fault, injected_at, audience)
             .and_then(|reaction| {
                 audience.say(&format!("ready; reaction {:.1} s", reaction.as_secs_f32()));
@@ -198,6 +200,12 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
         }
     };
 
+    if broken.is_some() && plan.patience.is_some() {
+        // Commits wait for a standby that has to be copied first, and each that is given up keeps its server process: the
+        // primary would run out of them.
+        clients.stop();
+    }
+
     // From here on bring_back does the healing, and says what it had to do.
     let hit = injected.hit();
     injected.leave();
@@ -208,8 +216,11 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     let returned = match (returned, broken.is_some()) {
         (Ok(returned), _) => returned,
         (Err(LabError::Interrupted), _) => return Err(LabError::Interrupted),
-        // What went wrong first says more; its evidence is kept already.
-        (Err(_), true) => return broken.map_or(Ok(()), Err),
+        (Err(e), true) => {
+            // What went wrong first says more; its evidence is kept already.
+            audience.say(&e.to_string());
+            return broken.map_or(Ok(()), Err);
+        }
         (Err(e), false) => {
             keep(cluster, plan, audience);
             return Err(e);
@@ -275,13 +286,12 @@ fn wait_restored(
     cluster: &Cluster,
     clients: &Clients,
     plan: &Plan,
-    injected: &Injected<'_>,
+    (injected, before): (&Injected<'_>, &[String]),
     from: Duration,
     audience: &mut dyn Audience,
 ) -> Result<String> {
-    let fault = plan.fault;
-    let within = plan.patience.unwrap_or(fault.restored_within).min(fault.restored_within);
-    let end = Instant::now() + within;
+    let (fault, started) = (plan.fault, Instant::now());
+    let end = started + fault.restored_within;
     let mut reacted = false;
     let mut place = (String::new(), Instant::now());
     loop {
@@ -298,7 +308,9 @@ fn wait_restored(
         // its Pacemaker ends for good: no fault of the agent's, and nothing that an operator would do.
         let fencing = seen.status.as_ref().is_ok_and(|s| s.nodes.iter().any(|n| n.unclean));
         // A cluster that knows of no primary is about to make one, though the writes are still good: a hang was noticed.
-        let known = seen.site.instances.iter().all(|i| seen.primary_of(i).is_some());
+        let primaries: Option<Vec<String>> =
+            seen.site.instances.iter().map(|i| seen.primary_of(i).map(str::to_owned)).collect();
+        let known = primaries.is_some();
         if good && known && !fencing && place.1.elapsed() >= SETTLED {
             return Ok(place.0);
         }
@@ -308,11 +320,14 @@ fn wait_restored(
         if Instant::now() >= end && fault.service(cluster.site()) == Service::MayStop {
             return Ok(place.0);
         }
-        if Instant::now() >= end {
+        let moved = primaries.is_some_and(|now| now != before);
+        let hopeless =
+            plan.patience.is_some_and(|patience| moved && !fencing && place.1.elapsed() >= patience);
+        if hopeless || Instant::now() >= end {
             let last: Vec<_> = clients.each().iter().map(|c| c.heart().last()).collect();
             return Err(LabError::Timeout {
                 what: "writes good again, a primary in Pacemaker and nobody waiting to be fenced".to_owned(),
-                seconds: within.as_secs(),
+                seconds: started.elapsed().as_secs(),
                 last: format!("; at last: {last:?}"),
             });
         }

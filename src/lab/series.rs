@@ -26,8 +26,9 @@ use gate::{Company, Gate};
 use ledger::Ledger;
 use plan::Witness;
 
-/// Without a protection what was broken may stay broken: longer than any failover, and no longer.
-const WITHOUT: Duration = Duration::from_secs(45);
+/// Without the election a laggard is promoted whom nobody can follow, and its synchronous commits wait for ever: float IPs
+/// have moved by then.
+const WITHOUT_ELECTION: Duration = Duration::from_secs(5);
 
 /// What to test.
 #[derive(Debug, Clone)]
@@ -144,7 +145,10 @@ impl Runner<'_> {
                 Rules::Each(_) => Protocol::Quorate,
                 Rules::Tuchanka { .. } => Protocol::Tuchanka,
             },
-            patience: self.series.without.map(|_| WITHOUT),
+            patience: match self.series.without {
+                Some(Protection::Election) => Some(WITHOUT_ELECTION),
+                Some(Protection::Fencing) | None => None,
+            },
             evidence: Some(evidence.clone()),
             trace: Some(self.place.evidence.join(format!("heart-{called}.txt"))),
         };
