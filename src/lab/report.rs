@@ -111,6 +111,9 @@ pub fn verdict(results: &[RunResult]) -> Vec<String> {
             |what: String| complaints.push(format!("{} run {}: {what}", result.fault, result.run));
         if let Some(reason) = &result.failed {
             complain(format!("failed: {reason}"));
+            if let (Some(lost @ 1..), Loss::Forbidden) = (result.lost_acked, loss_of(result)) {
+                complain(format!("{lost} acknowledged writes were lost"));
+            }
             continue;
         }
         if result.outage_ms.is_none() && result.service == Service::MustReturn {

@@ -178,3 +178,11 @@ fn results_have_the_fields_that_others_read() {
         assert!(json.get(field).is_some(), "{field}");
     }
 }
+
+#[test]
+fn a_run_that_failed_says_what_was_lost_too() {
+    let failed = RunResult { failed: Some("no writes".to_owned()), ..good("power-off") };
+    let sync = RunResult { layout: "three-centres".to_owned(), lost_acked: Some(90), ..failed.clone() };
+    assert_eq!(verdict(&[failed]).len(), 1);
+    assert!(verdict(&[sync]).contains(&"power-off run 1: 90 acknowledged writes were lost".to_owned()));
+}

@@ -42,11 +42,29 @@ where
         let machines = if there.is_some() { 0 } else { machines(&site, WitnessIs::Own).len() };
         needs.push(Need { machines, databases: site.nodes.len() });
     }
+    let batches = batches(&needs, jobs, Host::here());
     let mut complaints = Vec::new();
-    for batch in batches(&needs, jobs, Host::here()) {
-        complaints.extend(one_batch(&all[batch.clone()], batch.start, up_args.keep, &work)?);
+    for batch in &batches {
+        match one_batch(&all[batch.clone()], batch.start, up_args.keep, &work) {
+            Ok(more) => complaints.extend(more),
+            Err(LabError::Interrupted) => return Err(LabError::Interrupted),
+            Err(e) if batches.len() == 1 => return Err(e),
+            // What the others found is not lost with it.
+            Err(e) => complaints.push(e.to_string()),
+        }
     }
     Ok(complaints)
+}
+
+/// Does something with each in a thread of its own, and waits for all of them. One that panics is an error like another.
+fn each<T: Sync, R: Send>(all: &[T], work: impl Fn(usize, &T) -> Result<R> + Sync) -> Vec<Result<R>> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            all.iter().enumerate().map(|(index, one)| scope.spawn(move || work(index, one))).collect();
+        let ended = |_| Err(LabError::Host("its thread ended by itself".to_owned()));
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(ended)).collect()
+    })
 }
 
 fn one_batch<W>(batch: &[Options], first: usize, keep: bool, work: &W) -> Result<Vec<String>>
@@ -58,16 +76,8 @@ where
     let brought = Brought::up(&missing, keep)?;
     let clusters: Vec<Cluster> =
         batch.iter().map(|options| Cluster::connect(&options.name)).collect::<Result<_>>()?;
-    let results: Vec<Result<Vec<String>>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (first..)
-            .zip(&clusters)
-            .map(|(index, cluster)| {
-                let member = Member { cluster, index, witness: witness(cluster) };
-                scope.spawn(move || work(&member))
-            })
-            .collect();
-        let ended = |_| Err(LabError::Host("its thread ended by itself".to_owned()));
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(ended)).collect()
+    let results = each(&clusters, |index, cluster| {
+        work(&Member { cluster, index: first + index, witness: witness(cluster) })
     });
     let down = brought.down();
     if interrupted() {
@@ -167,4 +177,21 @@ fn fits(cluster: &Cluster, options: &Options, names_a_site: bool) -> Result<()> 
         return wrong(format!("with another site than {} describes", options.description.file));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_fails_or_panics_leaves_the_others_alone() {
+        let results = each(&["good", "bad", "worse", "better"], |index, name| match *name {
+            "bad" => Err(LabError::Host("bad news".to_owned())),
+            "worse" => panic!("a test of what a panic does"),
+            name => Ok(format!("{index} {name}")),
+        });
+        let told: Vec<String> =
+            results.into_iter().map(|r| r.unwrap_or_else(|e| format!("error: {e}"))).collect();
+        assert_eq!(told, ["0 good", "error: bad news", "error: its thread ended by itself", "3 better"]);
+    }
 }
