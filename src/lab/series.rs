@@ -18,7 +18,7 @@ use super::faults::{self, Fault, Target};
 use super::observe::Observation;
 use super::protocol::ClusterInfo;
 use super::replication::Lag;
-use super::report;
+use super::report::{self, RunResult};
 use super::tuchanka::{self, plan::Draws};
 use super::wait::interrupted;
 use super::without::{Protection, Removed};
@@ -29,6 +29,9 @@ use plan::Witness;
 /// Without the election a laggard is promoted whom nobody can follow, and its synchronous commits wait for ever: float IPs
 /// have moved by then.
 const WITHOUT_ELECTION: Duration = Duration::from_secs(5);
+
+/// Lines of a table's head.
+const HEAD: usize = 2;
 
 /// What to test.
 #[derive(Debug, Clone)]
@@ -192,14 +195,13 @@ impl Runner<'_> {
 
 /// The table at the end, of all clusters together, and the complaints: empty when it passed.
 pub fn conclude(clusters: &[String], ledger: &Ledger, house: &dyn House) -> Vec<String> {
-    let several = clusters.len() > 1;
+    let results: Vec<(&str, Vec<RunResult>)> =
+        clusters.iter().map(|cluster| (cluster.as_str(), ledger.of(cluster))).collect();
+    house.note(&format!("\n{}", combined(&results)));
     let mut complaints = Vec::new();
-    for cluster in clusters {
-        let results = ledger.of(cluster);
-        let title = if several { format!("\n{cluster}:\n") } else { "\n".to_owned() };
-        house.note(&format!("{title}{}", report::table(&results)));
-        let prefix = if several { format!("{cluster}: ") } else { String::new() };
-        complaints.extend(report::verdict(&results).into_iter().map(|c| format!("{prefix}{c}")));
+    for (cluster, results) in &results {
+        let prefix = if clusters.len() > 1 { format!("{cluster}: ") } else { String::new() };
+        complaints.extend(report::verdict(results).into_iter().map(|c| format!("{prefix}{c}")));
     }
     let all = ledger.all();
     if all.iter().any(|result| result.protocol == Protocol::Tuchanka.name()) {
@@ -207,4 +209,41 @@ pub fn conclude(clusters: &[String], ledger: &Ledger, house: &dyn House) -> Vec<
     }
     house.note(&format!("results: {}", ledger.dir().join("results.json").display()));
     complaints
+}
+
+/// One table of several clusters: each has its name above its lines.
+fn combined(clusters: &[(&str, Vec<RunResult>)]) -> String {
+    let mut text = String::new();
+    for (cluster, results) in clusters {
+        let table = report::table(results);
+        if clusters.len() == 1 {
+            return table;
+        }
+        let (head, lines): (Vec<_>, Vec<_>) = table.lines().enumerate().partition(|(n, _)| *n < HEAD);
+        if text.is_empty() {
+            text.extend(head.iter().map(|(_, line)| format!("{line}\n")));
+        }
+        let layout = results.first().map_or("nothing was tested", |r| r.layout.as_str());
+        let also = if layout == *cluster { String::new() } else { format!(" ({layout})") };
+        text.push_str(&format!("{cluster}{also}\n"));
+        text.extend(lines.iter().map(|(_, line)| format!("{line}\n")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_clusters_share_one_table() {
+        let nothing = combined(&[("classic", Vec::new())]);
+        let head: Vec<&str> = nothing.lines().collect();
+        assert_eq!(head.len(), HEAD, "{nothing}");
+        assert!(head[1].starts_with("fault"));
+        let both = combined(&[("classic", Vec::new()), ("packed", Vec::new())]);
+        let lines: Vec<&str> = both.lines().collect();
+        assert_eq!(lines[..HEAD], head[..]);
+        assert_eq!(lines[HEAD..], ["classic (nothing was tested)", "packed (nothing was tested)"]);
+    }
 }
