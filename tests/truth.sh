@@ -1,6 +1,7 @@
 #!/bin/sh
 # The truth part of `make test`: the lab's checker finds what is really there. A real loss is found and sized; with fencing
-# taken away, two primaries are found; synchronous replication loses nothing under what costs asynchronous replication seconds.
+# taken away, two primaries are found; synchronous replication loses nothing under what costs asynchronous replication seconds,
+# as long as there is the election: without it, the same power cut loses what was acknowledged.
 set -u
 report=${REPORT:-report/truth}
 lab=target/debug/quorate-lab
@@ -36,8 +37,16 @@ run fencing 1 classic --name "$name" --keep --faults unlink --without fencing \
 say $? "without fencing two primaries are found, for $(field fencing two_primaries_ms) ms, and timelines that form no line"
 $lab down --name "$name"
 
-run sync 0 three-centres --name "$name" --faults power-off --replication stop \
+run sync 0 three-centres --name "$name" --keep --faults power-off --replication stop \
     && [ "$(field sync lost_acked)" = 0 ]
 say $? "a power cut loses nothing with synchronous replication: $(field sync lost_acked) of $(field sync acked) writes"
+
+run elected 0 three-centres --name "$name" --keep --faults power-off --replication stop-one \
+    && [ "$(field elected lost_acked)" = 0 ]
+say $? "the election keeps a standby that is behind from being promoted: $(field elected lost_acked) of $(field elected acked) writes are lost"
+
+run unelected 1 three-centres --name "$name" --keep --faults power-off --replication stop-one --without election \
+    && [ "$(field unelected lost_acked)" -gt 0 ] && grep -q '"finding": "lost-acked"' "$report/unelected/results.json"
+say $? "without the election it is promoted, and the checker finds the loss: $(field unelected lost_acked) of $(field unelected acked) writes"
 
 exit $failed

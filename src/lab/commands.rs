@@ -1,33 +1,34 @@
 //! The subcommands that break, measure and show.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::audience::{House, PlainHouse};
 use super::chance::seed_of_the_moment;
 use super::cli::Name;
 use super::cluster::Cluster;
 use super::error::{LabError, Result};
+use super::experiment::Protocol;
 use super::faults::{self, Target};
 use super::observe::Observation;
-use super::paths::ClusterName;
-use super::progress::Progress;
 use super::replication::Lag;
 use super::schedule::{self, Rhythm, Schedule};
 use super::screen::{self, Style};
-use super::series::{self, Series};
-use super::up::Options;
+use super::series::ledger::Ledger;
+use super::series::plan::seeds;
+use super::series::{self, Place, Rules, Series, together};
 use super::up_args::UpArgs;
 use super::without::Protection;
-use super::{demo, up, wait};
+use super::{demo, tuchanka, wait};
 
 /// Breaking, measuring, showing.
 #[derive(Debug, Subcommand)]
 pub enum Breaking {
-    /// Break a cluster again and again and measure what it costs; brings it up if it isn't
+    /// Break clusters again and again and measure what it costs, several layouts side by side; brings up what isn't
     Test(TestArgs),
-    /// Two faults at random, then peace, again and again, and a check that nothing was lost; brings a cluster up if it isn't
+    /// Two faults at random, then peace, again and again, and a check that nothing was lost; brings up what isn't
     Random(RandomArgs),
     /// Break something, and leave it broken until `heal`
     Fault {
@@ -75,14 +76,24 @@ pub struct TestArgs {
     /// node's name [default: each fault's usual target, nearly always the primary]
     #[arg(long)]
     target: Option<String>,
-    /// How often each fault
-    #[arg(long, default_value_t = 1)]
-    runs: u32,
+    /// How often each fault [default: 1; without a limit with --protocol tuchanka --minutes]
+    #[arg(long)]
+    runs: Option<u32>,
+    /// By whose rules: ours, or Tuchanka's, whose figures were published (docs/lab.md)
+    #[arg(long, value_enum, default_value_t)]
+    protocol: Protocol,
+    /// With --protocol tuchanka: no new run after so many minutes
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    minutes: Option<u64>,
+    /// How many clusters at a time [default: what this host's memory and processors carry]
+    #[arg(long, value_parser = jobs)]
+    jobs: Option<usize>,
     /// Take a protection away first, to see that the checker finds what it prevents: the test has to FAIL
     #[arg(long)]
     without: Option<Protection>,
-    /// Let replication be behind when the fault comes: `stop` (5 s of writes) or `delay=2s`
-    #[arg(long, value_parser = Lag::parse, value_name = "stop|delay=TIME")]
+    /// Let replication be behind when the fault comes: `stop` (5 s of writes), `delay=2s`, or `stop-one` (3 s, only the
+    /// standby that Pacemaker would promote)
+    #[arg(long, value_parser = Lag::parse, value_name = "stop|stop-one|delay=TIME")]
     replication: Option<Lag>,
     /// Directory for results.json and, for each run that went wrong, evidence
     #[arg(long, default_value = "report")]
@@ -106,12 +117,38 @@ pub struct RandomArgs {
     /// Seconds of peace after that; it lasts until the cluster is whole
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=3600))]
     off: u64,
+    /// How many clusters at a time [default: what this host's memory and processors carry]
+    #[arg(long, value_parser = jobs)]
+    jobs: Option<usize>,
     /// Directory for random.json, what the client saw, and evidence
     #[arg(long, default_value = "report")]
     report: PathBuf,
     /// Seed of every choice; printed, so that a test can be repeated
     #[arg(long)]
     seed: Option<u64>,
+}
+
+fn jobs(word: &str) -> std::result::Result<usize, String> {
+    word.parse().ok().filter(|n| *n > 0).ok_or_else(|| "a number of clusters, 1 or more".to_owned())
+}
+
+impl TestArgs {
+    /// Refuses what contradicts the rules that were chosen.
+    fn go_together(&self) -> Result<()> {
+        let refused = |what: &str| Err(LabError::Host(what.to_owned()));
+        match self.protocol {
+            Protocol::Quorate if self.minutes.is_some() => {
+                refused("--minutes is for --protocol tuchanka; without it there are --runs of each fault")
+            }
+            Protocol::Tuchanka if self.target.is_some() => {
+                refused("--protocol tuchanka hits a database node at random: leave --target out")
+            }
+            Protocol::Tuchanka if self.replication.is_some() || self.without.is_some() => refused(
+                "--protocol tuchanka takes the cluster as it is: leave --replication and --without out",
+            ),
+            Protocol::Quorate | Protocol::Tuchanka => Ok(()),
+        }
+    }
 }
 
 /// Does a subcommand; gives the exit code.
@@ -155,17 +192,51 @@ fn judge(complaints: &[String]) -> u8 {
 
 fn test(args: &TestArgs) -> Result<u8> {
     // Bad names are noticed before a cluster is brought up.
-    faults::parse_list(&args.faults)?;
+    let (faults, rules) = match args.protocol {
+        Protocol::Quorate => (faults::parse_list(&args.faults)?, Rules::Each(args.runs.unwrap_or(1))),
+        Protocol::Tuchanka => {
+            let runs = if args.minutes.is_some() { args.runs } else { Some(args.runs.unwrap_or(1)) };
+            let whole = args.minutes.map(|minutes| Duration::from_secs(minutes * 60));
+            (tuchanka::plan::faults(&args.faults)?, Rules::Tuchanka { runs, whole })
+        }
+    };
+    args.go_together()?;
     let series = Series {
-        faults: args.faults.clone(),
+        faults,
         target: args.target.clone(),
-        runs: args.runs,
+        rules,
         without: args.without,
         replication: args.replication.unwrap_or_default(),
-        report: args.report.clone(),
-        seed: args.seed.unwrap_or_else(seed_of_the_moment),
     };
-    on_cluster(&args.up, |cluster| series::run(cluster, &series))
+    let names: Vec<String> = args.up.all()?.into_iter().map(|options| options.name).collect();
+    let seed = args.seed.unwrap_or_else(seed_of_the_moment);
+    let seeds = seeds(seed, names.len());
+    // The one place that decides what a test looks like.
+    let house = PlainHouse::new(names.len());
+    if names.len() > 1 {
+        house.note(&format!("{} side by side, --seed {seed}", names.join(", ")));
+        house.note("one of them alone again: the same options, its layout, and the --seed that it names");
+    }
+    let ledger = Ledger::begin(args.report.clone())?;
+    let mut complaints = together::work(&args.up, args.jobs, |member| {
+        let place = Place {
+            cluster: member.cluster,
+            seed: seeds[member.index],
+            evidence: place_of(&args.report, &names, member.index),
+            witness: member.witness,
+        };
+        series::run(&place, &series, &ledger, &house).map(|()| Vec::new())
+    })?;
+    complaints.extend(series::conclude(&names, &ledger, &house));
+    Ok(judge(&complaints))
+}
+
+/// Where a cluster's own files go: beside the results, or in a directory of its own where there are several.
+fn place_of(report: &Path, names: &[String], index: usize) -> PathBuf {
+    match names {
+        [_] => report.to_owned(),
+        several => report.join(&several[index]),
+    }
 }
 
 fn random(args: &RandomArgs) -> Result<u8> {
@@ -175,64 +246,37 @@ fn random(args: &RandomArgs) -> Result<u8> {
         off: Duration::from_secs(args.off),
     };
     let seed = args.seed.unwrap_or_else(seed_of_the_moment);
-    let layout = args.up.one()?.description.site()?.kind.name();
-    let replay = format!(
-        "again: quorate-lab random {layout} --minutes {} --on {} --off {} --seed {seed}",
-        args.minutes, args.on, args.off
-    );
+    let all = args.up.all()?;
+    let names: Vec<String> = all.iter().map(|options| options.name.clone()).collect();
+    let seeds = seeds(seed, names.len());
+    let mut replay = Vec::new();
+    for (options, seed) in all.iter().zip(&seeds) {
+        replay.push(format!(
+            "again: quorate-lab random {} --minutes {} --on {} --off {} --seed {seed}",
+            options.description.site()?.kind.name(),
+            args.minutes,
+            args.on,
+            args.off
+        ));
+    }
+    let replay = replay.join("\n");
     println!("{replay}");
-    let schedule = Schedule { seed, rhythm, report: args.report.clone() };
-    let code = on_cluster(&args.up, |cluster| schedule::run(cluster, &schedule))?;
+    let complaints = together::work(&args.up, args.jobs, |member| {
+        let prefix = if names.len() > 1 { format!("{}: ", member.cluster.name()) } else { String::new() };
+        let schedule = Schedule {
+            seed: seeds[member.index],
+            rhythm,
+            report: place_of(&args.report, &names, member.index),
+            prefix: prefix.clone(),
+        };
+        let complaints = schedule::run(member.cluster, &schedule)?;
+        Ok(complaints.into_iter().map(|complaint| format!("{prefix}{complaint}")).collect())
+    })?;
+    let code = judge(&complaints);
     if code != 0 {
         println!("{replay}");
     }
     Ok(code)
-}
-
-/// Does something on the cluster that is meant and judges it; one that wasn't up is taken down again.
-fn on_cluster(up_args: &UpArgs, work: impl FnOnce(&Cluster) -> Result<Vec<String>>) -> Result<u8> {
-    let options = up_args.one()?;
-    let (cluster, was_up) = match Cluster::connect(&options.name) {
-        Ok(cluster) => (cluster, true),
-        Err(_) => (up::up(&options, &Progress::start())?, false),
-    };
-    fits(&cluster, &options, up_args.names_a_site())?;
-    let complaints = work(&cluster);
-    if !was_up && !up_args.keep {
-        // Not Cluster::down: the next one of the same name may follow at once.
-        up::down(&ClusterName::parse(&options.name)?)?;
-    }
-    Ok(judge(&complaints?))
-}
-
-/// A cluster that is up has to be what the test is for.
-fn fits(cluster: &Cluster, options: &Options, names_a_site: bool) -> Result<()> {
-    let info = cluster.info()?;
-    let wrong = |what: String| {
-        Err(LabError::Host(format!(
-            "cluster {} is up {what}; take it down with: quorate-lab down --name {}, or choose another --name",
-            info.name, info.name
-        )))
-    };
-    let (suite, agent) = (options.suite.name(), options.agent.name());
-    if (info.suite.as_str(), info.agent.as_str()) != (suite, agent) {
-        return wrong(format!(
-            "with suite {} and agent {}, the test is for {suite} and {agent}",
-            info.suite, info.agent
-        ));
-    }
-    let (wanted, timing) = (options.description.site()?, &options.description.timing);
-    if timing.as_ref().is_some_and(|t| *t != info.timing) {
-        return wrong(format!(
-            "with timings {}, the test is for {}",
-            info.timing,
-            wanted.profile.preset.name()
-        ));
-    }
-    if names_a_site && **cluster.site() != wanted {
-        return wrong(format!("with another site than {} describes", options.description.file));
-    }
-    Ok(())
 }
 
 fn inject(cluster: &Cluster, fault: &str, target: &str) -> Result<()> {

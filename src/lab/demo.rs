@@ -8,7 +8,7 @@ use super::audience::Audience;
 use super::clients::Clients;
 use super::cluster::Cluster;
 use super::error::Result;
-use super::experiment::{self, Plan};
+use super::experiment::{self, Plan, Protocol};
 use super::faults::{self, Target};
 use super::health::wait_whole;
 use super::observe::Observation;
@@ -58,6 +58,8 @@ pub fn play(cluster: &Cluster, style: Style) -> Result<Vec<String>> {
             draw: 0,
             phase: Duration::ZERO,
             replication: Lag::Free,
+            protocol: Protocol::Quorate,
+            patience: None,
             evidence: None,
             trace: None,
         };

@@ -19,6 +19,7 @@ use super::placement::placement;
 use super::protocol::ClusterInfo;
 use super::replication::{Cut, Lag};
 use super::report::RunResult;
+use super::tuchanka;
 use super::verify::verify;
 use super::wait::{OnInterrupt, interrupted, pause, until};
 
@@ -37,6 +38,27 @@ const SETTLED: Duration = Duration::from_secs(3);
 /// For the client's tables.
 const TABLES: Duration = Duration::from_secs(30);
 
+/// By whose rules a run is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Protocol {
+    /// Until the writes have been good for a while and nothing moves any more.
+    #[default]
+    Quorate,
+    /// Tuchanka's: until five rounds of heart and beat were good; see [`super::tuchanka`].
+    Tuchanka,
+}
+
+impl Protocol {
+    /// Its name in the results.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quorate => "quorate",
+            Self::Tuchanka => "tuchanka",
+        }
+    }
+}
+
 /// What to do in one run.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -54,6 +76,10 @@ pub struct Plan {
     pub phase: Duration,
     /// How replication fares before the fault.
     pub replication: Lag,
+    /// By whose rules.
+    pub protocol: Protocol,
+    /// How long writes may stay away once another primary is there and nothing moves; `None`: the fault's whole time.
+    pub patience: Option<Duration>,
     /// Where to keep what the cluster looked like when something went wrong; `None` keeps nothing.
     pub evidence: Option<PathBuf>,
     /// File for what the client saw of each interruption; `None` keeps nothing.
@@ -76,6 +102,8 @@ pub fn run(
         suite: info.suite.clone(),
         agent: info.agent.clone(),
         timing: info.timing.clone(),
+        protocol: plan.protocol.name().to_owned(),
+        reaction_ms: None,
         fault: plan.fault.name.to_owned(),
         target: plan.target_word.clone(),
         node: String::new(),
@@ -126,7 +154,7 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     pause(plan.phase, OnInterrupt::Stop)?;
     wait_for_good_writes(&clients)?;
 
-    let cut = hinder(cluster, plan.replication, audience)?;
+    let cut = hinder(cluster, plan.replication, &seen, audience)?;
     audience.broken();
     audience.say(&format!("{} on {} (primary: {})", plan.fault.name, nodes.join(", "), primaries.join(", ")));
     let injected_at = clients.now();
@@ -135,7 +163,17 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     // What a primary that is gone has not sent by now, it never will. A standby that can't be mended shows below.
     drop(cut);
     audience.say(&format!("it happened: {evidence}"));
-    let restored = wait_restored(cluster, &clients, plan.fault, &injected, injected_at, audience);
+    let restored = match plan.protocol {
+        Protocol::Quorate => {
+            wait_restored(cluster, &clients, plan, (&injected, &primaries), injected_at, audience)
+        }
+        Protocol::Tuchanka => tuchanka::wait_ready(cluster, &clients, plan.fault, injected_at, audience)
+            .and_then(|reaction| {
+                audience.say(&format!("ready; reaction {:.1} s", reaction.as_secs_f32()));
+                result.reaction_ms = Some(millis(reaction));
+                Ok(placement(&Observation::take(cluster)?))
+            }),
+    };
     let healing_at = clients.now();
     let since = match plan.fault.counts_from {
         CountsFrom::Injection if primaries.iter().any(|p| nodes.contains(p)) => Since::Moment(injected_at),
@@ -143,19 +181,33 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
         CountsFrom::Injection | CountsFrom::LastGoodWrite => Since::LastGoodWrite(injected_at),
     };
     measure(&clients, since, injected_at, healing_at, result);
-    match restored {
-        Ok(placement) => result.placement = placement,
+    let broken = match restored {
+        Ok(placement) => {
+            result.placement = placement;
+            match result.outage_ms {
+                Some(ms) => audience.say(&format!("writes are good again; outage {ms} ms")),
+                None if result.service == Service::MayStop => {
+                    audience.say("no service, as it has to be without a majority");
+                }
+                None => audience.say("writes are not good"),
+            }
+            audience.say(&format!("placement: {}", result.placement));
+            None
+        }
+        Err(LabError::Interrupted) => return Err(LabError::Interrupted),
         Err(e) => {
             // Before the fault is healed: afterwards nothing shows any more why.
             keep(cluster, plan, audience);
-            return Err(e);
+            audience.say(&e.to_string());
+            Some(e)
         }
+    };
+
+    if broken.is_some() && plan.patience.is_some() {
+        // Commits wait for a standby that has to be copied first, and each that is given up keeps its server process: the
+        // primary would run out of them.
+        clients.stop();
     }
-    match result.outage_ms {
-        Some(ms) => audience.say(&format!("writes are good again; outage {ms} ms")),
-        None => audience.say("no service, as it has to be without a majority"),
-    }
-    audience.say(&format!("placement: {}", result.placement));
 
     // From here on bring_back does the healing, and says what it had to do.
     let hit = injected.hit();
@@ -164,7 +216,19 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     let whole_at = clients.now();
     result.interruption_healing_ms = millis(clients.longest_pause(healing_at, whole_at));
     result.two_primaries_ms = millis(clients.two_primaries(injected_at, whole_at));
-    let returned = returned.inspect_err(|_| keep(cluster, plan, audience))?;
+    let returned = match (returned, broken.is_some()) {
+        (Ok(returned), _) => returned,
+        (Err(LabError::Interrupted), _) => return Err(LabError::Interrupted),
+        (Err(e), true) => {
+            // What went wrong first says more; its evidence is kept already.
+            audience.say(&e.to_string());
+            return broken.map_or(Ok(()), Err);
+        }
+        (Err(e), false) => {
+            keep(cluster, plan, audience);
+            return Err(e);
+        }
+    };
     result.whole_after_ms = Some(millis(whole_at.saturating_sub(healing_at)));
     let stayed =
         result.outage_ms == Some(0) && (!nodes.contains(&old.node) || returned.fate == faults::PRIMARY_AGAIN);
@@ -181,7 +245,12 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     trace(plan, &clients, injected_at)?;
     judge(cluster, &mut clients, result, audience)?;
     drop(clients);
-    tidy_up(cluster)
+    let tidied = match plan.protocol {
+        Protocol::Quorate => tidy_up(cluster),
+        Protocol::Tuchanka => tidy_up(cluster).and_then(|()| tuchanka::wait_healthy(cluster)),
+    };
+    // Also of a run whose writes never came back it is known by now what was lost.
+    broken.map_or(tidied, Err)
 }
 
 /// The primary whose fate is told: the first one that the fault hits, else the first one.
@@ -218,12 +287,13 @@ fn keep(cluster: &Cluster, plan: &Plan, audience: &mut dyn Audience) {
 fn wait_restored(
     cluster: &Cluster,
     clients: &Clients,
-    fault: &Fault,
-    injected: &Injected<'_>,
+    plan: &Plan,
+    (injected, before): (&Injected<'_>, &[String]),
     from: Duration,
     audience: &mut dyn Audience,
 ) -> Result<String> {
-    let end = Instant::now() + fault.restored_within;
+    let (fault, started) = (plan.fault, Instant::now());
+    let end = started + fault.restored_within;
     let mut reacted = false;
     let mut place = (String::new(), Instant::now());
     loop {
@@ -240,7 +310,9 @@ fn wait_restored(
         // its Pacemaker ends for good: no fault of the agent's, and nothing that an operator would do.
         let fencing = seen.status.as_ref().is_ok_and(|s| s.nodes.iter().any(|n| n.unclean));
         // A cluster that knows of no primary is about to make one, though the writes are still good: a hang was noticed.
-        let known = seen.site.instances.iter().all(|i| seen.primary_of(i).is_some());
+        let primaries: Option<Vec<String>> =
+            seen.site.instances.iter().map(|i| seen.primary_of(i).map(str::to_owned)).collect();
+        let known = primaries.is_some();
         if good && known && !fencing && place.1.elapsed() >= SETTLED {
             return Ok(place.0);
         }
@@ -250,11 +322,14 @@ fn wait_restored(
         if Instant::now() >= end && fault.service(cluster.site()) == Service::MayStop {
             return Ok(place.0);
         }
-        if Instant::now() >= end {
+        let moved = primaries.is_some_and(|now| now != before);
+        let hopeless =
+            plan.patience.is_some_and(|patience| moved && !fencing && place.1.elapsed() >= patience);
+        if hopeless || Instant::now() >= end {
             let last: Vec<_> = clients.each().iter().map(|c| c.heart().last()).collect();
             return Err(LabError::Timeout {
                 what: "writes good again, a primary in Pacemaker and nobody waiting to be fenced".to_owned(),
-                seconds: fault.restored_within.as_secs(),
+                seconds: started.elapsed().as_secs(),
                 last: format!("; at last: {last:?}"),
             });
         }
@@ -290,17 +365,20 @@ fn trace(plan: &Plan, clients: &Clients, injected_at: Duration) -> Result<()> {
 fn hinder<'a>(
     cluster: &'a Cluster,
     replication: Lag,
+    seen: &Observation,
     audience: &mut dyn Audience,
 ) -> Result<Option<Cut<'a>>> {
-    match replication {
-        Lag::Free => Ok(None),
-        Lag::Behind(time) => {
-            let cut = Cut::make(cluster)?;
-            audience.say(&format!("replication is cut {} ms before the fault", time.as_millis()));
-            pause(time, OnInterrupt::Stop)?;
-            Ok(Some(cut))
+    let (cut, whose, time) = match replication {
+        Lag::Free => return Ok(None),
+        Lag::Behind(time) => (Cut::make(cluster)?, String::new(), time),
+        Lag::OneBehind(time) => {
+            let (cut, standby) = Cut::make_one(cluster, seen)?;
+            (cut, format!(" to {standby}, the first choice,"), time)
         }
-    }
+    };
+    audience.say(&format!("replication{whose} is cut {} ms before the fault", time.as_millis()));
+    pause(time, OnInterrupt::Stop)?;
+    Ok(Some(cut))
 }
 
 /// Checks the whole history against what the primaries have in the end.

@@ -13,7 +13,7 @@ use crate::layout::kind::Sharing;
 use crate::layout::site::Instance;
 
 /// A cluster counts as whole when it stayed so for this long: a fencing loop looks whole in between.
-const STABLE: Duration = Duration::from_secs(3);
+pub const STABLE: Duration = Duration::from_secs(3);
 
 /// What is missing for the cluster to be whole; empty when nothing is.
 #[must_use]
@@ -197,7 +197,20 @@ pub fn quorum_device(cluster: &Cluster) -> std::result::Result<(), String> {
 /// # Errors
 /// [`LabError::Timeout`] with what is still missing, or [`LabError::Interrupted`].
 pub fn wait_whole(cluster: &Cluster, limit: Duration, on_interrupt: OnInterrupt) -> Result<Observation> {
-    wait_whole_unless(cluster, limit, on_interrupt, |_| false)
+    wait_whole_for(cluster, STABLE, limit, on_interrupt)
+}
+
+/// As [`wait_whole`], and stays so for `stable`.
+///
+/// # Errors
+/// As there.
+pub fn wait_whole_for(
+    cluster: &Cluster,
+    stable: Duration,
+    limit: Duration,
+    on_interrupt: OnInterrupt,
+) -> Result<Observation> {
+    wait_for(cluster, (stable, limit), on_interrupt, |_| false)
 }
 
 /// As [`wait_whole`], and fails as soon as `hopeless` says that waiting is of no use.
@@ -207,6 +220,15 @@ pub fn wait_whole(cluster: &Cluster, limit: Duration, on_interrupt: OnInterrupt)
 pub fn wait_whole_unless(
     cluster: &Cluster,
     limit: Duration,
+    on_interrupt: OnInterrupt,
+    hopeless: impl FnMut(&Observation) -> bool,
+) -> Result<Observation> {
+    wait_for(cluster, (STABLE, limit), on_interrupt, hopeless)
+}
+
+fn wait_for(
+    cluster: &Cluster,
+    (stable, limit): (Duration, Duration),
     on_interrupt: OnInterrupt,
     mut hopeless: impl FnMut(&Observation) -> bool,
 ) -> Result<Observation> {
@@ -221,7 +243,7 @@ pub fn wait_whole_unless(
         }
         if missing.is_empty() {
             let since = *whole_since.get_or_insert_with(Instant::now);
-            if since.elapsed() >= STABLE {
+            if since.elapsed() >= stable {
                 return Ok(seen);
             }
         } else {

@@ -20,10 +20,20 @@ pub fn check(machines: usize) -> Result<()> {
     }
 }
 
+/// The memory that the host can give, in MB; `None` where it doesn't say.
+#[must_use]
+pub fn available_mb() -> Option<u64> {
+    available(&fs::read_to_string("/proc/meminfo").ok()?)
+}
+
+fn available(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? / 1024)
+}
+
 /// What is wrong with the memory that /proc/meminfo shows. A host that doesn't say is taken at its word.
 fn lacking(meminfo: &str, machines: usize) -> Option<String> {
-    let line = meminfo.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
-    let available = line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? / 1024;
+    let available = available(meminfo)?;
     let needed = MB_A_MACHINE * machines as u64;
     (available < needed).then(|| {
         format!(

@@ -64,6 +64,7 @@ pub mod supervisor;
 #[cfg(test)]
 mod testing;
 pub mod truth;
+pub mod tuchanka;
 pub mod up;
 pub mod up_args;
 pub mod verify;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::cluster::Cluster;
 use super::error::{LabError, Result};
 use super::machines::addresses;
+use super::observe::Observation;
 use super::protocol::{NodeKind, Power};
 use crate::layout::site::Site;
 
@@ -23,6 +24,10 @@ const QUICK: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(5);
 /// Longer than this, standbys are noticed to be gone (`wal_receiver_timeout`), which is another experiment.
 const LONGEST: Duration = Duration::from_secs(30);
+/// How long `stop-one` stops it. Less than `wal_receiver_timeout`, so that the standby still looks well to its agent.
+const STOP_ONE: Duration = Duration::from_secs(3);
+/// The highest score that a standby may have: Pacemaker's first choice.
+const FIRST_CHOICE: &str = "1000";
 
 /// How replication fares before the fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,22 +37,27 @@ pub enum Lag {
     Free,
     /// The standbys are behind by this time when the fault comes.
     Behind(Duration),
+    /// One standby is behind by this time: the one that Pacemaker would promote. The others have everything.
+    OneBehind(Duration),
 }
 
 impl Lag {
     /// Reads a word of the command line.
     ///
     /// # Errors
-    /// When it is neither `stop` nor `delay=` with a time.
+    /// When it is none of `stop`, `stop-one`, and `delay=` with a time.
     pub fn parse(word: &str) -> std::result::Result<Self, String> {
         let wrong = || {
             format!(
-                "{word:?} is neither stop nor delay=TIME, up to {} s, as in delay=2s or delay=500ms",
+                "{word:?} is none of stop, stop-one, and delay=TIME, up to {} s, as in delay=2s or delay=500ms",
                 LONGEST.as_secs()
             )
         };
         if word == "stop" {
             return Ok(Self::Behind(STOP));
+        }
+        if word == "stop-one" {
+            return Ok(Self::OneBehind(STOP_ONE));
         }
         let time = word.strip_prefix("delay=").ok_or_else(wrong)?;
         let (number, unit): (&str, fn(u64) -> Duration) = match time.strip_suffix("ms") {
@@ -64,6 +74,7 @@ impl fmt::Display for Lag {
         match self {
             Self::Free => f.write_str("free"),
             Self::Behind(time) => write!(f, "{} ms behind", time.as_millis()),
+            Self::OneBehind(time) => write!(f, "one standby {} ms behind", time.as_millis()),
         }
     }
 }
@@ -78,10 +89,30 @@ impl<'a> Cut<'a> {
     /// # Errors
     /// When a node can't be reached or has no nft; what was cut until then is mended.
     pub fn make(cluster: &'a Cluster) -> Result<Self> {
+        let nodes = databases(cluster)?;
+        Self::on(cluster, &nodes)
+    }
+
+    /// Cuts it on one standby, and makes that the one that Pacemaker would promote; gives its name.
+    ///
+    /// # Errors
+    /// When there is no standby, or it can't be done there.
+    pub fn make_one(cluster: &'a Cluster, seen: &Observation) -> Result<(Self, String)> {
+        let nobody = || LabError::Host("no standby is there to fall behind".to_owned());
+        let instance = seen.site.instances.first().ok_or_else(nobody)?;
+        let node = seen.best_standby(instance).ok_or_else(nobody)?.to_owned();
+        let attribute = format!("master-{}", seen.site.names(instance).resource());
+        let argv = ["crm_attribute", "--lifetime", "reboot", "--node", &node, "--name", &attribute];
+        let argv: Vec<&str> = argv.into_iter().chain(["--update", FIRST_CHOICE]).collect();
+        cluster.exec(&node, &argv, QUICK)?.success(&argv.join(" "))?;
+        Ok((Self::on(cluster, std::slice::from_ref(&node))?, node))
+    }
+
+    fn on(cluster: &'a Cluster, nodes: &[String]) -> Result<Self> {
         let cut = Self(cluster);
         let rules = rules(cluster.site());
-        for node in databases(cluster)? {
-            cluster.exec_with_input(&node, &["nft", "-f", "-"], Some(&rules), QUICK)?.success("nft -f -")?;
+        for node in nodes {
+            cluster.exec_with_input(node, &["nft", "-f", "-"], Some(&rules), QUICK)?.success("nft -f -")?;
         }
         Ok(cut)
     }
@@ -167,7 +198,10 @@ mod tests {
         assert_eq!(Lag::parse("stop"), behind(5000));
         assert_eq!(Lag::parse("delay=2s"), behind(2000));
         assert_eq!(Lag::parse("delay=300ms"), behind(300));
-        for bad in ["", "delay", "delay=", "delay=2", "delay=0s", "delay=1h", "delay=31s", "delay=-1s"] {
+        assert_eq!(Lag::parse("stop-one"), Ok(Lag::OneBehind(STOP_ONE)));
+        for bad in
+            ["", "stop-two", "delay", "delay=", "delay=2", "delay=0s", "delay=1h", "delay=31s", "delay=-1s"]
+        {
             assert!(Lag::parse(bad).is_err_and(|e| e.contains("delay=2s")), "{bad}");
         }
     }

@@ -21,6 +21,13 @@ pub struct RunResult {
     pub agent: String,
     /// Set of timings.
     pub timing: String,
+    /// By whose rules it was tested: "quorate", or "tuchanka" (docs/lab.md).
+    #[serde(default = "ours")]
+    pub protocol: String,
+    /// Tuchanka's reaction: from the injection to the fifth good round of heart and beat, in ms; null: it never came, or the
+    /// protocol has none.
+    #[serde(default)]
+    pub reaction_ms: Option<u64>,
     /// Name of the fault.
     pub fault: String,
     /// What it was to hit: primary, standby, random, site, …, or a node's name.
@@ -76,6 +83,11 @@ pub struct RunResult {
     pub failed: Option<String>,
 }
 
+/// Results that don't say it are from before there was another one.
+fn ours() -> String {
+    "quorate".to_owned()
+}
+
 /// Writes the results; called after each run, so that an interrupted test leaves what it had.
 ///
 /// # Errors
@@ -99,6 +111,9 @@ pub fn verdict(results: &[RunResult]) -> Vec<String> {
             |what: String| complaints.push(format!("{} run {}: {what}", result.fault, result.run));
         if let Some(reason) = &result.failed {
             complain(format!("failed: {reason}"));
+            if let (Some(lost @ 1..), Loss::Forbidden) = (result.lost_acked, loss_of(result)) {
+                complain(format!("{lost} acknowledged writes were lost"));
+            }
             continue;
         }
         if result.outage_ms.is_none() && result.service == Service::MustReturn {

@@ -20,9 +20,9 @@ pub struct UpArgs {
     /// Another site than the examples: a file as `quorate layout show` prints it
     #[arg(long, value_name = "FILE", conflicts_with = "layouts")]
     pub site: Option<PathBuf>,
-    /// The cluster's name in the lab [default: that of its site]
-    #[arg(long)]
-    pub name: Option<String>,
+    /// The cluster's name in the lab; of several clusters one for each, comma-separated [default: that of its site]
+    #[arg(long, value_delimiter = ',')]
+    pub name: Vec<String>,
     /// Debian's release in the nodes [default: this host's]
     #[arg(long)]
     pub suite: Option<Suite>,
@@ -64,13 +64,22 @@ impl UpArgs {
                 kinds.iter().map(example).collect()
             }
         };
-        if let (Some(name), true) = (&self.name, descriptions.len() > 1) {
+        if !self.name.is_empty() && self.name.len() != descriptions.len() {
             return Err(LabError::Host(format!(
-                "{} clusters can't all be called {name}: leave --name out",
-                descriptions.len()
+                "{} clusters can't be called {}: one name for each, or leave --name out",
+                descriptions.len(),
+                self.name.join(", ")
             )));
         }
-        descriptions.into_iter().map(|d| self.options(d, suite)).collect()
+        let mut all: Vec<Options> = Vec::new();
+        for (index, description) in descriptions.into_iter().enumerate() {
+            let options = self.options(description, suite, self.name.get(index))?;
+            if all.iter().any(|other| other.name == options.name) {
+                return Err(LabError::Host(format!("two clusters can't both be called {}", options.name)));
+            }
+            all.push(options);
+        }
+        Ok(all)
     }
 
     /// The only one, for what works on one cluster.
@@ -91,8 +100,8 @@ impl UpArgs {
         self.site.is_some() || !self.layouts.is_empty()
     }
 
-    fn options(&self, description: Description, suite: Suite) -> Result<Options> {
-        let name = match &self.name {
+    fn options(&self, description: Description, suite: Suite, name: Option<&String>) -> Result<Options> {
+        let name = match name {
             Some(name) => name.clone(),
             None => description.site()?.name,
         };
@@ -154,6 +163,10 @@ mod tests {
     #[test]
     fn words_that_do_not_go_together() {
         assert!(read(&["1", "2", "--name", "x"]).all().is_err());
+        assert!(read(&["1", "2", "--name", "x,x"]).all().is_err());
+        assert!(read(&["1", "1"]).all().is_err());
+        let named = read(&["1", "2", "--name", "x,y"]).all().expect("one each");
+        assert_eq!(named.iter().map(|o| o.name.as_str()).collect::<Vec<_>>(), ["x", "y"]);
         assert!(read(&["1", "2"]).one().is_err());
         assert!(Line::try_parse_from(["up", "five"]).is_err());
         assert!(Line::try_parse_from(["up", "--site", "x", "1"]).is_err());

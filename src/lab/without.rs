@@ -1,5 +1,7 @@
 //! Protections taken away from a running cluster: the proof that the checker finds what they prevent.
 
+mod election;
+
 use std::time::Duration;
 
 use super::cluster::Cluster;
@@ -22,23 +24,16 @@ const WHOLE: Duration = Duration::from_secs(120);
 pub enum Protection {
     /// Nobody is fenced, and who has lost the quorum goes on: an isolated primary stays one.
     Fencing,
-}
-
-impl Protection {
-    /// Cluster properties and the values that take it away.
-    fn properties(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Fencing => &[("stonith-enabled", "false"), ("no-quorum-policy", "ignore")],
-        }
-    }
+    /// Nobody publishes its position when a promotion is announced: the candidate compares with nobody, and whoever
+    /// Pacemaker likes best is promoted.
+    Election,
 }
 
 /// A protection that is away. It comes back when this is dropped.
 #[derive(Debug)]
-pub struct Removed<'a> {
-    cluster: &'a Cluster,
-    /// The properties as they were; `None`: not set.
-    before: Vec<(&'static str, Option<String>)>,
+pub enum Removed<'a> {
+    Fencing(Properties<'a>),
+    Election(election::Muted<'a>),
 }
 
 impl<'a> Removed<'a> {
@@ -47,8 +42,28 @@ impl<'a> Removed<'a> {
     /// # Errors
     /// When no node can do it, or the cluster isn't whole afterwards; what was changed until then comes back.
     pub fn take(cluster: &'a Cluster, protection: Protection) -> Result<Self> {
+        match protection {
+            Protection::Fencing => Properties::set(cluster, &NO_FENCING).map(Self::Fencing),
+            Protection::Election => election::Muted::make(cluster).map(Self::Election),
+        }
+    }
+}
+
+/// Cluster properties and the values that take fencing away.
+const NO_FENCING: [(&str, &str); 2] = [("stonith-enabled", "false"), ("no-quorum-policy", "ignore")];
+
+/// Cluster properties that have other values for a while.
+#[derive(Debug)]
+pub struct Properties<'a> {
+    cluster: &'a Cluster,
+    /// The properties as they were; `None`: not set.
+    before: Vec<(&'static str, Option<String>)>,
+}
+
+impl<'a> Properties<'a> {
+    fn set(cluster: &'a Cluster, values: &[(&'static str, &str)]) -> Result<Self> {
         let mut removed = Self { cluster, before: Vec::new() };
-        for &(name, value) in protection.properties() {
+        for &(name, value) in values {
             let asked = crm_attribute(cluster, &["--name", name, "--query", "--quiet"])?;
             let before = (asked.status == 0).then(|| asked.stdout.trim().to_owned());
             removed.before.push((name, before));
@@ -79,7 +94,7 @@ fn restart(cluster: &Cluster) -> Result<()> {
     wait_whole(cluster, WHOLE, OnInterrupt::Stop).map(drop)
 }
 
-impl Drop for Removed<'_> {
+impl Drop for Properties<'_> {
     fn drop(&mut self) {
         for (name, value) in &self.before {
             if let Err(e) = set(self.cluster, name, value.as_deref()) {

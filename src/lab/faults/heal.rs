@@ -9,7 +9,7 @@ use crate::lab::health::{wait_whole, wait_whole_unless};
 use crate::lab::observe::Observation;
 use crate::lab::protocol::{Activity, Cable, Impairment, NodeInfo, NodeKind, Power};
 use crate::lab::replication::mend;
-use crate::lab::wait::OnInterrupt;
+use crate::lab::wait::{OnInterrupt, until};
 use crate::layout::site::Instance;
 
 use super::rebuild::{self, rebuild};
@@ -244,11 +244,16 @@ pub fn bring_back(
             Err(e) => say(&e.to_string()),
         }
     }
-    for (node, instances) in rebuild::broken(cluster, old) {
+    let broken = rebuild::broken(cluster, old);
+    for (index, (node, instances)) in broken.iter().enumerate() {
         let names: Vec<&str> = instances.iter().map(|i| i.name.as_str()).collect();
         say(&format!("now with more help: {node} gets a new copy of {}", names.join(" and ")));
         help.push(format!("pg_basebackup on {node}"));
-        rebuild(cluster, &node, &instances)?;
+        rebuild(cluster, node, instances)?;
+        if index + 1 < broken.len() {
+            // The next one leaves the cluster for its copy: of three nodes the primary would be left alone, and reset itself.
+            rejoin(cluster, node)?;
+        }
     }
     for done in tell(heal(cluster), &mut say) {
         say(&done);
@@ -259,6 +264,17 @@ pub fn bring_back(
     }
     wait_whole(cluster, WITH_HELP, OnInterrupt::Stop)?;
     Ok(Return { fate: format!("{fate}; rebuilt by a human"), help })
+}
+
+fn rejoin(cluster: &Cluster, node: &str) -> Result<()> {
+    cluster.start_cluster(node)?;
+    until(&format!("{node} a member again"), BY_ITSELF, OnInterrupt::Stop, || {
+        let status = Observation::take(cluster).map_err(|e| e.to_string())?.status?;
+        match status.node(node) {
+            Some(member) if member.online && !member.pending => Ok(()),
+            member => Err(format!("{member:?}")),
+        }
+    })
 }
 
 fn boots(cluster: &Cluster, node: &str) -> u32 {

@@ -60,6 +60,17 @@ pub enum Breaks {
     Nothing,
 }
 
+/// Whom a fault disturbs beside the nodes that it is aimed at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disturbs {
+    /// Nobody.
+    OwnNodes,
+    /// The witness, which several clusters may share.
+    WitnessToo,
+    /// All that runs on the host: the lab's nodes have no limit of processor time.
+    Host,
+}
+
 /// From when on the outage counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CountsFrom {
@@ -109,6 +120,8 @@ pub struct Fault {
     pub usual_target: &'static str,
     /// What it breaks.
     pub breaks: Breaks,
+    /// Whom it disturbs beside.
+    pub disturbs: Disturbs,
     /// Whether acknowledged writes may be lost when it hits an asynchronous primary.
     loss: Loss,
     /// Whether writes may pause when it hits the primary.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::signals::{Processes, Signal};
-use super::{Breaks, CountsFrom, Fault, How, Loss, Pause, bomb, inject, several, storage};
+use super::{Breaks, CountsFrom, Disturbs, Fault, How, Loss, Pause, bomb, inject, several, storage};
 use crate::lab::error::{LabError, Result};
 use crate::lab::protocol::Impairment;
 
@@ -24,6 +24,7 @@ impl Fault {
             measured: "",
             usual_target: "primary",
             breaks: Breaks::Database,
+            disturbs: Disturbs::OwnNodes,
             loss: Loss::Forbidden,
             pause: Pause::Possible,
             counts_from: CountsFrom::Injection,
@@ -107,6 +108,11 @@ impl Fault {
 
     const fn breaks(mut self, breaks: Breaks) -> Self {
         self.breaks = breaks;
+        self
+    }
+
+    const fn disturbs(mut self, disturbs: Disturbs) -> Self {
+        self.disturbs = disturbs;
         self
     }
 
@@ -271,6 +277,7 @@ pub const ALL: &[Fault] = &[
         bomb::tasks_are_used_up,
     )
     .seen_by("nine tenths of the node's tasks are used, or the node was reset")
+    .disturbs(Disturbs::Host)
     .loses(Loss::Possible)
     .happens_within(30)
     .reacts_within(60)
@@ -326,6 +333,7 @@ pub const ALL: &[Fault] = &[
         "the witness's power goes, 5 s later the node's; of two nodes the one that is left has no majority",
         several::witness_then_node,
     )
+    .disturbs(Disturbs::WitnessToo)
     .costs("no service, never two primaries", "no service; primary again"),
     Fault::two(
         "second-fault",

@@ -6,6 +6,8 @@ fn good(fault: &str) -> RunResult {
         suite: "bookworm".to_owned(),
         agent: "quorate".to_owned(),
         timing: "default".to_owned(),
+        protocol: "quorate".to_owned(),
+        reaction_ms: None,
         fault: fault.to_owned(),
         target: "primary".to_owned(),
         node: "srv1".to_owned(),
@@ -175,4 +177,12 @@ fn results_have_the_fields_that_others_read() {
     ] {
         assert!(json.get(field).is_some(), "{field}");
     }
+}
+
+#[test]
+fn a_run_that_failed_says_what_was_lost_too() {
+    let failed = RunResult { failed: Some("no writes".to_owned()), ..good("power-off") };
+    let sync = RunResult { layout: "three-centres".to_owned(), lost_acked: Some(90), ..failed.clone() };
+    assert_eq!(verdict(&[failed]).len(), 1);
+    assert!(verdict(&[sync]).contains(&"power-off run 1: 90 acknowledged writes were lost".to_owned()));
 }

@@ -17,6 +17,7 @@ use super::faults::{self, Loss, OldPrimary, Target, bring_back};
 use super::health::wait_whole;
 use super::measure::describe;
 use super::observe::Observation;
+use super::series::gate::{Company, Gate};
 use super::truth::{self, Found};
 use super::verify::{Verified, verify};
 use super::wait::{OnInterrupt, pause};
@@ -42,6 +43,8 @@ pub struct Schedule {
     pub rhythm: Rhythm,
     /// Where the result and evidence go.
     pub report: PathBuf,
+    /// Before each line that is printed: the cluster's name, where there are several.
+    pub prefix: String,
 }
 
 /// `random.json`.
@@ -63,11 +66,14 @@ struct Outcome {
 
 /// Says a line with the time since the beginning; the strikes' threads have their own.
 #[derive(Debug, Clone, Copy)]
-struct Teller(Instant);
+struct Teller<'a> {
+    started: Instant,
+    prefix: &'a str,
+}
 
-impl Teller {
+impl Teller<'_> {
     fn say(self, line: &str) {
-        println!("{:8.1} s  {line}", self.0.elapsed().as_secs_f32());
+        println!("{:8.1} s  {}{line}", self.started.elapsed().as_secs_f32(), self.prefix);
     }
 }
 
@@ -80,7 +86,7 @@ pub fn run(cluster: &Cluster, schedule: &Schedule) -> Result<Vec<String>> {
         .map_err(|source| LabError::File { path: schedule.report.clone(), source })?;
     let info = cluster.info()?;
     evidence::keep_journals(cluster);
-    let tell = Teller(Instant::now());
+    let tell = Teller { started: Instant::now(), prefix: &schedule.prefix };
     let rounds = plan(schedule.seed, &schedule.rhythm);
     wait_whole(cluster, WHOLE, OnInterrupt::Stop)?;
     let mut clients = Clients::start_at(cluster, "", Pace { heart: HEART, tables: TABLES })?;
@@ -92,6 +98,7 @@ pub fn run(cluster: &Cluster, schedule: &Schedule) -> Result<Vec<String>> {
         let [first, second] = strikes;
         tell.say(&format!("--- round {number} of {}: {first}; {second} ---", rounds.len()));
         played.push(format!("{first}; {second}"));
+        let _pass = Gate::of_host().pass(Company::Together)?;
         match round(cluster, strikes, &schedule.rhythm, tell) {
             Ok(help) => {
                 complaints.extend(help.map(|help| format!("round {number}: a human had to help: {help}")))
@@ -110,7 +117,7 @@ pub fn run(cluster: &Cluster, schedule: &Schedule) -> Result<Vec<String>> {
         Replication::Asynchronous => Loss::Possible,
         Replication::AnyOne | Replication::OtherCentreFirst => Loss::Forbidden,
     };
-    complaints.extend(conclude(&verified, loss, longest));
+    complaints.extend(conclude(&verified, loss, longest, tell));
     if !complaints.is_empty() {
         let dir = schedule.report.join("evidence-random");
         match evidence::collect(cluster, &dir) {
@@ -138,16 +145,16 @@ pub fn run(cluster: &Cluster, schedule: &Schedule) -> Result<Vec<String>> {
 }
 
 /// Prints what was found; gives what of it is condemned.
-fn conclude(verified: &Verified, loss: Loss, longest: Duration) -> Vec<String> {
-    println!(
-        "\n{} writes were acknowledged, {} of them are lost; {} without an answer are there; the longest pause was {:.1} s",
+fn conclude(verified: &Verified, loss: Loss, longest: Duration, tell: Teller<'_>) -> Vec<String> {
+    tell.say(&format!(
+        "{} writes were acknowledged, {} of them are lost; {} without an answer are there; the longest pause was {:.1} s",
         verified.acked,
         verified.lost,
         verified.recovered,
         longest.as_secs_f64()
-    );
+    ));
     for line in truth::words(&verified.findings, loss) {
-        println!("{line}");
+        tell.say(&line);
     }
     let bad = verified.findings.iter().filter(|f| f.finding.is_condemned(loss));
     bad.map(|f| format!("{}: {}", f.instance, f.finding)).collect()
@@ -165,12 +172,17 @@ fn write(schedule: &Schedule, clients: &Clients, outcome: &Outcome) -> Result<()
     file("history-random.txt", history)?;
     let json = serde_json::to_string_pretty(outcome).map_err(|e| LabError::Host(e.to_string()))?;
     file("random.json", json + "\n")?;
-    println!("results: {}", schedule.report.join("random.json").display());
+    println!("{}results: {}", schedule.prefix, schedule.report.join("random.json").display());
     Ok(())
 }
 
 /// One round; gives what a human would have had to do, where that is a complaint.
-fn round(cluster: &Cluster, strikes: &[Strike; 2], rhythm: &Rhythm, tell: Teller) -> Result<Option<String>> {
+fn round(
+    cluster: &Cluster,
+    strikes: &[Strike; 2],
+    rhythm: &Rhythm,
+    tell: Teller<'_>,
+) -> Result<Option<String>> {
     let before = Observation::take(cluster)?;
     let instance = before.site.instances.first().cloned();
     let instance =
@@ -200,7 +212,7 @@ fn round(cluster: &Cluster, strikes: &[Strike; 2], rhythm: &Rhythm, tell: Teller
 
 /// Waits for its time and strikes; gives the node. One that does not work is told, and the round goes on: two faults get in each
 /// other's way.
-fn hit_one(cluster: &Cluster, strike: &Strike, tell: Teller) -> Option<String> {
+fn hit_one(cluster: &Cluster, strike: &Strike, tell: Teller<'_>) -> Option<String> {
     pause(strike.at, OnInterrupt::Stop).ok()?;
     let failed = |node: &str, e: LabError| {
         let reason = e.to_string();
