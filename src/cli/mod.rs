@@ -1,6 +1,7 @@
 //! The operator's command `quorate`: its subcommands read, ask the pure modules, print and apply.
 
 mod apply;
+pub mod doctor;
 pub mod layout;
 mod prove;
 
@@ -16,6 +17,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Say what is wrong with a cluster's configuration, where, and what to type about it
+    Doctor(doctor::Doctor),
     /// Set up a cluster of one of the layouts, from a description of its machines
     #[command(subcommand)]
     Layout(layout::Command),
@@ -41,6 +44,7 @@ pub enum CliError {
 /// Parses the command line, does it, says what went wrong. Gives the exit code.
 pub fn main() -> u8 {
     let result = match Cli::parse().command {
+        Command::Doctor(args) => Ok(doctor::run(&args)),
         Command::Layout(command) => layout::execute(command),
     };
     match result {

@@ -4,6 +4,8 @@
 #![allow(clippy::disallowed_methods, reason = "a test reads its own environment")]
 
 #[cfg(feature = "cli")]
+mod doctor;
+#[cfg(feature = "cli")]
 mod layouts;
 mod tables;
 
@@ -86,6 +88,14 @@ fn the_layouts() {
     }
     page = with_block(&page, "placement", &placement);
     assert_document("docs/layouts.md", &page);
+}
+
+/// The doctor's rules.
+#[cfg(feature = "cli")]
+#[test]
+fn the_doctors_rules() {
+    let page = fs::read_to_string(path("docs/doctor.md")).expect("docs/doctor.md");
+    assert_document("docs/doctor.md", &with_block(&page, "rules", &doctor::rules()));
 }
 
 /// What the lab can break, and what it cost.
