@@ -4,6 +4,7 @@ mod apply;
 pub mod doctor;
 pub mod layout;
 mod prove;
+pub mod timing;
 
 use clap::{Parser, Subcommand};
 
@@ -22,6 +23,8 @@ enum Command {
     /// Set up a cluster of one of the layouts, from a description of its machines
     #[command(subcommand)]
     Layout(layout::Command),
+    /// What each fault will cost, phase by phase, the safety margin, and what would be faster
+    Timing(timing::Timing),
 }
 
 /// Why a subcommand could not do its work. The message names the value and the cure.
@@ -46,6 +49,7 @@ pub fn main() -> u8 {
     let result = match Cli::parse().command {
         Command::Doctor(args) => Ok(doctor::run(&args)),
         Command::Layout(command) => layout::execute(command),
+        Command::Timing(args) => timing::run(&args),
     };
     match result {
         Ok(code) => code,

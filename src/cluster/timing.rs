@@ -10,6 +10,7 @@
 //! - The others count it as reset after R + `stonith-watchdog-timeout`. That must not be earlier.
 
 mod bounds;
+pub mod predict;
 
 pub use bounds::*;
 

@@ -8,6 +8,8 @@ mod doctor;
 #[cfg(feature = "cli")]
 mod layouts;
 mod tables;
+#[cfg(feature = "cli")]
+mod timing;
 
 use std::fs;
 use std::path::PathBuf;
@@ -96,6 +98,14 @@ fn the_layouts() {
 fn the_doctors_rules() {
     let page = fs::read_to_string(path("docs/doctor.md")).expect("docs/doctor.md");
     assert_document("docs/doctor.md", &with_block(&page, "rules", &doctor::rules()));
+}
+
+/// What each fault will cost.
+#[cfg(feature = "cli")]
+#[test]
+fn the_predictions() {
+    let page = fs::read_to_string(path("docs/timing.md")).expect("docs/timing.md");
+    assert_document("docs/timing.md", &with_block(&page, "predictions", &timing::predicted()));
 }
 
 /// What the lab can break, and what it cost.

@@ -16,6 +16,8 @@ pub const LEAST_TOKEN_MS: u32 = 1000;
 pub const LEAST_HEARTBEAT_MS: u32 = 1000;
 /// sbd looks once a second, and the kernel's watchdog fires up to half a second late.
 pub const MARGIN_S: u32 = 2;
+/// The same without the rest that makes whole seconds of it.
+const LATE_MS: u32 = 1500;
 /// How long Pacemaker tries to stop resources without quorum before sbd gives up on it: what no-quorum-policy `stop`
 /// costs more than `suicide`.
 const STOPPING_S: u32 = 4;
@@ -119,6 +121,26 @@ impl Totem {
 pub const fn least_token_ms(rtt_ms: u32) -> u32 {
     let trips = rtt_ms.saturating_mul(TOKEN_ROUND_TRIPS);
     if trips > LEAST_TOKEN_MS { trips } else { LEAST_TOKEN_MS }
+}
+
+/// How long the quorum device may take to decide after the membership has changed: it waits for two heartbeats of its
+/// server, which began before, and gives up at sync_timeout.
+#[must_use]
+pub fn decision_ms(recovery_ms: u32, qdevice_timeout_ms: u32, sync_timeout_ms: u32) -> u32 {
+    let heartbeat = (qdevice_timeout_ms / 10 * 8).max(LEAST_HEARTBEAT_MS);
+    heartbeat.saturating_mul(2).saturating_sub(recovery_ms).min(sync_timeout_ms)
+}
+
+/// How long after the loss was agreed on a node without quorum may still run: the quorum device may stay silent for the
+/// whole of sync_timeout, sbd looks once a second, the watchdog bites up to half a second late.
+#[must_use]
+pub const fn latest_death_ms(sync_timeout_ms: Option<u32>, watchdog_s: u32, policy: NoQuorumPolicy) -> u32 {
+    let wait_ms = match sync_timeout_ms {
+        Some(ms) => ms,
+        None => 0,
+    };
+    let seconds = watchdog_s.saturating_add(policy.stopping_s());
+    wait_ms.saturating_add(seconds.saturating_mul(1000)).saturating_add(LATE_MS)
 }
 
 /// The shortest timeout of a quorum device: its heartbeat would be below [`LEAST_HEARTBEAT_MS`].
