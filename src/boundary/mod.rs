@@ -8,6 +8,8 @@ pub mod fake;
 pub mod files;
 pub mod host;
 pub mod identity;
+#[cfg(feature = "cli")]
+pub mod inspect;
 pub mod log;
 pub mod memory;
 pub mod node;

@@ -11,6 +11,7 @@ use crate::cluster::crm_mon::{self, Status};
 const CRM_ATTRIBUTE: &str = "/usr/sbin/crm_attribute";
 const ATTRD_UPDATER: &str = "/usr/sbin/attrd_updater";
 const CRM_MON: &str = "/usr/sbin/crm_mon";
+const CIBADMIN: &str = "/usr/sbin/cibadmin";
 
 /// How long one of them may take: 10 to 20 ms are usual, a hung daemon must not eat the action's time.
 #[derive(Debug, Clone, Copy)]
@@ -107,4 +108,12 @@ pub fn query(name: &str, patience: Patience) -> Effect<Vec<NodeValue>> {
 pub fn status(patience: Patience) -> Effect<Status> {
     let command = program(CRM_MON).args(["--one-shot", "--output-as=xml", "--include=all"]);
     crm_mon::parse(&run(&command, patience)?).map_err(|e| Trouble(e.to_string()))
+}
+
+/// The CIB of the running cluster.
+///
+/// # Errors
+/// As [`set_score`].
+pub fn cib(patience: Patience) -> Effect<String> {
+    run(&program(CIBADMIN).arg("--query"), patience)
 }

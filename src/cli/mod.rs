@@ -1,8 +1,10 @@
 //! The operator's command `quorate`: its subcommands read, ask the pure modules, print and apply.
 
 mod apply;
+pub mod doctor;
 pub mod layout;
 mod prove;
+pub mod timing;
 
 use clap::{Parser, Subcommand};
 
@@ -16,9 +18,13 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Say what is wrong with a cluster's configuration, where, and what to type about it
+    Doctor(doctor::Doctor),
     /// Set up a cluster of one of the layouts, from a description of its machines
     #[command(subcommand)]
     Layout(layout::Command),
+    /// What each fault will cost, phase by phase, the safety margin, and what would be faster
+    Timing(timing::Timing),
 }
 
 /// Why a subcommand could not do its work. The message names the value and the cure.
@@ -41,7 +47,9 @@ pub enum CliError {
 /// Parses the command line, does it, says what went wrong. Gives the exit code.
 pub fn main() -> u8 {
     let result = match Cli::parse().command {
+        Command::Doctor(args) => Ok(doctor::run(&args)),
         Command::Layout(command) => layout::execute(command),
+        Command::Timing(args) => timing::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -1,5 +1,8 @@
 //! What corosync's configuration and tools say, as values.
 
+pub mod conf;
+pub mod tools;
+
 /// The cluster_name of Debian's sample configuration.
 pub const SAMPLE: &str = "debian";
 

@@ -1,6 +1,8 @@
 //! What the cluster says, as values: parsers and types, no side effects.
 
 pub mod attributes;
+pub mod cib;
 pub mod corosync;
 pub mod crm_mon;
+pub mod sbd;
 pub mod timing;

@@ -9,15 +9,10 @@
 //!   first.
 //! - The others count it as reset after R + `stonith-watchdog-timeout`. That must not be earlier.
 
-/// corosync adds this to the token for each node beyond the second (totem.token_coefficient's default).
-pub const TOKEN_COEFFICIENT_MS: u32 = 650;
-/// sbd looks once a second, and the kernel's watchdog fires up to half a second late.
-const MARGIN_S: u32 = 2;
-/// How long Pacemaker tries to stop resources without quorum before sbd gives up on it: what no-quorum-policy `stop`
-/// costs more than `suicide`.
-const STOPPING_S: u32 = 4;
-/// A token lost by chance is no lost node: so many round trips.
-const TOKEN_ROUND_TRIPS: u32 = 5;
+mod bounds;
+pub mod predict;
+
+pub use bounds::*;
 
 /// A walreceiver answers at half the timeout; a machine that stalls for two seconds is not gone.
 const LEAST_WAL_TIMEOUT_MS: u32 = 5000;
@@ -82,6 +77,8 @@ pub struct Profile {
     pub token_ms: u32,
     /// Members of the cluster.
     pub nodes: u32,
+    /// The round trip that it was computed for.
+    pub rtt_ms: u32,
     pub quorum_device: QuorumDevice,
     /// How long corosync-qdevice waits for its server, and how long votequorum waits for corosync-qdevice while the
     /// membership changes. Meaningless without a quorum device.
@@ -107,42 +104,23 @@ pub struct Profile {
     pub wal_timeout_ms: u32,
 }
 
-/// What a partition without quorum does with its resources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoQuorumPolicy {
-    /// Stops them, and fails to when its daemons hang.
-    Stop,
-    /// Resets itself at once.
-    Suicide,
-}
-
-impl NoQuorumPolicy {
-    /// Pacemaker's word for it.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Stop => "stop",
-            Self::Suicide => "suicide",
-        }
-    }
-}
-
 impl Profile {
     /// The times for these inputs.
     #[must_use]
     pub fn compute(inputs: Inputs) -> Self {
         let paf = inputs.preset == Preset::Paf;
         let least_token = match inputs.preset {
-            Preset::Default | Preset::Paf => 3000,
-            Preset::Fast => 1000,
+            Preset::Default | Preset::Paf => DEFAULT_TOKEN_MS,
+            Preset::Fast => LEAST_TOKEN_MS,
         };
-        let token_ms = least_token.max(inputs.rtt_ms.saturating_mul(TOKEN_ROUND_TRIPS).next_multiple_of(100));
+        let token_ms = least_token.max(least_token_ms(inputs.rtt_ms).next_multiple_of(100));
         let (qdevice_timeout_ms, qdevice_sync_timeout_ms) = if paf { (3000, 4000) } else { (2000, 3000) };
         let no_quorum_policy = if paf { NoQuorumPolicy::Stop } else { NoQuorumPolicy::Suicide };
         let mut profile = Self {
             preset: inputs.preset,
             token_ms,
             nodes: inputs.nodes,
+            rtt_ms: inputs.rtt_ms,
             quorum_device: inputs.quorum_device,
             qdevice_timeout_ms,
             qdevice_sync_timeout_ms,
@@ -161,41 +139,54 @@ impl Profile {
             wal_timeout_ms: token_ms.max(LEAST_WAL_TIMEOUT_MS),
         };
         if !paf {
-            profile.stonith_watchdog_s = profile.least_stonith_watchdog_s().max(2 * inputs.watchdog_s);
+            profile.stonith_watchdog_s =
+                profile.least_stonith_watchdog_s().max(twice_the_watchdog_s(inputs.watchdog_s));
         }
         profile
     }
 
-    /// The token that corosync uses: longer with more than two nodes.
+    /// corosync's part.
+    #[must_use]
+    pub const fn totem(&self) -> Totem {
+        Totem {
+            token_ms: self.token_ms,
+            coefficient_ms: TOKEN_COEFFICIENT_MS,
+            consensus_ms: None,
+            nodes: self.nodes,
+        }
+    }
+
+    /// See [`Totem::effective_token_ms`].
     #[must_use]
     pub const fn effective_token_ms(&self) -> u32 {
-        self.token_ms + self.nodes.saturating_sub(2) * TOKEN_COEFFICIENT_MS
+        self.totem().effective_token_ms()
     }
 
-    /// corosync's own consensus: 1.2 times the token.
+    /// See [`Totem::consensus_ms`].
     #[must_use]
     pub const fn consensus_ms(&self) -> u32 {
-        self.effective_token_ms() * 12 / 10
+        self.totem().consensus_ms()
     }
 
-    /// After so many milliseconds the members agree that one is lost.
+    /// See [`Totem::recovery_ms`].
     #[must_use]
     pub const fn recovery_ms(&self) -> u32 {
-        self.effective_token_ms() + self.consensus_ms()
+        self.totem().recovery_ms()
     }
 
-    /// The least stonith-watchdog-timeout at which no node is counted as reset that may still run.
+    /// The quorum device's sync_timeout, where there is one.
+    #[must_use]
+    pub const fn sync_timeout_ms(&self) -> Option<u32> {
+        match self.quorum_device {
+            QuorumDevice::Present => Some(self.qdevice_sync_timeout_ms),
+            QuorumDevice::Absent => None,
+        }
+    }
+
+    /// See [`least_stonith_watchdog_s`].
     #[must_use]
     pub const fn least_stonith_watchdog_s(&self) -> u32 {
-        let wait_ms = match self.quorum_device {
-            QuorumDevice::Present => self.qdevice_sync_timeout_ms,
-            QuorumDevice::Absent => 0,
-        };
-        let stopping = match self.no_quorum_policy {
-            NoQuorumPolicy::Stop => STOPPING_S,
-            NoQuorumPolicy::Suicide => 0,
-        };
-        wait_ms.div_ceil(1000) + self.watchdog_s + MARGIN_S + stopping
+        least_stonith_watchdog_s(self.sync_timeout_ms(), self.watchdog_s, self.no_quorum_policy)
     }
 
     /// After so many milliseconds a standby of a lost node may be promoted.
@@ -210,16 +201,15 @@ impl Profile {
     pub fn complaints(&self) -> Vec<String> {
         let mut found = Vec::new();
         if self.quorum_device == QuorumDevice::Present {
-            if self.qdevice_sync_timeout_ms / 1000 > self.watchdog_s {
+            if !sync_timeout_fits(self.qdevice_sync_timeout_ms, self.watchdog_s) {
                 found.push(format!(
                     "the watchdog's {} s are below the quorum device's sync_timeout, {} ms: sbd distrusts the quorum \
                      and never gets ready",
                     self.watchdog_s, self.qdevice_sync_timeout_ms
                 ));
             }
-            // Heartbeats go every 0.8 timeout; the server gives up after 1.5 of that, and an answer takes its time.
-            if (self.recovery_ms() + self.qdevice_sync_timeout_ms) * 10 < 17 * self.qdevice_timeout_ms + 5000
-            {
+            let longest = longest_qdevice_timeout_ms(self.recovery_ms(), self.qdevice_sync_timeout_ms);
+            if self.qdevice_timeout_ms > longest {
                 found.push(format!(
                     "recovery ({} ms) and sync_timeout ({} ms) are over before the quorum device has noticed the \
                      loss: the survivor loses its vote too",
@@ -235,7 +225,7 @@ impl Profile {
                 self.least_stonith_watchdog_s()
             ));
         }
-        if self.stonith_watchdog_s < 2 * self.watchdog_s {
+        if self.stonith_watchdog_s < twice_the_watchdog_s(self.watchdog_s) {
             found.push(format!(
                 "stonith-watchdog-timeout {} s is below twice the watchdog's {} s",
                 self.stonith_watchdog_s, self.watchdog_s

@@ -62,6 +62,13 @@ pub const CLUSTER: &str = "7-cluster.sh";
 /// The script that makes the resources.
 pub const RESOURCES: &str = "8-resources.sh";
 
+/// What the steps write in the end, to compare with; the doctor reads it.
+pub const COROSYNC_CONF: &str = "reference/corosync.conf";
+pub const SBD: &str = "reference/sbd";
+pub const POSTGRESQL_CONF: &str = "reference/postgresql.conf";
+/// Of the CIB only what decides about fencing and time.
+pub const CIB: &str = "reference/cib.xml";
+
 const MACHINE: &str = "1-machine.sh";
 const WITNESS: &str = "2-witness.sh";
 const POSTGRES: &str = "3-postgres.sh";
@@ -76,13 +83,14 @@ macro_rules! template {
 }
 
 /// All templates by their path.
-const TEMPLATES: [(&str, &str); 21] = [
+const TEMPLATES: [(&str, &str); 24] = [
     template!("parts/who.sh.j2"),
     template!("parts/ask.sh.j2"),
     template!("parts/instances.sh.j2"),
     template!("parts/head.sh.j2"),
     template!("parts/foot.sh.j2"),
     template!("parts/macros.j2"),
+    template!("parts/postgresql.conf.j2"),
     template!("steps/1-machine.sh.j2"),
     template!("steps/2-witness.sh.j2"),
     template!("steps/3-postgres.sh.j2"),
@@ -97,6 +105,8 @@ const TEMPLATES: [(&str, &str); 21] = [
     template!("many-replicas.sh.j2"),
     template!("reference/corosync.conf.j2"),
     template!("reference/sbd.j2"),
+    template!("reference/postgresql.conf.j2"),
+    template!("reference/cib.xml.j2"),
     template!("reference/README.md.j2"),
 ];
 
@@ -138,8 +148,10 @@ pub fn render(site: &Site, agent: Agent) -> Result<Vec<Rendered>, String> {
         file(CLUSTER, "steps/7-cluster.sh.j2", Mode::Script)?,
         file(RESOURCES, resources(site.kind), Mode::Script)?,
         file("run-all.sh", "steps/run-all.sh.j2", Mode::Script)?,
-        file("reference/corosync.conf", "reference/corosync.conf.j2", Mode::Text)?,
-        file("reference/sbd", "reference/sbd.j2", Mode::Text)?,
+        file(COROSYNC_CONF, "reference/corosync.conf.j2", Mode::Text)?,
+        file(SBD, "reference/sbd.j2", Mode::Text)?,
+        file(POSTGRESQL_CONF, "reference/postgresql.conf.j2", Mode::Text)?,
+        file(CIB, "reference/cib.xml.j2", Mode::Text)?,
     ]);
     Ok(files)
 }

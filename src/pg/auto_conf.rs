@@ -42,7 +42,7 @@ fn replace(text: &str, name: &str, new: Option<&str>) -> String {
 
 /// Splits `name = 'value' # comment`; `=` is optional, the value may be bare. Comments, empty lines and what PostgreSQL's guc-file.l
 /// would not take either are `None`: such lines are kept untouched.
-fn assignment(line: &str) -> Option<(&str, String)> {
+pub(super) fn assignment(line: &str) -> Option<(&str, String)> {
     let line = line.trim_start();
     let name_end = line
         .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '.')))

@@ -1,6 +1,7 @@
 //! What PostgreSQL's files and answers mean. Pure: text or bytes in, values out.
 
 pub mod auto_conf;
+pub mod conf;
 pub mod conninfo;
 pub mod control_data;
 pub mod history;

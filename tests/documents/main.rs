@@ -4,8 +4,12 @@
 #![allow(clippy::disallowed_methods, reason = "a test reads its own environment")]
 
 #[cfg(feature = "cli")]
+mod doctor;
+#[cfg(feature = "cli")]
 mod layouts;
 mod tables;
+#[cfg(feature = "cli")]
+mod timing;
 
 use std::fs;
 use std::path::PathBuf;
@@ -87,6 +91,22 @@ fn the_layouts() {
     }
     page = with_block(&page, "placement", &placement);
     assert_document("docs/layouts.md", &page);
+}
+
+/// The doctor's rules.
+#[cfg(feature = "cli")]
+#[test]
+fn the_doctors_rules() {
+    let page = fs::read_to_string(path("docs/doctor.md")).expect("docs/doctor.md");
+    assert_document("docs/doctor.md", &with_block(&page, "rules", &doctor::rules()));
+}
+
+/// What each fault will cost.
+#[cfg(feature = "cli")]
+#[test]
+fn the_predictions() {
+    let page = fs::read_to_string(path("docs/timing.md")).expect("docs/timing.md");
+    assert_document("docs/timing.md", &with_block(&page, "predictions", &timing::predicted()));
 }
 
 /// What the lab can break, and what it cost.

@@ -1,0 +1,280 @@
+//! What the doctor and `quorate status` look at on a node: files, and the words of the cluster's programs. Every question has a
+//! deadline, and a question without an answer is a fact of its own.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::clock::Deadline;
+use super::command::{Command, Environment};
+use super::host::Trouble;
+use super::identity::SystemUser;
+use super::pacemaker::{self, Patience};
+use super::postgres::Endpoint;
+use super::storage;
+use crate::cluster::cib::Primitive;
+use crate::cluster::corosync::tools::{self, Votes};
+use crate::cluster::crm_mon::Status;
+use crate::decide::doctor::facts::{Certificate, Known, Member, Node, Server, Unknown};
+use crate::decide::doctor::read::{Broken, Text};
+use crate::pg::conf::{self, Line, Setting};
+use crate::pg::postmaster_pid::PostmasterPid;
+use crate::pg::view::Answer;
+
+/// Where corosync reads its configuration.
+pub const COROSYNC_CONF: &str = "/etc/corosync/corosync.conf";
+/// Where sbd's configuration is, on Debian and elsewhere.
+const SBD: [&str; 2] = ["/etc/default/sbd", "/etc/sysconfig/sbd"];
+/// Pacemaker's own copy, for when it does not run.
+const CIB: &str = "/var/lib/pacemaker/cib/cib.xml";
+/// Where corosync-qdevice's certificates are.
+const NSSDB: &str = "/etc/corosync/qdevice/net/nssdb";
+/// Those that it needs: the witness's authority, and its own.
+const CERTIFICATES: [&str; 2] = ["QNet CA", "Cluster Cert"];
+
+const QUORUMTOOL: &str = "/usr/sbin/corosync-quorumtool";
+const QDEVICE_TOOL: &str = "/usr/sbin/corosync-qdevice-tool";
+const CERTUTIL: &str = "/usr/bin/certutil";
+const SYSTEMCTL: &str = "/usr/bin/systemctl";
+const JOURNALCTL: &str = "/usr/bin/journalctl";
+
+/// Each takes milliseconds; while corosync forms its membership some hang.
+const DEADLINE: Duration = Duration::from_secs(3);
+/// How long PostgreSQL may think.
+const POSTGRES_DEADLINE: Duration = Duration::from_secs(3);
+/// How deep PostgreSQL's files may include each other: its own limit.
+const DEPTH: usize = 10;
+
+/// Pacemaker's programs get so long.
+#[must_use]
+pub fn patience() -> Patience {
+    Patience::of(DEADLINE)
+}
+
+/// In one line: programs say things in several.
+pub(crate) fn unknown(why: impl std::fmt::Display) -> Unknown {
+    Unknown(why.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn ask(program: &str, args: &[&str]) -> Known<String> {
+    let command = Command::new(program).environment(Environment::Clean).args(args);
+    command.run(Deadline::after(DEADLINE)).map(|output| output.text()).map_err(unknown)
+}
+
+/// A file.
+///
+/// # Errors
+/// When it can't be read.
+pub fn file(path: &Path) -> Result<Text, Trouble> {
+    match std::fs::read(path) {
+        Ok(bytes) => {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            Ok(Text { name: path.display().to_string(), text })
+        }
+        Err(e) => Err(Trouble(format!("{}: {e}", path.display()))),
+    }
+}
+
+/// corosync.conf of this node.
+pub fn corosync_conf() -> Known<Text> {
+    file(Path::new(COROSYNC_CONF)).map_err(unknown)
+}
+
+/// The CIB: the running cluster's, else Pacemaker's last copy.
+pub fn cib() -> Known<Text> {
+    match pacemaker::cib(patience()) {
+        Ok(text) => Ok(Text { name: "cibadmin --query".to_owned(), text }),
+        Err(why) => file(Path::new(CIB)).map_err(|e| unknown(format!("{why}; {e}"))),
+    }
+}
+
+/// sbd's configuration on this node.
+pub fn sbd() -> Known<Text> {
+    let found = SBD.iter().map(Path::new).find(|path| path.exists());
+    match found {
+        Some(path) => file(path).map_err(unknown),
+        None => Err(Unknown(format!("neither {} is there: sbd is not installed", SBD.join(" nor ")))),
+    }
+}
+
+/// Settings of a postgresql.conf and of the files that it includes, in the order in which PostgreSQL reads them.
+///
+/// # Errors
+/// The first file that can't be read or that PostgreSQL would refuse.
+pub fn postgresql_conf(path: &Path) -> Result<Vec<Setting>, String> {
+    let mut found = Vec::new();
+    include(path, 0, &mut found)?;
+    Ok(found)
+}
+
+fn include(path: &Path, depth: usize, found: &mut Vec<Setting>) -> Result<(), String> {
+    if depth > DEPTH {
+        return Err(format!("{}: files include each other more than {DEPTH} deep", path.display()));
+    }
+    let Text { name, text } = file(path).map_err(|e| e.0)?;
+    let lines = conf::parse(&name, &text)
+        .map_err(|(line, e)| Broken { file: name.clone(), line, what: e.to_string() }.to_string())?;
+    let beside = |other: &str| path.parent().unwrap_or(Path::new("")).join(other);
+    for line in lines {
+        match line {
+            Line::Setting(setting) => found.push(setting),
+            Line::Include { path, optional } => {
+                let path = beside(&path);
+                if !optional || path.exists() {
+                    include(&path, depth + 1, found)?;
+                }
+            }
+            Line::IncludeDir { path } => {
+                for file in configurations(&beside(&path))? {
+                    include(&file, depth + 1, found)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The files of an include_dir that count, in the order that counts.
+fn configurations(dir: &Path) -> Result<Vec<PathBuf>, String> {
+    let failed = |e: std::io::Error| format!("{}: {e}", dir.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(".conf") && !name.starts_with('.') {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// A PostgreSQL that Pacemaker runs, as its resource describes it.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    pub resource: String,
+    pgdata: PathBuf,
+    config_file: PathBuf,
+    user: String,
+}
+
+impl Instance {
+    /// The instance of a resource; `None`: it is none of PostgreSQL's.
+    #[must_use]
+    pub fn of(primitive: &Primitive) -> Option<Self> {
+        let get = |name: &str| primitive.parameters.get(name);
+        let pgdata = PathBuf::from(get("pgdata")?);
+        Some(Self {
+            resource: primitive.id.clone(),
+            config_file: get("config_file").map_or_else(|| pgdata.join("postgresql.conf"), PathBuf::from),
+            user: get("system_user").map_or("postgres", String::as_str).to_owned(),
+            pgdata,
+        })
+    }
+
+    /// Where its server listens, when one runs here.
+    fn endpoint(&self) -> Known<Endpoint> {
+        let text = storage::read_text(&self.pgdata.join("postmaster.pid"))
+            .map_err(|_| Unknown(format!("no server of {} runs on this node", self.resource)))?;
+        let file = PostmasterPid::parse(&text).map_err(unknown)?;
+        let user = SystemUser::lookup(&self.user).map_err(unknown)?;
+        match (file.socket_directory, file.port) {
+            (Some(directory), Some(port)) => Ok(Endpoint::local(directory, port.get(), &user)),
+            _ => Err(Unknown(format!("the server of {} has no socket yet", self.resource))),
+        }
+    }
+
+    /// How its server is.
+    pub fn answer(&self) -> Known<Answer> {
+        Ok(self.endpoint()?.probe(POSTGRES_DEADLINE))
+    }
+
+    /// Its settings: the server's own, else those of its files.
+    pub fn settings(&self) -> Known<Server> {
+        let running = self.endpoint().and_then(|e| e.query(conf::QUERY, POSTGRES_DEADLINE).map_err(unknown));
+        match running {
+            Ok(rows) => {
+                Ok(Server { name: format!("{} (running)", self.resource), settings: conf::read(&rows) })
+            }
+            Err(why) => {
+                let settings =
+                    postgresql_conf(&self.config_file).map_err(|e| Unknown(format!("{}; {e}", why.0)))?;
+                Ok(Server { name: self.config_file.display().to_string(), settings })
+            }
+        }
+    }
+}
+
+/// What only a node that runs can tell. `status`: what crm_mon said.
+pub fn node(status: &Known<Status>) -> Node {
+    let show = |unit: &str, property: &str| {
+        let text = ask(SYSTEMCTL, &["show", unit, &format!("--property={property}")])?;
+        property_of(&text, property)
+            .ok_or_else(|| Unknown(format!("systemctl show {unit} has no {property}")))
+    };
+    Node {
+        votes: votes(),
+        encrypted: ask(QDEVICE_TOOL, &["-s"]).and_then(|said| {
+            tools::tls_is_active(&said).ok_or_else(|| unknown("corosync-qdevice-tool -s does not say"))
+        }),
+        certificates: CERTIFICATES.iter().map(|name| certificate(name)).collect(),
+        systemd_watchdog: ask(SYSTEMCTL, &["show", "--property=RuntimeWatchdogUSec"]).and_then(|text| {
+            property_of(&text, "RuntimeWatchdogUSec")
+                .ok_or_else(|| unknown("systemd does not tell RuntimeWatchdogUSec"))
+        }),
+        sbd_enabled: show("sbd.service", "UnitFileState").map(|state| state == "enabled"),
+        starts_at_boot: show("pacemaker.service", "UnitFileState").map(|state| state == "enabled"),
+        startup_sync: show("pacemaker.service", "Environment").map(|variables| {
+            let of = |word: &str| word.strip_prefix("SBD_SYNC_RESOURCE_STARTUP=").map(str::to_owned);
+            variables.split_whitespace().find_map(of)
+        }),
+        members: status
+            .as_ref()
+            .map_err(Unknown::from)
+            .map(|status| status.nodes.iter().map(member).collect()),
+    }
+}
+
+/// The votes.
+pub fn votes() -> Known<Votes> {
+    // Without quorum its exit code is not 0.
+    let command = Command::new(QUORUMTOOL).environment(Environment::Clean).arg("-s");
+    let output = command.run_any(Deadline::after(DEADLINE)).map_err(unknown)?;
+    tools::votes(&output.text())
+        .ok_or_else(|| unknown(format!("corosync-quorumtool -s: {} {}", output.text(), output.stderr)))
+}
+
+/// What `corosync-qdevice-tool -s` says.
+pub fn quorum_device() -> Known<String> {
+    ask(QDEVICE_TOOL, &["-s"])
+}
+
+fn property_of(text: &str, name: &str) -> Option<String> {
+    text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
+}
+
+fn certificate(name: &str) -> Known<Certificate> {
+    let text = ask(CERTUTIL, &["-L", "-d", NSSDB, "-n", name])?;
+    let end = tools::certificate_end(&text)
+        .ok_or_else(|| Unknown(format!("certutil does not tell when the certificate {name:?} ends")))?;
+    Ok(Certificate { name: name.to_owned(), left_s: end - now_s() })
+}
+
+fn now_s() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn member(node: &crate::cluster::crm_mon::Node) -> Member {
+    let away_s = if node.online { None } else { away_s(&node.name) };
+    Member { name: node.name.clone(), online: node.online, away_s }
+}
+
+/// For how long a node has been away, by this node's journal.
+fn away_s(name: &str) -> Option<u64> {
+    let pattern = format!("Node {name} state is now lost");
+    let words =
+        ["--unit=pacemaker", "--output=short-unix", "--no-pager", "--quiet", "--lines=1", "--grep", &pattern];
+    let text = ask(JOURNALCTL, &words).ok()?;
+    let seconds: i64 = text.lines().last()?.split('.').next()?.parse().ok()?;
+    u64::try_from(now_s() - seconds).ok()
+}

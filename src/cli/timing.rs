@@ -1,0 +1,160 @@
+//! `quorate timing`: what each fault will cost a site, phase by phase.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::CliError;
+use super::layout::SiteArgs;
+use crate::cluster::timing::Profile;
+use crate::cluster::timing::predict::{Advice, Commits, Margin, Prediction, faster, margin, predictions};
+use crate::layout::kind::Replication;
+use crate::layout::site::Site;
+
+/// Which site.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit code: 0 the times are sound, 1 they are not, or the description is wrong")]
+pub struct Timing {
+    #[command(flatten)]
+    site: SiteArgs,
+    /// For programs
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    site: &'a str,
+    predictions: Vec<Outage<'a>>,
+    margin: Margin,
+    spare_ms: i64,
+    faster: &'a [Advice],
+    unsound: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Outage<'a> {
+    #[serde(flatten)]
+    prediction: &'a Prediction,
+    least_ms: u32,
+    most_ms: u32,
+}
+
+/// Prints; gives the exit code.
+///
+/// # Errors
+/// A wrong description, an unreadable file.
+pub(super) fn run(args: &Timing) -> Result<u8, CliError> {
+    let site = args.site.load()?;
+    let all = predictions(&site.profile, commits(&site));
+    let (left, advice, unsound) = (margin(&site.profile), faster(&site.profile), site.profile.complaints());
+    if args.json {
+        let outage = |p| Outage { prediction: p, least_ms: p.least_ms(), most_ms: p.most_ms() };
+        let document = Document {
+            site: &site.name,
+            predictions: all.iter().map(outage).collect(),
+            margin: left,
+            spare_ms: left.spare_ms(),
+            faster: &advice,
+            unsound: &unsound,
+        };
+        let text = serde_json::to_string_pretty(&document).map_err(|e| CliError::Other(e.to_string()))?;
+        println!("{text}");
+    } else {
+        print!("{}{}", headline(&site), tables(&all));
+        print!("{}", ending(left, &advice, &unsound));
+    }
+    Ok(u8::from(!unsound.is_empty()))
+}
+
+/// What a site's commits wait for.
+#[must_use]
+pub fn commits(site: &Site) -> Commits {
+    match site.kind.replication() {
+        Replication::Asynchronous => Commits::Alone,
+        Replication::AnyOne => Commits::ForAny,
+        Replication::OtherCentreFirst => Commits::ForFirst,
+    }
+}
+
+/// Milliseconds as seconds, with one decimal.
+#[must_use]
+pub fn seconds(ms: u32) -> String {
+    format!("{:.1}", f64::from(ms) / 1000.0)
+}
+
+/// From … to, or nothing at all.
+#[must_use]
+pub fn range(prediction: &Prediction) -> String {
+    match (prediction.least_ms(), prediction.most_ms()) {
+        (0, 0) => "nothing".to_owned(),
+        (least, most) if least == most => format!("{} s", seconds(least)),
+        (least, most) => format!("{} to {} s", seconds(least), seconds(most)),
+    }
+}
+
+fn headline(site: &Site) -> String {
+    let p: &Profile = &site.profile;
+    let device = p.sync_timeout_ms().map_or(String::new(), |sync| {
+        format!(", quorum device {} s and sync_timeout {} s", seconds(p.qdevice_timeout_ms), seconds(sync))
+    });
+    format!(
+        "{}: {} nodes, token {} s{device}, watchdog {} s, stonith-watchdog-timeout {} s, no-quorum-policy {}\n",
+        site.name,
+        p.nodes,
+        seconds(p.effective_token_ms()),
+        p.watchdog_s,
+        p.stonith_watchdog_s,
+        p.no_quorum_policy.word()
+    )
+}
+
+fn tables(all: &[Prediction]) -> String {
+    let mut out = String::new();
+    for prediction in all {
+        let _ = writeln!(out, "\n{}: {}", prediction.fault, range(prediction));
+        for phase in &prediction.phases {
+            let _ = writeln!(
+                out,
+                "  {:>5} {:>5}  {}",
+                seconds(phase.least_ms),
+                seconds(phase.most_ms),
+                phase.what
+            );
+        }
+    }
+    out
+}
+
+fn ending(left: Margin, advice: &[Advice], unsound: &[String]) -> String {
+    let spare = left.spare_ms();
+    let verdict = if spare >= 0 {
+        format!("{:.1} s to spare", spare as f64 / 1000.0)
+    } else {
+        format!("for {:.1} s both may write", -spare as f64 / 1000.0)
+    };
+    let mut out = format!(
+        "\nsafety: a node that is cut off is dead after {} s at the latest, another one promoted after {} s at the earliest: {verdict}\n",
+        seconds(left.dead_ms),
+        seconds(left.promoted_ms)
+    );
+    for complaint in unsound {
+        let _ = writeln!(out, "UNSOUND: {complaint}");
+    }
+    if advice.is_empty() {
+        out.push_str("\nfaster and still sound: nothing that this command knows; a power switch with a network of its own answers sooner than a watchdog\n");
+    } else {
+        out.push_str("\nfaster and still sound, when a node is lost:\n");
+    }
+    for advice in advice {
+        let _ = writeln!(
+            out,
+            "  {}: {} s less. It asks for {}",
+            advice.change,
+            seconds(advice.saves_ms),
+            advice.price
+        );
+    }
+    out
+}

@@ -1,0 +1,278 @@
+//! The CIB: what of the configuration decides about fencing and time, each value with its line.
+
+use std::collections::BTreeMap;
+
+use quick_xml::XmlVersion;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::reader::Reader;
+
+/// A configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cib {
+    /// Cluster properties.
+    pub properties: Vec<Property>,
+    pub nodes: Vec<Node>,
+    pub primitives: Vec<Primitive>,
+}
+
+/// A cluster property.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Property {
+    pub name: String,
+    pub value: String,
+    /// Counted from 1.
+    pub line: usize,
+}
+
+/// A node of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    pub name: String,
+    pub line: usize,
+}
+
+/// A primitive resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Primitive {
+    pub id: String,
+    /// As in `pcs resource create`: `ocf:quorate:postgres`.
+    pub agent: String,
+    /// The agent's parameters.
+    pub parameters: BTreeMap<String, String>,
+    pub operations: Vec<Operation>,
+    pub line: usize,
+}
+
+/// One of a primitive's operations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    pub name: String,
+    /// As written.
+    pub interval: String,
+    pub timeout: Option<String>,
+    pub role: Option<String>,
+    pub line: usize,
+}
+
+/// Why the text is no CIB.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}; {cure}")]
+pub struct CibError {
+    pub line: usize,
+    pub what: String,
+    pub cure: &'static str,
+}
+
+const HOW: &str = "save it anew: pcs cluster cib FILE";
+
+/// Reads a CIB. What Pacemaker's next release adds is skipped.
+///
+/// # Errors
+/// The line from which on it is not XML, or not a CIB.
+pub fn parse(xml: &str) -> Result<Cib, CibError> {
+    let mut reader = Reader::from_str(xml);
+    let mut parser = Parser { xml, cib: Cib::default(), path: Vec::new(), has_root: false };
+    loop {
+        let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
+        let broken = |e: quick_xml::Error, reader: &Reader<&[u8]>| {
+            let at = usize::try_from(reader.error_position()).unwrap_or(usize::MAX);
+            CibError { line: line_at(xml, at), what: format!("broken XML: {e}"), cure: HOW }
+        };
+        match reader.read_event() {
+            Err(error) => return Err(broken(error, &reader)),
+            Ok(Event::Start(element)) => {
+                parser.enter(&element, at)?;
+                parser.path.push(element.name().as_ref().to_owned());
+            }
+            Ok(Event::Empty(element)) => parser.enter(&element, at)?,
+            Ok(Event::End(_)) => {
+                parser.path.pop();
+            }
+            Ok(Event::Eof) => break,
+            Ok(_) => {}
+        }
+    }
+    let end = |what: String| CibError { line: xml.lines().count().max(1), what, cure: HOW };
+    match parser.path.last() {
+        Some(open) => Err(end(format!("the file ends inside of <{open}>"))),
+        None if !parser.has_root => Err(end("there is no <cib> element".to_owned())),
+        None => Ok(parser.cib),
+    }
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count() + 1
+}
+
+struct Parser<'a> {
+    xml: &'a str,
+    cib: Cib,
+    path: Vec<String>,
+    has_root: bool,
+}
+
+impl Parser<'_> {
+    fn enter(&mut self, element: &BytesStart<'_>, at: usize) -> Result<(), CibError> {
+        let line = line_at(self.xml, at);
+        let get = |name: &'static str| attribute(element, name, line);
+        let need = |name: &'static str| {
+            get(name)?.ok_or_else(|| CibError {
+                line,
+                what: format!("<{}> has no {name}", element.name().as_ref()),
+                cure: HOW,
+            })
+        };
+        let name = element.name().as_ref().to_owned();
+        let within = |section: &str| self.path.iter().any(|p| p == section);
+        match (self.path.last().map(String::as_str), name.as_str()) {
+            (None, "cib") => self.has_root = true,
+            (Some("cluster_property_set"), "nvpair") => {
+                let value = get("value")?.unwrap_or_default();
+                self.cib.properties.push(Property { name: need("name")?, value, line });
+            }
+            (Some("nodes"), "node") => self.cib.nodes.push(Node { name: need("uname")?, line }),
+            (_, "primitive") if within("resources") => {
+                let words = [get("class")?, get("provider")?, get("type")?];
+                let agent = words.into_iter().flatten().collect::<Vec<_>>().join(":");
+                let id = need("id")?;
+                let parameters = BTreeMap::new();
+                self.cib.primitives.push(Primitive { id, agent, parameters, operations: Vec::new(), line });
+            }
+            (Some("instance_attributes"), "nvpair") if within("primitive") && !within("operations") => {
+                let (name, value) = (need("name")?, get("value")?.unwrap_or_default());
+                if let Some(primitive) = self.cib.primitives.last_mut() {
+                    primitive.parameters.insert(name, value);
+                }
+            }
+            (Some("operations"), "op") => {
+                let operation = Operation {
+                    name: need("name")?,
+                    interval: get("interval")?.unwrap_or_default(),
+                    timeout: get("timeout")?,
+                    role: get("role")?,
+                    line,
+                };
+                if let Some(primitive) = self.cib.primitives.last_mut() {
+                    primitive.operations.push(operation);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn attribute(element: &BytesStart<'_>, name: &'static str, line: usize) -> Result<Option<String>, CibError> {
+    let broken = |what: String| CibError { line, what, cure: HOW };
+    match element.try_get_attribute(name) {
+        Err(e) => Err(broken(format!("a broken attribute: {e}"))),
+        Ok(None) => Ok(None),
+        Ok(Some(found)) => match found.normalized_value(XmlVersion::Implicit1_0) {
+            Ok(value) => Ok(Some(value.into_owned())),
+            Err(e) => Err(broken(format!("a broken attribute {name}: {e}"))),
+        },
+    }
+}
+
+impl Cib {
+    /// A cluster property. The first of several counts, as in Pacemaker, where the sets have the same score.
+    #[must_use]
+    pub fn property(&self, name: &str) -> Option<&Property> {
+        self.properties.iter().find(|p| p.name == name)
+    }
+}
+
+/// A time as Pacemaker writes it, in milliseconds: a number of seconds, or one with a unit.
+#[must_use]
+pub fn milliseconds(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '-' || c == '+')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim() {
+        "" | "s" | "sec" => 1000,
+        "ms" | "msec" => 1,
+        "m" | "min" => 60_000,
+        "h" | "hr" => 3_600_000,
+        _ => return None,
+    };
+    number.parse::<i64>().ok()?.checked_mul(factor)
+}
+
+/// A yes or no as Pacemaker writes it.
+#[must_use]
+pub fn boolean(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "on" | "yes" | "y" | "1" => Some(true),
+        "false" | "off" | "no" | "n" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CIB: &str = r#"<cib validate-with="pacemaker-3.9">
+  <configuration>
+    <crm_config>
+      <cluster_property_set id="o">
+        <nvpair id="a" name="stonith-enabled" value="true"/>
+      </cluster_property_set>
+    </crm_config>
+    <nodes><node id="1" uname="srv1"/></nodes>
+    <resources>
+      <clone id="c"><primitive id="pgsqld" class="ocf" type="postgres" provider="quorate">
+        <instance_attributes id="i"><nvpair id="p" name="pgdata" value="/d"/></instance_attributes><operations>
+          <op name="monitor" interval="3s" timeout="5s" role="Promoted" id="m"/>
+        </operations>
+      </primitive></clone>
+    </resources>
+  </configuration>
+  <status/>
+</cib>
+"#;
+
+    #[test]
+    fn values_and_their_lines() {
+        let cib = parse(CIB).expect("a CIB");
+        assert_eq!(cib.property("stonith-enabled").map(|p| (p.value.as_str(), p.line)), Some(("true", 5)));
+        assert_eq!(cib.nodes, [Node { name: "srv1".into(), line: 8 }]);
+        assert_eq!(cib.primitives[0].agent, "ocf:quorate:postgres");
+        assert_eq!(cib.primitives[0].parameters.get("pgdata").map(String::as_str), Some("/d"));
+        assert_eq!((cib.primitives[0].line, cib.primitives[0].operations[0].line), (10, 12));
+    }
+
+    #[test]
+    fn broken_ones_have_a_line() {
+        for (text, line, word) in [
+            ("", 1, "no <cib>"),
+            ("<a/>\n", 1, "no <cib>"),
+            ("<cib>\n<configuration>\n</cib>\n", 3, "broken XML"),
+            ("<cib>\n<configuration>\n", 2, "ends inside of <configuration>"),
+            ("<cib>\n<configuration>\n<nodes>\n<node id=\"1\"/>\n", 4, "<node> has no uname"),
+            ("<cib>\n<nodes>\n<node uname=\"&x;\"/></nodes></cib>\n", 3, "broken attribute"),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert!(error.to_string().contains(word), "{text}: {error}");
+            assert_eq!(error.line, line, "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn times_and_flags() {
+        for (text, ms) in [
+            ("10", 10_000),
+            ("10s", 10_000),
+            ("500ms", 500),
+            ("1m", 60_000),
+            ("-1", -1000),
+            ("2min", 120_000),
+        ] {
+            assert_eq!(milliseconds(text), Some(ms), "{text}");
+        }
+        for text in ["", "s", "10 years", "1.5s", "PT10S"] {
+            assert_eq!(milliseconds(text), None, "{text}");
+        }
+        assert_eq!((boolean("True"), boolean("0"), boolean("maybe")), (Some(true), Some(false), None));
+    }
+}

@@ -1,0 +1,183 @@
+//! The bounds that the times of a cluster must keep: one function for each, used by what computes times and by what
+//! checks them.
+
+/// corosync adds this to the token for each node beyond the second (totem.token_coefficient's default).
+pub const TOKEN_COEFFICIENT_MS: u32 = 650;
+/// corosync's own token since 3.1.
+pub const DEFAULT_TOKEN_MS: u32 = 3000;
+/// corosync-qdevice's own timeout and sync_timeout.
+pub const DEFAULT_QDEVICE_TIMEOUT_MS: u32 = 10_000;
+pub const DEFAULT_QDEVICE_SYNC_TIMEOUT_MS: u32 = 30_000;
+/// sbd's own watchdog timeout.
+pub const DEFAULT_WATCHDOG_S: u32 = 5;
+/// Below that a stalled machine or a lost packet is a lost node.
+pub const LEAST_TOKEN_MS: u32 = 1000;
+/// corosync-qdevice sends a heartbeat every 0.8 of its timeout, and not more often than each second.
+pub const LEAST_HEARTBEAT_MS: u32 = 1000;
+/// sbd looks once a second, and the kernel's watchdog fires up to half a second late.
+pub const MARGIN_S: u32 = 2;
+/// The same without the rest that makes whole seconds of it.
+const LATE_MS: u32 = 1500;
+/// How long Pacemaker tries to stop resources without quorum before sbd gives up on it: what no-quorum-policy `stop`
+/// costs more than `suicide`.
+const STOPPING_S: u32 = 4;
+/// A token lost by chance is no lost node: so many round trips.
+const TOKEN_ROUND_TRIPS: u32 = 5;
+
+/// What a partition without quorum does with its resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoQuorumPolicy {
+    /// Stops them, and fails to when its daemons hang. Pacemaker's own.
+    Stop,
+    /// Starts nothing, stops nothing.
+    Freeze,
+    /// Demotes what is promoted, stops the rest.
+    Demote,
+    /// Resets itself at once.
+    Suicide,
+    /// The same by its name since Pacemaker 3.0.
+    Fence,
+    /// Goes on as if it had quorum.
+    Ignore,
+}
+
+impl NoQuorumPolicy {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Stop, Self::Freeze, Self::Demote, Self::Suicide, Self::Fence, Self::Ignore];
+
+    /// Pacemaker's word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::Freeze => "freeze",
+            Self::Demote => "demote",
+            Self::Suicide => "suicide",
+            Self::Fence => "fence",
+            Self::Ignore => "ignore",
+        }
+    }
+
+    /// The policy of that name.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|p| p.word() == word)
+    }
+
+    /// How long a node without quorum tries something else before its watchdog is left to bite. [`Self::Ignore`] never
+    /// lets it, so that no time is long enough; it has a rule of its own.
+    const fn stopping_s(self) -> u32 {
+        match self {
+            Self::Suicide | Self::Fence => 0,
+            Self::Stop | Self::Freeze | Self::Demote | Self::Ignore => STOPPING_S,
+        }
+    }
+}
+
+/// corosync's times: how long it takes until the members agree that one is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totem {
+    /// As configured; see [`Self::effective_token_ms`].
+    pub token_ms: u32,
+    pub coefficient_ms: u32,
+    /// As configured; where it is not, corosync computes it.
+    pub consensus_ms: Option<u32>,
+    /// Members of the cluster.
+    pub nodes: u32,
+}
+
+impl Totem {
+    /// The token that corosync uses: longer with more than two nodes.
+    #[must_use]
+    pub const fn effective_token_ms(&self) -> u32 {
+        self.token_ms.saturating_add(self.nodes.saturating_sub(2).saturating_mul(self.coefficient_ms))
+    }
+
+    /// What corosync computes where no consensus is configured: 1.2 times the token.
+    #[must_use]
+    pub const fn own_consensus_ms(&self) -> u32 {
+        (self.effective_token_ms() / 10).saturating_mul(12) + self.effective_token_ms() % 10 * 12 / 10
+    }
+
+    /// The consensus that corosync uses.
+    #[must_use]
+    pub const fn consensus_ms(&self) -> u32 {
+        match self.consensus_ms {
+            Some(configured) => configured,
+            None => self.own_consensus_ms(),
+        }
+    }
+
+    /// After so many milliseconds the members agree that one is lost.
+    #[must_use]
+    pub const fn recovery_ms(&self) -> u32 {
+        self.effective_token_ms().saturating_add(self.consensus_ms())
+    }
+}
+
+/// The least token for a round trip.
+#[must_use]
+pub const fn least_token_ms(rtt_ms: u32) -> u32 {
+    let trips = rtt_ms.saturating_mul(TOKEN_ROUND_TRIPS);
+    if trips > LEAST_TOKEN_MS { trips } else { LEAST_TOKEN_MS }
+}
+
+/// How long the quorum device may take to decide after the membership has changed: it waits for two heartbeats of its
+/// server, which began before, and gives up at sync_timeout.
+#[must_use]
+pub fn decision_ms(recovery_ms: u32, qdevice_timeout_ms: u32, sync_timeout_ms: u32) -> u32 {
+    let heartbeat = (qdevice_timeout_ms / 10 * 8).max(LEAST_HEARTBEAT_MS);
+    heartbeat.saturating_mul(2).saturating_sub(recovery_ms).min(sync_timeout_ms)
+}
+
+/// How long after the loss was agreed on a node without quorum may still run: the quorum device may stay silent for the
+/// whole of sync_timeout, sbd looks once a second, the watchdog bites up to half a second late.
+#[must_use]
+pub const fn latest_death_ms(sync_timeout_ms: Option<u32>, watchdog_s: u32, policy: NoQuorumPolicy) -> u32 {
+    let wait_ms = match sync_timeout_ms {
+        Some(ms) => ms,
+        None => 0,
+    };
+    let seconds = watchdog_s.saturating_add(policy.stopping_s());
+    wait_ms.saturating_add(seconds.saturating_mul(1000)).saturating_add(LATE_MS)
+}
+
+/// The shortest timeout of a quorum device: its heartbeat would be below [`LEAST_HEARTBEAT_MS`].
+pub const LEAST_QDEVICE_TIMEOUT_MS: u32 = LEAST_HEARTBEAT_MS * 10 / 8;
+
+/// The longest timeout of a quorum device at which it has noticed a loss before recovery and sync_timeout are over: else
+/// the survivor loses its vote too. Heartbeats go every 0.8 timeout; the server gives up after 1.5 of that, and an answer
+/// takes its time.
+#[must_use]
+pub fn longest_qdevice_timeout_ms(recovery_ms: u32, sync_timeout_ms: u32) -> u32 {
+    let tenths = (u64::from(recovery_ms) + u64::from(sync_timeout_ms)) * 10;
+    u32::try_from(tenths.saturating_sub(5000) / 17).unwrap_or(u32::MAX)
+}
+
+/// Whether sbd trusts a quorum that may stay undecided for so long: it compares whole seconds.
+#[must_use]
+pub const fn sync_timeout_fits(sync_timeout_ms: u32, watchdog_s: u32) -> bool {
+    sync_timeout_ms / 1000 <= watchdog_s
+}
+
+/// The least stonith-watchdog-timeout at which no node is counted as reset that may still run. `sync_timeout_ms`: that
+/// of the quorum device, where there is one.
+#[must_use]
+pub const fn least_stonith_watchdog_s(
+    sync_timeout_ms: Option<u32>,
+    watchdog_s: u32,
+    policy: NoQuorumPolicy,
+) -> u32 {
+    let wait_ms = match sync_timeout_ms {
+        Some(ms) => ms,
+        None => 0,
+    };
+    wait_ms.div_ceil(1000).saturating_add(watchdog_s).saturating_add(MARGIN_S + policy.stopping_s())
+}
+
+/// Pacemaker's own rule for stonith-watchdog-timeout, whatever else holds.
+#[must_use]
+pub const fn twice_the_watchdog_s(watchdog_s: u32) -> u32 {
+    watchdog_s.saturating_mul(2)
+}

@@ -1,0 +1,260 @@
+//! What a fault will cost, phase by phase, how much time is left between the end of a lost node and its successor, and what
+//! would be faster and still sound.
+
+use serde::Serialize;
+
+use super::{
+    DEFAULT_WATCHDOG_S, Inputs, NoQuorumPolicy, Preset, Profile, QuorumDevice, decision_ms, latest_death_ms,
+    twice_the_watchdog_s,
+};
+
+/// From the end of stonith-watchdog-timeout to the first write: in 16 runs of the lab 0.1 to 2.7 s
+/// (docs/layouts.md, what was measured less what is computed).
+const PROMOTION_MS: (u32, u32) = (100, 2700);
+/// What follows when a killed PostgreSQL was noticed: the shortest outage of five in the lab (README, PostgreSQL killed),
+/// with little WAL to replay. A crash recovery with much of it takes as long as that.
+const RESTART_MS: u32 = 1700;
+/// How long the agent asks a stopped postmaster, which can't answer.
+const STOPPED_MS: u32 = 300;
+
+/// What a commit waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commits {
+    /// Nothing.
+    Alone,
+    /// Any one of several standbys.
+    ForAny,
+    /// The first of a list.
+    ForFirst,
+}
+
+/// A part of an outage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Phase {
+    pub what: &'static str,
+    pub least_ms: u32,
+    pub most_ms: u32,
+}
+
+/// What a fault costs: time without writes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Prediction {
+    pub fault: &'static str,
+    /// One after the other; none: nobody notices.
+    pub phases: Vec<Phase>,
+}
+
+impl Prediction {
+    /// The shortest.
+    #[must_use]
+    pub fn least_ms(&self) -> u32 {
+        self.phases.iter().map(|p| p.least_ms).sum()
+    }
+
+    /// The longest.
+    #[must_use]
+    pub fn most_ms(&self) -> u32 {
+        self.phases.iter().map(|p| p.most_ms).sum()
+    }
+}
+
+const fn phase(what: &'static str, least_ms: u32, most_ms: u32) -> Phase {
+    Phase { what, least_ms, most_ms }
+}
+
+/// What each fault costs.
+#[must_use]
+pub fn predictions(profile: &Profile, commits: Commits) -> Vec<Prediction> {
+    let p = |fault, phases| Prediction { fault, phases };
+    let interval_ms = profile.monitor_promoted_s * 1000;
+    let noticed = || phase("the next monitor", 0, interval_ms);
+    let restart = || {
+        phase(
+            "stopped, started and promoted again on its node; longer with much WAL to replay",
+            RESTART_MS,
+            RESTART_MS,
+        )
+    };
+    let standby = match commits {
+        Commits::Alone | Commits::ForAny => Vec::new(),
+        Commits::ForFirst => {
+            vec![phase(
+                "commits wait until the WAL sender gives it up, if it was the one they wait for",
+                0,
+                profile.wal_timeout_ms,
+            )]
+        }
+    };
+    let mut all = vec![
+        p("the primary's node, or its data centre, loses its power or is cut off", lost(profile)),
+        p("PostgreSQL is killed on the primary", vec![noticed(), restart()]),
+        p(
+            "PostgreSQL hangs on the primary (SIGSTOP)",
+            vec![noticed(), phase("asked in vain", STOPPED_MS, profile.monitor_timeout_s * 1000), restart()],
+        ),
+        p("a standby's node is lost", standby),
+    ];
+    if profile.quorum_device == QuorumDevice::Present {
+        all.push(p("the witness is lost", Vec::new()));
+    }
+    all
+}
+
+fn lost(profile: &Profile) -> Vec<Phase> {
+    let recovery = profile.recovery_ms();
+    let mut phases = vec![phase("the others notice (token + consensus)", recovery, recovery)];
+    if let Some(sync) = profile.sync_timeout_ms() {
+        phases.push(phase("the witness decides", 0, decision_ms(recovery, profile.qdevice_timeout_ms, sync)));
+    }
+    let wait = profile.stonith_watchdog_s * 1000;
+    phases.push(phase("its watchdog must have reset it (stonith-watchdog-timeout)", wait, wait));
+    phases.push(phase("a standby is promoted, the float IP comes up", PROMOTION_MS.0, PROMOTION_MS.1));
+    phases
+}
+
+/// The end of a node that was cut off, and the earliest promotion elsewhere, since the cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Margin {
+    /// The latest.
+    pub dead_ms: u32,
+    /// The earliest.
+    pub promoted_ms: u32,
+}
+
+impl Margin {
+    /// What lies between; negative: so long may two primaries write.
+    #[must_use]
+    pub fn spare_ms(&self) -> i64 {
+        i64::from(self.promoted_ms) - i64::from(self.dead_ms)
+    }
+}
+
+/// How much time is left.
+#[must_use]
+pub fn margin(profile: &Profile) -> Margin {
+    let latest = latest_death_ms(profile.sync_timeout_ms(), profile.watchdog_s, profile.no_quorum_policy);
+    Margin { dead_ms: profile.recovery_ms().saturating_add(latest), promoted_ms: profile.failover_ms() }
+}
+
+/// A change that saves time when a node is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Advice {
+    pub change: String,
+    pub saves_ms: u32,
+    /// What it asks for.
+    pub price: &'static str,
+}
+
+/// What would be faster and still sound: each change by itself.
+#[must_use]
+pub fn faster(profile: &Profile) -> Vec<Advice> {
+    let mut all = Vec::new();
+    let inputs = |preset, watchdog_s| Inputs {
+        preset,
+        nodes: profile.nodes,
+        quorum_device: profile.quorum_device,
+        rtt_ms: profile.rtt_ms,
+        watchdog_s,
+    };
+    let mut offer = |other: Profile, change: String, price| {
+        let saves_ms = profile.failover_ms().saturating_sub(other.failover_ms());
+        if saves_ms > 0 && other.complaints().is_empty() {
+            all.push(Advice { change, saves_ms, price });
+        }
+    };
+    let fast = Profile::compute(inputs(Preset::Fast, profile.watchdog_s));
+    offer(
+        fast,
+        format!("profile = \"fast\": a token of {} ms", fast.token_ms),
+        "machines and links that never stall for that long: who does is taken for lost",
+    );
+    let preset = if profile.preset == Preset::Paf { Preset::Default } else { profile.preset };
+    offer(
+        Profile::compute(inputs(preset, DEFAULT_WATCHDOG_S)),
+        format!("watchdog_s = {DEFAULT_WATCHDOG_S}"),
+        "a machine that never stalls for that long: who does is reset",
+    );
+    let suicide = Profile { no_quorum_policy: NoQuorumPolicy::Suicide, ..*profile };
+    let least = suicide.least_stonith_watchdog_s().max(twice_the_watchdog_s(suicide.watchdog_s));
+    offer(
+        Profile { stonith_watchdog_s: least, ..suicide },
+        format!("stonith-watchdog-timeout = {least} s with no-quorum-policy = suicide"),
+        "nothing: it is the least that is sound",
+    );
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile(preset: Preset, nodes: u32, quorum_device: QuorumDevice) -> Profile {
+        Profile::compute(Inputs { preset, nodes, quorum_device, rtt_ms: 5, watchdog_s: 5 })
+    }
+
+    #[test]
+    fn a_lost_node_costs_what_the_layouts_say_and_the_promotion() {
+        for preset in Preset::ALL {
+            for (nodes, device) in
+                [(2, QuorumDevice::Present), (3, QuorumDevice::Absent), (4, QuorumDevice::Present)]
+            {
+                let profile = profile(preset, nodes, device);
+                let lost = &predictions(&profile, Commits::Alone)[0];
+                assert_eq!(lost.least_ms(), profile.failover_ms() + PROMOTION_MS.0);
+            }
+        }
+        let lost = &predictions(&profile(Preset::Default, 2, QuorumDevice::Present), Commits::Alone)[0];
+        assert_eq!((lost.least_ms(), lost.most_ms()), (16_700, 19_300));
+        // The quorum device may still wait for its server's second heartbeat then.
+        let fast = &predictions(&profile(Preset::Fast, 2, QuorumDevice::Present), Commits::Alone)[0];
+        assert_eq!((fast.least_ms(), fast.most_ms()), (12_300, 15_900));
+    }
+
+    #[test]
+    fn only_a_first_standby_is_waited_for() {
+        let profile = profile(Preset::Default, 4, QuorumDevice::Present);
+        let standby = |commits| predictions(&profile, commits)[3].most_ms();
+        assert_eq!(
+            (standby(Commits::Alone), standby(Commits::ForAny), standby(Commits::ForFirst)),
+            (0, 0, 5000)
+        );
+    }
+
+    #[test]
+    fn what_is_sound_has_time_to_spare_and_what_is_not_has_none() {
+        for preset in [Preset::Default, Preset::Fast] {
+            for nodes in 2..=16 {
+                for device in [QuorumDevice::Present, QuorumDevice::Absent] {
+                    for watchdog_s in [5, 6, 10, 60] {
+                        let inputs = Inputs { preset, nodes, quorum_device: device, rtt_ms: 5, watchdog_s };
+                        let found = margin(&Profile::compute(inputs));
+                        assert!(found.spare_ms() >= 500, "{inputs:?} {found:?}");
+                    }
+                }
+            }
+        }
+        assert_eq!(
+            margin(&profile(Preset::Default, 2, QuorumDevice::Present)),
+            Margin { dead_ms: 16_100, promoted_ms: 16_600 }
+        );
+        assert_eq!(margin(&profile(Preset::Paf, 2, QuorumDevice::Present)).spare_ms(), -4500);
+    }
+
+    #[test]
+    fn advice_saves_time_and_is_sound() {
+        let default = faster(&profile(Preset::Default, 2, QuorumDevice::Present));
+        assert_eq!(default.len(), 1, "{default:?}");
+        assert_eq!((default[0].saves_ms, default[0].change.contains("fast")), (4400, true));
+        assert_eq!(faster(&profile(Preset::Fast, 2, QuorumDevice::Present)), []);
+        let slow = Profile::compute(Inputs {
+            preset: Preset::Fast,
+            nodes: 2,
+            quorum_device: QuorumDevice::Present,
+            rtt_ms: 5,
+            watchdog_s: 10,
+        });
+        assert_eq!(faster(&slow)[0].saves_ms, 10_000);
+        let loose = Profile { stonith_watchdog_s: 30, ..profile(Preset::Fast, 2, QuorumDevice::Present) };
+        assert!(faster(&loose).iter().any(|a| a.change.contains("= 10 s") && a.saves_ms == 20_000));
+    }
+}

@@ -1,0 +1,256 @@
+//! What the doctor knows, and from where.
+
+use serde::Serialize;
+
+use crate::cluster::cib::Cib;
+use crate::cluster::corosync::tools::Votes;
+use crate::cluster::sbd::Sbd;
+use crate::cluster::timing::{NoQuorumPolicy, Totem};
+use crate::pg::conf::Setting;
+
+/// Why something is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown(pub String);
+
+impl From<&Unknown> for Unknown {
+    fn from(why: &Unknown) -> Self {
+        why.clone()
+    }
+}
+
+/// A fact, or why it is not known.
+pub type Known<T> = Result<T, Unknown>;
+
+/// Where a value stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Place {
+    /// A file, or what was asked.
+    pub file: String,
+    /// Counted from 1; `None` where the value is not written down, or no file's.
+    pub line: Option<usize>,
+}
+
+impl Place {
+    /// A place without a line.
+    #[must_use]
+    pub fn of(file: &str) -> Self {
+        Self { file: file.to_owned(), line: None }
+    }
+
+    /// A line of a file.
+    #[must_use]
+    pub fn line(file: &str, line: usize) -> Self {
+        Self { file: file.to_owned(), line: Some(line) }
+    }
+}
+
+/// A value and its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct At<T> {
+    pub value: T,
+    pub place: Place,
+}
+
+/// A file and what it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File<T> {
+    pub name: String,
+    pub content: T,
+}
+
+/// All that rules may look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    pub corosync: Known<Corosync>,
+    pub cib: Known<File<Cib>>,
+    /// One for each node that is known, this one's first.
+    pub sbd: Known<Vec<File<Sbd>>>,
+    /// One for each server.
+    pub postgresql: Known<Vec<Server>>,
+    pub surroundings: Surroundings,
+    pub node: Node,
+}
+
+/// What no file of a node says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The longest round trip between any two of the machines.
+    pub rtt_ms: Known<u32>,
+    /// How long a node takes from its reset until sbd starts.
+    pub reboot_s: Known<u32>,
+    /// The witness's data centre and those of the nodes.
+    pub centres: Known<Centres>,
+}
+
+/// Data centres.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Centres {
+    pub witness: String,
+    pub nodes: Vec<String>,
+}
+
+/// What only a node that runs can tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    pub votes: Known<Votes>,
+    /// Whether the link to the quorum device's server is encrypted.
+    pub encrypted: Known<bool>,
+    pub certificates: Known<Vec<Certificate>>,
+    /// systemd's RuntimeWatchdogUSec.
+    pub systemd_watchdog: Known<String>,
+    /// Whether systemd starts sbd with corosync.
+    pub sbd_enabled: Known<bool>,
+    /// Whether Pacemaker starts with the machine.
+    pub starts_at_boot: Known<bool>,
+    /// What systemd puts into Pacemaker's environment for SBD_SYNC_RESOURCE_STARTUP; `None` where it is not there.
+    pub startup_sync: Known<Option<String>>,
+    pub members: Known<Vec<Member>>,
+}
+
+/// A node as Pacemaker sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    pub name: String,
+    pub online: bool,
+    /// For how long it has been away, where somebody remembers.
+    pub away_s: Option<u64>,
+}
+
+/// A certificate of corosync-qdevice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    pub name: String,
+    /// Seconds until it ends; negative: it has ended.
+    pub left_s: i64,
+}
+
+/// corosync.conf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Corosync {
+    pub file: String,
+    pub token: At<u32>,
+    pub coefficient: At<u32>,
+    pub consensus: Option<At<u32>>,
+    pub nodes: Vec<crate::cluster::corosync::conf::Node>,
+    /// Those of two_node, auto_tie_breaker and last_man_standing that are on.
+    pub switches: Vec<At<String>>,
+    /// The device that corosync pets itself.
+    pub watchdog_device: Option<At<String>>,
+    pub device: Option<Device>,
+}
+
+/// The quorum device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    pub place: Place,
+    pub timeout: At<u32>,
+    pub sync_timeout: At<u32>,
+    pub votes: Option<At<u32>>,
+    pub algorithm: Option<At<String>>,
+    pub tie_breaker: Option<At<String>>,
+    pub host: Option<At<String>>,
+    pub tls: At<String>,
+    /// The heuristics' sync_timeout, where there are heuristics.
+    pub heuristics: Option<At<u32>>,
+}
+
+/// The settings of a PostgreSQL server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// What a finding names where no file sets the value.
+    pub name: String,
+    /// In the order in which they were read: the last one of a name counts.
+    pub settings: Vec<Setting>,
+}
+
+impl Server {
+    /// The setting that counts.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<At<String>> {
+        let found = self.settings.iter().rev().find(|s| s.name == name)?;
+        let file = if found.file.is_empty() { &self.name } else { &found.file };
+        Some(At { value: found.value.clone(), place: Place { file: file.clone(), line: found.line } })
+    }
+}
+
+impl Corosync {
+    /// The times of the membership.
+    #[must_use]
+    pub fn totem(&self) -> Totem {
+        Totem {
+            token_ms: self.token.value,
+            coefficient_ms: self.coefficient.value,
+            consensus_ms: self.consensus.as_ref().map(|c| c.value),
+            nodes: self.node_count(),
+        }
+    }
+
+    /// Members of the cluster.
+    #[must_use]
+    pub fn node_count(&self) -> u32 {
+        u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)
+    }
+}
+
+impl File<Cib> {
+    /// A cluster property.
+    #[must_use]
+    pub fn property(&self, name: &str) -> Option<At<String>> {
+        let found = self.content.property(name)?;
+        Some(At { value: found.value.clone(), place: Place::line(&self.name, found.line) })
+    }
+}
+
+impl File<Sbd> {
+    /// A variable.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<At<String>> {
+        let found = self.content.get(name)?;
+        Some(At { value: found.value.clone(), place: Place::line(&self.name, found.line) })
+    }
+}
+
+impl Facts {
+    /// What a partition without quorum does: Pacemaker's own where it is not set.
+    pub(super) fn no_quorum_policy(&self) -> Known<NoQuorumPolicy> {
+        match self.cib.as_ref()?.property("no-quorum-policy") {
+            None => Ok(NoQuorumPolicy::Stop),
+            Some(set) => NoQuorumPolicy::parse(&set.value)
+                .ok_or_else(|| Unknown(format!("no-quorum-policy {:?} is unknown", set.value))),
+        }
+    }
+
+    /// stonith-watchdog-timeout in seconds, where it is set to a time.
+    pub(super) fn stonith_watchdog_s(&self) -> Known<At<u32>> {
+        let not_set = || Unknown("stonith-watchdog-timeout is not set to a time".to_owned());
+        let set = self.cib.as_ref()?.property("stonith-watchdog-timeout").ok_or_else(not_set)?;
+        let ms = crate::cluster::cib::milliseconds(&set.value).filter(|ms| *ms > 0).ok_or_else(not_set)?;
+        let value = u32::try_from(ms / 1000).map_err(|_| not_set())?;
+        Ok(At { value, place: set.place })
+    }
+
+    /// sbd's watchdog timeouts of the nodes that are known, this node's first. [`super::read`] has checked the numbers.
+    pub(super) fn watchdogs_s(&self) -> Known<Vec<At<u32>>> {
+        Ok(self.sbd.as_ref()?.iter().map(super::read::watchdog_s).collect())
+    }
+
+    /// The longest of them.
+    pub(super) fn watchdog_s(&self) -> Known<At<u32>> {
+        let longest = self.watchdogs_s()?.into_iter().max_by_key(|w| w.value);
+        longest.ok_or_else(|| Unknown("no sbd configuration is known".to_owned()))
+    }
+
+    /// Pacemaker's major and minor version, as the cluster wrote it down.
+    pub(super) fn pacemaker_version(&self) -> Known<At<(u32, u32)>> {
+        let unknown = |text: String| Unknown(text);
+        let set =
+            self.cib.as_ref()?.property("dc-version").ok_or_else(|| {
+                unknown("the CIB does not tell Pacemaker's version (dc-version)".to_owned())
+            })?;
+        let mut numbers = set.value.split(['.', '-']).map_while(|n| n.parse::<u32>().ok());
+        match (numbers.next(), numbers.next()) {
+            (Some(major), Some(minor)) => Ok(At { value: (major, minor), place: set.place }),
+            _ => Err(unknown(format!("dc-version {:?} is no version", set.value))),
+        }
+    }
+}

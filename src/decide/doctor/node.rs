@@ -1,0 +1,80 @@
+//! What only a node that runs can tell.
+
+use super::facts::{Facts, Place};
+use super::{Finding, Outcome};
+
+const DAY_S: i64 = 86_400;
+/// Time to renew a certificate without hurry.
+const LEAST_DAYS: i64 = 30;
+
+pub(super) fn certificates(facts: &Facts) -> Outcome {
+    if facts.corosync.as_ref()?.device.is_none() {
+        return Ok(Vec::new());
+    }
+    let ending = facts.node.certificates.as_ref()?.iter().filter(|c| c.left_s < LEAST_DAYS * DAY_S).map(|c| {
+        let days = c.left_s.div_euclid(DAY_S);
+        let what = if c.left_s < 0 {
+            format!("the certificate {:?} ended {} days ago", c.name, -days)
+        } else {
+            format!("the certificate {:?} ends in {days} days", c.name)
+        };
+        let cure = "on the witness pcs qdevice destroy net and pcs qdevice setup model net, then pcs quorum device remove and add it again";
+        Finding::new(&Place::of("/etc/corosync/qdevice/net/nssdb"), what, cure)
+    });
+    Ok(ending.collect())
+}
+
+pub(super) fn device_votes(facts: &Facts) -> Outcome {
+    if facts.corosync.as_ref()?.device.is_none() {
+        return Ok(Vec::new());
+    }
+    let lost = facts.node.votes.as_ref()?.members.iter().filter_map(|member| {
+        let what = match member.device {
+            Some(device) if device.alive && device.votes => return None,
+            Some(device) if device.alive => format!("on {} the quorum device casts no vote", member.name),
+            Some(_) => format!("on {} the quorum device is not alive", member.name),
+            None => format!("on {} there is no quorum device", member.name),
+        };
+        let cure = format!(
+            "on {}: systemctl restart corosync-qdevice; then corosync-qdevice-tool -s there, corosync-qnetd-tool -l on the witness",
+            member.name
+        );
+        Some(Finding::new(&Place::of("corosync-quorumtool -s"), what, cure))
+    });
+    Ok(lost.collect())
+}
+
+pub(super) fn members(facts: &Facts) -> Outcome {
+    let members = facts.node.members.as_ref()?;
+    let corosync = facts.corosync.as_ref()?;
+    let missing = corosync.nodes.iter().filter_map(|node| {
+        let name = node.name.as_deref()?;
+        let member = members.iter().find(|m| m.name == name);
+        let since = match member {
+            Some(member) if member.online => return None,
+            Some(member) => match member.away_s {
+                Some(seconds) => format!("for {}", span(seconds)),
+                None => "since a time that nobody here remembers".to_owned(),
+            },
+            None => "and Pacemaker has never seen it".to_owned(),
+        };
+        Some(Finding::new(
+            &Place::line(&corosync.file, node.line),
+            format!("{name} is not online, {since}"),
+            format!("see why on {name} (journalctl -u corosync -u sbd -u pacemaker), then pcs cluster start {name}"),
+        ))
+    });
+    Ok(missing.collect())
+}
+
+/// A time for people, in its two largest units.
+#[must_use]
+pub fn span(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, m) => format!("{m} min {} s", seconds % 60),
+        (0, h, m) => format!("{h} h {m} min"),
+        (d, h, _) => format!("{d} d {h} h"),
+    }
+}

@@ -1,0 +1,178 @@
+//! sbd, and who else may have the watchdog.
+
+use super::facts::{At, Facts, File, Known, Place, Unknown};
+use super::{Finding, Outcome};
+use crate::cluster::sbd::{Sbd, is_yes};
+use crate::cluster::timing::twice_the_watchdog_s;
+
+/// What each node's sbd breaks.
+fn each(facts: &Facts, check: impl Fn(&File<Sbd>) -> Option<Finding>) -> Outcome {
+    Ok(facts.sbd.as_ref()?.iter().filter_map(check).collect())
+}
+
+pub(super) fn same(facts: &Facts) -> Outcome {
+    let all = facts.watchdogs_s()?;
+    let [first, others @ ..] = all.as_slice() else { return Ok(Vec::new()) };
+    if others.is_empty() {
+        return Err(Unknown(
+            "the file of one node alone is known: --sbd once more for each of the others".to_owned(),
+        ));
+    }
+    let longest = all.iter().map(|w| w.value).max().unwrap_or_default();
+    let differs = others.iter().filter(|w| w.value != first.value).map(|other| {
+        Finding::new(
+            &other.place,
+            format!("SBD_WATCHDOG_TIMEOUT is {} here and {} in {}", other.value, first.value, first.place.file),
+            format!("pcs stonith sbd enable SBD_WATCHDOG_TIMEOUT={longest}, then restart the cluster; stonith-watchdog-timeout as quorate timing says"),
+        )
+    });
+    Ok(differs.collect())
+}
+
+pub(super) fn enabled(facts: &Facts) -> Outcome {
+    Ok(match facts.node.sbd_enabled.as_ref()? {
+        true => Vec::new(),
+        false => vec![Finding::new(
+            &Place::of("systemctl is-enabled sbd"),
+            "sbd is not enabled",
+            "pcs stonith sbd enable, then restart the cluster",
+        )],
+    })
+}
+
+pub(super) fn pacemaker(facts: &Facts) -> Outcome {
+    each(facts, |sbd| {
+        // sbd's own is yes.
+        let set = sbd.get("SBD_PACEMAKER").filter(|set| !is_yes(&set.value))?;
+        let what = format!("SBD_PACEMAKER is {:?}", set.value);
+        Some(Finding::new(&set.place, what, "pcs stonith sbd enable, then restart the cluster"))
+    })
+}
+
+const SYNC: &str = "SBD_SYNC_RESOURCE_STARTUP";
+
+pub(super) fn startup_sync(facts: &Facts) -> Outcome {
+    let mut found = Vec::new();
+    for (index, sbd) in facts.sbd.as_ref()?.iter().enumerate() {
+        let cure = format!("echo {SYNC}=yes >>{}, then restart the cluster there", sbd.name);
+        match sbd.get(SYNC) {
+            Some(set) if is_yes(&set.value) => {}
+            Some(set) => found.push(Finding::new(&set.place, format!("{SYNC} is {:?}", set.value), cure)),
+            // Of another node only the file is known.
+            None if index > 0 => {}
+            None => match facts.node.startup_sync.as_ref()? {
+                Some(value) if is_yes(value) => {}
+                Some(value) => {
+                    let what = format!("{SYNC} is {value:?} in Pacemaker's environment");
+                    found.push(Finding::new(&Place::of(&sbd.name), what, cure));
+                }
+                None => {
+                    let what = format!("{SYNC} is not set, and Pacemaker's own is no");
+                    found.push(Finding::new(&Place::of(&sbd.name), what, cure));
+                }
+            },
+        }
+    }
+    Ok(found)
+}
+
+/// How long sbd waits before it starts, in seconds.
+fn delay_s(sbd: &File<Sbd>) -> Option<At<u32>> {
+    let set = sbd.get("SBD_DELAY_START")?;
+    let value = match set.value.parse() {
+        Ok(seconds) => seconds,
+        // Without disks: twice the watchdog timeout.
+        Err(_) if is_yes(&set.value) => twice_the_watchdog_s(super::read::watchdog_s(sbd).value),
+        Err(_) => 0,
+    };
+    Some(At { value, place: set.place })
+}
+
+fn needed_s(facts: &Facts) -> Known<u32> {
+    let recovery_ms = facts.corosync.as_ref()?.totem().recovery_ms();
+    Ok(recovery_ms.div_ceil(1000).saturating_add(facts.stonith_watchdog_s()?.value))
+}
+
+pub(super) fn delay_start(facts: &Facts) -> Outcome {
+    // Who is started by hand comes back late enough.
+    if facts.node.starts_at_boot == Ok(false) {
+        return Ok(Vec::new());
+    }
+    let needed = needed_s(facts)?;
+    let mut found = Vec::new();
+    for sbd in facts.sbd.as_ref()? {
+        let delay = delay_s(sbd).unwrap_or(At { value: 0, place: Place::of(&sbd.name) });
+        if delay.value > needed {
+            continue;
+        }
+        let reboot = *facts.surroundings.reboot_s.as_ref()?;
+        if reboot.saturating_add(delay.value) <= needed {
+            let what = format!(
+                "SBD_DELAY_START is {} s and a reboot takes {reboot} s: the node is back before the {needed} s in which the others count it as reset",
+                delay.value
+            );
+            let cure = format!("pcs stonith sbd enable SBD_DELAY_START={}", needed.saturating_add(1));
+            found.push(Finding::new(&delay.place, what, cure));
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn timeout_action(facts: &Facts) -> Outcome {
+    each(facts, |sbd| {
+        let set = sbd.get("SBD_TIMEOUT_ACTION");
+        let good = |value: &str| {
+            let words: Vec<&str> = value.split(',').map(str::trim).collect();
+            words.contains(&"noflush") && words.contains(&"reboot")
+        };
+        let (what, place) = match set {
+            Some(set) if good(&set.value) => return None,
+            Some(set) => (format!("SBD_TIMEOUT_ACTION is {:?}", set.value), set.place),
+            None => {
+                ("SBD_TIMEOUT_ACTION is not set, and flush,reboot by itself".to_owned(), Place::of(&sbd.name))
+            }
+        };
+        let cure = "pcs stonith sbd enable SBD_TIMEOUT_ACTION=noflush,reboot, then restart the cluster";
+        Some(Finding::new(&place, what, cure))
+    })
+}
+
+pub(super) fn device(facts: &Facts) -> Outcome {
+    each(facts, |sbd| {
+        let device = sbd.get("SBD_DEVICE")?;
+        let options = sbd.get("SBD_OPTS");
+        if options.is_some_and(|o| o.value.split_whitespace().any(|word| word == "-z")) {
+            return None;
+        }
+        let what = format!("SBD_DEVICE is {:?}, and SBD_OPTS has no -z", device.value);
+        Some(Finding::new(
+            &device.place,
+            what,
+            format!("add -z to SBD_OPTS in {}, or pcs stonith sbd enable without device=", sbd.name),
+        ))
+    })
+}
+
+pub(super) fn systemd(facts: &Facts) -> Outcome {
+    let value = facts.node.systemd_watchdog.as_ref()?;
+    if matches!(value.as_str(), "0" | "infinity" | "") {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Finding::new(
+        &Place::of("systemctl show --property=RuntimeWatchdogUSec"),
+        format!("systemd pets a watchdog: RuntimeWatchdogSec is {value}"),
+        "RuntimeWatchdogSec=off in /etc/systemd/system.conf, then systemctl daemon-reexec",
+    )])
+}
+
+pub(super) fn corosync(facts: &Facts) -> Outcome {
+    let device = facts.corosync.as_ref()?.watchdog_device.as_ref();
+    let found = device.map(|device| {
+        Finding::new(
+            &device.place,
+            format!("corosync pets the watchdog {}", device.value),
+            "in corosync.conf on all nodes, resources: watchdog_device: off; then restart the cluster",
+        )
+    });
+    Ok(found.into_iter().collect())
+}

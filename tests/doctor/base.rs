@@ -1,0 +1,167 @@
+//! Clean configurations, as the layouts' own templates make them, and what a healthy node says.
+
+use quorate::cli::doctor::site;
+use quorate::cluster::corosync::tools;
+use quorate::cluster::crm_mon;
+use quorate::cluster::timing::Preset;
+use quorate::decide::doctor::facts::{Certificate, Facts, Member, Node, Surroundings, Unknown};
+use quorate::decide::doctor::read::{Gathered, Text, read};
+use quorate::decide::doctor::{Report, examine};
+use quorate::layout::kind::Kind;
+use quorate::layout::{Overrides, examples};
+
+/// All texts that the doctor reads, and the few facts without a text.
+pub struct Base {
+    pub corosync: String,
+    pub cib: String,
+    pub sbd: String,
+    /// The other nodes'.
+    pub other_sbd: String,
+    pub postgresql: String,
+    pub votes: String,
+    pub link: String,
+    pub certificate: String,
+    pub systemd: String,
+    pub cluster: String,
+    pub surroundings: Surroundings,
+}
+
+/// A change of a [`Base`].
+#[derive(Debug)]
+pub enum Change {
+    Corosync(&'static str, &'static str),
+    Cib(&'static str, &'static str),
+    Sbd(&'static str, &'static str),
+    OtherSbd(&'static str, &'static str),
+    Postgresql(&'static str, &'static str),
+    Votes(&'static str, &'static str),
+    Link(&'static str, &'static str),
+    Certificate(&'static str, &'static str),
+    Systemd(&'static str, &'static str),
+    Cluster(&'static str, &'static str),
+    RebootSeconds(u32),
+    WitnessCentre(&'static str),
+}
+
+/// When the node's texts were captured: their certificates are judged then.
+const THEN: i64 = 1_795_521_600;
+
+impl Base {
+    /// A layout's example with these times.
+    pub fn of(kind: Kind, preset: Preset) -> Self {
+        let overrides = Overrides { preset: Some(preset), postgresql: None };
+        let site = quorate::layout::read(examples::text(kind), &overrides).expect("an example");
+        let files =
+            quorate::layout::render::render(&site, quorate::layout::render::Agent::Quorate).expect("renders");
+        let file = |path: &str| files.iter().find(|f| f.path == path).expect("is rendered").text.clone();
+        let mut surroundings = site::gathered(&site).expect("renders").surroundings;
+        surroundings.reboot_s = Ok(60);
+        // The captured node is one of the layout "classic".
+        let names: Vec<&str> = site.nodes.iter().map(|n| n.name.as_str()).collect();
+        let members: String = names
+            .iter()
+            .map(|n| format!("<node name=\"{n}\" online=\"true\" unclean=\"false\" pending=\"false\" standby=\"false\"/>\n"))
+            .collect();
+        Self {
+            corosync: file("reference/corosync.conf"),
+            cib: file("reference/cib.xml"),
+            sbd: file("reference/sbd"),
+            other_sbd: file("reference/sbd"),
+            postgresql: file("reference/postgresql.conf"),
+            votes: captured("quorumtool.txt"),
+            link: captured("qdevice-tool.txt"),
+            certificate: captured("certutil.txt"),
+            systemd: captured("systemctl.txt"),
+            cluster: format!("<pacemaker-result>\n<nodes>\n{members}</nodes>\n</pacemaker-result>\n"),
+            surroundings,
+        }
+    }
+
+    /// Changes it; the text that is replaced must be there.
+    #[track_caller]
+    pub fn apply(&mut self, change: &Change) {
+        let (text, from, to) = match change {
+            Change::Corosync(from, to) => (&mut self.corosync, from, to),
+            Change::Cib(from, to) => (&mut self.cib, from, to),
+            Change::Sbd(from, to) => (&mut self.sbd, from, to),
+            Change::OtherSbd(from, to) => (&mut self.other_sbd, from, to),
+            Change::Postgresql(from, to) => (&mut self.postgresql, from, to),
+            Change::Votes(from, to) => (&mut self.votes, from, to),
+            Change::Link(from, to) => (&mut self.link, from, to),
+            Change::Certificate(from, to) => (&mut self.certificate, from, to),
+            Change::Systemd(from, to) => (&mut self.systemd, from, to),
+            Change::Cluster(from, to) => (&mut self.cluster, from, to),
+            Change::RebootSeconds(seconds) => {
+                self.surroundings.reboot_s = Ok(*seconds);
+                return;
+            }
+            Change::WitnessCentre(centre) => {
+                self.surroundings.centres.as_mut().expect("has a witness").witness = (*centre).to_owned();
+                return;
+            }
+        };
+        assert!(text.contains(from), "{from:?} is not in the clean configuration:\n{text}");
+        *text = text.replacen(from, to, 1);
+    }
+
+    fn node(&self) -> Node {
+        let systemd = |name: &str| {
+            let line = self.systemd.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix('='));
+            line.unwrap_or_else(|| panic!("systemctl.txt has no {name}")).to_owned()
+        };
+        let end = tools::certificate_end(&self.certificate).expect("certutil.txt has an end");
+        let status = crm_mon::parse(&self.cluster).expect("crm_mon's XML");
+        let member = |n: &crm_mon::Node| Member {
+            name: n.name.clone(),
+            online: n.online,
+            away_s: (!n.online).then_some(4000),
+        };
+        let sync = systemd("Environment");
+        Node {
+            votes: Ok(tools::votes(&self.votes).expect("quorumtool.txt is that tool's")),
+            encrypted: Ok(tools::tls_is_active(&self.link).expect("qdevice-tool.txt says it")),
+            certificates: Ok(vec![Certificate { name: "Cluster Cert".to_owned(), left_s: end - THEN }]),
+            systemd_watchdog: Ok(systemd("RuntimeWatchdogUSec")),
+            sbd_enabled: Ok(systemd("UnitFileState") == "enabled"),
+            starts_at_boot: Ok(true),
+            startup_sync: Ok(sync.strip_prefix("SBD_SYNC_RESOURCE_STARTUP=").map(str::to_owned)),
+            members: Ok(status.nodes.iter().map(member).collect()),
+        }
+    }
+}
+
+fn captured(name: &str) -> String {
+    let path = format!("{}/tests/doctor/node/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// What the doctor says of it.
+#[track_caller]
+pub fn examined(base: Base) -> Report {
+    let node = base.node();
+    let text = |name: &str, text: String| Text { name: name.to_owned(), text };
+    let postgresql =
+        site::server(&text("postgresql.conf", base.postgresql)).expect("PostgreSQL would take it");
+    let gathered = Gathered {
+        corosync: Ok(text("corosync.conf", base.corosync)),
+        cib: Ok(text("cib.xml", base.cib)),
+        sbd: Ok(vec![text("sbd", base.sbd), text("sbd of the other", base.other_sbd)]),
+        postgresql: Ok(vec![postgresql]),
+        surroundings: base.surroundings,
+        node,
+    };
+    examine(&read(gathered).expect("nothing is broken as a file"))
+}
+
+/// Nothing at all is known.
+pub fn nothing() -> Facts {
+    let none = || Unknown("nothing".to_owned());
+    Facts {
+        corosync: Err(none()),
+        cib: Err(none()),
+        sbd: Err(none()),
+        postgresql: Err(none()),
+        surroundings: Surroundings::unknown(),
+        node: Node::unknown("nothing"),
+    }
+}

@@ -1,0 +1,133 @@
+//! The command itself: exit codes, what it prints, and files that can't be read.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn doctor(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_quorate")).arg("doctor").args(args).output().expect("quorate runs")
+}
+
+fn pcs(layout: &str) -> String {
+    format!("{}/tests/doctor/pcs/{layout}.xml", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn written(dir: &Path, name: &str, text: &str) -> String {
+    let path = dir.join(name);
+    std::fs::write(&path, text).expect("writable");
+    path.display().to_string()
+}
+
+#[test]
+fn exit_codes_and_words() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let clean = doctor(&["--cib", &pcs("classic")]);
+    assert_eq!(clean.status.code(), Some(0), "{}", stdout(&clean));
+    assert!(stdout(&clean).contains("not given: --sbd FILE"));
+    let cib = std::fs::read_to_string(pcs("classic")).expect("captured");
+    let warned = written(dir.path(), "warned.xml", &cib.replace("suicide", "freeze"));
+    let warned = doctor(&["--cib", &warned]);
+    assert_eq!(warned.status.code(), Some(1), "{}", stdout(&warned));
+    let text = stdout(&warned);
+    assert!(
+        text.contains("warned.xml:6\n") && text.contains("cure  pcs property set no-quorum-policy=suicide"),
+        "{text}"
+    );
+    let broken = written(
+        dir.path(),
+        "broken.xml",
+        &cib.replace("stonith-enabled\" value=\"true", "stonith-enabled\" value=\"off"),
+    );
+    assert_eq!(doctor(&["--cib", &broken]).status.code(), Some(2));
+    let json = doctor(&["--cib", &broken, "--json"]);
+    let value: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!((value["exit_code"].as_i64(), value["worst"].as_str()), (Some(2), Some("critical")));
+    let rules = value["rules"].as_array().expect("rules");
+    let of = |name: &str| rules.iter().find(|r| r["name"] == name).expect("a rule");
+    assert_eq!(of("stonith-enabled")["findings"][0]["line"], 5);
+    assert_eq!(of("token")["verdict"], "not checked");
+}
+
+#[test]
+fn a_site_is_clean() {
+    for layout in ["packed", "classic", "three-centres", "many-replicas"] {
+        let path = format!("{}/pcs-templates/{layout}.toml", env!("CARGO_MANIFEST_DIR"));
+        let output = doctor(&["--site", &path]);
+        assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    }
+}
+
+#[test]
+fn postgresql_conf_is_read_with_what_it_includes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(dir.path().join("conf.d")).expect("a directory");
+    let main = written(
+        dir.path(),
+        "postgresql.conf",
+        "lc_messages = 'C'\nwal_log_hints = off\ninclude_dir = 'conf.d'\n",
+    );
+    written(
+        &dir.path().join("conf.d"),
+        "a.conf",
+        "wal_log_hints = on\nmax_slot_wal_keep_size = 1GB\nrestart_after_crash = off\n",
+    );
+    let output = doctor(&["--postgresql-conf", &main]);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    let circle = written(dir.path(), "circle.conf", "include = 'circle.conf'\n");
+    let output = doctor(&["--postgresql-conf", &circle]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("include each other"));
+}
+
+/// A file that its own program would refuse: its name, the line, what is wrong; exit code 2.
+#[test]
+fn broken_files_are_named_with_their_line() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let cases: &[(&str, &str, &str)] = &[
+        (
+            "--corosync-conf",
+            "totem {\n    token 3000\n}\n",
+            "2: \"token 3000\" is neither a section nor key: value",
+        ),
+        ("--corosync-conf", "totem {\n    token: 3000\n", "1: the section totem is not closed"),
+        (
+            "--corosync-conf",
+            "totem {\n    token: soon\n}\nnodelist {\n    node {\n    }\n}\n",
+            "2: totem.token \"soon\" is no number",
+        ),
+        ("--corosync-conf", "totem {\n}\n", "2: there is no nodelist"),
+        ("--corosync-conf", "", "1: there is no nodelist"),
+        ("--cib", "<cib>\n<configuration>\n</cib>\n", "3: broken XML"),
+        ("--cib", "not XML\n", "1: there is no <cib> element"),
+        ("--cib", "<cib>\n<nodes>\n<node id=\"1\"/>\n", "3: <node> has no uname"),
+        (
+            "--sbd",
+            "SBD_PACEMAKER=yes\nSBD_WATCHDOG_TIMEOUT=long\n",
+            "2: SBD_WATCHDOG_TIMEOUT=\"long\" is no number",
+        ),
+        ("--sbd", "SBD_PACEMAKER\n", "1: \"SBD_PACEMAKER\" is no assignment"),
+        ("--postgresql-conf", "wal_level = replica\n= on\n", "2: \"= on\" is no setting"),
+        ("--postgresql-conf", "include 'nothing.conf'\n", "No such file"),
+        ("--site", "layout = \"classic\"\nname = \n", "2: "),
+    ];
+    for (option, text, wanted) in cases {
+        let path = written(dir.path(), "input", text);
+        let output = doctor(&[option, &path]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{option} {text:?}: {said}");
+        assert!(said.contains(wanted), "{option} {text:?}: {said}");
+        assert!(said.contains("input") || said.contains("nothing.conf"), "{said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+    let missing = doctor(&["--cib", "/nonexistent/cib.xml"]);
+    assert_eq!(missing.status.code(), Some(2));
+    let binary = dir.path().join("binary");
+    std::fs::write(&binary, [0xff_u8, 0, 0x80, b'\n', b'{']).expect("writable");
+    for option in ["--corosync-conf", "--cib", "--sbd", "--postgresql-conf"] {
+        let output = doctor(&[option, &binary.display().to_string()]);
+        assert_eq!(output.status.code(), Some(2), "{option}");
+    }
+}
