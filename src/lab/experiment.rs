@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::audience::Audience;
 use super::client::Client;
+use super::client::history::Outcome;
 use super::clients::{Clients, Since};
 use super::cluster::Cluster;
 use super::error::{LabError, Result};
@@ -13,10 +14,11 @@ use super::faults::{
     self, AT_LEAST, CountsFrom, Fault, Injected, OldPrimary, Service, Target, bring_back, forget_failures,
 };
 use super::health::wait_whole;
+use super::journals::{self, Injection};
 use super::measure::{Outage, describe};
 use super::observe::Observation;
 use super::placement::placement;
-use super::protocol::ClusterInfo;
+use super::protocol::{ClusterInfo, Stamp};
 use super::replication::{Cut, Lag};
 use super::report::RunResult;
 use super::verify::verify;
@@ -96,6 +98,9 @@ pub fn run(
         whole_after_ms: None,
         placement: String::new(),
         placement_after: String::new(),
+        started_ms: Some(Stamp::now().wall_us / 1000),
+        load: String::new(),
+        phases: Vec::new(),
         failed: None,
     };
     match steps(cluster, plan, &mut result, audience) {
@@ -126,7 +131,9 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     let cut = hinder(cluster, plan.replication, audience)?;
     audience.broken();
     audience.say(&format!("{} on {} (primary: {})", plan.fault.name, nodes.join(", "), primaries.join(", ")));
-    let injected_at = clients.now();
+    result.load = load();
+    let injection = Injection::now(&clients, &nodes);
+    let injected_at = injection.at;
     let injected = plan.fault.inject(cluster, &nodes)?;
     let evidence = injected.wait_happened()?;
     // What a primary that is gone has not sent by now, it never will. A standby that can't be mended shows below.
@@ -145,6 +152,8 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
         Err(e) => {
             // Before the fault is healed: afterwards nothing shows any more why.
             keep(cluster, plan, audience);
+            result.phases =
+                journals::failovers(cluster, &clients, &injection, healing_at).unwrap_or_default();
             return Err(e);
         }
     }
@@ -161,7 +170,13 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     let whole_at = clients.now();
     result.interruption_healing_ms = millis(clients.longest_pause(healing_at, whole_at));
     result.two_primaries_ms = millis(clients.two_primaries(injected_at, whole_at));
-    let returned = returned.inspect_err(|_| keep(cluster, plan, audience))?;
+    let returned = returned.inspect_err(|_| keep(cluster, plan, audience));
+    // Nothing is measured any more. Without the journals the figures are as good.
+    result.phases = journals::failovers(cluster, &clients, &injection, healing_at).unwrap_or_else(|e| {
+        audience.say(&format!("no phases: {e}"));
+        Vec::new()
+    });
+    let returned = returned?;
     result.whole_after_ms = Some(millis(whole_at.saturating_sub(healing_at)));
     let stayed =
         result.outage_ms == Some(0) && (!nodes.contains(&old.node) || returned.fate == faults::PRIMARY_AGAIN);
@@ -191,12 +206,24 @@ fn old_primary(seen: &Observation, primaries: &[String], hit: &[String]) -> Resu
     Ok(OldPrimary { instance: instance.clone(), node: node.clone() })
 }
 
+/// The host's load: a figure measured on a busy host is worth less. Empty when it can't be read.
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
+}
+
 fn writes_are_good(clients: &Clients) -> Result<()> {
     if !clients.good_for().is_zero() {
         return Ok(());
     }
+    let said = |c: &Client| match c.heart().last().map(|attempt| attempt.outcome) {
+        None => "never began".to_owned(),
+        Some(Outcome::Acked) => "was acknowledged, after a pause".to_owned(),
+        Some(Outcome::Refused(why)) => format!("was refused: {why}"),
+        Some(Outcome::Uncertain(why)) => format!("had no answer: {why}"),
+    };
     let last: Vec<String> =
-        clients.each().iter().map(|c| format!("{}: {:?}", c.endpoints().primary, c.heart().last())).collect();
+        clients.each().iter().map(|c| format!("{} {}", c.endpoints().primary, said(c))).collect();
     Err(LabError::Host(format!(
         "writes were not good before the fault; the last one through {}",
         last.join("; ")
