@@ -106,6 +106,7 @@ pub fn run(cluster: &Cluster, series: &Series) -> Result<Vec<String>> {
 fn finish(dir: &Path, results: &[RunResult]) -> Result<Vec<String>> {
     println!("\n{}", report::table(results));
     println!("results: {}", dir.join("results.json").display());
+    report::tell(dir);
     Ok(report::verdict(results))
 }
 

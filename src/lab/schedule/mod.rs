@@ -17,6 +17,7 @@ use super::faults::{self, Loss, OldPrimary, Target, bring_back};
 use super::health::wait_whole;
 use super::measure::describe;
 use super::observe::Observation;
+use super::report;
 use super::truth::{self, Found};
 use super::verify::{Verified, verify};
 use super::wait::{OnInterrupt, pause};
@@ -166,6 +167,7 @@ fn write(schedule: &Schedule, clients: &Clients, outcome: &Outcome) -> Result<()
     let json = serde_json::to_string_pretty(outcome).map_err(|e| LabError::Host(e.to_string()))?;
     file("random.json", json + "\n")?;
     println!("results: {}", schedule.report.join("random.json").display());
+    report::tell(&schedule.report);
     Ok(())
 }
 

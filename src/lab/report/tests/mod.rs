@@ -2,6 +2,9 @@ use super::super::faults::Service;
 use super::super::truth::{Finding, Found};
 use super::*;
 
+mod pages;
+mod values;
+
 pub fn good(fault: &str) -> RunResult {
     RunResult {
         layout: "classic".to_owned(),
