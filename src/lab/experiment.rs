@@ -153,7 +153,7 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
             // Before the fault is healed: afterwards nothing shows any more why.
             keep(cluster, plan, audience);
             result.phases =
-                journals::failovers(cluster, &clients, &injection, healing_at).unwrap_or_default();
+                journals::failovers(cluster, &clients, &injection, since, healing_at).unwrap_or_default();
             return Err(e);
         }
     }
@@ -172,10 +172,11 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     result.two_primaries_ms = millis(clients.two_primaries(injected_at, whole_at));
     let returned = returned.inspect_err(|_| keep(cluster, plan, audience));
     // Nothing is measured any more. Without the journals the figures are as good.
-    result.phases = journals::failovers(cluster, &clients, &injection, healing_at).unwrap_or_else(|e| {
-        audience.say(&format!("no phases: {e}"));
-        Vec::new()
-    });
+    result.phases =
+        journals::failovers(cluster, &clients, &injection, since, healing_at).unwrap_or_else(|e| {
+            audience.say(&format!("no phases: {e}"));
+            Vec::new()
+        });
     let returned = returned?;
     result.whole_after_ms = Some(millis(whole_at.saturating_sub(healing_at)));
     let stayed =

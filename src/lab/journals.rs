@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::clients::Clients;
+use super::clients::{Clients, Since};
 use super::cluster::Cluster;
 use super::error::Result;
 use super::measure::{Outage, last_good_write, outage};
@@ -39,7 +39,8 @@ impl Injection {
     }
 }
 
-/// The ways back of the instances whose writes were interrupted between the injection and `until` on the clients' clock.
+/// The ways back of the instances whose writes were interrupted between the injection and `until` on the clients' clock. Their
+/// outages count `from`.
 ///
 /// # Errors
 /// When the supervisor does not answer. A node that doesn't leaves its steps out.
@@ -47,6 +48,7 @@ pub fn failovers(
     cluster: &Cluster,
     clients: &Clients,
     injection: &Injection,
+    from: Since,
     until: Duration,
 ) -> Result<Vec<Failover>> {
     let (at, now) = (injection.stamp, Stamp::now());
@@ -60,7 +62,12 @@ pub fn failovers(
                 Outage::Restored(after) => Some(millis(after)),
                 Outage::NotRestored => None,
             };
-            Some((instance, since(last_good_write(&heart, injection.at, until)), first))
+            let stopped = last_good_write(&heart, injection.at, until);
+            let outage = match from {
+                Since::Moment(at) => outage(&heart, at, until),
+                Since::LastGoodWrite(_) => outage(&heart, stopped, until),
+            };
+            Some((instance, since(stopped), first, outage.millis()))
         })
         .collect();
     if interrupted.is_empty() || wall.abs_diff(now.since(&at)) > CLOCK_WAS_SET {
@@ -69,12 +76,13 @@ pub fn failovers(
     let events = cluster.events()?;
     let lines = read(cluster, injection, until)?;
     let scene = Scene { fault_us: at.wall_us, hit: &injection.hit };
-    let each = interrupted.into_iter().map(|(instance, writes_stopped_ms, first_write_ms)| {
+    let each = interrupted.into_iter().map(|(instance, writes_stopped_ms, first_write_ms, outage_ms)| {
         let names = cluster.site().names(instance);
         let watched = Watched {
             instance: &instance.name,
             resource: &names.resource(),
             float_ip: &names.primary_ip(),
+            outage_ms,
             writes_stopped_ms,
             first_write_ms,
         };

@@ -1,6 +1,6 @@
 //! What a line of the cluster's programs says, in the words of Pacemaker 2.1 and 3.0 and Corosync 3.1.
 //!
-//! The words were seen in journals of Pacemaker 2.1.5; where 3.0 differs (`OK` for `ok`), both are read.
+//! The words were seen in journals of Pacemaker 2.1.5. 3.0 differs, by the patterns of its own test suite, in `OK` for `ok`: both are read.
 
 /// What a line says, as far as a failover is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -44,6 +44,9 @@ pub struct Mark {
 pub struct Failover {
     /// The instance's name.
     pub instance: String,
+    /// The outage of this instance, counted as that of the run is: from the fault, or where it hit a bystander and after an order,
+    /// from the last good write.
+    pub outage_ms: Option<u64>,
     /// The last good write before the interruption. Later than 0 where the service went on at first.
     pub writes_stopped_ms: u64,
     /// When a node that was hit lost its power.
@@ -139,6 +142,8 @@ pub struct Watched<'a> {
     pub resource: &'a str,
     /// Its primary's float IP.
     pub float_ip: &'a str,
+    /// Its outage.
+    pub outage_ms: Option<u64>,
     /// The last good write before the interruption.
     pub writes_stopped_ms: u64,
     /// The first write of the series that stayed good; `None`: there was none.
@@ -193,6 +198,7 @@ pub fn failover(scene: Scene<'_>, watched: Watched<'_>, lines: &[Line], events: 
     let detected = upto(before).find(|t| is_detection(scene, watched, t));
     Failover {
         instance: watched.instance.to_owned(),
+        outage_ms: watched.outage_ms,
         writes_stopped_ms: watched.writes_stopped_ms,
         node_down: node_down(scene, until, events),
         detected: detected.map(Told::mark),

@@ -21,6 +21,7 @@ fn watched(first_write_ms: Option<u64>) -> Watched<'static> {
         instance: "main",
         resource: "pgsqld",
         float_ip: "primary-ip",
+        outage_ms: first_write_ms,
         writes_stopped_ms: 0,
         first_write_ms,
     }

@@ -8,11 +8,11 @@ use super::svg::{Anchor, Svg};
 
 const WIDTH: f64 = 960.0;
 /// Where the names of the setups end, and the three parts of the scale: no outage, seconds, never.
-const NAMES_END: f64 = 176.0;
-const NONE_AT: f64 = 206.0;
-const SCALE_BEGINS: f64 = 236.0;
-const SCALE_ENDS: f64 = 800.0;
-const NEVER_AT: f64 = 838.0;
+const NAMES_END: f64 = 208.0;
+const NONE_AT: f64 = 228.0;
+const SCALE_BEGINS: f64 = 272.0;
+const SCALE_ENDS: f64 = 812.0;
+const NEVER_AT: f64 = 840.0;
 const FIGURES_AT: f64 = 955.0;
 const ROW: f64 = 30.0;
 const HEAD: f64 = 6.0;
@@ -40,8 +40,7 @@ impl Scale {
         let shortest = summary.runs.iter().filter_map(|r| r.outage_ms).filter(|ms| *ms > 0).min();
         let least = shortest.map_or(1.0, |ms| float(ms) / 1000.0).min(1.0);
         let from = SCALE.into_iter().rev().find(|tick| *tick <= least).unwrap_or(SCALE[0]);
-        let to = SCALE.into_iter().find(|tick| *tick >= most).unwrap_or(most);
-        Self { from, to }
+        Self { from, to: most * 1.05 }
     }
 
     /// Where a time in seconds is; what does not fit stands at the end.

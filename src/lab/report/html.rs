@@ -57,12 +57,13 @@ fn when(summary: &Summary) -> String {
     let loads: Vec<f64> = summary.runs.iter().filter_map(load).collect();
     let (least, most) =
         (loads.iter().copied().fold(f64::MAX, f64::min), loads.iter().copied().fold(0.0, f64::max));
-    let busy = if loads.is_empty() {
-        String::new()
-    } else {
-        format!(" · host's load at the faults {least:.1} to {most:.1}")
+    let busy = match loads.len() {
+        0 => String::new(),
+        _ => format!(", host's load at the faults {least:.1} to {most:.1}"),
     };
-    format!(" · runs of {} to {} UTC{busy}", date::minute(*first), date::minute(*last))
+    let (all, told) = (summary.runs.len(), times.len());
+    let of = if told == all { "runs".to_owned() } else { format!("the {told} of {all} runs that say it") };
+    format!("<br/>{of}: {} to {} UTC{busy}", date::minute(*first), date::minute(*last))
 }
 
 fn verdict(body: &mut String, summary: &Summary) {
@@ -73,13 +74,6 @@ fn verdict(body: &mut String, summary: &Summary) {
         n => ("verdict fail", "FAIL", format!("{n} complaints.")),
     };
     let _ = writeln!(body, "<div class=\"{class}\"><b>{word}</b><span>{words}</span></div>");
-    if count > 0 {
-        list(body, summary.complaints.iter().take(COMPLAINTS_AT_THE_TOP).map(|c| shortened(c)));
-        if count > COMPLAINTS_AT_THE_TOP {
-            let _ =
-                writeln!(body, "<p class=\"soft\">{} more at the end.</p>", count - COMPLAINTS_AT_THE_TOP);
-        }
-    }
     let totals = &summary.totals;
     body.push_str("<div class=\"tiles\">\n");
     let mut tile = |value: String, name: &str, bad: bool| {
@@ -105,6 +99,13 @@ fn verdict(body: &mut String, summary: &Summary) {
     let two = totals.two_primaries_ms;
     tile(format!("{two} ms"), "two nodes took writes", two > 0);
     body.push_str("</div>\n");
+    if count > 0 {
+        list(body, summary.complaints.iter().take(COMPLAINTS_AT_THE_TOP).map(|c| shortened(c)));
+        if count > COMPLAINTS_AT_THE_TOP {
+            let _ =
+                writeln!(body, "<p class=\"soft\">{} more at the end.</p>", count - COMPLAINTS_AT_THE_TOP);
+        }
+    }
 }
 
 /// The medians, a column each setup.
@@ -203,8 +204,8 @@ fn table(body: &mut String, summary: &Summary) {
     body.push_str(
         "<h2>The figures</h2>\n<p class=\"soft\">Seconds. Statistics are of the runs in which the writes came back; std-dev is that of the \
          sample.</p>\n<div class=\"scroll\"><table>\n<thead><tr><th>fault</th><th>layout</th><th class=\"n\">runs</th><th class=\"n\">median</th>\
-         <th class=\"n\">mean</th><th class=\"n\">std-dev</th><th class=\"n\">min</th><th class=\"n\">max</th><th class=\"n\">lost<br/>acked</th>\
-         <th class=\"n\">two<br/>primaries</th><th>old primary</th><th>Tuchanka<br/>mean ± sd (runs)</th></tr></thead>\n",
+         <th class=\"n\">mean</th><th class=\"n\">std-dev</th><th class=\"n\">min</th><th class=\"n\">max</th><th>Tuchanka<br/>mean ± sd (runs)</th>\
+         <th class=\"n\">lost<br/>acked</th><th class=\"n\">two<br/>primaries</th><th>old primary</th></tr></thead>\n",
     );
     for groups in summary.groups.chunk_by(|a, b| a.fault_label == b.fault_label) {
         body.push_str("<tbody class=\"fault\">\n");
@@ -225,16 +226,16 @@ fn row(body: &mut String, group: &Group) {
     let mut cell = |class: &str, text: &str| {
         let _ = write!(body, "<td class=\"{class}\">{}</td>", escape(text));
     };
-    cell("", &group.setup_label);
-    cell(if group.failed > 0 { "n bad" } else { "n" }, &runs(group));
+    cell("label", &group.setup_label);
+    cell(if group.failed > 0 { "n runs bad" } else { "n runs" }, &runs(group));
     for (index, figure) in spread(group).iter().enumerate() {
         cell(if index == 0 { "n main" } else { "n" }, figure);
     }
-    cell("n", &lost(group));
+    cell("theirs", &group.published.map_or("–".to_owned(), |p| p.to_string()));
+    cell("n lost", &lost(group));
     let two = group.two_primaries_ms;
     cell(if two > 0 { "n bad" } else { "n" }, &format!("{two} ms"));
-    cell("", &group.fates);
-    cell("theirs", &group.published.map_or("–".to_owned(), |p| p.to_string()));
+    cell("fates", &group.fates);
 }
 
 fn timelines(body: &mut String, summary: &Summary) {
@@ -245,7 +246,7 @@ fn timelines(body: &mut String, summary: &Summary) {
     body.push_str(
         "<h2>What each failover spent its time on</h2>\n<p>One bar a failover, from the fault on; the axis is the same in all panels. On the \
          right the outage. Moments are from the journals of the nodes and from the client; one that no line tells of is not drawn, and its time \
-         belongs to the next part.</p>\n<ul class=\"key\">\n",
+         belongs to the next part: that of restarting a crashed server, and of demoting the old primary by order, is in <i>decision</i>.</p>\n<ul class=\"key\">\n",
     );
     for step in Step::ALL {
         let _ = writeln!(

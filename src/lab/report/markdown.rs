@@ -79,10 +79,12 @@ fn outages(summary: &Summary) -> String {
     text
 }
 
-/// Runs, and how many of them have no outage.
+/// Runs with a figure, of all, and why the others have none.
 #[must_use]
 pub fn runs(group: &Group) -> String {
-    let mut text = group.runs.to_string();
+    let figures = group.outage_ms.as_ref().map_or(0, |s| s.count);
+    let mut text =
+        if figures == group.runs { group.runs.to_string() } else { format!("{figures} of {}", group.runs) };
     for (count, what) in [(group.failed, "failed"), (group.never, "without service")] {
         if count > 0 {
             let _ = write!(text, ", {count} {what}");

@@ -69,17 +69,20 @@ impl Setup {
         }
     }
 
-    /// In a few words: the layout, and what else tells it apart from the others.
+    /// In a few words: the layout, and what else tells it apart from the others. What nearly all have in common, this project's
+    /// agent and its default timings, is not said where nothing else has that layout.
     fn label(&self, all: &[Self]) -> String {
         let mut words = vec![self.layout.clone()];
-        if all.iter().any(|other| other.agent != self.agent) {
+        let other_agent =
+            |o: &Self| o.layout == self.layout && o.timing == self.timing && o.agent != self.agent;
+        if self.agent != "quorate" || all.iter().any(other_agent) {
             words.push(self.agent.clone());
         }
         if all.iter().any(|other| other.suite != self.suite) {
             words.push(self.suite.clone());
         }
-        if all.iter().any(|other| other.timing != self.timing) {
-            words.push(self.timing.clone());
+        if self.timing != "default" {
+            words.push(format!("{} timings", self.timing));
         }
         words.join(" · ")
     }
@@ -168,14 +171,17 @@ impl Summary {
     /// The layouts, agents and suites of all runs and schedules, for the title.
     #[must_use]
     pub fn scope(&self) -> String {
+        let setups = || self.groups.iter().map(|g| &g.setup);
+        let mut layouts: Vec<&str> = setups().map(|s| s.layout.as_str()).collect();
+        layouts.extend(self.randoms.iter().map(|r| r.layout.as_str()));
+        layouts.sort_by_key(|w| Kind::ALL.iter().position(|k| k.name() == *w).unwrap_or(Kind::ALL.len()));
+        let agents = setups().map(|s| s.agent.as_str()).chain(self.randoms.iter().map(|r| r.agent.as_str()));
         let mut words: Vec<&str> = Vec::new();
-        let all = self.groups.iter().flat_map(|g| [&g.setup.layout, &g.setup.agent, &g.setup.suite]);
-        for word in all.chain(self.randoms.iter().flat_map(|r| [&r.layout, &r.agent])) {
-            if !words.contains(&word.as_str()) {
+        for word in layouts.into_iter().chain(agents).chain(setups().map(|s| s.suite.as_str())) {
+            if !words.contains(&word) {
                 words.push(word);
             }
         }
-        words.sort_by_key(|w| Kind::ALL.iter().position(|k| k.name() == *w).unwrap_or(Kind::ALL.len()));
         words.join(" · ")
     }
 }

@@ -6,8 +6,8 @@ use super::svg::{Anchor, Svg};
 use crate::lab::phases::{Failover, Step};
 
 const WIDTH: f64 = 960.0;
-const NAMES_END: f64 = 176.0;
-const BEGINS: f64 = 186.0;
+const NAMES_END: f64 = 224.0;
+const BEGINS: f64 = 234.0;
 const ENDS: f64 = 890.0;
 const FIGURES_AT: f64 = 955.0;
 const ROW: f64 = 20.0;
@@ -140,7 +140,7 @@ fn bar(svg: &mut Svg, failover: &Failover, axis: Axis, y: f64) {
         let told =
             format!("no good write from {} s to {} s", seconds(failover.writes_stopped_ms), seconds(end));
         svg.rect("silent", (from, top + BAR + 1.0), (to - from, 2.0), &told);
-        let outage = end.saturating_sub(failover.writes_stopped_ms);
+        let outage = failover.outage_ms.unwrap_or(end.saturating_sub(failover.writes_stopped_ms));
         svg.text("figure", (FIGURES_AT, y + 12.0), Anchor::End, &format!("{} s", seconds(outage)));
     } else {
         svg.text("figure", (FIGURES_AT, y + 12.0), Anchor::End, "no write");

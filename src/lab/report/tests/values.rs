@@ -88,11 +88,16 @@ fn runs_are_grouped_by_what_was_tested() {
             ("postgres-kill", "classic · quorate", 1),
             ("power-off", "classic · quorate", 2),
             ("power-off", "classic · paf", 1),
-            ("power-off", "many-replicas · quorate", 1),
+            ("power-off", "many-replicas", 1),
             ("power-off on standby", "classic · quorate", 1),
             ("power-off, replication cut 5 s", "classic · quorate", 1),
         ]
     );
+    let mut slow = on("classic", "paf");
+    slow.timing = "paf".to_owned();
+    let labels: Vec<String> =
+        summary(vec![slow, good("unlink")]).groups.into_iter().map(|g| g.setup_label).collect();
+    assert_eq!(labels, ["classic · paf · paf timings", "classic"]);
     assert_eq!(sum.groups[1].outage_ms.as_ref().map(|s| s.median), Some(3500));
     // Figures of a primary's loss stand beside a primary's loss only.
     assert!(sum.groups[1].published.is_some());
