@@ -20,7 +20,7 @@ struct Rule {
 }
 
 /// Modules whose functions take values and return values.
-const PURE: &[&str] = &["ocf/", "pg/", "cluster/", "decide/", "layout/", "lab/truth/"];
+const PURE: &[&str] = &["ocf/", "pg/", "cluster/", "decide/", "layout/", "lab/truth/", "lab/phases/"];
 
 /// What a pure module may not name.
 const IMPURE: &[(&str, &str)] = &[

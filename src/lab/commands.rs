@@ -14,6 +14,7 @@ use super::experiment::Protocol;
 use super::faults::{self, Target};
 use super::observe::Observation;
 use super::replication::Lag;
+use super::report;
 use super::schedule::{self, Rhythm, Schedule};
 use super::screen::{self, Style};
 use super::series::ledger::Ledger;
@@ -46,6 +47,15 @@ pub enum Breaking {
     },
     /// List the faults
     List,
+    /// Write report.md, report.html and report.json of the results of tests
+    Report {
+        /// Directories with results.json and random.json, in them or below them
+        #[arg(default_value = "report")]
+        from: Vec<PathBuf>,
+        /// Directory for the report
+        #[arg(long, default_value = "report")]
+        out: PathBuf,
+    },
     /// Show roles, scores, LSNs, heart and beat until Ctrl-C
     Watch {
         #[command(flatten)]
@@ -95,7 +105,7 @@ pub struct TestArgs {
     /// standby that Pacemaker would promote)
     #[arg(long, value_parser = Lag::parse, value_name = "stop|stop-one|delay=TIME")]
     replication: Option<Lag>,
-    /// Directory for results.json and, for each run that went wrong, evidence
+    /// Directory for results.json, the report and, for each run that went wrong, evidence
     #[arg(long, default_value = "report")]
     report: PathBuf,
     /// Seed of the chance behind `random`; printed, so that a run can be repeated
@@ -120,7 +130,7 @@ pub struct RandomArgs {
     /// How many clusters at a time [default: what this host's memory and processors carry]
     #[arg(long, value_parser = jobs)]
     jobs: Option<usize>,
-    /// Directory for random.json, what the client saw, and evidence
+    /// Directory for random.json, the report, what the client saw, and evidence
     #[arg(long, default_value = "report")]
     report: PathBuf,
     /// Seed of every choice; printed, so that a test can be repeated
@@ -166,6 +176,16 @@ pub fn execute(command: Breaking) -> Result<u8> {
             for fault in faults::ALL {
                 println!("{:<20} {}", fault.name, fault.description);
             }
+        }
+        Breaking::Report { from, out } => {
+            let written = report::write(&from, &out)?;
+            println!(
+                "report: {}: {} runs and {} schedules at random, from {} files",
+                written.page.display(),
+                written.runs,
+                written.randoms,
+                written.files
+            );
         }
         Breaking::Watch { name, plain } => {
             screen::watch(&name.connect()?, Style::choose(plain))?;

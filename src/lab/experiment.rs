@@ -13,10 +13,11 @@ use super::faults::{
     self, AT_LEAST, CountsFrom, Fault, Injected, OldPrimary, Service, Target, bring_back, forget_failures,
 };
 use super::health::wait_whole;
+use super::journals::{self, Injection};
 use super::measure::{Outage, describe};
 use super::observe::Observation;
 use super::placement::placement;
-use super::protocol::ClusterInfo;
+use super::protocol::{ClusterInfo, Stamp};
 use super::replication::{Cut, Lag};
 use super::report::RunResult;
 use super::tuchanka;
@@ -126,6 +127,9 @@ pub fn run(
         whole_after_ms: None,
         placement: String::new(),
         placement_after: String::new(),
+        started_ms: Some(Stamp::now().wall_us / 1000),
+        load: String::new(),
+        phases: Vec::new(),
         failed: None,
     };
     match steps(cluster, plan, &mut result, audience) {
@@ -157,7 +161,9 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     let cut = hinder(cluster, plan.replication, &seen, audience)?;
     audience.broken();
     audience.say(&format!("{} on {} (primary: {})", plan.fault.name, nodes.join(", "), primaries.join(", ")));
-    let injected_at = clients.now();
+    result.load = load();
+    let injection = Injection::now(&clients, &nodes);
+    let injected_at = injection.at;
     let injected = plan.fault.inject(cluster, &nodes)?;
     let evidence = injected.wait_happened()?;
     // What a primary that is gone has not sent by now, it never will. A standby that can't be mended shows below.
@@ -216,6 +222,12 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     let whole_at = clients.now();
     result.interruption_healing_ms = millis(clients.longest_pause(healing_at, whole_at));
     result.two_primaries_ms = millis(clients.two_primaries(injected_at, whole_at));
+    // Nothing is measured any more. Without the journals the figures are as good.
+    result.phases =
+        journals::failovers(cluster, &clients, &injection, since, healing_at).unwrap_or_else(|e| {
+            audience.say(&format!("no phases: {e}"));
+            Vec::new()
+        });
     let returned = match (returned, broken.is_some()) {
         (Ok(returned), _) => returned,
         (Err(LabError::Interrupted), _) => return Err(LabError::Interrupted),
@@ -263,13 +275,20 @@ fn old_primary(seen: &Observation, primaries: &[String], hit: &[String]) -> Resu
     Ok(OldPrimary { instance: instance.clone(), node: node.clone() })
 }
 
+/// The host's load: a figure measured on a busy host is worth less. Empty when it can't be read.
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
+}
+
 /// Waits until every instance's writes have been good for a moment: what is slow before the fault is the host's doing.
 fn wait_for_good_writes(clients: &Clients) -> Result<()> {
     until("writes good before the fault", PATIENCE, OnInterrupt::Stop, || {
         if clients.good_for() >= BEFORE {
             return Ok(());
         }
-        let last = clients.each().iter().map(|c| format!("{}: {:?}", c.endpoints().primary, c.heart().last()));
+        let last =
+            clients.each().iter().map(|c| format!("{}: {:?}", c.endpoints().primary, c.heart().last()));
         Err(format!("the newest through {}", last.collect::<Vec<_>>().join("; ")))
     })
 }

@@ -18,6 +18,7 @@
 //!   everything at one moment, [`health`] says what is missing, [`placement`] what is where, [`screen`] shows it, [`report`] judges.
 //! - [`replication`] makes standbys fall behind before a fault, [`without`] takes a protection away; [`verify`] hands what the
 //!   clients saw to the checker in [`truth`], and [`chance`] is the same for the same seed.
+//! - [`phases`] tells from the nodes' [`journals`] what a failover spent its time on; [`report`] writes everything up for people.
 //! - [`cleanup`] finds all that a cluster has on the host by its name, and removes it.
 
 pub mod audience;
@@ -40,6 +41,7 @@ pub mod faults;
 pub mod health;
 pub mod image;
 pub mod journal;
+pub mod journals;
 pub mod machines;
 pub mod measure;
 pub mod memory;
@@ -47,6 +49,7 @@ pub mod net;
 pub mod node;
 pub mod observe;
 pub mod paths;
+pub mod phases;
 pub mod placement;
 pub mod prepared;
 pub mod progress;

@@ -208,6 +208,7 @@ pub fn conclude(clusters: &[String], ledger: &Ledger, house: &dyn House) -> Vec<
         house.note(&tuchanka::table::table(&all));
     }
     house.note(&format!("results: {}", ledger.dir().join("results.json").display()));
+    house.note(&report::tell(ledger.dir()));
     complaints
 }
 

@@ -17,6 +17,7 @@ use super::faults::{self, Loss, OldPrimary, Target, bring_back};
 use super::health::wait_whole;
 use super::measure::describe;
 use super::observe::Observation;
+use super::report;
 use super::series::gate::{Company, Gate};
 use super::truth::{self, Found};
 use super::verify::{Verified, verify};
@@ -172,7 +173,12 @@ fn write(schedule: &Schedule, clients: &Clients, outcome: &Outcome) -> Result<()
     file("history-random.txt", history)?;
     let json = serde_json::to_string_pretty(outcome).map_err(|e| LabError::Host(e.to_string()))?;
     file("random.json", json + "\n")?;
-    println!("{}results: {}", schedule.prefix, schedule.report.join("random.json").display());
+    println!(
+        "{0}results: {1}\n{0}{2}",
+        schedule.prefix,
+        schedule.report.join("random.json").display(),
+        report::tell(&schedule.report)
+    );
     Ok(())
 }
 

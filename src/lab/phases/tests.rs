@@ -1,0 +1,220 @@
+use super::super::protocol::{PowerLoss, Stamp};
+use super::facts::{Fact, read};
+use super::journal::parse;
+use super::*;
+
+/// Captured on Debian 12 (Pacemaker 2.1.5, Corosync 3.1.7), two nodes and a witness; cut to the time of the failover.
+const KILL: [&str; 2] =
+    [include_str!("testdata/postgres-kill-srv1.txt"), include_str!("testdata/postgres-kill-srv2.txt")];
+const POWER_OFF: [&str; 1] = [include_str!("testdata/power-off-srv2.txt")];
+const SWITCHOVER: [&str; 2] =
+    [include_str!("testdata/switchover-srv1.txt"), include_str!("testdata/switchover-srv2.txt")];
+const UNLINK: [&str; 2] =
+    [include_str!("testdata/unlink-srv1.txt"), include_str!("testdata/unlink-srv2.txt")];
+
+fn lines(journals: &[&str]) -> Vec<Line> {
+    journals.iter().flat_map(|text| parse(text)).collect()
+}
+
+fn watched(first_write_ms: Option<u64>) -> Watched<'static> {
+    Watched {
+        instance: "main",
+        resource: "pgsqld",
+        float_ip: "primary-ip",
+        outage_ms: first_write_ms,
+        writes_stopped_ms: 0,
+        first_write_ms,
+    }
+}
+
+fn of(fault_us: u64, hit: &str, journals: &[&str], first_write_ms: u64) -> Failover {
+    let hit = [hit.to_owned()];
+    failover(Scene { fault_us, hit: &hit }, watched(Some(first_write_ms)), &lines(journals), &[])
+}
+
+fn times(failover: &Failover) -> [Option<u64>; 6] {
+    failover.steps().map(|(_, ms)| ms)
+}
+
+#[test]
+fn a_lost_node() {
+    let found = of(1_795_520_461_300_000, "srv1", &POWER_OFF, 19_453);
+    // Membership, self-fencing assumed, promote ordered, promote ended, address added.
+    assert_eq!(
+        times(&found),
+        [Some(6_727), Some(18_776), Some(18_811), Some(19_051), Some(19_193), Some(19_453)]
+    );
+    let fenced = found.fenced.expect("it was fenced");
+    assert_eq!(fenced.node, "srv2");
+    assert!(fenced.words.contains("targeting srv1"), "{fenced:?}");
+}
+
+#[test]
+fn a_crash_that_is_mended_where_it_happened() {
+    let found = of(1_795_520_430_250_000, "srv1", &KILL, 3_266);
+    // Nobody was fenced, and the float IP stayed; the first write was there before the promotion was logged.
+    assert_eq!(times(&found), [Some(294), None, Some(3_033), Some(3_266), None, Some(3_266)]);
+    assert!(found.detected.expect("noticed").words.ends_with("not running"));
+}
+
+#[test]
+fn an_order_needs_no_detection() {
+    let found = of(1_795_520_525_400_000, "srv2", &SWITCHOVER, 7_305);
+    assert_eq!(times(&found), [None, None, Some(6_407), Some(6_850), Some(7_288), Some(7_305)]);
+}
+
+#[test]
+fn what_an_isolated_node_believes_is_no_detection() {
+    let found = of(1_795_520_556_741_967, "srv1", &UNLINK, 18_931);
+    let detected = found.detected.clone().expect("noticed");
+    assert_eq!((detected.ms, detected.node.as_str()), (6_189, "srv2"));
+    assert!(found.fenced.as_ref().expect("fenced").ms > detected.ms);
+    // Alone, the isolated node's journal says nothing of the kind.
+    let alone = of(1_795_520_556_741_967, "srv1", &UNLINK[..1], 18_931);
+    assert_eq!(times(&alone), [None, None, None, None, None, Some(18_931)]);
+}
+
+#[test]
+fn lines_from_before_the_fault_do_not_count() {
+    // The same journal, and a fault after everything in it.
+    let found = of(1_795_520_490_000_000, "srv1", &POWER_OFF, 500);
+    assert_eq!(times(&found), [None, None, None, None, None, Some(500)]);
+}
+
+#[test]
+fn what_follows_the_first_good_write_is_no_part_of_the_way() {
+    // Writes that were good before the promotion was even ordered owe nothing to it.
+    let found = of(1_795_520_461_300_000, "srv1", &POWER_OFF, 8_000);
+    assert_eq!(times(&found), [Some(6_727), None, None, None, None, Some(8_000)]);
+}
+
+#[test]
+fn another_instance_has_its_own_way() {
+    let hit = ["srv1".to_owned()];
+    let scene = Scene { fault_us: 1_795_520_461_300_000, hit: &hit };
+    let other = Watched { resource: "pgsqld-b", float_ip: "primary-ip-b", ..watched(Some(19_453)) };
+    let found = failover(scene, other, &lines(&POWER_OFF), &[]);
+    assert_eq!(times(&found), [Some(6_727), Some(18_776), None, None, None, Some(19_453)]);
+}
+
+#[test]
+fn the_supervisor_tells_when_the_node_was_down() {
+    let at = |wall_us| Stamp { monotonic_us: 0, wall_us };
+    let event = |node: &str, wall_us| Event {
+        node: node.to_owned(),
+        at: at(wall_us),
+        happening: Happening::PowerLost { cause: PowerLoss::Watchdog },
+    };
+    let hit = ["srv1".to_owned()];
+    let scene = Scene { fault_us: 1_000_000, hit: &hit };
+    let down = |events: &[Event]| failover(scene, watched(Some(20_000)), &[], events).node_down.map(|m| m.ms);
+    assert_eq!(
+        down(&[event("srv1", 500_000), event("srv2", 2_000_000), event("srv1", 8_000_000)]),
+        Some(7_000)
+    );
+    // After the writes came back it is no part of this.
+    assert_eq!(down(&[event("srv1", 60_000_000)]), None);
+}
+
+#[test]
+fn the_words_of_both_pacemakers() {
+    let promoted = |good| Fact::Ended { action: "promote", resource: "pgsqld", node: "srv2", good };
+    for (message, fact) in [
+        ("notice: Result of promote operation for pgsqld on srv2: ok", Some(promoted(true))),
+        ("notice: Result of promote operation for pgsqld on srv2: OK", Some(promoted(true))),
+        ("notice: Result of promote operation for pgsqld on srv2: 0 (ok)", Some(promoted(true))),
+        (
+            "error: Result of promote operation for pgsqld on srv2: Timed Out after 30s (too slow)",
+            Some(promoted(false)),
+        ),
+        (
+            "notice: Result of promote operation for pgsqld on srv2: error (won by another)",
+            Some(promoted(false)),
+        ),
+        ("notice: Result of monitor operation for pgsqld on srv2: Cancelled", None),
+        (
+            "notice: Initiating promote operation pgsqld:1_promote_0 locally on srv2",
+            Some(Fact::Ordered { action: "promote", resource: "pgsqld" }),
+        ),
+        ("notice: Initiating notify operation pgsqld_pre_notify_promote_0 on srv2", None),
+        ("notice: Initiating cancel operation pgsqld_monitor_4000 locally on srv2", None),
+        (
+            "notice: Peer srv1 was terminated (reboot) by srv2 on behalf of pacemaker-controld.76@srv2: OK",
+            Some(Fact::Fenced { node: "srv1" }),
+        ),
+        (
+            "notice: Peer srv1 was terminated (reboot) by srv2 on behalf of pacemaker-controld.76@srv2: Timer expired",
+            None,
+        ),
+        (
+            "notice: Peer srv1 was not terminated (reboot) by <anyone> on behalf of pacemaker-controld.76@srv2: No such device",
+            None,
+        ),
+        ("notice: Node srv1 state is now lost", Some(Fact::Lost { node: "srv1" })),
+        (
+            "notice: Transition 2 action 4 (pgsqld_monitor_3000 on srv1): expected 'promoted' but got 'not running'",
+            Some(Fact::Ended { action: "monitor", resource: "pgsqld", node: "srv1", good: false }),
+        ),
+        (
+            "notice: Transition 7 action 4 (pgsqld_monitor_0 on srv1): expected 'not running' but got 'promoted'",
+            None,
+        ),
+        ("notice: Transition 9 (Complete=35, Pending=0): Complete", None),
+        ("", None),
+        ("Result of  operation for ", None),
+    ] {
+        assert_eq!(read("pacemaker-controld", message), fact, "{message}");
+    }
+    let fenced =
+        "notice: Operation 'reboot' targeting srv1 by srv2 for pacemaker-controld.76@srv2: OK (complete)";
+    assert_eq!(read("pacemaker-fenced", fenced), Some(Fact::Fenced { node: "srv1" }));
+    let failed =
+        "error: Operation 'reboot' targeting srv1 by srv2 for pacemaker-controld.76@srv2: Error (no device)";
+    assert_eq!(read("pacemaker-fenced", failed), None);
+    assert_eq!(
+        read("pacemaker-schedulerd", "warning: srv1 is unclean"),
+        Some(Fact::Unclean { node: "srv1" })
+    );
+    assert_eq!(
+        read("IPaddr2(primary-ip)", "INFO: Adding inet address 192.168.56.120/24 to device eth0"),
+        Some(Fact::AddressAdded { resource: "primary-ip" })
+    );
+    assert_eq!(
+        read("corosync", "[TOTEM ] A new membership (1.2a) was formed. Members joined: 2 left: 1"),
+        Some(Fact::MembersLeft)
+    );
+    assert_eq!(read("corosync", "[TOTEM ] A new membership (1.2a) was formed. Members joined: 2"), None);
+}
+
+#[test]
+fn broken_journals_are_read_as_far_as_they_go() {
+    for bad in [
+        "",
+        "-- Boot 6ad2 --",
+        "1795520480.0774 srv2 corosync[1]: short",
+        "1795520480,077420 srv2 corosync[1]: comma",
+        "+795520480.077420 srv2 corosync[1]: sign",
+        "99999999999999999999.000000 srv2 corosync[1]: too large",
+        "18446744073709551615.000000 srv2 corosync[1]: too large in microseconds",
+        "1795520480.077420 srv2 no tag",
+        "   a second line of a message",
+    ] {
+        assert_eq!(parse(bad), [], "{bad}");
+    }
+    let good = parse("1795520480.077420 srv2 IPaddr2(primary-ip)[7]: INFO: Adding\n   and more\n");
+    assert_eq!(
+        good,
+        [Line {
+            at_us: 1_795_520_480_077_420,
+            node: "srv2".to_owned(),
+            program: "IPaddr2(primary-ip)".to_owned(),
+            message: "INFO: Adding".to_owned(),
+        }]
+    );
+}
+
+#[test]
+fn old_results_without_some_field_are_read() {
+    let old: Failover = serde_json::from_str(r#"{"instance":"main","detected":{"ms":5}}"#).expect("defaults");
+    assert_eq!(times(&old), [Some(5), None, None, None, None, None]);
+}
