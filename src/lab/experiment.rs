@@ -177,7 +177,7 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
             .and_then(|reaction| {
                 audience.say(&format!("ready; reaction {:.1} s", reaction.as_secs_f32()));
                 result.reaction_ms = Some(millis(reaction));
-                Ok(placement(&Observation::take(cluster)?))
+                tuchanka::wait_stable(cluster, &clients, audience)
             }),
     };
     let healing_at = clients.now();

@@ -13,7 +13,8 @@
 //! - [`image`] builds the template of the nodes' disks, from the host's own package sources ([`sources`]).
 //! - [`faults`] breaks it, [`clients`] see from outside what that does to each instance, [`measure`] says how long it lasted and
 //!   [`truth`] whether anything was lost;
-//!   [`experiment`] puts them together for one run, before an [`audience`], [`series`] for many, [`schedule`] for two faults
+//!   [`experiment`] puts them together for one run, before an [`audience`], [`series`] for many and for several clusters side
+//!   by side, [`tuchanka`] by other rules, [`schedule`] for two faults
 //!   at a time for hours, [`demo`] for a newcomer. [`observe`] looks at
 //!   everything at one moment, [`health`] says what is missing, [`placement`] what is where, [`screen`] shows it, [`report`] judges.
 //! - [`replication`] makes standbys fall behind before a fault, [`without`] takes a protection away; [`verify`] hands what the

@@ -1,7 +1,7 @@
 //! Tuchanka's protocol, so that our table can stand beside the published one of that test bed.
 //!
 //! Each of nine faults once, then faults at random; each on a database node at random, a bystander's counting as any
-//! other. A run: healthy? → inject → ready? → note the reaction → fix the node → healthy again.
+//! other. A run: healthy? → inject → ready? → note the reaction → wait until the others are stable → fix the node → healthy again.
 //!
 //! | word | it is |
 //! |---|---|
@@ -26,6 +26,8 @@ use super::error::{LabError, Result};
 use super::faults::Fault;
 use super::health::wait_whole_for;
 use super::observe::Observation;
+use super::placement::placement;
+use super::screen::roles;
 use super::wait::{OnInterrupt, pause};
 use crate::cluster::timing::Profile;
 use ready::History;
@@ -113,6 +115,33 @@ pub fn wait_ready(
         }
         audience.look(&Observation::take(cluster)?, &clients.pulses());
         // Looking costs processor time that the cluster needs for what is being measured.
+        pause(Duration::from_secs(1), OnInterrupt::Stop)?;
+    }
+}
+
+/// Before the node is fixed they wait until the others are stable: a node that is mended while it is about to be fenced
+/// would be reset in the middle of it. Gives the placement then. One that does not become stable is fixed all the same.
+///
+/// # Errors
+/// When the lab's supervisor does not answer, or Ctrl-C was pressed.
+pub fn wait_stable(cluster: &Cluster, clients: &Clients, audience: &mut dyn Audience) -> Result<String> {
+    let end = Instant::now() + HEALTHY;
+    let mut last = (String::new(), Instant::now());
+    loop {
+        let seen = Observation::take(cluster)?;
+        audience.look(&seen, &clients.pulses());
+        let unclean = seen.status.as_ref().map_or(true, |s| s.nodes.iter().any(|node| node.unclean));
+        let now = format!("{}; {}", placement(&seen), roles(&seen));
+        if unclean || now != last.0 {
+            last = (now, Instant::now());
+        }
+        if last.1.elapsed() >= STABLE {
+            return Ok(placement(&seen));
+        }
+        if Instant::now() >= end {
+            audience.say(&format!("not stable within {} s; it is fixed all the same", HEALTHY.as_secs()));
+            return Ok(placement(&seen));
+        }
         pause(Duration::from_secs(1), OnInterrupt::Stop)?;
     }
 }
