@@ -75,11 +75,7 @@ impl Agent<'_> {
                         .map_err(|reason| (OcfCode::ErrGeneric, reason))?;
                 }
                 Before::Launch => {
-                    let finding = self.try_disk();
-                    if finding.disk == Disk::Stuck {
-                        let why = finding.reason.unwrap_or_default();
-                        return Err((OcfCode::ErrGeneric, format!("a start would hang: {why}")));
-                    }
+                    self.refuse_stuck_disk(upstreams).map_err(|why| (OcfCode::ErrGeneric, why))?;
                     self.note_former_by(&facts);
                     break;
                 }
@@ -105,6 +101,24 @@ impl Agent<'_> {
         self.host.prepare_standby(conninfo.as_deref()).map_err(trouble)?;
         self.host.launch().map_err(trouble)?;
         self.await_standby(primary, upstreams)
+    }
+
+    /// On a stuck disk the start itself would hang, and nothing could end it. In a switchover clients wait, and the last monitor has just
+    /// looked: there its finding does.
+    fn refuse_stuck_disk(&mut self, upstreams: Upstreams) -> Result<(), String> {
+        if (upstreams, self.memory.disk) == (Upstreams::NobodyYet, Disk::Sound) {
+            return Ok(());
+        }
+        loop {
+            let finding = self.try_disk();
+            if finding.disk.returns() {
+                return Ok(());
+            }
+            if finding.disk == Disk::Stuck || self.spent() {
+                return Err(format!("a start would hang: {}", finding.reason.unwrap_or_default()));
+            }
+            self.host.sleep(ROUND);
+        }
     }
 
     /// What the control file alone tells: a primary that was shut down past the fork. PostgreSQL would refuse to start with

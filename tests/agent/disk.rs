@@ -125,6 +125,21 @@ fn a_stop_on_a_stuck_disk_ends_soon_and_tells_the_truth() {
 }
 
 #[test]
+fn a_start_on_a_stuck_disk_says_so_instead_of_hanging() {
+    let world = World::new("disk-stuck-start");
+    let volume = Volume::of_data(&world, 1);
+    let node = primary(&world);
+    node.must("stop", code::SUCCESS);
+    volume.freeze();
+    let run = node.call("start").timeout(30).run();
+    run.assert_code(code::GENERIC);
+    run.assert_within(Duration::from_secs(12));
+    run.assert_reason(&["stuck"]);
+    volume.thaw();
+    node.must("start", code::SUCCESS);
+}
+
+#[test]
 fn a_file_system_of_the_wal_alone_counts_too() {
     let world = World::new("disk-wal");
     let place = world.dir.join("srv1/wal");
