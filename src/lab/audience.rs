@@ -1,11 +1,17 @@
 //! Who watches a test: lines on a terminal, a picture that is drawn anew, the demo's stage.
 
+use super::clients::Pulses;
+use super::cluster::Cluster;
 use super::observe::Observation;
 use super::report::RunResult;
 use super::screen::Pulse;
 
 /// Who watches the runs of a test, one cluster's.
 pub trait Audience {
+    /// The test begins on this cluster, which is up.
+    fn begin(&mut self, cluster: &Cluster);
+    /// Clients are at work from now on; what they see can be asked for as long as they are.
+    fn clients(&mut self, pulses: Pulses);
     /// The fault is injected now.
     fn broken(&mut self);
     /// A step was made.

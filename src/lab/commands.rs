@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::audience::Audience;
 use super::chance::seed_of_the_moment;
 use super::cli::Name;
 use super::cluster::Cluster;
@@ -15,12 +16,12 @@ use super::paths::ClusterName;
 use super::progress::Progress;
 use super::replication::Lag;
 use super::schedule::{self, Rhythm, Schedule};
-use super::screen::{self, Style};
+use super::screen::Style;
 use super::series::{self, Series};
 use super::up::Options;
 use super::up_args::UpArgs;
 use super::without::Protection;
-use super::{demo, up, wait};
+use super::{demo, up, view, wait};
 
 /// Breaking, measuring, showing.
 #[derive(Debug, Subcommand)]
@@ -45,10 +46,11 @@ pub enum Breaking {
     },
     /// List the faults
     List,
-    /// Show roles, scores, LSNs, heart and beat until Ctrl-C
+    /// Show clusters live until Ctrl-C: roles, LSNs, heart and beat, load, journals
     Watch {
-        #[command(flatten)]
-        name: Name,
+        /// Which cluster [default: all that are up]
+        #[arg(long)]
+        name: Option<String>,
         /// One picture after the other, as without a terminal
         #[arg(long)]
         plain: bool,
@@ -90,6 +92,9 @@ pub struct TestArgs {
     /// Seed of the chance behind `random`; printed, so that a run can be repeated
     #[arg(long)]
     seed: Option<u64>,
+    /// Lines instead of the live view, as without a terminal
+    #[arg(long)]
+    plain: bool,
 }
 
 /// What to do at random.
@@ -112,6 +117,9 @@ pub struct RandomArgs {
     /// Seed of every choice; printed, so that a test can be repeated
     #[arg(long)]
     seed: Option<u64>,
+    /// Lines instead of the live view, as without a terminal
+    #[arg(long)]
+    plain: bool,
 }
 
 /// Does a subcommand; gives the exit code.
@@ -131,7 +139,7 @@ pub fn execute(command: Breaking) -> Result<u8> {
             }
         }
         Breaking::Watch { name, plain } => {
-            screen::watch(&name.connect()?, Style::choose(plain))?;
+            view::watch(&Name { name }.connect_all()?, Style::choose(plain))?;
         }
         Breaking::Demo { up, plain } => {
             let complaints = demo::run(&up.one()?, Style::choose(plain))?;
@@ -165,7 +173,7 @@ fn test(args: &TestArgs) -> Result<u8> {
         report: args.report.clone(),
         seed: args.seed.unwrap_or_else(seed_of_the_moment),
     };
-    on_cluster(&args.up, |cluster| series::run(cluster, &series))
+    on_cluster(&args.up, args.plain, |cluster, audience| series::run(cluster, &series, audience))
 }
 
 fn random(args: &RandomArgs) -> Result<u8> {
@@ -182,7 +190,8 @@ fn random(args: &RandomArgs) -> Result<u8> {
     );
     println!("{replay}");
     let schedule = Schedule { seed, rhythm, report: args.report.clone() };
-    let code = on_cluster(&args.up, |cluster| schedule::run(cluster, &schedule))?;
+    let code =
+        on_cluster(&args.up, args.plain, |cluster, audience| schedule::run(cluster, &schedule, audience))?;
     if code != 0 {
         println!("{replay}");
     }
@@ -190,14 +199,22 @@ fn random(args: &RandomArgs) -> Result<u8> {
 }
 
 /// Does something on the cluster that is meant and judges it; one that wasn't up is taken down again.
-fn on_cluster(up_args: &UpArgs, work: impl FnOnce(&Cluster) -> Result<Vec<String>>) -> Result<u8> {
+fn on_cluster(
+    up_args: &UpArgs,
+    plain: bool,
+    work: impl FnOnce(&Cluster, &mut (dyn Audience + Send)) -> Result<Vec<String>>,
+) -> Result<u8> {
     let options = up_args.one()?;
+    let (mut watchers, screen) = view::open(std::slice::from_ref(&options.name), Style::choose(plain));
+    let watcher = watchers.first_mut().ok_or_else(|| LabError::Host("nobody watches".to_owned()))?;
     let (cluster, was_up) = match Cluster::connect(&options.name) {
         Ok(cluster) => (cluster, true),
         Err(_) => (up::up(&options, &Progress::start())?, false),
     };
     fits(&cluster, &options, up_args.names_a_site())?;
-    let complaints = work(&cluster);
+    let complaints = work(&cluster, watcher.as_mut());
+    // The verdict is for the terminal as it was.
+    drop(screen);
     if !was_up && !up_args.keep {
         // Not Cluster::down: the next one of the same name may follow at once.
         up::down(&ClusterName::parse(&options.name)?)?;

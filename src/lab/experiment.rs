@@ -120,6 +120,7 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     let old = old_primary(&seen, &primaries, &nodes)?;
     let mut clients = Clients::start(cluster, "", TABLES)?;
     clients.open_sessions()?;
+    audience.clients(clients.source());
     pause(BEFORE + plan.phase, OnInterrupt::Stop)?;
     writes_are_good(&clients)?;
 

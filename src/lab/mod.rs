@@ -15,7 +15,8 @@
 //!   [`truth`] whether anything was lost;
 //!   [`experiment`] puts them together for one run, before an [`audience`], [`series`] for many, [`schedule`] for two faults
 //!   at a time for hours, [`demo`] for a newcomer. [`observe`] looks at
-//!   everything at one moment, [`health`] says what is missing, [`placement`] what is where, [`screen`] shows it, [`report`] judges.
+//!   everything at one moment, [`health`] says what is missing, [`placement`] what is where, [`screen`] shows it in lines and [`view`] live,
+//!   [`report`] judges.
 //! - [`replication`] makes standbys fall behind before a fault, [`without`] takes a protection away; [`verify`] hands what the
 //!   clients saw to the checker in [`truth`], and [`chance`] is the same for the same seed.
 //! - [`cleanup`] finds all that a cluster has on the host by its name, and removes it.
@@ -67,6 +68,7 @@ pub mod truth;
 pub mod up;
 pub mod up_args;
 pub mod verify;
+pub mod view;
 pub mod wait;
 pub mod watchdog;
 pub mod without;

@@ -1,7 +1,7 @@
 //! `quorate-lab test`: faults one after the other, each several times.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::audience::Audience;
 use super::chance::Chance;
@@ -13,7 +13,6 @@ use super::faults::{self, Target};
 use super::observe::Observation;
 use super::replication::Lag;
 use super::report::{self, RunResult};
-use super::screen::{self, Pulse};
 use super::wait::interrupted;
 use super::without::{Protection, Removed};
 
@@ -42,7 +41,8 @@ pub struct Series {
 ///
 /// # Errors
 /// When a name is unknown, the report can't be written, or Ctrl-C was pressed.
-pub fn run(cluster: &Cluster, series: &Series) -> Result<Vec<String>> {
+pub fn run(cluster: &Cluster, series: &Series, audience: &mut dyn Audience) -> Result<Vec<String>> {
+    audience.begin(cluster);
     let faults = faults::parse_list(&series.faults)?;
     std::fs::create_dir_all(&series.report)
         .map_err(|source| LabError::File { path: series.report.clone(), source })?;
@@ -63,7 +63,6 @@ pub fn run(cluster: &Cluster, series: &Series) -> Result<Vec<String>> {
     // Runs follow each other in a rhythm, and so do monitors: without chance each run would meet the monitor at the same moment.
     let interval = Duration::from_secs(cluster.site().profile.monitor_promoted_s.into());
     let mut chance = Chance::new(series.seed);
-    let mut lines = Lines { started: Instant::now(), roles: String::new() };
     for fault in faults {
         for run in 1..=series.runs {
             let target_word = series.target.clone().unwrap_or_else(|| fault.usual_target.to_owned());
@@ -82,17 +81,17 @@ pub fn run(cluster: &Cluster, series: &Series) -> Result<Vec<String>> {
                 evidence: Some(evidence.clone()),
                 trace,
             };
-            lines.say(&format!("--- {} {run} of {} ---", fault.name, series.runs));
-            let result = experiment::run(cluster, &info, &plan, &mut lines)?;
+            audience.say(&format!("--- {} {run} of {} ---", fault.name, series.runs));
+            let result = experiment::run(cluster, &info, &plan, audience)?;
             let complaints = report::verdict(std::slice::from_ref(&result));
             if !complaints.is_empty() || result.lost_acked != Some(0) {
-                keep_evidence(cluster, &evidence, &mut lines);
+                keep_evidence(cluster, &evidence, audience);
             }
             let failed = result.failed.is_some();
             results.push(result);
             report::write_results(&series.report, &results)?;
-            if failed && !recover(cluster, &mut lines) {
-                lines.say("the cluster can't be brought back: the rest of the test is left out");
+            if failed && !recover(cluster, audience) {
+                audience.say("the cluster can't be brought back: the rest of the test is left out");
                 return finish(&series.report, &results);
             }
             if interrupted() {
@@ -109,50 +108,21 @@ fn finish(dir: &Path, results: &[RunResult]) -> Result<Vec<String>> {
     Ok(report::verdict(results))
 }
 
-fn keep_evidence(cluster: &Cluster, dir: &Path, lines: &mut Lines) {
+fn keep_evidence(cluster: &Cluster, dir: &Path, audience: &mut dyn Audience) {
     // A run that failed kept its own already, from before it was healed.
     if dir.exists() {
         return;
     }
     match evidence::collect(cluster, dir) {
-        Ok(()) => lines.say(&format!("evidence: {}", dir.display())),
-        Err(e) => lines.say(&format!("no evidence: {e}")),
+        Ok(()) => audience.say(&format!("evidence: {}", dir.display())),
+        Err(e) => audience.say(&format!("no evidence: {e}")),
     }
 }
 
 /// After a run that failed: everything that a human would do, so that the next one can begin.
-fn recover(cluster: &Cluster, lines: &mut Lines) -> bool {
+fn recover(cluster: &Cluster, audience: &mut dyn Audience) -> bool {
     let Some(instance) = cluster.site().instances.first().cloned() else { return false };
     let primary = Observation::take(cluster).ok().and_then(|seen| seen.primary().map(str::to_owned));
     let old = faults::OldPrimary { node: primary.unwrap_or_else(|| instance.home.clone()), instance };
-    faults::bring_back(cluster, &[], &old, |line| lines.say(line)).is_ok()
-}
-
-/// A line a step, with the time since the beginning.
-struct Lines {
-    started: Instant,
-    roles: String,
-}
-
-impl Audience for Lines {
-    // The time counts from the beginning of the test.
-    fn broken(&mut self) {}
-
-    fn say(&mut self, line: &str) {
-        println!("{:8.1} s  {line}", self.started.elapsed().as_secs_f32());
-    }
-
-    fn look(&mut self, seen: &Observation, _: &[Pulse]) {
-        let now = screen::roles(seen);
-        if now != self.roles {
-            self.say(&now);
-            self.roles = now;
-        }
-    }
-
-    fn finished(&mut self, result: &RunResult) {
-        for complaint in report::verdict(std::slice::from_ref(result)) {
-            self.say(&format!("BAD: {complaint}"));
-        }
-    }
+    faults::bring_back(cluster, &[], &old, |line| audience.say(line)).is_ok()
 }
