@@ -18,6 +18,8 @@ const TRACE: usize = 2000;
 const JOURNAL: usize = 200;
 /// The beat is late when its newest reading is older: five of its periods.
 const BEAT_LATE: Duration = Duration::from_secs(1);
+/// A line of the journal that comes again within this time is not shown again.
+const REPEATED: Duration = Duration::from_secs(60);
 /// Seconds of heart and beat that are kept: the widest terminal's.
 const STRIP: usize = 400;
 
@@ -81,6 +83,8 @@ pub struct Column {
     pub name: String,
     /// Its layout, release, agent and timings.
     pub about: String,
+    /// Which part of the test this is: the trace's newest line of the form `--- part ---`.
+    pub part: String,
     /// Since when a fault lasts; `None` in peace.
     pub broken: Option<Duration>,
     /// The faults in the order of their first run.
@@ -113,13 +117,16 @@ impl Column {
         match event {
             Event::About(about) => self.about = about,
             Event::Broken => self.broken = Some(now),
-            Event::Said(line) => push(&mut self.trace, (now, line), TRACE),
+            Event::Said(line) => {
+                if let Some(part) = line.strip_prefix("--- ").and_then(|l| l.strip_suffix(" ---")) {
+                    self.part = part.to_owned();
+                }
+                push(&mut self.trace, (now, line), TRACE);
+            }
             Event::Seen(seen) => self.see(now, seen),
             Event::Pulses(pulses) => self.feel(now, pulses),
             Event::Gauges(gauges) => self.weigh(now, gauges),
-            Event::Journal(entries) => {
-                entries.into_iter().for_each(|entry| push(&mut self.journal, entry, JOURNAL));
-            }
+            Event::Journal(entries) => entries.into_iter().for_each(|entry| self.read(entry)),
             Event::Finished(result) => self.count(&result),
         }
     }
@@ -143,6 +150,15 @@ impl Column {
             beat.add(now, pulse.map_or(Mark::Idle, beat_mark));
         }
         self.pulses = pulses;
+    }
+
+    /// The scheduler says the same several times in each transition: once is enough.
+    fn read(&mut self, entry: Entry) {
+        let same = |e: &Entry| (&e.node, &e.who, &e.text) == (&entry.node, &entry.who, &entry.text);
+        let recent = |e: &&Entry| entry.at.saturating_sub(e.at) < REPEATED;
+        if !self.journal.iter().rev().take_while(recent).any(same) {
+            push(&mut self.journal, entry, JOURNAL);
+        }
     }
 
     fn weigh(&mut self, now: Duration, gauges: BTreeMap<String, Gauge>) {
@@ -243,6 +259,28 @@ mod tests {
         column.tell(ms(3000), Event::Pulses(Vec::new()));
         assert_eq!(marks(&column), [Mark::Bad, Mark::Good, Mark::Idle]);
         assert!(column.pulses.is_empty());
+    }
+
+    #[test]
+    fn a_line_of_a_journal_is_not_repeated_at_once() {
+        let mut column = Column::new("classic");
+        let entry = |second, node: &str| Entry {
+            at: at(second),
+            node: node.to_owned(),
+            who: "schedulerd".to_owned(),
+            text: "srv1 is unclean".to_owned(),
+        };
+        let entries = [(1, "srv1"), (1, "srv2"), (2, "srv1"), (59, "srv2"), (90, "srv1")];
+        column.tell(at(90), Event::Journal(entries.map(|(second, node)| entry(second, node)).to_vec()));
+        assert_eq!(column.journal, [entry(1, "srv1"), entry(1, "srv2"), entry(90, "srv1")]);
+    }
+
+    #[test]
+    fn the_part_of_the_test_is_that_of_the_trace() {
+        let mut column = Column::new("classic");
+        column.tell(at(1), Event::Said("--- reset 1 of 2 ---".to_owned()));
+        column.tell(at(2), Event::Said("reset on srv1".to_owned()));
+        assert_eq!(column.part, "reset 1 of 2");
     }
 
     #[test]

@@ -27,6 +27,8 @@ const WHO: [&str; 10] = [
     "corosync-qdevice",
     "sbd",
 ];
+/// What the scheduler says of each action of a lost node, and of each transition after that.
+const NOISE: [&str; 2] = ["is unrunnable", "Calculated transition"];
 /// The agent.
 const AGENT: &str = "quorate-postgres";
 
@@ -87,6 +89,9 @@ fn entry(node: &str, line: &str) -> Option<Entry> {
     let (_, rest) = rest.split_once(' ')?;
     let (who, text) = rest.split_once(": ")?;
     let who = who.split('[').next().unwrap_or(who);
+    if who == "pacemaker-schedulerd" && NOISE.iter().any(|noise| text.contains(noise)) {
+        return None;
+    }
     let who = if who == AGENT { "agent" } else { who.strip_prefix("pacemaker-").unwrap_or(who) };
     Some(Entry { at, node: node.to_owned(), who: who.to_owned(), text: text.trim().to_owned() })
 }
@@ -134,6 +139,7 @@ mod tests {
     fn lines_of_the_journal_are_read() {
         let text = "1764000000.123456 srv1 pacemaker-controld[70]:  warning: srv2 is lost\n\
                     1764000001.000001 srv1 quorate-postgres[99]: pg-a promote: took 1 s\n\
+                    1764000002.000001 srv1 pacemaker-schedulerd[9]: warning: pg_stop_0 on srv2 is unrunnable\n\
                     -- cursor: s=12;i=3\n";
         let answer = read("srv1", text);
         assert_eq!(answer.cursor.as_deref(), Some("s=12;i=3"));

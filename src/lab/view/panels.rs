@@ -40,7 +40,7 @@ fn seconds(value: Option<f64>) -> String {
 pub fn head(column: &Column, number: Option<usize>, now: Duration, width: usize) -> String {
     let number = number.map_or(String::new(), |n| format!("{n} "));
     let (runs, failed) = column.totals();
-    let left = format!(" {number}{}  {}", column.name, column.about);
+    let left = format!(" {number}{}  {}  {}", column.name, column.about, column.part);
     let right = format!("{}   runs {runs}, failed {failed}   {} UTC ", state(column, now), clock(now));
     spread(&left, &right, width)
 }
@@ -138,22 +138,29 @@ fn pulse_line(
     let text = cut(&printable(&text), (width * 2 / 3).saturating_sub(9));
     let left = format!("{name:<8} {text:<PULSE$}  ");
     let room = width.saturating_sub(left.chars().count());
-    let marks: String = strip
-        .marks
-        .iter()
-        .skip(strip.marks.len().saturating_sub(room))
-        .map(|mark| match mark {
-            Mark::Idle => '.',
-            Mark::Good => '|',
-            Mark::Bad => 'X',
-        })
-        .collect();
-    let tone = match mark {
+    let marks: Vec<Mark> = strip.marks.iter().skip(strip.marks.len().saturating_sub(room)).copied().collect();
+    let margin = " ".repeat(room.saturating_sub(marks.len()));
+    let mut spans = vec![ink.span(tone(mark), left + &margin)];
+    let same = marks.chunk_by(|a, b| a == b);
+    spans.extend(same.filter_map(|run| Some(ink.span(tone(*run.first()?), signs(run)))));
+    Line::from(spans)
+}
+
+fn tone(mark: Mark) -> Tone {
+    match mark {
         Mark::Idle => Tone::Normal,
         Mark::Good => Tone::Good,
         Mark::Bad => Tone::Bad,
+    }
+}
+
+fn signs(marks: &[Mark]) -> String {
+    let sign = |mark: &Mark| match mark {
+        Mark::Idle => '.',
+        Mark::Good => '|',
+        Mark::Bad => 'X',
     };
-    ink.line(tone, format!("{left}{marks:>room$}"))
+    marks.iter().map(sign).collect()
 }
 
 fn heart(pulse: &Pulse) -> String {

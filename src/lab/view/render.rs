@@ -16,6 +16,8 @@ use super::ui::{KEYS, Ui};
 const WIDE: u16 = 160;
 /// … if each has so much of it.
 const COLUMN: u16 = 40;
+/// From this width of a column on trace and journal stand side by side.
+const TWO: u16 = 140;
 /// The gap between two columns.
 const GAP: u16 = 1;
 /// The trace keeps so many lines, its rule among them.
@@ -64,6 +66,10 @@ fn side_by_side(frame: &mut Frame<'_>, scene: &Scene<'_>, area: Rect, count: u16
     let width = area.width.saturating_sub(GAP * (count - 1)) / count;
     for (index, x) in (0..scene.columns.len()).zip((area.x..).step_by(usize::from(width + GAP))) {
         column(frame, scene, index, Rect { x, width, ..area });
+        if index > 0 {
+            let line = vec![Line::from("│"); area.height.into()];
+            put(frame, Rect { x: x.saturating_sub(GAP), width: GAP, ..area }, line);
+        }
     }
 }
 
@@ -97,6 +103,17 @@ fn column(frame: &mut Frame<'_>, scene: &Scene<'_>, index: usize, area: Rect) {
     lines.extend(pulses);
     lines.extend(cluster);
     let rest = height.saturating_sub(lines.len());
+    let scroll = if is_focus { scene.ui.scroll } else { 0 };
+    if area.width >= TWO {
+        // Side by side, as high as there is room.
+        let top = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(area.height);
+        put(frame, area, lines);
+        let left = Rect { y: area.y + top, height: area.height - top, width: (area.width - GAP) / 2, ..area };
+        let right = Rect { x: left.right() + GAP, width: area.width - left.width - GAP, ..left };
+        put(frame, left, panels::trace(column, left.width.into(), rest, scroll, ink));
+        put(frame, right, panels::journal(column, right.width.into(), rest, ink));
+        return;
+    }
     // A third for the journal, and no rule without a line below it.
     let journal = match rest.saturating_sub(TRACE).min(rest.div_ceil(3)) {
         0 | 1 => 0,
@@ -105,7 +122,6 @@ fn column(frame: &mut Frame<'_>, scene: &Scene<'_>, index: usize, area: Rect) {
     if journal > 0 {
         lines.extend(panels::journal(column, width, journal, ink));
     }
-    let scroll = if is_focus { scene.ui.scroll } else { 0 };
     lines.extend(panels::trace(column, width, rest - journal, scroll, ink));
     put(frame, area, lines);
 }
@@ -118,7 +134,7 @@ fn heads(scene: &Scene<'_>, column: &Column, number: Option<usize>, width: usize
     }
     let number = number.map_or(String::new(), |n| format!("{n} "));
     let (runs, failed) = column.totals();
-    let name = format!(" {number}{}", column.name);
+    let name = format!(" {number}{}  {}", column.name, column.part);
     let runs = format!("runs {runs}, failed {failed}");
     if width >= 72 {
         let now = super::text::clock(scene.now);
@@ -139,6 +155,7 @@ fn help(frame: &mut Frame<'_>, scene: &Scene<'_>) {
         " heart: rows written through the primary's float IP",
         " beat: the same rows read back through a standby's",
         " one mark a second: | good  X interrupted  . no client",
+        " float IP: P the primary's, S those of standbys",
         " cpu: 100% is one processor; mem: without idle page cache",
         " dev: standard deviation of a sample; fail: runs with a",
         " complaint; a run without a figure is in no mean",

@@ -37,6 +37,9 @@ impl Terminal {
     /// # Errors
     /// When it is none, or can't do what the view needs; everything is as it was then.
     pub fn take() -> io::Result<Self> {
+        if !io::stdout().is_terminal() {
+            return Err(io::Error::other("the standard output is no terminal"));
+        }
         let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
         let mut caught = Caught::new()?;
         enable_raw_mode()?;
@@ -159,5 +162,75 @@ impl Drop for Caught {
         let (first, second) = self.kept.as_slices();
         let _ = self.out.write_all(first).and_then(|()| self.out.write_all(second));
         let _ = self.out.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::run;
+    use std::time::Duration;
+
+    const CHILD: &str = "QUORATE_TEST_VIEW";
+
+    /// The other half of the tests below, which run it on a terminal of its own. Does nothing without their word.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test reads its own environment")]
+    fn child() {
+        let Some(how) = std::env::var_os(CHILD) else { return };
+        let mut terminal = Terminal::take().expect("a terminal");
+        terminal.draw(|frame| frame.render_widget("picture", frame.area())).expect("drawn");
+        println!("printed meanwhile");
+        eprintln!("and an error");
+        // libtest's own capture is off; see below.
+        assert!(terminal.printed().contains(&"printed meanwhile".to_owned()));
+        assert!(how != "panic", "the view panics");
+    }
+
+    /// What the child's terminal got, and what state it is in afterwards.
+    #[expect(clippy::disallowed_methods, reason = "a test reads its own environment")]
+    fn on_a_terminal(how: &str) -> String {
+        let exe = std::env::current_exe().expect("this test");
+        let child = format!(
+            "stty cols 80 rows 24; {CHILD}={how} {} --exact lab::view::terminal::tests::child --nocapture; stty -a",
+            exe.display()
+        );
+        let words = ["script", "--quiet", "--return", "--command", child.as_str(), "/dev/null"];
+        run::run(&words, None, Duration::from_secs(60)).expect("script").stdout
+    }
+
+    #[track_caller]
+    fn assert_given_back(output: &str) {
+        let at = |what: &str| output.find(what).unwrap_or_else(|| panic!("no {what:?} in {output:?}"));
+        assert!(at("\x1b[?1049h") < at("picture"), "{output:?}");
+        assert!(at("picture") < at("\x1b[?1049l"), "{output:?}");
+        // Not into the picture; after it, in the order in which it was printed.
+        assert!(at("\x1b[?1049l") < at("printed meanwhile"), "{output:?}");
+        assert!(at("printed meanwhile") < at("and an error"), "{output:?}");
+        assert!(at("\x1b[?25h") > at("picture"), "the cursor is shown: {output:?}");
+        for mode in ["icanon", "echo", "isig", "opost"] {
+            assert!(output.split_whitespace().any(|word| word == mode), "{mode} in {output:?}");
+        }
+    }
+
+    #[test]
+    fn the_terminal_is_given_back_in_the_end() {
+        assert_given_back(&on_a_terminal("end"));
+    }
+
+    #[test]
+    fn the_terminal_is_given_back_after_a_panic() {
+        let output = on_a_terminal("panic");
+        assert_given_back(&output);
+        let told = output.find("the view panics").expect("the panic's message");
+        assert!(told > output.find("\x1b[?1049l").expect("the end of the view"), "{output:?}");
+    }
+
+    #[test]
+    fn what_is_no_terminal_is_left_alone() {
+        // Below a terminal this test can't take it: cargo's own output is captured there, and it would flicker.
+        if !io::stdout().is_terminal() {
+            assert!(Terminal::take().is_err());
+        }
     }
 }
