@@ -188,7 +188,6 @@ mod tests {
     }
 
     /// What the child's terminal got, and what state it is in afterwards.
-    #[expect(clippy::disallowed_methods, reason = "a test reads its own environment")]
     fn on_a_terminal(how: &str) -> String {
         let exe = std::env::current_exe().expect("this test");
         let child = format!(
