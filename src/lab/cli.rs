@@ -95,6 +95,20 @@ impl Name {
         }
     }
 
+    /// The cluster that is meant; without a name all that are up.
+    ///
+    /// # Errors
+    /// When it isn't up, or none is.
+    pub fn connect_all(&self) -> Result<Vec<Cluster>> {
+        if self.name.is_some() {
+            return Ok(vec![self.connect()?]);
+        }
+        let names = cleanup::all_names();
+        let all: Vec<Cluster> =
+            names.iter().filter_map(|name| Cluster::connect(name.as_str()).ok()).collect();
+        if all.is_empty() { Ok(vec![self.connect()?]) } else { Ok(all) }
+    }
+
     /// The cluster that is meant.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The measuring clients of a cluster: one for each instance, on one clock.
 
+use super::client::pulse::Source;
 use super::client::{Client, Clock, Endpoints, HEART_PERIOD, Inside, Pace};
 use super::cluster::Cluster;
 use super::error::Result;
@@ -103,12 +104,30 @@ impl Clients {
     /// The pulse of each now.
     #[must_use]
     pub fn pulses(&self) -> Vec<Pulse> {
-        self.each.iter().map(Pulse::of).collect()
+        self.each.iter().map(|c| c.source().pulse()).collect()
+    }
+
+    /// Where another thread gets the pulses from.
+    #[must_use]
+    pub fn source(&self) -> Pulses {
+        Pulses(self.each.iter().map(Client::source).collect())
     }
 
     /// Forgets old history; for a view that runs for days.
     pub fn trim(&self, keep: usize) {
         self.each.iter().for_each(|c| c.trim(keep));
+    }
+}
+
+/// Gives the pulses of a cluster's clients to whoever wants to look at them while a test runs.
+#[derive(Debug, Clone, Default)]
+pub struct Pulses(Vec<Source>);
+
+impl Pulses {
+    /// The pulse of each client now; none once they have stopped.
+    #[must_use]
+    pub fn now(&self) -> Vec<Pulse> {
+        self.0.iter().filter(|source| source.works()).map(Source::pulse).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::description::Description;
 use super::error::{LabError, Result};
+use super::observe::Observation;
 use super::paths::ClusterName;
 use super::protocol::{
     Activity, Answer, Cable, ClusterInfo, Event, Impairment, NodeInfo, NodeKind, Power, Request, Watchdog,
@@ -12,13 +13,16 @@ use crate::layout::site::{Site, Witness};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The longest that the supervisor may take for an answer: a power operation with a boot.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 /// The time that `systemctl start pacemaker` may take: it fails by itself after 90 s when sbd isn't ready.
 const START_DEADLINE: Duration = Duration::from_secs(100);
+
+/// A look at a cluster, and when it was taken.
+pub type Look = (Instant, Arc<Observation>);
 
 /// A client of a cluster's supervisor. Cheap to clone; every request makes a connection of its own, so
 /// that one handle can be used from several threads.
@@ -30,6 +34,7 @@ pub struct Cluster {
     site: Arc<Site>,
     /// The cluster that runs the witness, when it isn't this one.
     lender: Option<ClusterName>,
+    newest: Arc<Mutex<Option<Look>>>,
 }
 
 impl Cluster {
@@ -45,7 +50,13 @@ impl Cluster {
             other => return Err(unexpected(&other)),
         };
         let lender = info.lender.as_deref().map(ClusterName::parse).transpose()?;
-        Ok(Cluster { name, supervisor: info.supervisor, site: Arc::new(site), lender })
+        Ok(Cluster {
+            name,
+            supervisor: info.supervisor,
+            site: Arc::new(site),
+            lender,
+            newest: Arc::default(),
+        })
     }
 
     /// The name in the lab.
@@ -58,6 +69,19 @@ impl Cluster {
     #[must_use]
     pub fn site(&self) -> &Arc<Site> {
         &self.site
+    }
+
+    /// Notes the newest look at the cluster, for [`Self::newest`].
+    pub fn note(&self, seen: &Observation) {
+        let newest = Some((Instant::now(), Arc::new(seen.clone())));
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = newest;
+    }
+
+    /// The newest look that was taken with this handle or a clone of it, and when: whoever only shows the cluster need not
+    /// ask the nodes again while a test does so.
+    #[must_use]
+    pub fn newest(&self) -> Option<Look> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The witness, when another cluster runs it.

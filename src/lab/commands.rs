@@ -1,11 +1,11 @@
 //! The subcommands that break, measure and show.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::audience::{House, PlainHouse};
 use super::chance::seed_of_the_moment;
 use super::cli::Name;
 use super::cluster::Cluster;
@@ -16,13 +16,14 @@ use super::observe::Observation;
 use super::replication::Lag;
 use super::report;
 use super::schedule::{self, Rhythm, Schedule};
-use super::screen::{self, Style};
+use super::screen::Style;
 use super::series::ledger::Ledger;
 use super::series::plan::seeds;
 use super::series::{self, Place, Rules, Series, together};
 use super::up_args::UpArgs;
+use super::view::Watcher;
 use super::without::Protection;
-use super::{demo, tuchanka, wait};
+use super::{demo, tuchanka, view, wait};
 
 /// Breaking, measuring, showing.
 #[derive(Debug, Subcommand)]
@@ -56,10 +57,11 @@ pub enum Breaking {
         #[arg(long, default_value = "report")]
         out: PathBuf,
     },
-    /// Show roles, scores, LSNs, heart and beat until Ctrl-C
+    /// Show clusters live until Ctrl-C: roles, LSNs, heart and beat, load, journals
     Watch {
-        #[command(flatten)]
-        name: Name,
+        /// Which cluster [default: all that are up]
+        #[arg(long)]
+        name: Option<String>,
         /// One picture after the other, as without a terminal
         #[arg(long)]
         plain: bool,
@@ -111,6 +113,9 @@ pub struct TestArgs {
     /// Seed of the chance behind `random`; printed, so that a run can be repeated
     #[arg(long)]
     seed: Option<u64>,
+    /// Lines instead of the live view, as without a terminal
+    #[arg(long)]
+    plain: bool,
 }
 
 /// What to do at random.
@@ -136,6 +141,9 @@ pub struct RandomArgs {
     /// Seed of every choice; printed, so that a test can be repeated
     #[arg(long)]
     seed: Option<u64>,
+    /// Lines instead of the live view, as without a terminal
+    #[arg(long)]
+    plain: bool,
 }
 
 fn jobs(word: &str) -> std::result::Result<usize, String> {
@@ -188,7 +196,7 @@ pub fn execute(command: Breaking) -> Result<u8> {
             );
         }
         Breaking::Watch { name, plain } => {
-            screen::watch(&name.connect()?, Style::choose(plain))?;
+            view::watch(&Name { name }.connect_all()?, Style::choose(plain))?;
         }
         Breaking::Demo { up, plain } => {
             let complaints = demo::run(&up.one()?, Style::choose(plain))?;
@@ -231,24 +239,33 @@ fn test(args: &TestArgs) -> Result<u8> {
     let names: Vec<String> = args.up.all()?.into_iter().map(|options| options.name).collect();
     let seed = args.seed.unwrap_or_else(seed_of_the_moment);
     let seeds = seeds(seed, names.len());
-    // The one place that decides what a test looks like.
-    let house = PlainHouse::new(names.len());
     if names.len() > 1 {
-        house.note(&format!("{} side by side, --seed {seed}", names.join(", ")));
-        house.note("one of them alone again: the same options, its layout, and the --seed that it names");
+        println!("{} side by side, --seed {seed}", names.join(", "));
+        println!("one of them alone again: the same options, its layout, and the --seed that it names");
     }
     let ledger = Ledger::begin(args.report.clone())?;
-    let mut complaints = together::work(&args.up, args.jobs, |member| {
+    let (watchers, screen) = view::open(&names, Style::choose(args.plain));
+    let seats = seats(watchers);
+    let complaints = together::work(&args.up, args.jobs, |member| {
         let place = Place {
             cluster: member.cluster,
             seed: seeds[member.index],
             evidence: place_of(&args.report, &names, member.index),
             witness: member.witness,
         };
-        series::run(&place, &series, &ledger, &house).map(|()| Vec::new())
-    })?;
-    complaints.extend(series::conclude(&names, &ledger, &house));
+        let mut watcher = seats[member.index].lock().unwrap_or_else(PoisonError::into_inner);
+        series::run(&place, &series, &ledger, watcher.as_mut()).map(|()| Vec::new())
+    });
+    // The verdict is for the terminal as it was.
+    drop(screen);
+    let mut complaints = complaints?;
+    complaints.extend(series::conclude(&names, &ledger));
     Ok(judge(&complaints))
+}
+
+/// Each cluster's thread takes its own watcher.
+fn seats(watchers: Vec<Watcher>) -> Vec<Mutex<Watcher>> {
+    watchers.into_iter().map(Mutex::new).collect()
 }
 
 /// Where a cluster's own files go: beside the results, or in a directory of its own where there are several.
@@ -281,6 +298,8 @@ fn random(args: &RandomArgs) -> Result<u8> {
     }
     let replay = replay.join("\n");
     println!("{replay}");
+    let (watchers, screen) = view::open(&names, Style::choose(args.plain));
+    let seats = seats(watchers);
     let complaints = together::work(&args.up, args.jobs, |member| {
         let prefix = if names.len() > 1 { format!("{}: ", member.cluster.name()) } else { String::new() };
         let schedule = Schedule {
@@ -289,10 +308,12 @@ fn random(args: &RandomArgs) -> Result<u8> {
             report: place_of(&args.report, &names, member.index),
             prefix: prefix.clone(),
         };
-        let complaints = schedule::run(member.cluster, &schedule)?;
+        let mut watcher = seats[member.index].lock().unwrap_or_else(PoisonError::into_inner);
+        let complaints = schedule::run(member.cluster, &schedule, watcher.as_mut())?;
         Ok(complaints.into_iter().map(|complaint| format!("{prefix}{complaint}")).collect())
-    })?;
-    let code = judge(&complaints);
+    });
+    drop(screen);
+    let code = judge(&complaints?);
     if code != 0 {
         println!("{replay}");
     }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use super::audience::Audience;
-use super::clients::Clients;
+use super::clients::{Clients, Pulses};
 use super::cluster::Cluster;
 use super::error::Result;
 use super::experiment::{self, Plan, Protocol};
@@ -154,6 +154,11 @@ impl Stage {
 }
 
 impl Audience for Stage {
+    fn begin(&mut self, _: &Cluster) {}
+
+    // The pictures come with their pulses.
+    fn clients(&mut self, _: Pulses) {}
+
     fn broken(&mut self) {
         self.started = Instant::now();
     }

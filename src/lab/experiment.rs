@@ -154,6 +154,7 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     let old = old_primary(&seen, &primaries, &nodes)?;
     let mut clients = Clients::start(cluster, "", TABLES)?;
     clients.open_sessions()?;
+    audience.clients(clients.source());
     wait_for_good_writes(&clients)?;
     pause(plan.phase, OnInterrupt::Stop)?;
     wait_for_good_writes(&clients)?;

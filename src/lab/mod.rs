@@ -16,7 +16,8 @@
 //!   [`experiment`] puts them together for one run, before an [`audience`], [`series`] for many and for several clusters side
 //!   by side, [`tuchanka`] by other rules, [`schedule`] for two faults
 //!   at a time for hours, [`demo`] for a newcomer. [`observe`] looks at
-//!   everything at one moment, [`health`] says what is missing, [`placement`] what is where, [`screen`] shows it, [`report`] judges.
+//!   everything at one moment, [`health`] says what is missing, [`placement`] what is where, [`screen`] shows it in lines and [`view`] live,
+//!   [`report`] judges.
 //! - [`replication`] makes standbys fall behind before a fault, [`without`] takes a protection away; [`verify`] hands what the
 //!   clients saw to the checker in [`truth`], and [`chance`] is the same for the same seed.
 //! - [`phases`] tells from the nodes' [`journals`] what a failover spent its time on; [`report`] writes everything up for people.
@@ -72,6 +73,7 @@ pub mod tuchanka;
 pub mod up;
 pub mod up_args;
 pub mod verify;
+pub mod view;
 pub mod wait;
 pub mod watchdog;
 pub mod without;

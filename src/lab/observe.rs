@@ -90,7 +90,7 @@ impl Observation {
     pub fn take(cluster: &Cluster) -> Result<Self> {
         let infos = cluster.nodes()?;
         // All at once: a node that does not answer costs its timeout, not the sum.
-        std::thread::scope(|scope| {
+        let seen = std::thread::scope(|scope| {
             let asked: Vec<_> = infos
                 .iter()
                 .map(|info| {
@@ -112,8 +112,10 @@ impl Observation {
                 nodes.push(Seen { info: info.clone(), databases });
                 views.extend(status.and_then(|thread| thread.join().ok()));
             }
-            Ok(Self { site: Arc::clone(cluster.site()), nodes, status: best_view(views) })
-        })
+            Self { site: Arc::clone(cluster.site()), nodes, status: best_view(views) }
+        });
+        cluster.note(&seen);
+        Ok(seen)
     }
 
     /// The node that has the first instance's primary; `None` when there is none, or more than one.

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
-use super::client::Client;
 use super::client::history::{Attempt, Outcome, Reading};
 use super::clients::Clients;
 use super::cluster::Cluster;
@@ -15,7 +14,7 @@ use super::wait::{OnInterrupt, interrupted, pause};
 use crate::cluster::crm_mon::Role;
 use crate::layout::site::Instance;
 
-/// How often the view is refreshed.
+/// How often `watch` prints a picture.
 const REFRESH: Duration = Duration::from_secs(1);
 /// Entries of history that a view keeps: it needs only the newest.
 const KEEP: usize = 1000;
@@ -37,20 +36,6 @@ pub struct Pulse {
     pub writable: Vec<String>,
 }
 
-impl Pulse {
-    /// The client's pulse now.
-    #[must_use]
-    pub fn of(client: &Client) -> Self {
-        Self {
-            now: client.now(),
-            heart: client.heart().last_where(Attempt::is_acked),
-            tried: client.heart().last(),
-            beat: client.beat().last(),
-            writable: client.writable_nodes(),
-        }
-    }
-}
-
 /// Each database node's role in a few words, for one line of a log.
 #[must_use]
 pub fn roles(seen: &Observation) -> String {
@@ -65,14 +50,15 @@ pub fn roles(seen: &Observation) -> String {
 }
 
 /// A node's name, with that of the instance where there are several.
-fn label(seen: &Observation, node: &Seen, instance: Option<&Instance>) -> String {
+pub(super) fn label(seen: &Observation, node: &Seen, instance: Option<&Instance>) -> String {
     match instance {
         Some(instance) if seen.site.instances.len() > 1 => format!("{} {}", node.info.name, instance.name),
         Some(_) | None => node.info.name.clone(),
     }
 }
 
-fn role(seen: &Observation, node: &Seen, instance: &Instance) -> String {
+/// A node's role in an instance, or why it has none, in a word.
+pub(super) fn role(seen: &Observation, node: &Seen, instance: &Instance) -> String {
     let Ok(status) = &seen.status else { return "?".to_owned() };
     match status.node(&node.info.name) {
         Some(member) if member.unclean => return "unclean".to_owned(),
@@ -90,7 +76,8 @@ fn role(seen: &Observation, node: &Seen, instance: &Instance) -> String {
     }
 }
 
-fn machine(node: &Seen) -> &'static str {
+/// The state of a node's machine in a word.
+pub(super) fn machine(node: &Seen) -> &'static str {
     match (node.info.power, node.info.cable, node.info.activity) {
         (Power::Off, _, _) => "off",
         (Power::On, Cable::Unlinked, _) => "no net",
@@ -99,7 +86,8 @@ fn machine(node: &Seen) -> &'static str {
     }
 }
 
-fn database(seen: &Observation, node: &Seen, instance: &Instance) -> (String, String) {
+/// Position and doings of an instance's PostgreSQL on a node.
+pub(super) fn database(seen: &Observation, node: &Seen, instance: &Instance) -> (String, String) {
     match seen.database(&node.info.name, instance) {
         Some(Database::Answers { in_recovery: false, lsn, timeline, .. }) => {
             (format!("{lsn} @{timeline}"), "takes writes".to_owned())
@@ -117,7 +105,7 @@ fn database(seen: &Observation, node: &Seen, instance: &Instance) -> (String, St
 }
 
 /// The float IPs of an instance that a node holds, in at most so many characters.
-fn float_ips(seen: &Observation, node: &Seen, instance: &Instance, room: usize) -> String {
+pub(super) fn float_ips(seen: &Observation, node: &Seen, instance: &Instance, room: usize) -> String {
     let Ok(status) = &seen.status else { return String::new() };
     let names = seen.site.names(instance);
     let holds = |ip: &str| status.nodes_with_role(ip, &Role::Started).contains(&node.info.name.as_str());
@@ -221,7 +209,7 @@ pub fn cut(line: &str) -> String {
 pub enum Style {
     /// Refreshed in place.
     Terminal,
-    /// One block after the other, when something changed.
+    /// Lines, or one block after the other.
     Plain,
 }
 
@@ -233,26 +221,24 @@ impl Style {
     }
 }
 
-/// `quorate-lab watch`: shows the cluster until Ctrl-C.
+/// `quorate-lab watch` without a terminal: one picture after the other until Ctrl-C; of several clusters each with its name.
 ///
 /// # Errors
-/// When the cluster is gone or the client can't start.
-pub fn watch(cluster: &Cluster, style: Style) -> Result<()> {
-    let clients = Clients::start(cluster, "watch_", Duration::from_secs(30))?;
-    let mut height = 0;
+/// When a cluster is gone or its client can't start.
+pub fn watch(clusters: &[Cluster]) -> Result<()> {
+    let start = |cluster| Clients::start(cluster, "watch_", Duration::from_secs(30));
+    let clients: Vec<Clients> = clusters.iter().map(start).collect::<Result<_>>()?;
     while !interrupted() {
-        let seen = Observation::take(cluster)?;
-        let view = render(&seen, &clients.pulses());
-        let mut out = std::io::stdout().lock();
-        if style == Style::Terminal && height > 0 {
-            // Up to the first line of the view before, and clear from there on.
-            let _ = write!(out, "\x1b[{height}A\x1b[J");
+        for (cluster, clients) in clusters.iter().zip(&clients) {
+            let view = render(&Observation::take(cluster)?, &clients.pulses());
+            let name = if clusters.len() > 1 { format!("{}\n", cluster.name()) } else { String::new() };
+            // A pipe whose reader has gone ends this with SIGPIPE's error, not with a panic.
+            let mut out = std::io::stdout().lock();
+            if writeln!(out, "{name}{view}").and_then(|()| out.flush()).is_err() {
+                return Ok(());
+            }
+            clients.trim(KEEP);
         }
-        let _ = writeln!(out, "{view}");
-        let _ = out.flush();
-        drop(out);
-        height = view.lines().count() + 1;
-        clients.trim(KEEP);
         if pause(REFRESH, OnInterrupt::Stop).is_err() {
             break;
         }

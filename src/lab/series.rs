@@ -9,7 +9,7 @@ pub mod together;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::audience::{Audience, House};
+use super::audience::Audience;
 use super::cluster::Cluster;
 use super::error::{LabError, Result};
 use super::evidence;
@@ -72,9 +72,9 @@ pub struct Place<'a> {
 ///
 /// # Errors
 /// When it can't begin or go on, a result can't be written, or Ctrl-C was pressed.
-pub fn run(place: &Place<'_>, series: &Series, ledger: &Ledger, house: &dyn House) -> Result<()> {
+pub fn run(place: &Place<'_>, series: &Series, ledger: &Ledger, audience: &mut dyn Audience) -> Result<()> {
     let cluster = place.cluster;
-    let mut audience = house.seat(cluster.name().as_str());
+    audience.begin(cluster);
     std::fs::create_dir_all(&place.evidence)
         .map_err(|source| LabError::File { path: place.evidence.clone(), source })?;
     let info = cluster.info()?;
@@ -84,7 +84,7 @@ pub fn run(place: &Place<'_>, series: &Series, ledger: &Ledger, house: &dyn Hous
         info.layout, info.suite, info.agent, place.seed
     ));
     let _removed = series.without.map(|protection| Removed::take(cluster, protection)).transpose()?;
-    let mut runner = Runner { place, series, info, ledger, audience: &mut *audience };
+    let mut runner = Runner { place, series, info, ledger, audience };
     let interval = Duration::from_secs(cluster.site().profile.monitor_promoted_s.into());
     match series.rules {
         Rules::Each(runs) => {
@@ -194,10 +194,10 @@ impl Runner<'_> {
 }
 
 /// The table at the end, of all clusters together, and the complaints: empty when it passed.
-pub fn conclude(clusters: &[String], ledger: &Ledger, house: &dyn House) -> Vec<String> {
+pub fn conclude(clusters: &[String], ledger: &Ledger) -> Vec<String> {
     let results: Vec<(&str, Vec<RunResult>)> =
         clusters.iter().map(|cluster| (cluster.as_str(), ledger.of(cluster))).collect();
-    house.note(&format!("\n{}", combined(&results)));
+    println!("\n{}", combined(&results));
     let mut complaints = Vec::new();
     for (cluster, results) in &results {
         let prefix = if clusters.len() > 1 { format!("{cluster}: ") } else { String::new() };
@@ -205,10 +205,10 @@ pub fn conclude(clusters: &[String], ledger: &Ledger, house: &dyn House) -> Vec<
     }
     let all = ledger.all();
     if all.iter().any(|result| result.protocol == Protocol::Tuchanka.name()) {
-        house.note(&tuchanka::table::table(&all));
+        println!("{}", tuchanka::table::table(&all));
     }
-    house.note(&format!("results: {}", ledger.dir().join("results.json").display()));
-    house.note(&report::tell(ledger.dir()));
+    println!("results: {}", ledger.dir().join("results.json").display());
+    println!("{}", report::tell(ledger.dir()));
     complaints
 }
 

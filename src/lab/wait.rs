@@ -36,6 +36,11 @@ pub fn catch_signals() -> Result<()> {
     Ok(())
 }
 
+/// Ends the waits as a signal does: for a terminal in raw mode, where Ctrl-C is a key like any other.
+pub fn interrupt() {
+    INTERRUPTED.get_or_init(Arc::default).store(true, Ordering::Relaxed);
+}
+
 /// Whether a signal asked to end.
 #[must_use]
 pub fn interrupted() -> bool {

@@ -17,6 +17,7 @@
 mod beat;
 mod connect;
 pub mod history;
+pub mod pulse;
 mod record;
 mod registers;
 mod worker;
@@ -30,6 +31,7 @@ use std::sync::atomic::AtomicI64;
 use std::time::{Duration, Instant};
 
 use history::{Attempt, Log, Reading};
+use pulse::Source;
 use registers::{Registers, Turn};
 use worker::{Worker, in_namespace};
 use writer::{OnDeath, Writer};
@@ -158,6 +160,8 @@ pub struct Client {
     /// What the session, the registers' worker and the reader did beside appending.
     others: [Log<Op>; 3],
     workers: Vec<Worker>,
+    /// There until the workers are stopped.
+    works: Option<Arc<()>>,
 }
 
 impl Client {
@@ -182,6 +186,7 @@ impl Client {
             session: None,
             others: Default::default(),
             workers: Vec::new(),
+            works: Some(Arc::default()),
         };
         client.make_tables(pace.tables)?;
         client.start_workers(pace.heart)?;
@@ -334,17 +339,24 @@ impl Client {
     /// writes now.
     #[must_use]
     pub fn writable_nodes(&self) -> Vec<String> {
-        let now = self.now();
-        let fresh = |a: &Attempt| a.is_acked() && now.saturating_sub(a.ended) < Duration::from_secs(1);
-        self.direct
-            .iter()
-            .filter(|(_, log)| log.last().is_some_and(|a| fresh(&a)))
-            .map(|(node, _)| node.clone())
-            .collect()
+        self.source().writable(self.now())
+    }
+
+    /// Where another thread gets the pulse from.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        Source {
+            clock: self.clock,
+            heart: self.heart.clone(),
+            beat: self.beat.clone(),
+            direct: self.direct.clone(),
+            works: self.works.as_ref().map(Arc::downgrade).unwrap_or_default(),
+        }
     }
 
     /// Stops all writing; what was seen stays readable.
     pub fn stop(&mut self) {
+        self.works = None;
         self.workers.clear();
     }
 

@@ -4,10 +4,12 @@
 mod plan;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 
+use super::audience::Audience;
 use super::client::Pace;
 use super::clients::Clients;
 use super::cluster::Cluster;
@@ -65,16 +67,13 @@ struct Outcome {
     complaints: Vec<String>,
 }
 
-/// Says a line with the time since the beginning; the strikes' threads have their own.
-#[derive(Debug, Clone, Copy)]
-struct Teller<'a> {
-    started: Instant,
-    prefix: &'a str,
-}
+/// Says a line to the audience; the strikes' threads have their own.
+#[derive(Clone, Copy)]
+struct Teller<'a, 'b>(&'a Mutex<&'b mut (dyn Audience + Send)>);
 
-impl Teller<'_> {
+impl Teller<'_, '_> {
     fn say(self, line: &str) {
-        println!("{:8.1} s  {}{line}", self.started.elapsed().as_secs_f32(), self.prefix);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).say(line);
     }
 }
 
@@ -82,16 +81,23 @@ impl Teller<'_> {
 ///
 /// # Errors
 /// When the cluster is not whole in the beginning, what is written can't be read back, or Ctrl-C was pressed.
-pub fn run(cluster: &Cluster, schedule: &Schedule) -> Result<Vec<String>> {
+pub fn run(
+    cluster: &Cluster,
+    schedule: &Schedule,
+    audience: &mut (dyn Audience + Send),
+) -> Result<Vec<String>> {
+    audience.begin(cluster);
     std::fs::create_dir_all(&schedule.report)
         .map_err(|source| LabError::File { path: schedule.report.clone(), source })?;
     let info = cluster.info()?;
     evidence::keep_journals(cluster);
-    let tell = Teller { started: Instant::now(), prefix: &schedule.prefix };
     let rounds = plan(schedule.seed, &schedule.rhythm);
     wait_whole(cluster, WHOLE, OnInterrupt::Stop)?;
     let mut clients = Clients::start_at(cluster, "", Pace { heart: HEART, tables: TABLES })?;
     clients.open_sessions()?;
+    audience.clients(clients.source());
+    let audience = Mutex::new(audience);
+    let tell = Teller(&audience);
     pause(PEACE, OnInterrupt::Stop)?;
     let mut complaints = Vec::new();
     let mut played = Vec::new();
@@ -146,7 +152,7 @@ pub fn run(cluster: &Cluster, schedule: &Schedule) -> Result<Vec<String>> {
 }
 
 /// Prints what was found; gives what of it is condemned.
-fn conclude(verified: &Verified, loss: Loss, longest: Duration, tell: Teller<'_>) -> Vec<String> {
+fn conclude(verified: &Verified, loss: Loss, longest: Duration, tell: Teller<'_, '_>) -> Vec<String> {
     tell.say(&format!(
         "{} writes were acknowledged, {} of them are lost; {} without an answer are there; the longest pause was {:.1} s",
         verified.acked,
@@ -187,7 +193,7 @@ fn round(
     cluster: &Cluster,
     strikes: &[Strike; 2],
     rhythm: &Rhythm,
-    tell: Teller<'_>,
+    tell: Teller<'_, '_>,
 ) -> Result<Option<String>> {
     let before = Observation::take(cluster)?;
     let instance = before.site.instances.first().cloned();
@@ -218,7 +224,7 @@ fn round(
 
 /// Waits for its time and strikes; gives the node. One that does not work is told, and the round goes on: two faults get in each
 /// other's way.
-fn hit_one(cluster: &Cluster, strike: &Strike, tell: Teller<'_>) -> Option<String> {
+fn hit_one(cluster: &Cluster, strike: &Strike, tell: Teller<'_, '_>) -> Option<String> {
     pause(strike.at, OnInterrupt::Stop).ok()?;
     let failed = |node: &str, e: LabError| {
         let reason = e.to_string();
