@@ -176,3 +176,15 @@ fn results_have_the_fields_that_others_read() {
         assert!(json.get(field).is_some(), "{field}");
     }
 }
+
+/// The parts of `make test` look for these with awk and sed: a field of the same name further in would be taken for the run's.
+#[test]
+fn no_field_within_has_the_name_of_a_runs_figure() {
+    let phases = vec![crate::lab::phases::Failover::default()];
+    let json = serde_json::to_string(&RunResult { phases, ..good("unlink") }).expect("serializes");
+    for field in
+        ["outage_ms", "interruption_ms", "lost_acked", "lost_bytes", "lost_ms", "two_primaries_ms", "failed"]
+    {
+        assert_eq!(json.matches(&format!("\"{field}\":")).count(), 1, "{field}");
+    }
+}
