@@ -46,7 +46,7 @@ pub struct Failover {
     pub instance: String,
     /// The outage of this instance, counted as that of the run is: from the fault, or where it hit a bystander and after an order,
     /// from the last good write.
-    pub outage_ms: Option<u64>,
+    pub instance_outage_ms: Option<u64>,
     /// The last good write before the interruption. Later than 0 where the service went on at first.
     pub writes_stopped_ms: u64,
     /// When a node that was hit lost its power.
@@ -198,7 +198,7 @@ pub fn failover(scene: Scene<'_>, watched: Watched<'_>, lines: &[Line], events: 
     let detected = upto(before).find(|t| is_detection(scene, watched, t));
     Failover {
         instance: watched.instance.to_owned(),
-        outage_ms: watched.outage_ms,
+        instance_outage_ms: watched.outage_ms,
         writes_stopped_ms: watched.writes_stopped_ms,
         node_down: node_down(scene, until, events),
         detected: detected.map(Told::mark),

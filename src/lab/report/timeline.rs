@@ -140,7 +140,7 @@ fn bar(svg: &mut Svg, failover: &Failover, axis: Axis, y: f64) {
         let told =
             format!("no good write from {} s to {} s", seconds(failover.writes_stopped_ms), seconds(end));
         svg.rect("silent", (from, top + BAR + 1.0), (to - from, 2.0), &told);
-        let outage = failover.outage_ms.unwrap_or(end.saturating_sub(failover.writes_stopped_ms));
+        let outage = failover.instance_outage_ms.unwrap_or(end.saturating_sub(failover.writes_stopped_ms));
         svg.text("figure", (FIGURES_AT, y + 12.0), Anchor::End, &format!("{} s", seconds(outage)));
     } else {
         svg.text("figure", (FIGURES_AT, y + 12.0), Anchor::End, "no write");

@@ -16,7 +16,7 @@ fn mark(ms: u64) -> Option<Mark> {
 fn failover() -> Failover {
     Failover {
         instance: "main".to_owned(),
-        outage_ms: Some(19_400),
+        instance_outage_ms: Some(19_400),
         writes_stopped_ms: 0,
         node_down: mark(7_000),
         detected: mark(6_700),
