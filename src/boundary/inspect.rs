@@ -44,14 +44,8 @@ const POSTGRES_DEADLINE: Duration = Duration::from_secs(3);
 /// How deep PostgreSQL's files may include each other: its own limit.
 const DEPTH: usize = 10;
 
-/// Pacemaker's programs get so long.
-#[must_use]
-pub fn patience() -> Patience {
-    Patience::of(DEADLINE)
-}
-
 /// In one line: programs say things in several.
-pub(crate) fn unknown(why: impl std::fmt::Display) -> Unknown {
+fn unknown(why: impl std::fmt::Display) -> Unknown {
     Unknown(why.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
@@ -81,7 +75,7 @@ pub fn corosync_conf() -> Known<Text> {
 
 /// The CIB: the running cluster's, else Pacemaker's last copy.
 pub fn cib() -> Known<Text> {
-    match pacemaker::cib(patience()) {
+    match pacemaker::cib(Patience::of(DEADLINE)) {
         Ok(text) => Ok(Text { name: "cibadmin --query".to_owned(), text }),
         Err(why) => file(Path::new(CIB)).map_err(|e| unknown(format!("{why}; {e}"))),
     }
@@ -232,6 +226,18 @@ pub fn node(status: &Known<Status>) -> Node {
             .map_err(Unknown::from)
             .map(|status| status.nodes.iter().map(member).collect()),
     }
+}
+
+/// What Pacemaker says of the cluster.
+pub fn status() -> Known<Status> {
+    pacemaker::status(Patience::of(DEADLINE)).map_err(unknown)
+}
+
+/// Whether a unit of systemd runs.
+pub fn runs(unit: &str) -> Known<bool> {
+    let text = ask(SYSTEMCTL, &["show", unit, "--property=ActiveState"])?;
+    let state = property_of(&text, "ActiveState");
+    state.map(|s| s == "active").ok_or_else(|| Unknown(format!("systemctl show {unit} has no ActiveState")))
 }
 
 /// The votes.

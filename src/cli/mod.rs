@@ -4,6 +4,7 @@ mod apply;
 pub mod doctor;
 pub mod layout;
 mod prove;
+mod status;
 pub mod timing;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +24,8 @@ enum Command {
     /// Set up a cluster of one of the layouts, from a description of its machines
     #[command(subcommand)]
     Layout(layout::Command),
+    /// Who is there and who is missing, the primary and its standbys, votes, fencing, and what is wrong
+    Status(status::StatusArgs),
     /// What each fault will cost, phase by phase, the safety margin, and what would be faster
     Timing(timing::Timing),
 }
@@ -49,6 +52,7 @@ pub fn main() -> u8 {
     let result = match Cli::parse().command {
         Command::Doctor(args) => Ok(doctor::run(&args)),
         Command::Layout(command) => layout::execute(command),
+        Command::Status(args) => status::run(&args),
         Command::Timing(args) => timing::run(&args),
     };
     match result {

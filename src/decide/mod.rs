@@ -9,6 +9,7 @@ pub mod follow;
 pub mod memory;
 pub mod monitor;
 pub mod notify;
+pub mod overview;
 pub mod promote;
 pub mod rank;
 pub mod receiver;

@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::boundary::inspect::{self, Instance};
 use crate::cluster::cib;
+use crate::cluster::crm_mon::Status;
 use crate::decide::doctor::examine;
 use crate::decide::doctor::facts::{Facts, Known, Node, Server, Surroundings, Unknown};
 use crate::decide::doctor::read::{Gathered, Text, read};
@@ -78,7 +79,7 @@ fn facts(args: &Doctor) -> Result<Facts, String> {
     } else if args.names_files() {
         files(args)?
     } else {
-        live()?
+        look()?.gathered
     };
     if let Some(rtt_ms) = args.rtt_ms {
         gathered.surroundings.rtt_ms = Ok(rtt_ms);
@@ -127,7 +128,18 @@ fn some<T>(found: Vec<T>, option: &str) -> Known<Vec<T>> {
 }
 
 /// This node and its cluster.
-fn live() -> Result<Gathered, String> {
+#[derive(Debug)]
+pub(super) struct Live {
+    pub gathered: Gathered,
+    pub status: Known<Status>,
+    pub instances: Known<Vec<Instance>>,
+}
+
+/// Looks at this node.
+///
+/// # Errors
+/// When there is no cluster on it.
+pub(super) fn look() -> Result<Live, String> {
     let (corosync, sbd, cib) = (inspect::corosync_conf(), inspect::sbd(), inspect::cib());
     if let (Err(a), Err(b), Err(c)) = (&corosync, &sbd, &cib) {
         return Err(format!(
@@ -135,15 +147,17 @@ fn live() -> Result<Gathered, String> {
             a.0, b.0, c.0
         ));
     }
-    let status = crate::boundary::pacemaker::status(inspect::patience()).map_err(inspect::unknown);
-    Ok(Gathered {
-        postgresql: servers(&cib),
+    let status = inspect::status();
+    let instances = instances(&cib);
+    let gathered = Gathered {
+        postgresql: servers(&instances),
         node: inspect::node(&status),
         sbd: sbd.map(|text| vec![text]),
         surroundings: Surroundings::unknown(),
         corosync,
         cib,
-    })
+    };
+    Ok(Live { gathered, status, instances })
 }
 
 /// The instances in a CIB.
@@ -153,8 +167,8 @@ fn instances(cib: &Known<Text>) -> Known<Vec<Instance>> {
     Ok(cib.primitives.iter().filter_map(Instance::of).collect())
 }
 
-fn servers(cib: &Known<Text>) -> Known<Vec<Server>> {
-    let instances = instances(cib)?;
+fn servers(instances: &Known<Vec<Instance>>) -> Known<Vec<Server>> {
+    let instances = instances.as_ref()?;
     if instances.is_empty() {
         return Err(Unknown("Pacemaker has no PostgreSQL".to_owned()));
     }

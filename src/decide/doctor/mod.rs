@@ -17,6 +17,7 @@ mod watchdog;
 use serde::Serialize;
 
 use facts::{Facts, Place, Unknown};
+pub use node::span;
 
 /// How much a broken rule matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -1,0 +1,140 @@
+//! An overview of a healthy pair, seen from its primary and from its standby; and of what is wrong.
+
+use super::*;
+use crate::cluster::corosync::tools;
+use crate::cluster::crm_mon;
+use crate::decide::doctor::examine;
+use crate::decide::doctor::facts;
+use crate::decide::doctor::facts::Surroundings;
+use crate::decide::doctor::read::{Gathered, Text, read};
+use crate::pg::timeline::Timeline;
+use crate::pg::view::{ConnectedStandby, Receiver, SyncState};
+
+const CONF: &str = "totem {\n token: 3000\n}\nnodelist {\n node {\n name: srv1\n }\n node {\n name: srv2\n }\n}\nquorum {\n device {\n timeout: 2000\n sync_timeout: 3000\n votes: 1\n net {\n algorithm: ffsplit\n host: witness\n }\n }\n}\n";
+const CIB: &str = "<cib><configuration><crm_config><cluster_property_set><nvpair name=\"stonith-watchdog-timeout\" value=\"10\"/><nvpair name=\"concurrent-fencing\" value=\"true\"/><nvpair name=\"no-quorum-policy\" value=\"suicide\"/></cluster_property_set></crm_config></configuration></cib>";
+const VOTES: &str = "Quorate: Yes\nExpected votes: 3\nTotal votes: 3\nQuorum: 2\nMembership information\n 1 1 A,V,NMW srv1\n 2 1 A,V,NMW srv2\n";
+
+fn status(second: &str, role: &str) -> String {
+    format!(
+        "<pacemaker-result><summary><current_dc name=\"srv1\" with_quorum=\"true\"/></summary>\
+         <nodes><node name=\"srv1\" online=\"true\"/><node name=\"srv2\" {second}/></nodes>\
+         <resources><clone><resource id=\"pgsqld\" role=\"Promoted\"><node name=\"srv1\"/></resource>\
+         <resource id=\"pgsqld\" role=\"{role}\"><node name=\"srv2\"/></resource></clone></resources>\
+         <node_attributes><node name=\"srv1\"><attribute name=\"master-pgsqld\" value=\"1001\"/></node></node_attributes>\
+         </pacemaker-result>"
+    )
+}
+
+fn facts(status: &Known<Status>) -> Facts {
+    let text = |name: &str, text: &str| Ok(Text { name: name.to_owned(), text: text.to_owned() });
+    let mut node = facts::Node::unknown("not asked");
+    node.votes = Ok(tools::votes(VOTES).expect("its output"));
+    node.members = status.as_ref().map_err(Unknown::from).map(|s| {
+        let member = |n: &Node| facts::Member { name: n.name.clone(), online: n.online, away_s: Some(70) };
+        s.nodes.iter().map(member).collect()
+    });
+    let gathered = Gathered {
+        corosync: text("corosync.conf", CONF),
+        cib: text("cib", CIB),
+        sbd: Err(Unknown("not asked".to_owned())),
+        postgresql: Err(Unknown("not asked".to_owned())),
+        surroundings: Surroundings::unknown(),
+        node,
+    };
+    read(gathered).expect("sound files")
+}
+
+fn seen_with(status: &Known<Status>, host: &str, answer: Known<Answer>) -> Overview {
+    let facts = facts(status);
+    let report = examine(&facts);
+    overview(&Seen {
+        host,
+        status,
+        facts: &facts,
+        report: &report,
+        connected: Ok(true),
+        sbd_runs: Ok(true),
+        servers: vec![("pgsqld".to_owned(), answer)],
+    })
+}
+
+fn primary(standbys: Vec<ConnectedStandby>) -> Known<Answer> {
+    Ok(Answer::Primary(PrimaryView {
+        lsn: Lsn(0x300_1000),
+        timeline: Timeline::new(3).expect("not 0"),
+        standbys,
+        synchronous_standby_names: String::new(),
+    }))
+}
+
+fn streaming() -> ConnectedStandby {
+    ConnectedStandby {
+        application_name: "srv2".to_owned(),
+        state: "streaming".to_owned(),
+        sync_state: SyncState::Async,
+        sent: Some(Lsn(0x300_1000)),
+        flush: Some(Lsn(0x300_0F00)),
+    }
+}
+
+fn parsed(second: &str, role: &str) -> Known<Status> {
+    Ok(crm_mon::parse(&status(second, role)).expect("crm_mon's"))
+}
+
+#[test]
+fn a_healthy_pair_seen_from_its_primary() {
+    let found = seen_with(&parsed("online=\"true\"", "Unpromoted"), "srv1", primary(vec![streaming()]));
+    assert_eq!(found.issues, []);
+    assert_eq!((found.exit_code(), found.quorate, found.dc.as_deref()), (0, Some(true), Some("srv1")));
+    assert_eq!(found.votes, Some(Votes { expected: Some(3), present: Some(3), needed: Some(2) }));
+    assert_eq!(found.quorum_device, "connected to witness, votes on 2 of 2 members");
+    assert_eq!(found.fencing, "armed: sbd runs, a lost node counts as reset after 10 s");
+    let [first, second] = &found.servers[..] else { panic!("{found:?}") };
+    assert_eq!((first.role.as_str(), first.timeline, first.score), ("Promoted", Some(3), Some(1001)));
+    assert_eq!((second.lag_bytes, second.timeline, second.score), (Some(0x100), Some(3), None));
+}
+
+#[test]
+fn seen_from_the_standby() {
+    let receiver = Receiver {
+        status: "streaming".to_owned(),
+        sender_host: None,
+        sender_port: None,
+        timeline: Timeline::new(3),
+        latest_end: Some(Lsn(0x300_0010)),
+    };
+    let view = StandbyView {
+        received: Some(Lsn(0x300_0000)),
+        replayed: None,
+        receiver: Some(receiver),
+        primary_conninfo: None,
+    };
+    let online = parsed("online=\"true\"", "Unpromoted");
+    let found = seen_with(&online, "srv2", Ok(Answer::Standby(view.clone())));
+    assert_eq!(found.issues, []);
+    assert_eq!((found.servers[1].lag_bytes, found.servers[1].timeline), (Some(16), Some(3)));
+    assert_eq!(found.servers[0].lsn, None, "the primary's is not known here");
+    let alone = StandbyView { receiver: None, ..view };
+    let found = seen_with(&online, "srv2", Ok(Answer::Standby(alone)));
+    assert_eq!(found.issues[0].what, "pgsqld on srv2 does not stream: not connected");
+    assert_eq!(found.exit_code(), 2);
+}
+
+#[test]
+fn what_is_missing_is_an_issue_with_its_age() {
+    let found = seen_with(&parsed("online=\"false\"", "Stopped"), "srv1", primary(Vec::new()));
+    assert_eq!((found.members[1].state, found.members[1].away_s), ("OFFLINE", Some(70)));
+    let issues: Vec<&str> = found.issues.iter().map(|i| i.what.as_str()).collect();
+    assert_eq!(issues, ["members: srv2 is not online, for 1 min 10 s"]);
+}
+
+#[test]
+fn two_primaries_none_and_silence() {
+    let two = seen_with(&parsed("online=\"true\"", "Promoted"), "srv1", Err(Unknown("not here".to_owned())));
+    assert_eq!(two.issues[0].what, "pgsqld is promoted on srv1 and srv2");
+    assert_eq!(two.issues[0].severity, Severity::Critical);
+    let nobody = Err(Unknown("crm_mon hangs".to_owned()));
+    let found = seen_with(&nobody, "srv1", Err(Unknown("not here".to_owned())));
+    assert!(found.issues[0].what.contains("Pacemaker does not answer"), "{found:?}");
+    assert_eq!((found.members[0].state, found.servers.len(), found.exit_code()), ("unknown", 0, 2));
+}
