@@ -203,17 +203,16 @@ fn figures(body: &mut String, panels: Vec<(String, String)>) {
 fn table(body: &mut String, summary: &Summary) {
     body.push_str(
         "<h2>The figures</h2>\n<p class=\"soft\">Seconds. Statistics are of the runs in which the writes came back; std-dev is that of the \
-         sample.</p>\n<div class=\"scroll\"><table>\n<thead><tr><th>fault</th><th>layout</th><th class=\"n\">runs</th><th class=\"n\">median</th>\
+         sample.</p>\n<div class=\"scroll\"><table>\n<thead><tr><th>fault, layout</th><th class=\"n\">runs</th><th class=\"n\">median</th>\
          <th class=\"n\">mean</th><th class=\"n\">std-dev</th><th class=\"n\">min</th><th class=\"n\">max</th><th>Tuchanka<br/>mean ± sd (runs)</th>\
          <th class=\"n\">lost<br/>acked</th><th class=\"n\">two<br/>primaries</th><th>old primary</th></tr></thead>\n",
     );
     for groups in summary.groups.chunk_by(|a, b| a.fault_label == b.fault_label) {
-        body.push_str("<tbody class=\"fault\">\n");
-        for (index, group) in groups.iter().enumerate() {
+        // Over its rows and not beside them: the table is wide enough.
+        let fault = escape(&groups[0].fault_label);
+        let _ = writeln!(body, "<tbody>\n<tr class=\"fault\"><th colspan=\"11\">{fault}</th></tr>");
+        for group in groups {
             body.push_str("<tr>");
-            if index == 0 {
-                let _ = write!(body, "<th rowspan=\"{}\">{}</th>", groups.len(), escape(&group.fault_label));
-            }
             row(body, group);
             body.push_str("</tr>\n");
         }
