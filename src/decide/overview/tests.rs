@@ -97,6 +97,7 @@ fn a_healthy_pair_seen_from_its_primary() {
 #[test]
 fn seen_from_the_standby() {
     let receiver = Receiver {
+        pid: None,
         status: "streaming".to_owned(),
         sender_host: None,
         sender_port: None,
