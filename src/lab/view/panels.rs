@@ -39,10 +39,18 @@ fn seconds(value: Option<f64>) -> String {
 #[must_use]
 pub fn head(column: &Column, number: Option<usize>, now: Duration, width: usize) -> String {
     let number = number.map_or(String::new(), |n| format!("{n} "));
-    let (runs, failed) = column.totals();
     let left = format!(" {number}{}  {}  {}", column.name, column.about, column.part);
-    let right = format!("{}   runs {runs}, failed {failed}   {} UTC ", state(column, now), clock(now));
+    let right = format!("{}   {}{} UTC ", state(column, now), runs(column, "   "), clock(now));
     spread(&left, &right, width)
+}
+
+/// Runs that are over and those that failed, then `after`; nothing where no runs are counted.
+#[must_use]
+pub fn runs(column: &Column, after: &str) -> String {
+    match column.totals() {
+        (0, _) => String::new(),
+        (runs, failed) => format!("runs {runs}, failed {failed}{after}"),
+    }
 }
 
 /// How a cluster is, in a few words.
@@ -59,15 +67,15 @@ pub fn state(column: &Column, now: Duration) -> String {
 /// One line for a cluster that isn't in focus.
 #[must_use]
 pub fn summary(column: &Column, number: usize, now: Duration, width: usize) -> String {
-    let (runs, failed) = column.totals();
     let heart = column.pulses.iter().map(|p| if heart_mark(p) == Mark::Good { "good" } else { "BAD" });
     let heart = heart.collect::<Vec<_>>().join(" ");
     let heart = if heart.is_empty() { "-".to_owned() } else { heart };
     let last = column.trace.back().map_or("", |(_, line)| line.trim());
     let text = format!(
-        " {number} {:<13} {:<16} runs {runs}, failed {failed}  heart {heart}  {}",
+        " {number} {:<13} {:<16} {}heart {heart}  {}",
         column.name,
         state(column, now),
+        runs(column, "  "),
         printable(last)
     );
     cut(&text, width)

@@ -133,17 +133,19 @@ fn heads(scene: &Scene<'_>, column: &Column, number: Option<usize>, width: usize
         return vec![bar(panels::head(column, number, scene.now, width))];
     }
     let number = number.map_or(String::new(), |n| format!("{n} "));
-    let (runs, failed) = column.totals();
     let name = format!(" {number}{}  {}", column.name, column.part);
-    let runs = format!("runs {runs}, failed {failed}");
     if width >= 72 {
         let now = super::text::clock(scene.now);
-        let right = format!("{}   {runs}   {now} UTC ", panels::state(column, scene.now));
+        let right =
+            format!("{}   {}{now} UTC ", panels::state(column, scene.now), panels::runs(column, "   "));
         return vec![bar(spread(&name, &right, width))];
     }
     vec![
         bar(spread(&name, &format!("{} ", panels::state(column, scene.now)), width)),
-        scene.ink.line(Tone::Normal, spread(&cut(&format!(" {}", column.about), width), &runs, width)),
+        scene.ink.line(
+            Tone::Normal,
+            spread(&cut(&format!(" {}", column.about), width), &panels::runs(column, ""), width),
+        ),
     ]
 }
 

@@ -168,7 +168,9 @@ impl Drop for Caught {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::run;
+    use crate::lab::screen::Style;
+    use crate::lab::wait::{OnInterrupt, pause};
+    use crate::lab::{run, view};
     use std::time::Duration;
 
     const CHILD: &str = "QUORATE_TEST_VIEW";
@@ -178,6 +180,9 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "a test reads its own environment")]
     fn child() {
         let Some(how) = std::env::var_os(CHILD) else { return };
+        if how == "stage" {
+            return stage();
+        }
         let mut terminal = Terminal::take().expect("a terminal");
         terminal.draw(|frame| frame.render_widget("picture", frame.area())).expect("drawn");
         println!("printed meanwhile");
@@ -185,6 +190,24 @@ mod tests {
         // libtest's own capture is off; see below.
         assert!(terminal.printed().contains(&"printed meanwhile".to_owned()));
         assert!(how != "panic", "the view panics");
+    }
+
+    /// Two clusters whose tests tell one screen, each in a thread of its own.
+    fn stage() {
+        let names = ["first".to_owned(), "second".to_owned()];
+        let (watchers, screen) = view::open(&names, Style::Terminal);
+        println!("printed meanwhile");
+        eprintln!("and an error");
+        // Until it was read: the line of the cluster that isn't in focus shows what came last.
+        let _ = pause(Duration::from_secs(1), OnInterrupt::GoOn);
+        std::thread::scope(|scope| {
+            for (mut watcher, name) in watchers.into_iter().zip(&names) {
+                scope.spawn(move || watcher.say(&format!("picture-of-{name}")));
+            }
+        });
+        // Until it has been drawn.
+        let _ = pause(Duration::from_millis(1500), OnInterrupt::GoOn);
+        drop(screen);
     }
 
     /// What the child's terminal got, and what state it is in afterwards.
@@ -204,8 +227,9 @@ mod tests {
         assert!(at("\x1b[?1049h") < at("picture"), "{output:?}");
         assert!(at("picture") < at("\x1b[?1049l"), "{output:?}");
         // Not into the picture; after it, in the order in which it was printed.
-        assert!(at("\x1b[?1049l") < at("printed meanwhile"), "{output:?}");
-        assert!(at("printed meanwhile") < at("and an error"), "{output:?}");
+        let after = output.split("\x1b[?1049l").nth(1).unwrap_or_default();
+        assert!(after.find("printed meanwhile") < after.find("and an error"), "{output:?}");
+        assert!(after.contains("printed meanwhile"), "{output:?}");
         assert!(at("\x1b[?25h") > at("picture"), "the cursor is shown: {output:?}");
         for mode in ["icanon", "echo", "isig", "opost"] {
             assert!(output.split_whitespace().any(|word| word == mode), "{mode} in {output:?}");
@@ -223,6 +247,17 @@ mod tests {
         assert_given_back(&output);
         let told = output.find("the view panics").expect("the panic's message");
         assert!(told > output.find("\x1b[?1049l").expect("the end of the view"), "{output:?}");
+    }
+
+    #[test]
+    fn several_tests_tell_one_screen() {
+        let output = on_a_terminal("stage");
+        assert_given_back(&output);
+        let view = output.split("\x1b[?1049l").next().unwrap_or_default();
+        // The one in focus by its trace, the other one in its line; what is printed is in both.
+        for told in ["picture-of-first", "picture-of-second", "meanwhile"] {
+            assert!(view.contains(told), "{told} in {view:?}");
+        }
     }
 
     #[test]
