@@ -92,7 +92,7 @@ mutate disk-wal-apart src/boundary/write_test.rs 'all.extend(apart.then_some(wal
     --test agent a_file_system_of_the_wal_alone
 mutate disk-standby src/decide/storage.rs 'Disk::Full => CRAMPED,' 'Disk::Full => return usual,' \
     --test agent a_standby_whose_disk
-mutate disk-hands-over-below src/decide/storage.rs 'pub const ENCUMBERED: i32 = 150;' 'pub const ENCUMBERED: i32 = 101 + 850;' \
+mutate disk-hands-over src/decide/storage.rs '(false, _) => ScoreStep::Set(ENCUMBERED, reason(finding)),' '(false, _) => usual,' \
     --lib gives_way_to_a_standby_that_has_everything
 mutate disk-after-crash src/decide/storage.rs '(was_primary && !finding.disk.is_fit())' '(false && was_primary && !finding.disk.is_fit())' \
     --lib a_primary_that_died_of_its_disk
