@@ -26,7 +26,7 @@ pub fn page(summary: &Summary) -> String {
     let made = date::minute(summary.made_ms);
     let _ = writeln!(
         body,
-        "<p class=\"soft\">{} · made {made} UTC{}</p>",
+        "<p class=\"soft head\">{} · made {made} UTC{}</p>",
         escape(&summary.scope()),
         when(summary)
     );
