@@ -16,7 +16,7 @@ pub trait Audience {
     fn broken(&mut self);
     /// A step was made.
     fn say(&mut self, line: &str);
-    /// The cluster while the fault lasts, about every second.
+    /// The cluster while the fault lasts, every few seconds.
     fn look(&mut self, seen: &Observation, pulses: &[Pulse]);
     /// A run is over: the cluster is whole again, or the run has failed.
     fn finished(&mut self, result: &RunResult);

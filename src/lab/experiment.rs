@@ -22,7 +22,7 @@ use super::replication::{Cut, Lag};
 use super::report::RunResult;
 use super::tuchanka;
 use super::verify::verify;
-use super::wait::{OnInterrupt, interrupted, pause, until};
+use super::wait::{LOOK, OnInterrupt, interrupted, pause, until};
 
 /// Before a fault: a node may still be on its way from the run before.
 const WHOLE: Duration = Duration::from_secs(180);
@@ -353,8 +353,7 @@ fn wait_restored(
                 last: format!("; at last: {last:?}"),
             });
         }
-        // Looking costs processor time that the cluster needs for what is being measured.
-        pause(Duration::from_secs(1), OnInterrupt::Stop)?;
+        pause(LOOK, OnInterrupt::Stop)?;
     }
 }
 

@@ -6,7 +6,7 @@ use super::cluster::Cluster;
 use super::error::{LabError, Result};
 use super::observe::{Database, Observation};
 use super::protocol::{Activity, Cable, Impairment, Power};
-use super::wait::{OnInterrupt, interrupted, pause};
+use super::wait::{LOOK, OnInterrupt, interrupted, pause};
 use crate::cluster::corosync;
 use crate::cluster::crm_mon::{Role, Status};
 use crate::layout::kind::Sharing;
@@ -259,7 +259,7 @@ fn wait_for(
         if on_interrupt == OnInterrupt::Stop && interrupted() {
             return Err(LabError::Interrupted);
         }
-        pause(Duration::from_secs(1), on_interrupt)?;
+        pause(LOOK, on_interrupt)?;
     }
 }
 

@@ -8,6 +8,9 @@ use super::error::{LabError, Result};
 
 /// How often a condition is looked at, unless the caller says otherwise.
 pub const POLL: Duration = Duration::from_millis(250);
+/// How often everything is looked at while something is measured. A look starts some ten processes in the nodes, and with four
+/// clusters side by side one a second took more processor time than the clusters.
+pub const LOOK: Duration = Duration::from_secs(2);
 /// A sleep is cut into pieces of this length, so that Ctrl-C ends it soon.
 const SLICE: Duration = Duration::from_millis(100);
 

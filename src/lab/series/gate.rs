@@ -18,6 +18,10 @@ use crate::lab::wait::{OnInterrupt, until};
 /// A run has deadlines of its own, which add up to about 20 minutes; several may go before.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
+/// The locks. No cluster's name begins with a dot: what lies beside them is named after clusters.
+const DOOR: &str = ".measuring.door.lock";
+const GATE: &str = ".measuring.lock";
+
 /// How a run stands to those on other clusters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Company {
@@ -56,8 +60,8 @@ impl Gate {
             Company::Alone => FlockArg::LockExclusiveNonblock,
         };
         // Closed behind us until we are inside, for those who come later.
-        let _door = self.take("measuring.door.lock", kind, "a fault that has to be alone on this host")?;
-        self.take("measuring.lock", kind, "the runs on other clusters").map(Pass)
+        let _door = self.take(DOOR, kind, "a fault that has to be alone on this host")?;
+        self.take(GATE, kind, "the runs on other clusters").map(Pass)
     }
 
     fn take(&self, name: &str, kind: FlockArg, whom: &str) -> Result<Flock<File>> {
