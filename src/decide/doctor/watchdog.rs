@@ -10,9 +10,28 @@ fn each(facts: &Facts, check: impl Fn(&File<Sbd>) -> Option<Finding>) -> Outcome
     Ok(facts.sbd.as_ref()?.iter().filter_map(check).collect())
 }
 
+/// sbd and corosync read their configuration at their start.
+const RESTART: &str = "pcs cluster stop --all && pcs cluster start --all";
+/// What pcs lets be set. It writes the file anew: what is not named is lost.
+const SETTABLE: [&str; 4] =
+    ["SBD_DELAY_START", "SBD_STARTMODE", "SBD_WATCHDOG_TIMEOUT", "SBD_TIMEOUT_ACTION"];
+
+/// The command that sets one variable and keeps the others.
+fn enable(sbd: &File<Sbd>, name: &str, value: &str) -> String {
+    let words = SETTABLE.into_iter().filter_map(|known| {
+        let kept = sbd.get(known).map(|set| set.value);
+        let value = if known == name { Some(value.to_owned()) } else { kept };
+        Some(format!(" {known}={}", value?))
+    });
+    format!("pcs stonith sbd enable{} && {RESTART}", words.collect::<String>())
+}
+
 pub(super) fn same(facts: &Facts) -> Outcome {
     let all = facts.watchdogs_s()?;
-    let [first, others @ ..] = all.as_slice() else { return Ok(Vec::new()) };
+    let files = facts.sbd.as_ref()?;
+    let ([first, others @ ..], [file, ..]) = (all.as_slice(), files.as_slice()) else {
+        return Ok(Vec::new());
+    };
     if others.is_empty() {
         return Err(Unknown(
             "the file of one node alone is known: --sbd once more for each of the others".to_owned(),
@@ -22,8 +41,11 @@ pub(super) fn same(facts: &Facts) -> Outcome {
     let differs = others.iter().filter(|w| w.value != first.value).map(|other| {
         Finding::new(
             &other.place,
-            format!("SBD_WATCHDOG_TIMEOUT is {} here and {} in {}", other.value, first.value, first.place.file),
-            format!("pcs stonith sbd enable SBD_WATCHDOG_TIMEOUT={longest}, then restart the cluster; stonith-watchdog-timeout as quorate timing says"),
+            format!(
+                "SBD_WATCHDOG_TIMEOUT is {} here and {} in {}",
+                other.value, first.value, first.place.file
+            ),
+            enable(file, "SBD_WATCHDOG_TIMEOUT", &longest.to_string()),
         )
     });
     Ok(differs.collect())
@@ -35,7 +57,7 @@ pub(super) fn enabled(facts: &Facts) -> Outcome {
         false => vec![Finding::new(
             &Place::of("systemctl is-enabled sbd"),
             "sbd is not enabled",
-            "pcs stonith sbd enable, then restart the cluster",
+            format!("pcs stonith sbd enable SBD_TIMEOUT_ACTION=noflush,reboot && {RESTART}"),
         )],
     })
 }
@@ -45,7 +67,8 @@ pub(super) fn pacemaker(facts: &Facts) -> Outcome {
         // sbd's own is yes.
         let set = sbd.get("SBD_PACEMAKER").filter(|set| !is_yes(&set.value))?;
         let what = format!("SBD_PACEMAKER is {:?}", set.value);
-        Some(Finding::new(&set.place, what, "pcs stonith sbd enable, then restart the cluster"))
+        // pcs always writes yes.
+        Some(Finding::new(&set.place, what, enable(sbd, "SBD_PACEMAKER", "yes")))
     })
 }
 
@@ -54,7 +77,7 @@ const SYNC: &str = "SBD_SYNC_RESOURCE_STARTUP";
 pub(super) fn startup_sync(facts: &Facts) -> Outcome {
     let mut found = Vec::new();
     for (index, sbd) in facts.sbd.as_ref()?.iter().enumerate() {
-        let cure = format!("echo {SYNC}=yes >>{}, then restart the cluster there", sbd.name);
+        let cure = format!("echo {SYNC}=yes >>{} on each node, then {RESTART}", sbd.name);
         match sbd.get(SYNC) {
             Some(set) if is_yes(&set.value) => {}
             Some(set) => found.push(Finding::new(&set.place, format!("{SYNC} is {:?}", set.value), cure)),
@@ -111,7 +134,7 @@ pub(super) fn delay_start(facts: &Facts) -> Outcome {
                 "SBD_DELAY_START is {} s and a reboot takes {reboot} s: the node is back before the {needed} s in which the others count it as reset",
                 delay.value
             );
-            let cure = format!("pcs stonith sbd enable SBD_DELAY_START={}", needed.saturating_add(1));
+            let cure = enable(sbd, "SBD_DELAY_START", &needed.saturating_add(1).to_string());
             found.push(Finding::new(&delay.place, what, cure));
         }
     }
@@ -132,8 +155,7 @@ pub(super) fn timeout_action(facts: &Facts) -> Outcome {
                 ("SBD_TIMEOUT_ACTION is not set, and flush,reboot by itself".to_owned(), Place::of(&sbd.name))
             }
         };
-        let cure = "pcs stonith sbd enable SBD_TIMEOUT_ACTION=noflush,reboot, then restart the cluster";
-        Some(Finding::new(&place, what, cure))
+        Some(Finding::new(&place, what, enable(sbd, "SBD_TIMEOUT_ACTION", "noflush,reboot")))
     })
 }
 
@@ -148,7 +170,10 @@ pub(super) fn device(facts: &Facts) -> Outcome {
         Some(Finding::new(
             &device.place,
             what,
-            format!("add -z to SBD_OPTS in {}, or pcs stonith sbd enable without device=", sbd.name),
+            format!(
+                "add -z to SBD_OPTS in {} on each node, then {RESTART}; or pcs stonith sbd enable, which takes the disks away",
+                sbd.name
+            ),
         ))
     })
 }
@@ -171,7 +196,7 @@ pub(super) fn corosync(facts: &Facts) -> Outcome {
         Finding::new(
             &device.place,
             format!("corosync pets the watchdog {}", device.value),
-            "in corosync.conf on all nodes, resources: watchdog_device: off; then restart the cluster",
+            format!("resources {{ watchdog_device: off }} in /etc/corosync/corosync.conf, pcs cluster sync, then {RESTART}"),
         )
     });
     Ok(found.into_iter().collect())
