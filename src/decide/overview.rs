@@ -310,6 +310,14 @@ fn issues(seen: &Seen<'_>, servers: &[Server]) -> Vec<Issue> {
             }
         }
     }
+    if let Err(Unknown(why)) = &seen.facts.node.votes {
+        let what = format!("corosync does not tell the votes: {why}");
+        found.push(issue(
+            Severity::Error,
+            what,
+            "corosync-quorumtool -s; journalctl -u corosync says why it is silent",
+        ));
+    }
     for server in servers.iter().filter(|s| s.role == "Unpromoted" || s.role == "Promoted") {
         let Some(word) = server.replication.as_ref().filter(|word| *word != "streaming") else { continue };
         let what = format!("{} on {} does not stream: {word}", server.resource, server.node);
