@@ -12,18 +12,16 @@ fn each(facts: &Facts, check: impl Fn(&File<Sbd>) -> Option<Finding>) -> Outcome
 
 /// sbd and corosync read their configuration at their start.
 const RESTART: &str = "pcs cluster stop --all && pcs cluster start --all";
-/// What pcs lets be set. It writes the file anew: what is not named is lost.
-const SETTABLE: [&str; 4] =
-    ["SBD_DELAY_START", "SBD_STARTMODE", "SBD_WATCHDOG_TIMEOUT", "SBD_TIMEOUT_ACTION"];
+/// The command that sets a variable and leaves all else alone: of several assignments the last one counts. Not
+/// `pcs stonith sbd enable`: that writes the file anew with what it is given, and deletes stonith-watchdog-timeout in the
+/// cluster that runs.
+fn assign(sbd: &File<Sbd>, name: &str, value: &str) -> String {
+    format!("echo {name}={value} >>{} on each node, then {RESTART}", on_a_node(sbd))
+}
 
-/// The command that sets one variable and keeps the others.
-fn enable(sbd: &File<Sbd>, name: &str, value: &str) -> String {
-    let words = SETTABLE.into_iter().filter_map(|known| {
-        let kept = sbd.get(known).map(|set| set.value);
-        let value = if known == name { Some(value.to_owned()) } else { kept };
-        Some(format!(" {known}={}", value?))
-    });
-    format!("pcs stonith sbd enable{} && {RESTART}", words.collect::<String>())
+/// Where a node has the file: what was given may be a copy.
+fn on_a_node(sbd: &File<Sbd>) -> &str {
+    if sbd.name.starts_with("/etc/") { &sbd.name } else { "/etc/default/sbd" }
 }
 
 pub(super) fn same(facts: &Facts) -> Outcome {
@@ -45,7 +43,7 @@ pub(super) fn same(facts: &Facts) -> Outcome {
                 "SBD_WATCHDOG_TIMEOUT is {} here and {} in {}",
                 other.value, first.value, first.place.file
             ),
-            enable(file, "SBD_WATCHDOG_TIMEOUT", &longest.to_string()),
+            assign(file, "SBD_WATCHDOG_TIMEOUT", &longest.to_string()),
         )
     });
     Ok(differs.collect())
@@ -57,7 +55,7 @@ pub(super) fn enabled(facts: &Facts) -> Outcome {
         false => vec![Finding::new(
             &Place::of("systemctl is-enabled sbd"),
             "sbd is not enabled",
-            format!("pcs stonith sbd enable SBD_TIMEOUT_ACTION=noflush,reboot && {RESTART}"),
+            format!("systemctl enable sbd on each node, then {RESTART}"),
         )],
     })
 }
@@ -67,8 +65,7 @@ pub(super) fn pacemaker(facts: &Facts) -> Outcome {
         // sbd's own is yes.
         let set = sbd.get("SBD_PACEMAKER").filter(|set| !is_yes(&set.value))?;
         let what = format!("SBD_PACEMAKER is {:?}", set.value);
-        // pcs always writes yes.
-        Some(Finding::new(&set.place, what, enable(sbd, "SBD_PACEMAKER", "yes")))
+        Some(Finding::new(&set.place, what, assign(sbd, "SBD_PACEMAKER", "yes")))
     })
 }
 
@@ -77,7 +74,7 @@ const SYNC: &str = "SBD_SYNC_RESOURCE_STARTUP";
 pub(super) fn startup_sync(facts: &Facts) -> Outcome {
     let mut found = Vec::new();
     for (index, sbd) in facts.sbd.as_ref()?.iter().enumerate() {
-        let cure = format!("echo {SYNC}=yes >>{} on each node, then {RESTART}", sbd.name);
+        let cure = assign(sbd, SYNC, "yes");
         match sbd.get(SYNC) {
             Some(set) if is_yes(&set.value) => {}
             Some(set) => found.push(Finding::new(&set.place, format!("{SYNC} is {:?}", set.value), cure)),
@@ -134,7 +131,7 @@ pub(super) fn delay_start(facts: &Facts) -> Outcome {
                 "SBD_DELAY_START is {} s and a reboot takes {reboot} s: the node is back before the {needed} s in which the others count it as reset",
                 delay.value
             );
-            let cure = enable(sbd, "SBD_DELAY_START", &needed.saturating_add(1).to_string());
+            let cure = assign(sbd, "SBD_DELAY_START", &needed.saturating_add(1).to_string());
             found.push(Finding::new(&delay.place, what, cure));
         }
     }
@@ -155,7 +152,7 @@ pub(super) fn timeout_action(facts: &Facts) -> Outcome {
                 ("SBD_TIMEOUT_ACTION is not set, and flush,reboot by itself".to_owned(), Place::of(&sbd.name))
             }
         };
-        Some(Finding::new(&place, what, enable(sbd, "SBD_TIMEOUT_ACTION", "noflush,reboot")))
+        Some(Finding::new(&place, what, assign(sbd, "SBD_TIMEOUT_ACTION", "noflush,reboot")))
     })
 }
 
@@ -171,8 +168,8 @@ pub(super) fn device(facts: &Facts) -> Outcome {
             &device.place,
             what,
             format!(
-                "add -z to SBD_OPTS in {} on each node, then {RESTART}; or pcs stonith sbd enable, which takes the disks away",
-                sbd.name
+                "add -z to SBD_OPTS in {} on each node, or take SBD_DEVICE out; then {RESTART}",
+                on_a_node(sbd)
             ),
         ))
     })
