@@ -4,7 +4,7 @@
 # be those of pcs-templates/placement.
 #
 #   tests/layouts.sh [SUITE]          SUITE: bookworm or trixie, else this host's
-#   tests/layouts.sh --write [SUITE]  writes the tables anew
+#   tests/layouts.sh --write [SUITE]  writes the tables anew, and the CIBs of tests/doctor/pcs
 #   tests/layouts.sh --without WORD   takes every pcs line with WORD out first: the proof has to notice
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -83,8 +83,15 @@ prove() { # name, arguments of quorate layout prove
         bad=1
     fi
 }
+# What pcs makes of the last step, for the doctor's tests.
+capture() {
+    chroot "$root" quorate layout render "$1" --out "/root/$1" >/dev/null
+    chroot "$root" bash "/root/$1/8-resources.sh" "/root/$1.xml" >/dev/null 2>&1
+    cp "$root/root/$1.xml" "tests/doctor/pcs/$1.xml"
+}
 for layout in packed classic three-centres many-replicas; do
     prove "$layout" "$layout"
+    [ $write = no ] || capture "$layout"
 done
 for site in tests/sites/*.toml; do
     prove "$(basename "$site" .toml)" --site "/root/$(basename "$site")"

@@ -207,8 +207,9 @@ pub fn node(status: &Known<Status>) -> Node {
     };
     Node {
         votes: votes(),
-        encrypted: ask(QDEVICE_TOOL, &["-s"]).and_then(|said| {
-            tools::tls_is_active(&said).ok_or_else(|| unknown("corosync-qdevice-tool -s does not say"))
+        encrypted: quorum_device().and_then(|said| {
+            tools::tls_is_active(&said)
+                .ok_or_else(|| unknown("corosync-qdevice-tool says nothing of TLS: it is not connected"))
         }),
         certificates: CERTIFICATES.iter().map(|name| certificate(name)).collect(),
         systemd_watchdog: ask(SYSTEMCTL, &["show", "--property=RuntimeWatchdogUSec"]).and_then(|text| {
@@ -249,9 +250,9 @@ pub fn votes() -> Known<Votes> {
         .ok_or_else(|| unknown(format!("corosync-quorumtool -s: {} {}", output.text(), output.stderr)))
 }
 
-/// What `corosync-qdevice-tool -s` says.
+/// What the quorum device's client says of itself; only `-v` names the encryption.
 pub fn quorum_device() -> Known<String> {
-    ask(QDEVICE_TOOL, &["-s"])
+    ask(QDEVICE_TOOL, &["-s", "-v"])
 }
 
 fn property_of(text: &str, name: &str) -> Option<String> {

@@ -291,11 +291,8 @@ fn issues(seen: &Seen<'_>, servers: &[Server]) -> Vec<Issue> {
             }
             for node in status.nodes.iter().filter(|n| n.unclean) {
                 let what = format!("{} is unclean: it waits to be fenced", node.name);
-                found.push(issue(
-                    Severity::Error,
-                    what,
-                    "pcs stonith confirm only when it is known to be off; else wait",
-                ));
+                let cure = "wait until its watchdog must have reset it; pcs stonith confirm only when it was seen to be off";
+                found.push(issue(Severity::Error, what, cure));
             }
             for failure in &status.failures {
                 let what = format!(
@@ -312,6 +309,14 @@ fn issues(seen: &Seen<'_>, servers: &[Server]) -> Vec<Issue> {
                 found.extend(primaries(status, resource));
             }
         }
+    }
+    if let Err(Unknown(why)) = &seen.facts.node.votes {
+        let what = format!("corosync does not tell the votes: {why}");
+        found.push(issue(
+            Severity::Error,
+            what,
+            "corosync-quorumtool -s; journalctl -u corosync says why it is silent",
+        ));
     }
     for server in servers.iter().filter(|s| s.role == "Unpromoted" || s.role == "Promoted") {
         let Some(word) = server.replication.as_ref().filter(|word| *word != "streaming") else { continue };

@@ -49,8 +49,13 @@ const THEN: i64 = 1_795_521_600;
 impl Base {
     /// A layout's example with these times.
     pub fn of(kind: Kind, preset: Preset) -> Self {
+        Self::described(examples::text(kind), preset)
+    }
+
+    /// A description with these times.
+    pub fn described(text: &str, preset: Preset) -> Self {
         let overrides = Overrides { preset: Some(preset), postgresql: None };
-        let site = quorate::layout::read(examples::text(kind), &overrides).expect("an example");
+        let site = quorate::layout::read(text, &overrides).expect("a sound description");
         let files =
             quorate::layout::render::render(&site, quorate::layout::render::Agent::Quorate).expect("renders");
         let file = |path: &str| files.iter().find(|f| f.path == path).expect("is rendered").text.clone();

@@ -51,6 +51,20 @@ fn exit_codes_and_words() {
     assert_eq!(of("token")["verdict"], "not checked");
 }
 
+/// Power switches and no watchdog need no stonith-watchdog-timeout; with a watchdog they do.
+#[test]
+fn power_switches_need_no_watchdog() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let switch = "<resources><primitive id=\"ipmi\" class=\"stonith\" type=\"fence_ipmilan\"/>";
+    let cib = std::fs::read_to_string(pcs("classic")).expect("captured");
+    let without =
+        cib.replace("name=\"stonith-watchdog-timeout\"", "name=\"x\"").replace("<resources>", switch);
+    let watched = without.replace("name=\"x\" value=\"10\"", "name=\"have-watchdog\" value=\"true\"");
+    assert_ne!(watched, without);
+    let code = |text: &str| doctor(&["--cib", &written(dir.path(), "cib.xml", text)]).status.code();
+    assert_eq!((code(&without), code(&watched)), (Some(0), Some(2)));
+}
+
 #[test]
 fn a_site_is_clean() {
     for layout in ["packed", "classic", "three-centres", "many-replicas"] {

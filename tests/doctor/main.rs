@@ -33,6 +33,32 @@ fn every_layout_is_clean() {
     }
 }
 
+/// Far machines and slow watchdogs: what computes the times keeps what the doctor checks.
+#[test]
+fn every_size_and_distance_is_clean() {
+    let six = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sites/six.toml"))
+        .expect("a site");
+    let texts = Kind::ALL.map(|kind| quorate::layout::examples::text(kind).to_owned());
+    for text in texts.iter().chain([&six]) {
+        for (rtt, watchdog) in [(0, 5), (80, 10), (400, 5), (1000, 60), (5, 300)] {
+            let changed = text
+                .replace("rtt_ms = 5", &format!("rtt_ms = {rtt}"))
+                .replace("watchdog_s = 5", &format!("watchdog_s = {watchdog}"));
+            for preset in [Preset::Default, Preset::Fast] {
+                let mut base = Base::described(&changed, preset);
+                // Later than the longest of those waits.
+                base.surroundings.reboot_s = Ok(2000);
+                assert_eq!(
+                    names(&examined(base)),
+                    [""; 0],
+                    "rtt {rtt} watchdog {watchdog} {}",
+                    preset.name()
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn the_times_of_pafs_quick_start_are_unsound() {
     let found = |kind| names(&examined(Base::of(kind, Preset::Paf)));

@@ -1,8 +1,8 @@
 //! Cluster properties about fencing and quorum.
 
-use super::facts::{Facts, Place, Unknown};
+use super::facts::{Facts, File, Place, Unknown};
 use super::{Finding, Outcome};
-use crate::cluster::cib::{boolean, milliseconds};
+use crate::cluster::cib::{Cib, boolean, milliseconds};
 use crate::cluster::timing::{NoQuorumPolicy, least_stonith_watchdog_s, twice_the_watchdog_s};
 
 /// Its concurrent-fencing is true by itself.
@@ -56,9 +56,16 @@ fn has_disks(facts: &Facts) -> bool {
     facts.sbd.as_ref().is_ok_and(|all| all.iter().any(|sbd| sbd.get("SBD_DEVICE").is_some()))
 }
 
+/// Whether the fencing is none by a watchdog alone: sbd has disks, or there are power switches and nothing is known of an sbd.
+fn is_otherwise(facts: &Facts, cib: &File<Cib>) -> bool {
+    let switches = cib.content.primitives.iter().any(|p| p.agent.starts_with("stonith:"));
+    let watchdog = cib.property("have-watchdog").is_some_and(|set| boolean(&set.value) == Some(true));
+    has_disks(facts) || (switches && !watchdog && facts.sbd.is_err())
+}
+
 pub(super) fn no_quorum_policy(facts: &Facts) -> Outcome {
     let cib = facts.cib.as_ref()?;
-    if has_disks(facts) {
+    if is_otherwise(facts, cib) {
         return Ok(Vec::new());
     }
     let set = cib.property("no-quorum-policy");
@@ -83,7 +90,7 @@ pub(super) fn no_quorum_policy(facts: &Facts) -> Outcome {
 
 pub(super) fn watchdog_timeout_set(facts: &Facts) -> Outcome {
     let cib = facts.cib.as_ref()?;
-    if has_disks(facts) {
+    if is_otherwise(facts, cib) {
         return Ok(Vec::new());
     }
     let (what, place) = match cib.property("stonith-watchdog-timeout") {

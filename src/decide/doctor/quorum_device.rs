@@ -7,6 +7,9 @@ use crate::cluster::timing::{LEAST_QDEVICE_TIMEOUT_MS, longest_qdevice_timeout_m
 /// Below that heuristics, which are whole programs, have no time.
 const LEAST_HEURISTICS_MS: u32 = 1000;
 
+/// The layouts' own: with it the shortest watchdog needs no longer stonith-watchdog-timeout than twice its time.
+const GOOD_SYNC_TIMEOUT_MS: u32 = 3000;
+
 fn device(facts: &Facts) -> Known<Option<&Device>> {
     Ok(facts.corosync.as_ref()?.device.as_ref())
 }
@@ -24,7 +27,8 @@ pub(super) fn conflict(facts: &Facts) -> Outcome {
             &switch.place,
             format!("{} is on, and there is a quorum device", switch.value),
             format!(
-                "pcs cluster stop --all && pcs quorum update {}=0 && pcs cluster start --all",
+                "take the line {} out of /etc/corosync/corosync.conf (beside a quorum device pcs refuses to), pcs cluster \
+                 sync, then pcs cluster stop --all && pcs cluster start --all",
                 switch.value
             ),
         )
@@ -42,9 +46,10 @@ pub(super) fn ffsplit(facts: &Facts) -> Outcome {
             votes.as_ref().map_or(&device.place, |v| &v.place),
             match votes {
                 Some(votes) => format!("votes is {} with the algorithm ffsplit", votes.value),
-                None => "votes is not set with the algorithm ffsplit: it counts as many as all nodes but one".to_owned(),
+                None => "votes is not set with the algorithm ffsplit: it counts as many as all nodes but one"
+                    .to_owned(),
             },
-            "pcs quorum device update votes=1, or where pcs refuses it: pcs quorum device remove, and add it again",
+            "pcs quorum device update model algorithm=ffsplit (pcs sets the votes with it)",
         )),
     }
     let nodes = facts.corosync.as_ref()?.node_count();
@@ -65,7 +70,7 @@ pub(super) fn lms(facts: &Facts) -> Outcome {
         found.push(Finding::new(
             &votes.place,
             format!("votes is {} with the algorithm lms", votes.value),
-            "pcs quorum device remove, then pcs quorum device add … algorithm=lms: without votes",
+            "pcs quorum device update model algorithm=lms (pcs takes the votes away with it)",
         ));
     }
     let by_node = |word: &str| word != "lowest" && word != "highest";
@@ -124,7 +129,10 @@ pub(super) fn sync_timeout(facts: &Facts) -> Outcome {
     Ok(vec![Finding::new(
         &device.sync_timeout.place,
         format!("sync_timeout is {} ms, sbd's watchdog timeout {shortest} s", device.sync_timeout.value),
-        format!("pcs quorum device update sync_timeout={}", shortest.saturating_mul(1000)),
+        format!(
+            "pcs quorum device update sync_timeout={}",
+            shortest.saturating_mul(1000).min(GOOD_SYNC_TIMEOUT_MS)
+        ),
     )])
 }
 
@@ -175,7 +183,7 @@ pub(super) fn place(facts: &Facts) -> Outcome {
 
 pub(super) fn tls(facts: &Facts) -> Outcome {
     let Some(device) = device(facts)? else { return Ok(Vec::new()) };
-    let cure = "in corosync.conf on all nodes, quorum.device.net: tls: required; then corosync-cfgtool -R (pcs before 0.11.6 can't set it)";
+    let cure = "tls: required in quorum { device { net { of /etc/corosync/corosync.conf (pcs 0.11.5 can't set it), then pcs cluster sync && pcs cluster reload corosync";
     match device.tls.value.as_str() {
         "required" => Ok(Vec::new()),
         // Encrypted where the server offers it: only the link itself tells.

@@ -10,9 +10,26 @@ fn each(facts: &Facts, check: impl Fn(&File<Sbd>) -> Option<Finding>) -> Outcome
     Ok(facts.sbd.as_ref()?.iter().filter_map(check).collect())
 }
 
+/// sbd and corosync read their configuration at their start.
+const RESTART: &str = "pcs cluster stop --all && pcs cluster start --all";
+/// The command that sets a variable and leaves all else alone: of several assignments the last one counts. Not
+/// `pcs stonith sbd enable`: that writes the file anew with what it is given, and deletes stonith-watchdog-timeout in the
+/// cluster that runs.
+fn assign(sbd: &File<Sbd>, name: &str, value: &str) -> String {
+    format!("echo {name}={value} >>{} on each node, then {RESTART}", on_a_node(sbd))
+}
+
+/// Where a node has the file: what was given may be a copy.
+fn on_a_node(sbd: &File<Sbd>) -> &str {
+    if sbd.name.starts_with("/etc/") { &sbd.name } else { "/etc/default/sbd" }
+}
+
 pub(super) fn same(facts: &Facts) -> Outcome {
     let all = facts.watchdogs_s()?;
-    let [first, others @ ..] = all.as_slice() else { return Ok(Vec::new()) };
+    let files = facts.sbd.as_ref()?;
+    let ([first, others @ ..], [file, ..]) = (all.as_slice(), files.as_slice()) else {
+        return Ok(Vec::new());
+    };
     if others.is_empty() {
         return Err(Unknown(
             "the file of one node alone is known: --sbd once more for each of the others".to_owned(),
@@ -22,8 +39,11 @@ pub(super) fn same(facts: &Facts) -> Outcome {
     let differs = others.iter().filter(|w| w.value != first.value).map(|other| {
         Finding::new(
             &other.place,
-            format!("SBD_WATCHDOG_TIMEOUT is {} here and {} in {}", other.value, first.value, first.place.file),
-            format!("pcs stonith sbd enable SBD_WATCHDOG_TIMEOUT={longest}, then restart the cluster; stonith-watchdog-timeout as quorate timing says"),
+            format!(
+                "SBD_WATCHDOG_TIMEOUT is {} here and {} in {}",
+                other.value, first.value, first.place.file
+            ),
+            assign(file, "SBD_WATCHDOG_TIMEOUT", &longest.to_string()),
         )
     });
     Ok(differs.collect())
@@ -35,7 +55,7 @@ pub(super) fn enabled(facts: &Facts) -> Outcome {
         false => vec![Finding::new(
             &Place::of("systemctl is-enabled sbd"),
             "sbd is not enabled",
-            "pcs stonith sbd enable, then restart the cluster",
+            format!("systemctl enable sbd on each node, then {RESTART}"),
         )],
     })
 }
@@ -45,7 +65,7 @@ pub(super) fn pacemaker(facts: &Facts) -> Outcome {
         // sbd's own is yes.
         let set = sbd.get("SBD_PACEMAKER").filter(|set| !is_yes(&set.value))?;
         let what = format!("SBD_PACEMAKER is {:?}", set.value);
-        Some(Finding::new(&set.place, what, "pcs stonith sbd enable, then restart the cluster"))
+        Some(Finding::new(&set.place, what, assign(sbd, "SBD_PACEMAKER", "yes")))
     })
 }
 
@@ -54,7 +74,7 @@ const SYNC: &str = "SBD_SYNC_RESOURCE_STARTUP";
 pub(super) fn startup_sync(facts: &Facts) -> Outcome {
     let mut found = Vec::new();
     for (index, sbd) in facts.sbd.as_ref()?.iter().enumerate() {
-        let cure = format!("echo {SYNC}=yes >>{}, then restart the cluster there", sbd.name);
+        let cure = assign(sbd, SYNC, "yes");
         match sbd.get(SYNC) {
             Some(set) if is_yes(&set.value) => {}
             Some(set) => found.push(Finding::new(&set.place, format!("{SYNC} is {:?}", set.value), cure)),
@@ -111,7 +131,7 @@ pub(super) fn delay_start(facts: &Facts) -> Outcome {
                 "SBD_DELAY_START is {} s and a reboot takes {reboot} s: the node is back before the {needed} s in which the others count it as reset",
                 delay.value
             );
-            let cure = format!("pcs stonith sbd enable SBD_DELAY_START={}", needed.saturating_add(1));
+            let cure = assign(sbd, "SBD_DELAY_START", &needed.saturating_add(1).to_string());
             found.push(Finding::new(&delay.place, what, cure));
         }
     }
@@ -132,8 +152,7 @@ pub(super) fn timeout_action(facts: &Facts) -> Outcome {
                 ("SBD_TIMEOUT_ACTION is not set, and flush,reboot by itself".to_owned(), Place::of(&sbd.name))
             }
         };
-        let cure = "pcs stonith sbd enable SBD_TIMEOUT_ACTION=noflush,reboot, then restart the cluster";
-        Some(Finding::new(&place, what, cure))
+        Some(Finding::new(&place, what, assign(sbd, "SBD_TIMEOUT_ACTION", "noflush,reboot")))
     })
 }
 
@@ -148,7 +167,10 @@ pub(super) fn device(facts: &Facts) -> Outcome {
         Some(Finding::new(
             &device.place,
             what,
-            format!("add -z to SBD_OPTS in {}, or pcs stonith sbd enable without device=", sbd.name),
+            format!(
+                "add -z to SBD_OPTS in {} on each node, or take SBD_DEVICE out; then {RESTART}",
+                on_a_node(sbd)
+            ),
         ))
     })
 }
@@ -171,7 +193,7 @@ pub(super) fn corosync(facts: &Facts) -> Outcome {
         Finding::new(
             &device.place,
             format!("corosync pets the watchdog {}", device.value),
-            "in corosync.conf on all nodes, resources: watchdog_device: off; then restart the cluster",
+            format!("resources {{ watchdog_device: off }} in /etc/corosync/corosync.conf, pcs cluster sync, then {RESTART}"),
         )
     });
     Ok(found.into_iter().collect())

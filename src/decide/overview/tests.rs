@@ -25,10 +25,10 @@ fn status(second: &str, role: &str) -> String {
     )
 }
 
-fn facts(status: &Known<Status>) -> Facts {
+fn facts(status: &Known<Status>, votes: Known<&str>) -> Facts {
     let text = |name: &str, text: &str| Ok(Text { name: name.to_owned(), text: text.to_owned() });
     let mut node = facts::Node::unknown("not asked");
-    node.votes = Ok(tools::votes(VOTES).expect("its output"));
+    node.votes = votes.map(|text| tools::votes(text).expect("its output"));
     node.members = status.as_ref().map_err(Unknown::from).map(|s| {
         let member = |n: &Node| facts::Member { name: n.name.clone(), online: n.online, away_s: Some(70) };
         s.nodes.iter().map(member).collect()
@@ -45,7 +45,11 @@ fn facts(status: &Known<Status>) -> Facts {
 }
 
 fn seen_with(status: &Known<Status>, host: &str, answer: Known<Answer>) -> Overview {
-    let facts = facts(status);
+    seen_voting(status, host, answer, Ok(VOTES))
+}
+
+fn seen_voting(status: &Known<Status>, host: &str, answer: Known<Answer>, votes: Known<&str>) -> Overview {
+    let facts = facts(status, votes);
     let report = examine(&facts);
     overview(&Seen {
         host,
@@ -127,6 +131,15 @@ fn what_is_missing_is_an_issue_with_its_age() {
     assert_eq!((found.members[1].state, found.members[1].away_s), ("OFFLINE", Some(70)));
     let issues: Vec<&str> = found.issues.iter().map(|i| i.what.as_str()).collect();
     assert_eq!(issues, ["members: srv2 is not online, for 1 min 10 s"]);
+}
+
+#[test]
+fn a_silent_corosync_is_an_issue() {
+    let online = parsed("online=\"true\"", "Unpromoted");
+    let silent = Err(Unknown("no end within 3.0s".to_owned()));
+    let found = seen_voting(&online, "srv1", primary(vec![streaming()]), silent);
+    assert_eq!(found.issues[0].what, "corosync does not tell the votes: no end within 3.0s");
+    assert_eq!((found.votes, found.issues.len()), (None, 1));
 }
 
 #[test]
