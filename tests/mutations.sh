@@ -98,6 +98,8 @@ mutate disk-after-crash src/decide/storage.rs '(was_primary && !finding.disk.is_
     --lib a_primary_that_died_of_its_disk
 mutate disk-election src/decide/election.rs 'Disk::ReadOnly | Disk::Broken | Disk::Stuck => return Election::Refused(Refusal::Disk(c.disk)),' \
     'Disk::ReadOnly | Disk::Broken | Disk::Stuck => {}' --lib nothing_is_promoted_where_it_can_not_write
+mutate disk-blocked src/decide/election.rs 'Standing::Current => &[Fitness::Blocked],' 'Standing::Current => &[],' \
+    --lib who_is_ahead_on_a_bad_disk
 mutate disk-stop src/decide/stop.rs 'sent == Stage::Killed && disk == Disk::Stuck && elapsed >= UNKILLABLE' 'false' \
     --test agent a_stop_on_a_stuck_disk
 mutate receiver-stopped src/decide/receiver.rs '[Some(Pulse::Stopped), Some(Pulse::Stopped)] =>' '[Some(Pulse::Stopped), None] =>' \

@@ -59,7 +59,7 @@ impl Agent<'_> {
     }
 
     fn vote(&mut self, position: Option<crate::pg::timeline::WalPosition>) {
-        let ballot = position.map(|position| (position, Fitness::of(self.memory.disk)));
+        let ballot = position.map(|position| (position, Fitness::of(self.memory.disk, self.memory.former)));
         if let Err(trouble) = self.host.vote(ballot) {
             self.host.log(Level::Warning, &format!("this node's position could not be published: {trouble}"));
         }

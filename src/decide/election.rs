@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::pg::timeline::{WalPosition, election_order};
 
-use super::memory::Standing;
+use super::memory::{Former, Standing};
 use super::score::{Attendance, Vouched};
 use super::storage::Disk;
 
@@ -20,41 +20,55 @@ pub struct Ballot {
     pub fitness: Fitness,
 }
 
-/// Whether an instance could be promoted, by its disk.
+/// Whether an instance could be promoted, by its disk, and whether another one may be promoted that has less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fitness {
     Fit,
-    /// Its disk is full, read-only or stuck: it tells how far it is, but does not ask for the role.
-    Unfit,
+    /// A standby without space: of equals the last choice, but what it has is not given up for another one's room.
+    Cramped,
+    /// A standby whose disk takes no writes: it can't be promoted, and what it has may be acknowledged commits.
+    Blocked,
+    /// It was the primary, and its disk ended that: passed by like a primary whose node died.
+    Spent,
 }
 
 impl Fitness {
-    /// On such a disk.
-    pub const fn of(disk: Disk) -> Fitness {
-        if disk.is_fit() { Fitness::Fit } else { Fitness::Unfit }
+    /// Of an instance that was this on such a disk.
+    pub const fn of(disk: Disk, former: Former) -> Fitness {
+        match (disk, former) {
+            (Disk::Sound | Disk::Slow, _) => Fitness::Fit,
+            (Disk::Full | Disk::ReadOnly | Disk::Broken | Disk::Stuck, Former::Primary) => Fitness::Spent,
+            (Disk::Full, Former::Standby) => Fitness::Cramped,
+            (Disk::ReadOnly | Disk::Broken | Disk::Stuck, Former::Standby) => Fitness::Blocked,
+        }
+    }
+
+    /// What stands behind the position in a ballot.
+    const fn word(self) -> Option<&'static str> {
+        match self {
+            Fitness::Fit => None,
+            Fitness::Cramped => Some("full"),
+            Fitness::Blocked => Some("blocked"),
+            Fitness::Spent => Some("spent"),
+        }
     }
 }
 
-/// What is behind the position of an instance that is not fit.
-const UNFIT: &str = "unfit";
-
-/// The text of a ballot in a node attribute: `TIMELINE:LSN`, and `:unfit` where that is so.
+/// The text of a ballot in a node attribute: `TIMELINE:LSN`, and a third word where the disk is not sound.
 pub fn ballot_text(position: WalPosition, fitness: Fitness) -> String {
     let text = format!("{}:{}", position.timeline, position.lsn);
-    match fitness {
-        Fitness::Fit => text,
-        Fitness::Unfit => format!("{text}:{UNFIT}"),
-    }
+    fitness.word().map_or(text.clone(), |word| format!("{text}:{word}"))
 }
 
 /// Reads [`ballot_text`]. `None`: not a ballot, which counts as no answer.
 pub fn parse_ballot(text: &str) -> Option<(WalPosition, Fitness)> {
     let (timeline, rest) = text.trim().split_once(':')?;
-    let (lsn, fitness) = match rest.split_once(':') {
-        None => (rest, Fitness::Fit),
-        Some((lsn, UNFIT)) => (lsn, Fitness::Unfit),
-        Some(_) => return None,
+    let (lsn, word) = match rest.split_once(':') {
+        None => (rest, None),
+        Some((lsn, word)) => (lsn, Some(word)),
     };
+    let all = [Fitness::Fit, Fitness::Cramped, Fitness::Blocked, Fitness::Spent];
+    let fitness = all.into_iter().find(|fitness| fitness.word() == word)?;
     Some((WalPosition { timeline: timeline.parse().ok()?, lsn: lsn.parse().ok()? }, fitness))
 }
 
@@ -99,8 +113,8 @@ pub enum Refusal {
     PositionUnknown,
     /// A promotion could not write.
     Disk(Disk),
-    /// Another one is further, but is not fit, and nobody knows which commits were acknowledged.
-    UnfitIsAhead(String),
+    /// Another one is further but can't be promoted, and what it has may be acknowledged commits.
+    AnotherIsAhead(String),
     Lag {
         bytes: u64,
         maxlag: u64,
@@ -116,7 +130,7 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::PositionUnknown => f.write_str("its position in the WAL is unknown"),
             Refusal::Disk(disk) => write!(f, "its disk is {}", disk.text()),
-            Refusal::UnfitIsAhead(node) => {
+            Refusal::AnotherIsAhead(node) => {
                 write!(f, "{node} is more advanced, but its disk takes no writes: mend that first")
             }
             Refusal::Lag { bytes, maxlag } => {
@@ -151,11 +165,11 @@ pub fn hold(c: &Candidacy<'_>) -> Election {
         Disk::Sound | Disk::Slow | Disk::Full => {}
         Disk::ReadOnly | Disk::Broken | Disk::Stuck => return Election::Refused(Refusal::Disk(c.disk)),
     }
-    let best = furthest(c, Fitness::Fit);
+    let best = furthest(c, &[Fitness::Cramped, Fitness::Fit]);
     if let Some(best) = best {
         let order = election_order(best.position, own);
         // Who has all that we have, and room besides, is the better one.
-        if order.is_gt() || (order.is_eq() && !c.disk.is_fit()) {
+        if order.is_gt() || (order.is_eq() && !c.disk.is_fit() && best.fitness == Fitness::Fit) {
             return Election::Lost(best.clone());
         }
     }
@@ -173,13 +187,17 @@ pub fn hold(c: &Candidacy<'_>) -> Election {
             Attendance::Missing { .. } | Attendance::Unknown => false,
         },
     };
-    // One that was there when the last primary was has what that one's death would have left to it as well: a primary that crashed on
-    // a full disk is given up like one whose node died. Who does not know that must not pass anybody by.
-    if let (Some(unfit), Standing::Unproven, Vouched::No) =
-        (furthest(c, Fitness::Unfit), c.standing, c.vouched)
-        && election_order(unfit.position, own).is_gt()
+    // Who was there when the last primary was has what that one's death would have left to it as well: a primary whose disk ended it
+    // is passed by like one whose node died. Who does not know that passes nobody by, and a standby that is ahead is passed
+    // by by nobody: it may be the one that a synchronous commit waited for.
+    let in_the_way: &[Fitness] = match c.standing {
+        Standing::Current => &[Fitness::Blocked],
+        Standing::Unproven => &[Fitness::Blocked, Fitness::Spent],
+    };
+    if let (Some(ahead), Vouched::No) = (furthest(c, in_the_way), c.vouched)
+        && election_order(ahead.position, own).is_gt()
     {
-        return Election::Refused(Refusal::UnfitIsAhead(unfit.node.clone()));
+        return Election::Refused(Refusal::AnotherIsAhead(ahead.node.clone()));
     }
     if !proven {
         return Election::Refused(Refusal::Unproven { answered: others, attendance: c.attendance });
@@ -190,9 +208,11 @@ pub fn hold(c: &Candidacy<'_>) -> Election {
     })
 }
 
-fn furthest<'a>(c: &Candidacy<'a>, fitness: Fitness) -> Option<&'a Ballot> {
-    let others = c.ballots.iter().filter(|b| b.node != c.node && b.fitness == fitness);
-    others.max_by(|a, b| election_order(a.position, b.position))
+/// The furthest of the others that are one of these; of equals the one that is named later.
+fn furthest<'a>(c: &Candidacy<'a>, those: &[Fitness]) -> Option<&'a Ballot> {
+    let rank = |b: &Ballot| those.iter().position(|fitness| *fitness == b.fitness);
+    let others = c.ballots.iter().filter(|b| b.node != c.node && rank(b).is_some());
+    others.max_by(|a, b| election_order(a.position, b.position).then_with(|| rank(a).cmp(&rank(b))))
 }
 
 /// Whether everybody answered, by ballots rather than by running instances.
@@ -250,17 +270,55 @@ mod tests {
     }
 
     #[test]
-    fn an_unfit_one_that_is_ahead_stops_only_who_does_not_know_the_last_primary() {
-        let mut ahead = ballots(&[("srv2", 2, 0x300), ("srv3", 2, 0x100)]);
-        ahead[0].fitness = Fitness::Unfit;
-        let mut c = candidacy(Some(position(2, 0x100)), &ahead);
-        assert!(matches!(hold(&c), Election::Won(_)));
-        c.standing = Standing::Unproven;
-        assert_eq!(hold(&c), Election::Refused(Refusal::UnfitIsAhead("srv2".into())));
-        c.vouched = Vouched::Yes;
-        assert!(matches!(hold(&c), Election::Won(_)));
-        (c.standing, c.vouched, c.position) = (Standing::Unproven, Vouched::No, Some(position(2, 0x300)));
-        assert!(matches!(hold(&c), Election::Won(_)), "an unfit one still votes");
+    fn who_is_ahead_on_a_bad_disk_is_passed_by_only_as_a_primary_that_is_gone() {
+        for (fitness, current, unproven) in [
+            (Fitness::Fit, false, false),
+            (Fitness::Cramped, false, false),
+            (Fitness::Blocked, false, false),
+            (Fitness::Spent, true, false),
+        ] {
+            let mut ahead = ballots(&[("srv2", 2, 0x300), ("srv3", 2, 0x100)]);
+            ahead[0].fitness = fitness;
+            let mut c = candidacy(Some(position(2, 0x100)), &ahead);
+            assert_eq!(matches!(hold(&c), Election::Won(_)), current, "{fitness:?}");
+            c.standing = Standing::Unproven;
+            assert_eq!(matches!(hold(&c), Election::Won(_)), unproven, "{fitness:?}");
+            let told = hold(&c);
+            match fitness {
+                Fitness::Fit | Fitness::Cramped => {
+                    assert!(matches!(told, Election::Lost(b) if b.node == "srv2"))
+                }
+                Fitness::Blocked | Fitness::Spent => {
+                    assert_eq!(told, Election::Refused(Refusal::AnotherIsAhead("srv2".into())));
+                    c.vouched = Vouched::Yes;
+                    assert!(matches!(hold(&c), Election::Won(_)));
+                }
+            }
+            (c.vouched, c.position) = (Vouched::No, Some(position(2, 0x300)));
+            assert!(matches!(hold(&c), Election::Won(_)), "{fitness:?}: it still votes");
+        }
+    }
+
+    #[test]
+    fn two_without_space_do_not_send_the_role_to_and_fro() {
+        let mut other = ballots(&[("srv2", 2, 0x100)]);
+        for (theirs, won) in [(Fitness::Fit, false), (Fitness::Cramped, true)] {
+            other[0].fitness = theirs;
+            let mut c = candidacy(Some(position(2, 0x100)), &other);
+            c.disk = Disk::Full;
+            assert_eq!(matches!(hold(&c), Election::Won(_)), won, "{theirs:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_ballot_says_of_the_disk() {
+        for disk in Disk::ALL {
+            let standby = Fitness::of(disk, Former::Standby);
+            assert_eq!(standby == Fitness::Fit, disk.is_fit());
+            assert_eq!(standby == Fitness::Cramped, disk == Disk::Full);
+            let primary = Fitness::of(disk, Former::Primary);
+            assert_eq!(primary, if disk.is_fit() { Fitness::Fit } else { Fitness::Spent });
+        }
     }
 
     #[test]
@@ -310,10 +368,10 @@ mod tests {
     #[test]
     fn ballots_are_read_back_or_count_as_no_answer() {
         let p = position(7, 0x1_0000_0028);
-        for fitness in [Fitness::Fit, Fitness::Unfit] {
+        for fitness in [Fitness::Fit, Fitness::Cramped, Fitness::Blocked, Fitness::Spent] {
             assert_eq!(parse_ballot(&ballot_text(p, fitness)), Some((p, fitness)));
         }
-        for bad in ["", ":", "0:0/1", "1:0", "x:0/1", "1#0/1", "1:0/1:", "1:0/1:x", "1:0/1:unfit:"] {
+        for bad in ["", ":", "0:0/1", "1:0", "x:0/1", "1#0/1", "1:0/1:", "1:0/1:x", "1:0/1:full:"] {
             assert_eq!(parse_ballot(bad), None, "{bad:?}");
         }
     }

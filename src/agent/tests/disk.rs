@@ -1,6 +1,7 @@
 //! The shells on a disk that is full, read-only or stuck.
 
 use super::*;
+use crate::decide::memory::Former;
 use crate::decide::score::{PRIMARY, STANDBY, WITHDRAWN};
 use crate::decide::storage::{CRAMPED, Disk, ENCUMBERED, ROOM, STUCK_AFTER, Trial};
 
@@ -95,9 +96,9 @@ fn nothing_is_promoted_where_it_can_not_write() {
 fn of_two_that_have_the_same_the_one_with_room_is_promoted() {
     for (trial, theirs, promoted) in [
         (Trial::NoSpace, Fitness::Fit, 0),
-        (Trial::NoSpace, Fitness::Unfit, 1),
+        (Trial::NoSpace, Fitness::Cramped, 1),
         (GOOD, Fitness::Fit, 1),
-        (GOOD, Fitness::Unfit, 1),
+        (GOOD, Fitness::Cramped, 1),
     ] {
         let mut host = FakeHost::new(Condition::Standby, position(2, 0x100));
         host.memory.standing = Standing::Current;
@@ -154,9 +155,14 @@ fn an_instance_that_can_not_write_says_so_in_its_ballot() {
         ("notify_promote_uname", "srv2"),
         ("notify_unpromoted_uname", "srv1 srv2"),
     ];
-    for (disk, ballot) in [(Disk::Sound, "vote 2:0/100"), (Disk::Full, "vote 2:0/100:unfit")] {
+    for (disk, former, ballot) in [
+        (Disk::Sound, Former::Standby, "vote 2:0/100"),
+        (Disk::Full, Former::Standby, "vote 2:0/100:full"),
+        (Disk::ReadOnly, Former::Standby, "vote 2:0/100:blocked"),
+        (Disk::Full, Former::Primary, "vote 2:0/100:spent"),
+    ] {
         let mut host = FakeHost::new(Condition::Standby, position(2, 0x100));
-        host.memory.disk = disk;
+        (host.memory.disk, host.memory.former) = (disk, former);
         act(&mut host, Action::Notify, &plan);
         assert_eq!(host.did("vote"), [ballot]);
     }
