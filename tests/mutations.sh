@@ -42,7 +42,7 @@ mutate() {
 only=("$@")
 
 mutate election-position src/decide/election.rs \
-    '&& election_order(best.position, own).is_gt()' '&& false && election_order(best.position, own).is_gt()' \
+    'if order.is_gt() || (order' 'if (order' \
     --test agent a_stale_node_is_not_promoted
 mutate election-maxlag src/decide/election.rs '&& bytes > maxlag' '&& false && bytes > maxlag' --lib maxlag_counts
 mutate standing-after-restart src/decide/memory.rs \
