@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The longest that the supervisor may take for an answer: a power operation with a boot.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+/// The longest that the supervisor may take for an answer: a power operation with a boot, which has two waits of a minute at most.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(140);
 /// The time that `systemctl start pacemaker` may take: it fails by itself after 90 s when sbd isn't ready.
 const START_DEADLINE: Duration = Duration::from_secs(100);
 
