@@ -76,8 +76,8 @@ mutate standby-below-primary src/decide/score.rs \
 mutate ranked-once-settled src/decide/rank.rs 'memory.score == Some(PRIMARY)' 'true' --lib nobody_is_ranked
 mutate standby-stops-soon src/decide/stop.rs 'Purpose::StopStandby => (10, 50),' 'Purpose::StopStandby => (60, 80),' \
     --lib a_standby_waits_for_nobody
-mutate reset-before-promotion src/cluster/timing.rs \
-    'wait_ms.div_ceil(1000) + self.watchdog_s + MARGIN_S + stopping' 'self.watchdog_s' --lib timing
+mutate reset-before-promotion src/cluster/timing/bounds.rs \
+    'wait_ms.div_ceil(1000).saturating_add(watchdog_s).saturating_add(MARGIN_S + policy.stopping_s())' 'watchdog_s' --lib timing
 mutate far-centre-first src/layout/site.rs 'format!("FIRST 1 ({})", far.chain(near)' 'format!("FIRST 1 ({})", near.chain(far)' \
     --features cli --lib synchronous_standbys_are_the_others
 mutate witness-apart src/layout/rules.rs 'if site.nodes.iter().any(|n| n.centre == *centre.get_ref()) {' 'if false {' \

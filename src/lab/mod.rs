@@ -21,6 +21,7 @@
 //! - [`replication`] makes standbys fall behind before a fault, [`without`] takes a protection away; [`verify`] hands what the
 //!   clients saw to the checker in [`truth`], and [`chance`] is the same for the same seed.
 //! - [`phases`] tells from the nodes' [`journals`] what a failover spent its time on; [`report`] writes everything up for people.
+//! - [`memory`] and [`inotify`] see to the host having room for the machines.
 //! - [`cleanup`] finds all that a cluster has on the host by its name, and removes it.
 
 pub mod audience;
@@ -42,6 +43,7 @@ pub mod experiment;
 pub mod faults;
 pub mod health;
 pub mod image;
+pub mod inotify;
 pub mod journal;
 pub mod journals;
 pub mod machines;

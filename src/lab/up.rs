@@ -17,7 +17,7 @@ use super::run;
 use super::sharing::Neighbour;
 use super::supervisor::Order;
 use super::wait::{self, OnInterrupt};
-use super::{cleanup, memory};
+use super::{cleanup, inotify, memory};
 use crate::layout::render::Agent;
 use crate::layout::site::Site;
 use std::fs;
@@ -130,7 +130,11 @@ pub fn up(options: &Options, progress: &Progress) -> Result<Cluster> {
     if Cluster::connect(name.as_str()).is_ok() {
         return Err(LabError::Exists(name.to_string()));
     }
-    memory::check(machines(&site, WitnessIs::Own).len())?;
+    let number = machines(&site, WitnessIs::Own).len();
+    memory::check(number)?;
+    if let Some(changed) = inotify::make_room(number)? {
+        progress.step(&changed);
+    }
     let payload = payload(options)?;
     let template = image::ensure(options.suite, progress)?;
     progress.step(&format!(
@@ -222,7 +226,7 @@ pub fn down(name: &ClusterName) -> Result<()> {
             )?;
             let cleaned = claim.clean();
             claim.release();
-            cleaned
+            cleaned.and(inotify::give_back())
         }
     }
 }
@@ -365,7 +369,7 @@ fn wait_until_gone(name: &ClusterName) -> Result<()> {
     )?;
     // The supervisor itself could not: it was inside.
     let _ = fs::remove_dir(name.root_dir());
-    Ok(())
+    inotify::give_back()
 }
 
 fn own_path() -> Result<PathBuf> {
