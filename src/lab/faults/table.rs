@@ -361,7 +361,7 @@ pub const ALL: &[Fault] = &[
     .counts_from(CountsFrom::LastGoodWrite)
     .happens_within(15)
     .restored_within(120)
-    .costs("PAF: no failover at all", "not yet"),
+    .costs("PAF: no failover at all", "23.8 s, with the switchover; primary again"),
     Fault::impair("one-way-out", "all packets that the node sends are lost, on all its links", 100, 0)
         .costs("none stated", "17.4 s; refused: diverged; rebuilt by a human"),
     Fault::impair("one-way-in", "all packets that are sent to the node are lost, on all its links", 0, 100)
