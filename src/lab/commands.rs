@@ -97,9 +97,6 @@ pub struct TestArgs {
     /// With --protocol tuchanka: no new run after so many minutes
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     minutes: Option<u64>,
-    /// How many clusters at a time [default: what this host's memory and processors carry]
-    #[arg(long, value_parser = jobs)]
-    jobs: Option<usize>,
     /// Take a protection away first, to see that the checker finds what it prevents: the test has to FAIL
     #[arg(long)]
     without: Option<Protection>,
@@ -107,15 +104,8 @@ pub struct TestArgs {
     /// standby that Pacemaker would promote)
     #[arg(long, value_parser = Lag::parse, value_name = "stop|stop-one|delay=TIME")]
     replication: Option<Lag>,
-    /// Directory for results.json, the report and, for each run that went wrong, evidence
-    #[arg(long, default_value = "report")]
-    report: PathBuf,
-    /// Seed of the chance behind `random`; printed, so that a run can be repeated
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Lines instead of the live view, as without a terminal
-    #[arg(long)]
-    plain: bool,
+    #[command(flatten)]
+    how: How,
 }
 
 /// What to do at random.
@@ -132,13 +122,20 @@ pub struct RandomArgs {
     /// Seconds of peace after that; it lasts until the cluster is whole
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=3600))]
     off: u64,
+    #[command(flatten)]
+    how: How,
+}
+
+/// How to do it.
+#[derive(Debug, Args)]
+pub struct How {
     /// How many clusters at a time [default: what this host's memory and processors carry]
     #[arg(long, value_parser = jobs)]
     jobs: Option<usize>,
-    /// Directory for random.json, the report, what the client saw, and evidence
+    /// Directory for the results, the report of them, and evidence of what went wrong
     #[arg(long, default_value = "report")]
     report: PathBuf,
-    /// Seed of every choice; printed, so that a test can be repeated
+    /// Seed of every choice by chance; printed, so that a test can be repeated
     #[arg(long)]
     seed: Option<u64>,
     /// Lines instead of the live view, as without a terminal
@@ -237,20 +234,20 @@ fn test(args: &TestArgs) -> Result<u8> {
         replication: args.replication.unwrap_or_default(),
     };
     let names: Vec<String> = args.up.all()?.into_iter().map(|options| options.name).collect();
-    let seed = args.seed.unwrap_or_else(seed_of_the_moment);
+    let seed = args.how.seed.unwrap_or_else(seed_of_the_moment);
     let seeds = seeds(seed, names.len());
     if names.len() > 1 {
         println!("{} side by side, --seed {seed}", names.join(", "));
         println!("one of them alone again: the same options, its layout, and the --seed that it names");
     }
-    let ledger = Ledger::begin(args.report.clone())?;
-    let (watchers, screen) = view::open(&names, Style::choose(args.plain));
+    let ledger = Ledger::begin(args.how.report.clone())?;
+    let (watchers, screen) = view::open(&names, Style::choose(args.how.plain));
     let seats = seats(watchers);
-    let complaints = together::work(&args.up, args.jobs, |member| {
+    let complaints = together::work(&args.up, args.how.jobs, |member| {
         let place = Place {
             cluster: member.cluster,
             seed: seeds[member.index],
-            evidence: place_of(&args.report, &names, member.index),
+            evidence: place_of(&args.how.report, &names, member.index),
             witness: member.witness,
         };
         let mut watcher = seats[member.index].lock().unwrap_or_else(PoisonError::into_inner);
@@ -282,7 +279,7 @@ fn random(args: &RandomArgs) -> Result<u8> {
         on: Duration::from_secs(args.on),
         off: Duration::from_secs(args.off),
     };
-    let seed = args.seed.unwrap_or_else(seed_of_the_moment);
+    let seed = args.how.seed.unwrap_or_else(seed_of_the_moment);
     let all = args.up.all()?;
     let names: Vec<String> = all.iter().map(|options| options.name.clone()).collect();
     let seeds = seeds(seed, names.len());
@@ -298,14 +295,14 @@ fn random(args: &RandomArgs) -> Result<u8> {
     }
     let replay = replay.join("\n");
     println!("{replay}");
-    let (watchers, screen) = view::open(&names, Style::choose(args.plain));
+    let (watchers, screen) = view::open(&names, Style::choose(args.how.plain));
     let seats = seats(watchers);
-    let complaints = together::work(&args.up, args.jobs, |member| {
+    let complaints = together::work(&args.up, args.how.jobs, |member| {
         let prefix = if names.len() > 1 { format!("{}: ", member.cluster.name()) } else { String::new() };
         let schedule = Schedule {
             seed: seeds[member.index],
             rhythm,
-            report: place_of(&args.report, &names, member.index),
+            report: place_of(&args.how.report, &names, member.index),
             prefix: prefix.clone(),
         };
         let mut watcher = seats[member.index].lock().unwrap_or_else(PoisonError::into_inner);

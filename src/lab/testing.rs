@@ -1,7 +1,9 @@
 //! The sites and observations of the lab's unit tests.
 
+use super::faults::Service;
 use super::observe::{Database, Observation, Seen};
 use super::protocol::{Activity, Cable, Impairment, NodeInfo, NodeKind, Power, Watchdog};
+use super::report::RunResult;
 use crate::cluster::crm_mon::{Instance, Node, Role, Status};
 use crate::layout::kind::Kind;
 use crate::layout::site::Site;
@@ -95,4 +97,42 @@ pub fn healthy(site: Site) -> Observation {
         nodes.push(Seen { info, databases: Vec::new() });
     }
     Observation { site, nodes, status: Ok(status) }
+}
+
+/// A run of `classic` in which all went well.
+pub fn good(fault: &str) -> RunResult {
+    RunResult {
+        layout: "classic".to_owned(),
+        suite: "bookworm".to_owned(),
+        agent: "quorate".to_owned(),
+        timing: "default".to_owned(),
+        protocol: "quorate".to_owned(),
+        reaction_ms: None,
+        fault: fault.to_owned(),
+        target: "primary".to_owned(),
+        node: "srv1".to_owned(),
+        run: 1,
+        service: Service::MustReturn,
+        outage_ms: Some(2500),
+        interruption_ms: 2500,
+        interruption_healing_ms: 80,
+        acked: 500,
+        lost_acked: Some(0),
+        recovered: 0,
+        unexpected: 0,
+        two_primaries_ms: 0,
+        replication: "free".to_owned(),
+        lost_bytes: None,
+        lost_ms: 0,
+        findings: Vec::new(),
+        old_primary: "standby by itself".to_owned(),
+        human_help: Vec::new(),
+        whole_after_ms: Some(14_000),
+        placement: "primary srv2 · primary-ip srv2 · standby-ip srv2".to_owned(),
+        placement_after: "primary srv2 · primary-ip srv2 · standby-ip srv1".to_owned(),
+        started_ms: Some(1_795_520_400_000),
+        load: "2.10 1.90 1.70".to_owned(),
+        phases: Vec::new(),
+        failed: None,
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::lab::client::history::{Attempt, Outcome, Reading};
 use crate::lab::report::RunResult;
 use crate::lab::screen::Pulse;
+use crate::lab::testing::good;
 
 /// A moment of the view's clock.
 pub fn at(seconds: u64) -> Duration {
@@ -35,38 +36,5 @@ pub fn pulse(ago: u64) -> Pulse {
 
 /// A run in which nothing else went wrong.
 pub fn result(fault: &str, outage_ms: Option<u64>) -> RunResult {
-    RunResult {
-        layout: "classic".to_owned(),
-        suite: "bookworm".to_owned(),
-        agent: "quorate".to_owned(),
-        timing: "default".to_owned(),
-        protocol: "quorate".to_owned(),
-        reaction_ms: None,
-        fault: fault.to_owned(),
-        target: "primary".to_owned(),
-        node: "srv1".to_owned(),
-        run: 1,
-        service: crate::lab::faults::Service::MustReturn,
-        outage_ms,
-        interruption_ms: 0,
-        interruption_healing_ms: 0,
-        acked: 100,
-        lost_acked: Some(0),
-        recovered: 0,
-        unexpected: 0,
-        two_primaries_ms: 0,
-        replication: "free".to_owned(),
-        lost_bytes: None,
-        lost_ms: 0,
-        findings: Vec::new(),
-        old_primary: "standby again".to_owned(),
-        human_help: Vec::new(),
-        whole_after_ms: Some(1000),
-        placement: String::new(),
-        placement_after: String::new(),
-        started_ms: None,
-        load: String::new(),
-        phases: Vec::new(),
-        failed: None,
-    }
+    RunResult { outage_ms, ..good(fault) }
 }
