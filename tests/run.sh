@@ -99,6 +99,7 @@ run_part() {
     fi
     began=$SECONDS
     # In the background, so that the trap runs at once and not when the part has ended.
+    : >"$log" # tail gives up on a file that is not there yet
     timeout --kill-after=60 "$limit" $command >"$log" 2>&1 </dev/null &
     part_pid=$!
     tail -n +1 -f --pid="$part_pid" -s 0.2 "$log" | grep -v --line-buffered -E '^ +(Compiling|Checking|Downloaded|Downloading|Fresh) |\.\.\. ok$|^running [0-9]+ tests?$|^$' &
