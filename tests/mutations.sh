@@ -98,6 +98,8 @@ mutate disk-after-crash src/decide/storage.rs '(was_primary && !finding.disk.is_
     --lib a_primary_that_died_of_its_disk
 mutate disk-election src/decide/election.rs 'Disk::ReadOnly | Disk::Broken | Disk::Stuck => return Election::Refused(Refusal::Disk(c.disk)),' \
     'Disk::ReadOnly | Disk::Broken | Disk::Stuck => {}' --lib nothing_is_promoted_where_it_can_not_write
+mutate old-primary-lives src/decide/election.rs '(Some(before), Some(now)) if election_order(now, before).is_gt() => OldPrimary::Lives' '(Some(before), Some(now)) if false && election_order(now, before).is_gt() => OldPrimary::Lives' \
+    --lib nobody_is_promoted_while_the_old_primary
 mutate disk-blocked src/decide/election.rs 'Standing::Current => &[Fitness::Blocked],' 'Standing::Current => &[],' \
     --lib who_is_ahead_on_a_bad_disk
 mutate disk-stop src/decide/stop.rs 'sent == Stage::Killed && disk == Disk::Stuck && elapsed >= UNKILLABLE' 'false' \

@@ -4,19 +4,26 @@ use std::time::Duration;
 
 use super::{Agent, ROUND, Report};
 use crate::boundary::host::{Level, Trouble};
-use crate::decide::election::{self, Candidacy, Election, Manager};
+use crate::decide::election::{self, Candidacy, Election, Manager, OldPrimary};
 use crate::decide::facts::Facts;
 use crate::decide::memory::Standing;
 use crate::decide::promote::{Progress, Step, decide};
 use crate::decide::score::{self, ScoreStep, Vouched};
 use crate::ocf::OcfCode;
+use crate::pg::timeline::WalPosition;
+use crate::pg::view::Answer;
 
 /// The postmaster needs a few milliseconds: it is looked at often.
 const PROMOTION_ROUND: Duration = Duration::from_millis(20);
 
+/// Between two looks at what arrives: what a primary commits it sends at once, and one that sends nothing commits nothing.
+const QUIET: Duration = Duration::from_millis(500);
+
 /// Why there is no winner.
 enum Setback {
     NoBallots(Trouble),
+    /// The old primary lives, or may.
+    Look(WalPosition, OldPrimary),
     Decided(Report),
 }
 
@@ -25,10 +32,30 @@ impl Agent<'_> {
         let begun = self.host.now();
         let mut progress = Progress::Begun;
         let mut won = String::new();
+        let (mut seen, mut warned) = (None, false);
         loop {
             let facts = self.glance(self.left());
             match decide(&facts, progress, self.spent()) {
-                Step::Elect => match self.elect(&facts) {
+                Step::Elect => match self.elect(&facts, seen) {
+                    Err(Setback::Look(position, old)) if !self.spent() => {
+                        if old == OldPrimary::Lives && !warned {
+                            let line = format!(
+                                "WAL still arrives, at {position}: the old primary lives; waiting for its end"
+                            );
+                            self.host.log(Level::Warning, &line);
+                            warned = true;
+                        }
+                        seen = Some(position);
+                        self.host.sleep(QUIET.min(self.left()));
+                    }
+                    Err(Setback::Look(position, _)) => {
+                        return Report::new(
+                            OcfCode::ErrGeneric,
+                            format!(
+                                "not promoted: WAL still arrives, at {position}: the old primary lives; end it first"
+                            ),
+                        );
+                    }
                     // Without the others' positions nothing is known of them: ask again.
                     Err(Setback::NoBallots(_)) if !self.spent() => self.host.sleep(ROUND),
                     Err(Setback::NoBallots(trouble)) => {
@@ -81,7 +108,8 @@ impl Agent<'_> {
         }
     }
 
-    fn elect(&mut self, facts: &Facts) -> Result<String, Setback> {
+    /// `seen`: the position at the last look at what arrives.
+    fn elect(&mut self, facts: &Facts, seen: Option<WalPosition>) -> Result<String, Setback> {
         let node = self.node();
         let position = self.position(facts);
         let disk = self.try_disk().disk;
@@ -91,6 +119,12 @@ impl Agent<'_> {
             Manager::Pacemaker if self.alone() => Vec::new(),
             Manager::Pacemaker => self.host.ballots().map_err(Setback::NoBallots)?,
         };
+        let streams =
+            matches!(&facts.answer, Some(Answer::Standby(view)) if score::streams(view.receiver.as_ref()));
+        let old = election::old_primary(seen, position, streams);
+        if let (Some(now), OldPrimary::Unknown | OldPrimary::Lives) = (position, old) {
+            return Err(Setback::Look(now, old));
+        }
         let unproven = self.manager() == Manager::Pacemaker && self.memory.standing == Standing::Unproven;
         let vouched = match unproven.then(|| self.ask_cluster()).flatten() {
             Some(cluster) => cluster.vouched,

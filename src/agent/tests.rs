@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Agent, Report};
 use crate::boundary::fake::{Condition, Failing, FakeHost};
 use crate::boundary::host::InstallTrouble;
+use crate::boundary::host::Level;
 use crate::cluster::crm_mon::{self, Status};
 use crate::decide::election::{Ballot, Fitness};
 use crate::decide::facts::Pulse;
@@ -241,6 +242,36 @@ fn a_lost_election_is_handed_over_and_fails() {
     assert_eq!(act(&mut host, Action::Promote, &[]).code, OcfCode::ErrGeneric);
     assert_eq!(host.did("promote").len(), 0);
     assert_eq!(host.did("score"), ["score srv1 500", "score srv2 1001"]);
+}
+
+#[test]
+fn nobody_is_promoted_while_the_old_primary_still_sends() {
+    let connected = |fed| {
+        let mut host = streaming();
+        host.memory.standing = Standing::Current;
+        host.fed = fed;
+        host
+    };
+    let mut host = connected(5);
+    let begun = host.now;
+    assert_eq!(act(&mut host, Action::Promote, &[]).code, OcfCode::Success);
+    assert!(host.now - begun > 2_000, "it did not wait for the end: {} ms", host.now - begun);
+    assert_eq!(host.log.iter().filter(|(level, _)| *level == Level::Warning).count(), 1, "{:?}", host.log);
+
+    let mut zombie = connected(u32::MAX);
+    let report = act(&mut zombie, Action::Promote, &[]);
+    assert_eq!((report.code, zombie.did("promote").len()), (OcfCode::ErrGeneric, 0));
+
+    // A connection to a node that lost its power looks like one that is good.
+    let mut gone = connected(0);
+    let begun = gone.now;
+    assert_eq!(act(&mut gone, Action::Promote, &[]).code, OcfCode::Success);
+    assert!((500..1_000).contains(&(gone.now - begun)), "one more look: {} ms", gone.now - begun);
+    let mut cut = connected(0);
+    cut.view.receiver = None;
+    let begun = cut.now;
+    assert_eq!(act(&mut cut, Action::Promote, &[]).code, OcfCode::Success);
+    assert!(cut.now - begun < 400, "it waits for nothing: {} ms", cut.now - begun);
 }
 
 #[test]

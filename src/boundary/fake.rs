@@ -63,6 +63,8 @@ pub struct FakeHost {
     pub receiver: Pulse,
     /// What a trial write gives.
     pub trial: Trial,
+    /// How many looks still find more WAL received than the one before.
+    pub fed: u32,
     /// What was done, in order: `score srv1 900`, `send Fast`, `launch` …
     pub done: Vec<String>,
     pub log: Vec<(Level, String)>,
@@ -90,6 +92,7 @@ impl FakeHost {
             installation: Ok(()),
             receiver: Pulse::Beating,
             trial: Trial::Written { free: ROOM },
+            fed: 0,
             done: Vec::new(),
             log: Vec::new(),
         }
@@ -141,6 +144,10 @@ impl Host for FakeHost {
     }
 
     fn look(&mut self, patience: Duration) -> Facts {
+        if self.fed > 0 {
+            self.fed -= 1;
+            self.view.received = self.view.received.map(|lsn| Lsn(lsn.0 + 0x10));
+        }
         let answer = match self.condition {
             Condition::Standby => Some(Answer::Standby(self.view.clone())),
             Condition::Primary => Some(Answer::Primary(PrimaryView {

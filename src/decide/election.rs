@@ -208,6 +208,28 @@ pub fn hold(c: &Candidacy<'_>) -> Election {
     })
 }
 
+/// What the stream says of the old primary. Nobody may be promoted while it lives: where Pacemaker has taken a fencing by watchdog for
+/// done, and the node lives on (seen when pacemaker-based was killed there), its primary goes on acknowledging commits, with
+/// our own confirmation where replication is synchronous.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OldPrimary {
+    /// Nothing arrives. In a switchover it was shut down before.
+    Silent,
+    /// There is a stream; a second look tells whether it is one of a server that is gone.
+    Unknown,
+    /// It sends.
+    Lives,
+}
+
+/// `before`: the position at an earlier look. `streams`: whether a WAL receiver believes to be connected.
+pub fn old_primary(before: Option<WalPosition>, now: Option<WalPosition>, streams: bool) -> OldPrimary {
+    match (before, now) {
+        (Some(before), Some(now)) if election_order(now, before).is_gt() => OldPrimary::Lives,
+        (None, Some(_)) if streams => OldPrimary::Unknown,
+        (_, _) => OldPrimary::Silent,
+    }
+}
+
 /// The furthest of the others that are one of these; of equals the one that is named later.
 fn furthest<'a>(c: &Candidacy<'a>, those: &[Fitness]) -> Option<&'a Ballot> {
     let rank = |b: &Ballot| those.iter().position(|fitness| *fitness == b.fitness);
@@ -297,6 +319,18 @@ mod tests {
             (c.vouched, c.position) = (Vouched::No, Some(position(2, 0x300)));
             assert!(matches!(hold(&c), Election::Won(_)), "{fitness:?}: it still votes");
         }
+    }
+
+    #[test]
+    fn wal_that_arrives_tells_of_a_primary_that_lives() {
+        let at = |lsn| Some(position(2, lsn));
+        for streams in [true, false] {
+            assert_eq!(old_primary(at(0x100), at(0x101), streams), OldPrimary::Lives);
+            assert_eq!(old_primary(at(0x100), at(0x100), streams), OldPrimary::Silent);
+            assert_eq!(old_primary(None, None, streams), OldPrimary::Silent, "the election refuses that");
+        }
+        assert_eq!(old_primary(None, at(0x100), true), OldPrimary::Unknown);
+        assert_eq!(old_primary(None, at(0x100), false), OldPrimary::Silent);
     }
 
     #[test]
