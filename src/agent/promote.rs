@@ -36,7 +36,7 @@ impl Agent<'_> {
         loop {
             let facts = self.glance(self.left());
             match decide(&facts, progress, self.spent()) {
-                Step::Elect => match self.elect(&facts, seen) {
+                Step::Elect => match self.elect(&facts, seen, warned) {
                     Err(Setback::Look(position, old)) if !self.spent() => {
                         if old == OldPrimary::Lives && !warned {
                             let line = format!(
@@ -109,7 +109,8 @@ impl Agent<'_> {
     }
 
     /// `seen`: the position at the last look at what arrives.
-    fn elect(&mut self, facts: &Facts, seen: Option<WalPosition>) -> Result<String, Setback> {
+    /// `lived`: whether more arrived since the others told theirs.
+    fn elect(&mut self, facts: &Facts, seen: Option<WalPosition>, lived: bool) -> Result<String, Setback> {
         let node = self.node();
         let position = self.position(facts);
         let disk = self.try_disk().disk;
@@ -124,6 +125,12 @@ impl Agent<'_> {
         let old = election::old_primary(seen, position, streams);
         if let (Some(now), OldPrimary::Unknown | OldPrimary::Lives) = (position, old) {
             return Err(Setback::Look(now, old));
+        }
+        if lived && ballots.iter().any(|b| b.node != node) {
+            return Err(Setback::Decided(Report::new(
+                OcfCode::ErrGeneric,
+                "not promoted: the old primary has ended only now, and what the others told of their positions is of before;                  Pacemaker asks them anew",
+            )));
         }
         let unproven = self.manager() == Manager::Pacemaker && self.memory.standing == Standing::Unproven;
         let vouched = match unproven.then(|| self.ask_cluster()).flatten() {

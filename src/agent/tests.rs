@@ -258,6 +258,16 @@ fn nobody_is_promoted_while_the_old_primary_still_sends() {
     assert!(host.now - begun > 2_000, "it did not wait for the end: {} ms", host.now - begun);
     assert_eq!(host.log.iter().filter(|(level, _)| *level == Level::Warning).count(), 1, "{:?}", host.log);
 
+    // The others may have received more than they told: they are asked anew, in another election.
+    let mut several = connected(5);
+    several.ballots =
+        vec![Ballot { node: "srv3".into(), position: position(2, 0x500), fitness: Fitness::Fit }];
+    let mut anew = several.clone();
+    assert_eq!(act(&mut several, Action::Promote, &[]).code, OcfCode::ErrGeneric);
+    assert_eq!(several.did("promote").len() + several.did("score").len(), 0, "{:?}", several.done);
+    anew.fed = 0;
+    assert_eq!(act(&mut anew, Action::Promote, &[]).code, OcfCode::Success);
+
     let mut zombie = connected(u32::MAX);
     let report = act(&mut zombie, Action::Promote, &[]);
     assert_eq!((report.code, zombie.did("promote").len()), (OcfCode::ErrGeneric, 0));
