@@ -129,7 +129,8 @@ impl Agent<'_> {
         if lived && ballots.iter().any(|b| b.node != node) {
             return Err(Setback::Decided(Report::new(
                 OcfCode::ErrGeneric,
-                "not promoted: the old primary has ended only now, and what the others told of their positions is of before;                  Pacemaker asks them anew",
+                "not promoted: the old primary has ended only now, and what the others told of their positions is of before; \
+                 Pacemaker asks them anew",
             )));
         }
         let unproven = self.manager() == Manager::Pacemaker && self.memory.standing == Standing::Unproven;
