@@ -140,6 +140,10 @@ pub fn postgres_at(pid: i32, pgdata: &Path) -> io::Result<Option<ProcessInfo>> {
 }
 
 fn postgres_in(pid: i32, directory: &Path) -> io::Result<Option<ProcessInfo>> {
+    // No data lie there, and any server that is just being launched works there: a stop with pgdata=/ would end it.
+    if directory.parent().is_none() {
+        return Ok(None);
+    }
     // A container's PostgreSQL works in a directory of the same name, but not in this one.
     if link(pid, "cwd").is_none_or(|cwd| cwd != directory) || link(pid, "ns/pid") != link_of_self("ns/pid") {
         return Ok(None);

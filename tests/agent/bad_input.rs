@@ -247,6 +247,11 @@ fn directories_that_are_not_data() {
     fs::create_dir_all(&empty).expect("a directory can be made");
     let file = world.dir.join("file");
     fs::write(&file, "x").expect("a writable directory");
+    // Somebody's server that is just being launched.
+    let program = world.dir.join("postgres");
+    fs::copy("/bin/sleep", &program).expect("there is one");
+    let mut bystander =
+        std::process::Command::new(&program).arg("60").current_dir("/").spawn().expect("it runs");
     for pgdata in ["/nonexistent", "/dev/null", "/", &*empty.to_string_lossy(), &*file.to_string_lossy()] {
         let call = |action: &str| node.call(action).param("pgdata", pgdata).timeout(10).run();
         let start = call("start");
@@ -255,7 +260,10 @@ fn directories_that_are_not_data() {
         let probe = call("monitor");
         assert!(matches!(probe.code, Some(code::NOT_RUNNING | code::INSTALLED)), "{pgdata}: {probe}");
         assert_eq!(call("stop").code, Some(code::SUCCESS), "{pgdata}");
+        assert_eq!(bystander.try_wait().expect("ours"), None, "{pgdata}: stop ended what is not its own");
     }
+    bystander.kill().expect("ours");
+    bystander.wait().expect("ours");
 }
 
 #[test]
