@@ -126,7 +126,7 @@ impl Agent<'_> {
         if let (Some(now), OldPrimary::Unknown | OldPrimary::Lives) = (position, old) {
             return Err(Setback::Look(now, old));
         }
-        if lived && ballots.iter().any(|b| b.node != node) {
+        if lived && election::others_told(&node, &ballots) {
             return Err(Setback::Decided(Report::new(
                 OcfCode::ErrGeneric,
                 "not promoted: the old primary has ended only now, and what the others told of their positions is of before; \

@@ -230,6 +230,12 @@ pub fn old_primary(before: Option<WalPosition>, now: Option<WalPosition>, stream
     }
 }
 
+/// Whether others told their positions. After a wait for the old primary's end these are too old to be compared with: whoever told one may
+/// have received more meanwhile, and an election without him would give that up.
+pub fn others_told(own: &str, ballots: &[Ballot]) -> bool {
+    ballots.iter().any(|b| b.node != own)
+}
+
 /// The furthest of the others that are one of these; of equals the one that is named later.
 fn furthest<'a>(c: &Candidacy<'a>, those: &[Fitness]) -> Option<&'a Ballot> {
     let rank = |b: &Ballot| those.iter().position(|fitness| *fitness == b.fitness);
