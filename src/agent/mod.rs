@@ -16,7 +16,7 @@ mod validate;
 
 use std::time::Duration;
 
-use crate::boundary::host::{Host, Level};
+use crate::boundary::host::{Effect, Host, Level};
 use crate::decide::election::Manager;
 use crate::decide::memory::{Memory, Millis};
 use crate::ocf::{Action, Environment, OcfCode, Plan, Run, Settings};
@@ -88,6 +88,13 @@ impl<'a> Agent<'a> {
             self.host.log(Level::Warning, &format!("what was seen could not be remembered: {trouble}"));
         }
         self.remembered = self.memory.clone();
+    }
+
+    /// The node's other programs do without where they can't be told.
+    fn tell_node(&mut self, told: impl FnOnce(&mut dyn Host) -> Effect<()>) {
+        if let Err(trouble) = told(self.host) {
+            self.host.log(Level::Warning, &format!("quorated can't be told of the instance: {trouble}"));
+        }
     }
 
     fn left(&self) -> Duration {

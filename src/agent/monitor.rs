@@ -11,6 +11,7 @@ use crate::decide::monitor::{MonitorOutcome, Occasion, Time, Verdict, decide};
 use crate::decide::score::ScoreStep;
 use crate::decide::{rank, receiver, score, storage};
 use crate::ocf::OcfCode;
+use crate::pg::role::PgRole;
 use crate::pg::view::{Answer, PrimaryView};
 
 /// The first look waits this long for an answer. A loaded server gets the rest of the budget in further looks.
@@ -29,6 +30,7 @@ impl Agent<'_> {
         }
         match outcome {
             MonitorOutcome::Promoted => {
+                self.tell_node(|host| host.record(PgRole::Primary));
                 let finding = self.try_disk();
                 let usual = score::promoted(&mut self.memory, self.host.now());
                 let step = storage::primary(usual, &self.memory, &finding);
@@ -38,6 +40,7 @@ impl Agent<'_> {
                 }
             }
             MonitorOutcome::Unpromoted => {
+                self.tell_node(|host| host.record(PgRole::Standby));
                 if let Some(why) = self.receiver_hangs(&facts) {
                     // It may lack commits: none to be promoted before it has streamed again. Pacemaker restarts it.
                     self.apply(ScoreStep::Set(score::WITHDRAWN, why.into()));

@@ -10,6 +10,7 @@ use crate::decide::memory::Standing;
 use crate::decide::promote::{Progress, Step, decide};
 use crate::decide::score::{self, ScoreStep, Vouched};
 use crate::ocf::OcfCode;
+use crate::pg::role::PgRole;
 use crate::pg::timeline::WalPosition;
 use crate::pg::view::Answer;
 
@@ -72,6 +73,7 @@ impl Agent<'_> {
                     Err(Setback::Decided(report)) => return report,
                 },
                 Step::Tell => {
+                    self.tell_node(|host| host.record(PgRole::Primary));
                     if let Err(trouble) = self.host.tell_to_promote() {
                         return Report::new(OcfCode::ErrGeneric, trouble.0);
                     }

@@ -13,6 +13,7 @@ use crate::decide::stop::Purpose;
 use crate::decide::storage::Disk;
 use crate::ocf::OcfCode;
 use crate::ocf::environment::Notify;
+use crate::pg::role::PgRole;
 use crate::pg::view::Answer;
 
 /// Clearing away leftovers gets this share of the time, at most.
@@ -66,6 +67,7 @@ impl Agent<'_> {
             let facts = self.glance(self.left());
             match before(&facts, self.spent()) {
                 Before::Already(reason) => {
+                    self.tell_node(|host| host.record(PgRole::Standby));
                     self.tend_if(upstreams, &facts);
                     return Ok(reason.into());
                 }
@@ -160,6 +162,7 @@ impl Agent<'_> {
             match after(&facts, &stream, Duration::from_millis(consistent_for), left.is_zero(), &log) {
                 After::Wait(_) => self.host.sleep(START_ROUND),
                 After::Done(reason) => {
+                    self.tell_node(|host| host.record(PgRole::Standby));
                     self.tend_if(upstreams, &facts);
                     return Ok(reason.into());
                 }

@@ -44,6 +44,7 @@ impl Agent<'_> {
         let begun = self.host.now();
         let mut sent = Stage::Nothing;
         let mut how = "it ended by itself";
+        self.tell_node(|host| host.record_stopping());
         // The disk may answer again by now; then the shutdown is an orderly one.
         if self.memory.disk == Disk::Stuck {
             self.try_disk();
@@ -52,8 +53,10 @@ impl Agent<'_> {
             let facts = self.host.stop_facts();
             let elapsed = Duration::from_millis(self.host.now().saturating_sub(begun));
             match decide(purpose, &facts, self.memory.disk, sent, elapsed, budget) {
-                Step::Done if sent == Stage::Nothing => return Ok(Down::WasDown),
-                Step::Done => return Ok(Down::Stopped(how)),
+                Step::Done => {
+                    self.tell_node(|host| host.forget());
+                    return Ok(if sent == Stage::Nothing { Down::WasDown } else { Down::Stopped(how) });
+                }
                 Step::GiveUp(reason) => return Err(reason.into()),
                 Step::Wait => self.host.wait_gone(PATIENCE.min(budget.saturating_sub(elapsed)).max(ROUND)),
                 Step::Send(stage, reason) => {

@@ -15,6 +15,8 @@ use crate::decide::memory::{Former, Memory, Standing};
 use crate::decide::samples::{position, receiver, timeline};
 use crate::ocf::{Action, Environment, OcfCode, Run, Settings};
 use crate::pg::history::History;
+use crate::pg::instance::Phase;
+use crate::pg::role::PgRole;
 
 const TIMEOUT_MS: u64 = 20_000;
 
@@ -380,4 +382,21 @@ fn the_budget_of_a_wait_is_the_operations() {
         took >= Duration::from_secs(17) && took < Duration::from_secs(20),
         "a loaded server gets its time: {took:?}"
     );
+}
+
+#[test]
+fn quorated_knows_a_primary_before_it_takes_writes_and_a_stop_before_it_is_over() {
+    let mut host = FakeHost::new(Condition::Standby, position(1, 100));
+    host.memory.standing = Standing::Current;
+    // Its promotion fails at the proof: it may take writes all the same.
+    host.failing = Failing::Writes;
+    act(&mut host, Action::Promote, &[]);
+    assert_eq!(host.recorded, Some((PgRole::Primary, Phase::Running)));
+    // It can't be ended: it is still a primary, whose end is wanted.
+    host.condition = Condition::Immortal;
+    act(&mut host, Action::Stop, &[]);
+    assert_eq!(host.recorded, Some((PgRole::Primary, Phase::Stopping)));
+    host.condition = Condition::Primary;
+    act(&mut host, Action::Stop, &[]);
+    assert_eq!(host.recorded, None);
 }

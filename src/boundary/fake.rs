@@ -11,7 +11,9 @@ use crate::decide::memory::{Memory, Millis};
 use crate::decide::stop::{Stage, StopFacts};
 use crate::decide::storage::{ROOM, Trial};
 use crate::pg::history::History;
+use crate::pg::instance::Phase;
 use crate::pg::lsn::Lsn;
+use crate::pg::role::PgRole;
 use crate::pg::timeline::{Timeline, WalPosition};
 use crate::pg::view::{Answer, PrimaryView, StandbyView};
 
@@ -65,6 +67,8 @@ pub struct FakeHost {
     pub trial: Trial,
     /// How many looks still find more WAL received than the one before.
     pub fed: u32,
+    /// What the node's other programs were told last.
+    pub recorded: Option<(PgRole, Phase)>,
     /// What was done, in order: `score srv1 900`, `send Fast`, `launch` …
     pub done: Vec<String>,
     pub log: Vec<(Level, String)>,
@@ -93,6 +97,7 @@ impl FakeHost {
             receiver: Pulse::Beating,
             trial: Trial::Written { free: ROOM },
             fed: 0,
+            recorded: None,
             done: Vec::new(),
             log: Vec::new(),
         }
@@ -296,6 +301,21 @@ impl Host for FakeHost {
 
     fn remember(&mut self, memory: &Memory) -> Effect<()> {
         self.memory = memory.clone();
+        Ok(())
+    }
+
+    fn record(&mut self, role: PgRole) -> Effect<()> {
+        self.recorded = Some((role, Phase::Running));
+        Ok(())
+    }
+
+    fn record_stopping(&mut self) -> Effect<()> {
+        self.recorded = self.recorded.map(|(role, _)| (role, Phase::Stopping));
+        Ok(())
+    }
+
+    fn forget(&mut self) -> Effect<()> {
+        self.recorded = None;
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use crate::decide::stop::{Stage, StopFacts};
 use crate::decide::storage::Trial;
 use crate::pg::history::History;
 use crate::pg::lsn::Lsn;
+use crate::pg::role::PgRole;
 use crate::pg::timeline::{Timeline, WalPosition};
 
 /// Something could not be observed or done; says what, with which value, and the cure.
@@ -94,6 +95,12 @@ pub trait Host {
     /// What was remembered; a broken file is forgotten, with a log line.
     fn recall(&mut self) -> Memory;
     fn remember(&mut self, memory: &Memory) -> Effect<()>;
+    /// Tells the node's other programs what the instance is.
+    fn record(&mut self, role: PgRole) -> Effect<()>;
+    /// Tells them that its end is wanted from now on.
+    fn record_stopping(&mut self) -> Effect<()>;
+    /// Takes that back: nothing runs.
+    fn forget(&mut self) -> Effect<()>;
     fn log(&mut self, level: Level, line: &str);
 }
 

@@ -23,13 +23,17 @@ pub fn lock(resource: &str) -> Effect<PathBuf> {
 }
 
 fn path(resource: &str) -> PathBuf {
+    directory().join(format!("quorate-{resource}.json"))
+}
+
+/// `HA_RSCTMP`.
+pub(super) fn directory() -> PathBuf {
     #[expect(
         clippy::disallowed_methods,
         reason = "HA_RSCTMP is part of the OCF environment, and only this file's"
     )]
     let directory = std::env::var_os("HA_RSCTMP").filter(|d| !d.is_empty());
-    let directory = directory.map_or_else(|| PathBuf::from(DEFAULT_DIRECTORY), PathBuf::from);
-    directory.join(format!("quorate-{resource}.json"))
+    directory.map_or_else(|| PathBuf::from(DEFAULT_DIRECTORY), PathBuf::from)
 }
 
 /// What was remembered; nothing where there is no file yet.

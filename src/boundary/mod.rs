@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod command;
 pub mod control_file;
+pub mod departed;
 pub mod fake;
 pub mod files;
 pub mod host;
@@ -16,6 +17,7 @@ pub mod node;
 pub mod pacemaker;
 pub mod postgres;
 pub mod process;
+pub mod registry;
 #[cfg(feature = "cli")]
 pub mod scheduler;
 #[cfg(feature = "cli")]

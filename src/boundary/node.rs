@@ -1,6 +1,7 @@
 //! The real [`Host`]: one instance of PostgreSQL on this node.
 
 mod locks;
+mod word;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use super::pacemaker::Patience;
 use super::postgres::Endpoint;
 use super::process::{self, ProcessInfo, ProcessState};
 use super::storage::{self, Ownership, SignalFile};
-use super::{control_file, files, memory, pacemaker, write_test};
+use super::{control_file, files, memory, pacemaker, registry, write_test};
 use crate::cluster::crm_mon::Status;
 use crate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
 use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
@@ -28,6 +29,7 @@ use crate::pg::auto_conf;
 use crate::pg::history::History;
 use crate::pg::lsn::Lsn;
 use crate::pg::postmaster_pid::PostmasterPid;
+use crate::pg::role::PgRole;
 use crate::pg::server_log;
 use crate::pg::timeline::{Timeline, WalPosition};
 use crate::pg::view::Answer;
@@ -472,6 +474,18 @@ impl Host for Node {
 
     fn remember(&mut self, remembered: &Memory) -> Effect<()> {
         memory::remember(&self.run.resource, remembered)
+    }
+
+    fn record(&mut self, role: PgRole) -> Effect<()> {
+        self.leave_word(role)
+    }
+
+    fn record_stopping(&mut self) -> Effect<()> {
+        self.change_word()
+    }
+
+    fn forget(&mut self) -> Effect<()> {
+        registry::forget(&self.run.resource)
     }
 
     fn log(&mut self, level: Level, line: &str) {

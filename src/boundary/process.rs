@@ -4,27 +4,11 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use super::clock::Deadline;
+pub use crate::pg::instance::ProcessId;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::Signal;
-use serde::{Deserialize, Serialize};
-
-use super::clock::Deadline;
-
-/// Identity of a process: a pid is used again, a pid with a start time is not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ProcessId {
-    /// Process id.
-    pub pid: i32,
-    /// Clock ticks after boot (field 22 of /proc/PID/stat).
-    pub start_time: u64,
-}
-
-impl std::fmt::Display for ProcessId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.pid.fmt(f)
-    }
-}
 
 /// The state letter of /proc/PID/stat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,13 +104,20 @@ pub fn parent() -> io::Result<Option<ProcessInfo>> {
 /// # Errors
 /// `pgdata` can't be resolved, or /proc can't be read.
 pub fn postgres_of(pgdata: &Path) -> io::Result<Vec<ProcessInfo>> {
-    let directory = std::fs::canonicalize(pgdata)?;
+    postgres_below(&std::fs::canonicalize(pgdata)?)
+}
+
+/// As [`postgres_of`], of a directory whose links are resolved already: asks no disk.
+///
+/// # Errors
+/// /proc can't be read.
+pub fn postgres_below(directory: &Path) -> io::Result<Vec<ProcessInfo>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };
-        found.extend(postgres_in(pid, &directory)?);
+        found.extend(postgres_in(pid, directory)?);
     }
     Ok(found)
 }

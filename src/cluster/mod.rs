@@ -4,5 +4,6 @@ pub mod attributes;
 pub mod cib;
 pub mod corosync;
 pub mod crm_mon;
+pub mod farewell;
 pub mod sbd;
 pub mod timing;

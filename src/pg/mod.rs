@@ -5,6 +5,7 @@ pub mod conf;
 pub mod conninfo;
 pub mod control_data;
 pub mod history;
+pub mod instance;
 pub mod lsn;
 pub mod passfile;
 pub mod postmaster_pid;

@@ -161,3 +161,28 @@ fn switchover_by_hand_loses_nothing() {
     let conninfo = one.setting("primary_conninfo");
     assert!(conninfo.contains(&two.address()), "{conninfo}");
 }
+
+/// quorated and the quorum device's heuristics go by it.
+#[test]
+fn the_node_is_told_what_runs() {
+    let world = World::new("told");
+    let node = world.node(1);
+    let file = world.rsctmp().join(&node.name).join("quorate-pgsqld.instance");
+    let told = || std::fs::read_to_string(&file).unwrap_or_default();
+    let runs = |role: &str| format!(r#""role":"{role}","phase":"running""#);
+    node.must("start", code::SUCCESS);
+    assert!(told().contains(&runs("standby")), "{}", told());
+    let postmaster = node.postmaster().expect("it runs");
+    assert!(told().contains(&format!(r#""pid":{postmaster},"#)), "{}", told());
+    node.must("promote", code::SUCCESS);
+    assert!(told().contains(&runs("primary")), "{}", told());
+    node.must("demote", code::SUCCESS);
+    assert!(told().contains(&runs("standby")), "{}", told());
+    std::fs::remove_file(&file).expect("the word is there");
+    node.must("monitor", code::SUCCESS);
+    assert!(!file.exists(), "a probe changes nothing");
+    node.call("monitor").recurring().must(code::SUCCESS);
+    assert!(told().contains(&runs("standby")), "{}", told());
+    node.must("stop", code::SUCCESS);
+    assert!(!file.exists(), "{}", told());
+}

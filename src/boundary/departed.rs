@@ -1,0 +1,75 @@
+//! The farewells of other nodes, a file each below `/run/quorate/departed`. `quorated` writes them; fencing reads them.
+
+use std::path::{Path, PathBuf};
+
+use super::host::{Effect, Trouble};
+use super::{files, storage};
+use crate::cluster::farewell::Departed;
+
+/// Where they are.
+pub const DIRECTORY: &str = "/run/quorate/departed";
+
+/// The file of a node. A name that would leave the directory is none.
+fn path(directory: &Path, node: &str) -> Effect<PathBuf> {
+    if node.is_empty() || node.starts_with('.') || node.contains('/') {
+        return Err(Trouble(format!("{node:?} is no node's name")));
+    }
+    Ok(directory.join(node))
+}
+
+/// The farewell of a node; `None`: it sent none since it was last here.
+///
+/// # Errors
+/// When the file is there and can't be read, or makes no sense.
+pub fn find(directory: &Path, node: &str) -> Effect<Option<Departed>> {
+    let path = path(directory, node)?;
+    let text = storage::read_text_if_there(&path).map_err(|e| Trouble(e.to_string()))?;
+    let read =
+        |text: String| serde_json::from_str(&text).map_err(|e| Trouble(format!("{}: {e}", path.display())));
+    text.map(read).transpose()
+}
+
+/// Keeps a farewell.
+///
+/// # Errors
+/// When it can't be written.
+pub fn keep(directory: &Path, departed: &Departed) -> Effect<()> {
+    let path = path(directory, &departed.farewell.node)?;
+    let trouble = |why: &dyn std::fmt::Display| Trouble(format!("{}: {why}", path.display()));
+    let text = serde_json::to_string(departed).map_err(|e| trouble(&e))?;
+    std::fs::create_dir_all(directory).map_err(|e| trouble(&e))?;
+    files::replace(&path, text.as_bytes()).map_err(|e| trouble(&e))
+}
+
+/// Drops the farewell of a node that is back.
+///
+/// # Errors
+/// When it is there and can't be removed.
+pub fn drop(directory: &Path, node: &str) -> Effect<()> {
+    files::remove(&path(directory, node)?).map_err(|e| Trouble(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::farewell::Farewell;
+
+    #[test]
+    fn kept_found_and_dropped() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("departed");
+        let farewell = Farewell { node: "srv1".into(), boot: "b".into(), reason: "r".into() };
+        let departed = Departed { farewell, node_id: 1, received: 7, left: Some(9) };
+        assert_eq!(find(&place, "srv1"), Ok(None));
+        keep(&place, &departed).unwrap();
+        assert_eq!(find(&place, "srv1"), Ok(Some(departed)));
+        drop(&place, "srv1").unwrap();
+        drop(&place, "srv1").unwrap();
+        assert_eq!(find(&place, "srv1"), Ok(None));
+        for bad in ["", ".", "../x", "a/b"] {
+            assert!(find(&place, bad).is_err(), "{bad:?}");
+        }
+        std::fs::write(place.join("srv2"), "rubbish").unwrap();
+        assert!(find(&place, "srv2").unwrap_err().0.contains("srv2"));
+    }
+}

@@ -1,0 +1,34 @@
+//! What this node's other programs are told of the instance.
+
+use super::{Node, trouble};
+use crate::boundary::host::Effect;
+use crate::boundary::registry;
+use crate::pg::instance::{Instance, Phase};
+use crate::pg::role::PgRole;
+
+impl Node {
+    pub(super) fn leave_word(&self, role: PgRole) -> Effect<()> {
+        // As the kernel names it: the working directory of the server's processes.
+        let pgdata = std::fs::canonicalize(self.pgdata()).map_err(trouble)?;
+        let postmaster = match self.postmaster_by_file() {
+            Some(postmaster) => Some(postmaster.id),
+            None => self.processes().map_err(trouble)?.0.map(|p| p.id),
+        };
+        registry::record(&Instance {
+            resource: self.run.resource.clone(),
+            node: self.run.node.clone(),
+            pgdata,
+            postmaster,
+            role,
+            phase: Phase::Running,
+        })
+    }
+
+    /// Asks no disk: it may hang.
+    pub(super) fn change_word(&self) -> Effect<()> {
+        match registry::find(&self.run.resource)? {
+            Some(instance) => registry::record(&Instance { phase: Phase::Stopping, ..instance }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The instances that the agent runs on this node, a file each beside its memory, under `HA_RSCTMP`.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::host::{Effect, Trouble};
+use super::{files, memory, storage};
+use crate::pg::instance::Instance;
+
+const PREFIX: &str = "quorate-";
+const SUFFIX: &str = ".instance";
+
+fn path(resource: &str) -> PathBuf {
+    memory::directory().join(format!("{PREFIX}{resource}{SUFFIX}"))
+}
+
+/// Leaves word of an instance. The same word again writes nothing.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn record(instance: &Instance) -> Effect<()> {
+    let path = path(&instance.resource);
+    let trouble = |why: &dyn std::fmt::Display| Trouble(format!("{}: {why}", path.display()));
+    let text = serde_json::to_string(instance).map_err(|e| trouble(&e))?;
+    if storage::read_text_if_there(&path).ok().flatten().as_deref() == Some(&text) {
+        return Ok(());
+    }
+    std::fs::create_dir_all(memory::directory()).map_err(|e| trouble(&e))?;
+    files::replace(&path, text.as_bytes()).map_err(|e| trouble(&e))
+}
+
+/// The word that was left of a resource.
+///
+/// # Errors
+/// When the file is there and can't be read, or makes no sense.
+pub fn find(resource: &str) -> Effect<Option<Instance>> {
+    let path = path(resource);
+    let text = storage::read_text_if_there(&path).map_err(|e| Trouble(e.to_string()))?;
+    let read = |text: String| {
+        serde_json::from_str(&text).map_err(|e| Trouble(format!("{}: {e}; remove it", path.display())))
+    };
+    text.map(read).transpose()
+}
+
+/// Takes the word back; none there is none.
+///
+/// # Errors
+/// When the file can't be removed.
+pub fn forget(resource: &str) -> Effect<()> {
+    files::remove(&path(resource)).map_err(|e| Trouble(e.to_string()))
+}
+
+/// All instances of this node, in the order of their names. A file that makes no sense is an error of its own and hides none of the
+/// others.
+///
+/// # Errors
+/// When the directory is there and can't be read.
+pub fn all() -> Effect<Vec<Effect<Instance>>> {
+    let directory = memory::directory();
+    let trouble = |e: io::Error| Trouble(format!("{}: {e}", directory.display()));
+    let entries = match std::fs::read_dir(&directory) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(trouble(e)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(trouble)?.file_name();
+        let resource = name.to_str().and_then(|n| n.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
+        names.extend(resource.map(str::to_owned));
+    }
+    names.sort();
+    // One that went away since is one that was taken back.
+    Ok(names.iter().filter_map(|name| find(name).transpose()).collect())
+}
