@@ -2,6 +2,7 @@
 //! and logs the reason once.
 
 pub mod crash;
+pub mod detector;
 pub mod doctor;
 pub mod election;
 pub mod facts;

@@ -1,0 +1,91 @@
+//! The postmasters: their end is noticed when it happens, not at the next monitor.
+
+use super::{Act, Limits, Maintenance, Millis, Voice};
+use crate::pg::instance::{Instance, Phase, ProcessId};
+use crate::pg::role::PgRole;
+
+/// An instance as the agent left word of it, and its postmaster now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceLook {
+    pub instance: Instance,
+    pub life: Life,
+}
+
+/// What the kernel says of a postmaster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    Runs,
+    /// By a signal.
+    Stopped,
+    Gone,
+    /// The agent left no word of the process, or it can't be looked at.
+    Unknown,
+}
+
+impl InstanceLook {
+    /// Whether it takes writes, or may be about to.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        self.instance.role == PgRole::Primary && self.life != Life::Gone
+    }
+}
+
+/// What is remembered of those that look bad.
+#[derive(Debug, Default)]
+pub(super) struct Instances {
+    stopped: Vec<(ProcessId, Millis)>,
+    reported: Vec<ProcessId>,
+}
+
+impl Instances {
+    pub(super) fn step(
+        &mut self,
+        now: Millis,
+        looks: &[InstanceLook],
+        maintenance: Maintenance,
+        limits: &Limits,
+    ) -> Vec<Act> {
+        let there = |id: ProcessId| looks.iter().any(|l| l.instance.postmaster == Some(id));
+        self.reported.retain(|id| there(*id));
+        let stops = |id| looks.iter().any(|l| l.instance.postmaster == Some(id) && l.life == Life::Stopped);
+        self.stopped.retain(|(id, _)| stops(*id));
+        let mut acts = Vec::new();
+        for InstanceLook { instance, life } in looks {
+            let (Some(id), Phase::Running) = (instance.postmaster, instance.phase) else { continue };
+            let trouble = match life {
+                Life::Runs | Life::Unknown => None,
+                Life::Gone => Some("ended by itself".to_owned()),
+                Life::Stopped => self.stopped_for(id, now, limits),
+            };
+            let Some(trouble) = trouble else { continue };
+            if self.reported.contains(&id) {
+                continue;
+            }
+            self.reported.push(id);
+            let why = format!("{}: the postmaster (pid {id}) {trouble}", instance.resource);
+            acts.push(match (&instance.node, maintenance) {
+                (Some(node), Maintenance::Off) => {
+                    Act::Fail { resource: instance.resource.clone(), node: node.clone(), why }
+                }
+                (None, _) => {
+                    Act::Say(Voice::Note, format!("{why}: left alone, the agent was called by hand"))
+                }
+                (_, Maintenance::On) => {
+                    Act::Say(Voice::Note, format!("{why}: left alone, the cluster is in maintenance mode"))
+                }
+            });
+        }
+        acts
+    }
+
+    fn stopped_for(&mut self, id: ProcessId, now: Millis, limits: &Limits) -> Option<String> {
+        let since = match self.stopped.iter().find(|(known, _)| *known == id) {
+            Some((_, since)) => *since,
+            None => {
+                self.stopped.push((id, now));
+                now
+            }
+        };
+        (now - since >= limits.postmaster).then(|| format!("is stopped by a signal for {} ms", now - since))
+    }
+}

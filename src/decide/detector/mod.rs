@@ -1,0 +1,284 @@
+//! What `quorated` concludes from what it sees of a node: which daemon, disk or PostgreSQL hangs, whether this node still may write,
+//! and what is done about it.
+//!
+//! sbd notices that a daemon died, hardly that it hangs; and it hears of a lost quorum from Pacemaker, whose daemons may hang.
+//! So each daemon is asked here, and corosync itself is asked for the quorum. What keeps this from ending healthy nodes:
+//!
+//! - A daemon counts only after it was seen healthy, and only as long as it is the same process.
+//! - A time counts on the clock of the observer: a moment in which `quorated` itself did not run is held against nobody.
+//! - It takes several looks *and* a time. A process that is stopped by a signal is evidence of its own, and takes less time.
+//! - What is stopped in an orderly way, or under maintenance, is left alone. Not being able to ask whether that is so excuses
+//!   nobody.
+
+mod instances;
+mod quorum;
+mod storage;
+mod subjects;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub use instances::{InstanceLook, Life};
+pub use quorum::Quorum;
+pub use storage::{Content, PlaceLook};
+pub use subjects::{Remedy, Rule, Subject};
+pub use watch::Look;
+
+use crate::cluster::timing::NoQuorumPolicy;
+use crate::pg::instance::ProcessId;
+use instances::Instances;
+use quorum::QuorumWatch;
+use storage::Places;
+use subjects::RULES;
+use watch::{Finding, Watch};
+
+/// Milliseconds on the observer's own clock: it runs at most [`Limits::longest_step`] from one look to the next.
+pub type Millis = u64;
+
+/// How long something may look bad before it counts as hanging, in ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// A daemon that runs and does not answer: long enough for a machine that is short of everything.
+    pub silent: Millis,
+    /// A daemon that is stopped by a signal.
+    pub stopped: Millis,
+    /// No message to oneself comes through corosync: longer than it may take to form a membership, [`Limits::totem`].
+    pub totem: Millis,
+    /// A small write.
+    pub storage: Millis,
+    /// A postmaster that is stopped by a signal.
+    pub postmaster: Millis,
+    /// Without quorum before the primaries of this node are ended: a reading, not a flaw of one.
+    pub quorum: Millis,
+    /// So much time passes between two looks at most.
+    pub longest_step: Millis,
+    /// A daemon that hangs so many times within [`Self::recurrence`] has its node reset.
+    pub kills: usize,
+    pub recurrence: Millis,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            silent: 10_000,
+            stopped: 2500,
+            totem: Self::totem(6600, 3000),
+            storage: 10_000,
+            postmaster: 2000,
+            quorum: 500,
+            longest_step: 1000,
+            kills: 3,
+            recurrence: 600_000,
+        }
+    }
+}
+
+impl Limits {
+    /// The least time for [`Self::totem`]: while a membership forms (`recovery_ms`: token and consensus) and the quorum device is
+    /// waited for (`sync_ms`) no message is delivered anywhere.
+    #[must_use]
+    pub const fn totem(recovery_ms: u32, sync_ms: u32) -> Millis {
+        recovery_ms as Millis + sync_ms as Millis + 3000
+    }
+}
+
+/// A unit of systemd, as it was asked when something began to look bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// It runs, and is to run.
+    Active,
+    /// It is started, stopped or off by order.
+    Changing,
+    /// systemd did not answer, or said something else.
+    Unknown,
+}
+
+/// What is known of the cluster's configuration without asking a daemon: from the CIB as it lies on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClusterWord {
+    pub maintenance: Maintenance,
+    /// `None`: unknown, which is no permission to write without quorum.
+    pub no_quorum_policy: Option<NoQuorumPolicy>,
+}
+
+/// Whether Pacemaker is told to leave everything alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maintenance {
+    On,
+    /// Off, or unknown.
+    Off,
+}
+
+/// Everything that was seen at one moment.
+#[derive(Debug, Clone)]
+pub struct Sight {
+    /// Real time that went by since the last one, ms.
+    pub elapsed: Millis,
+    pub looks: Vec<(Subject, Look)>,
+    pub quorum: Quorum,
+    pub instances: Vec<InstanceLook>,
+    pub places: Vec<PlaceLook>,
+    pub cluster: ClusterWord,
+    /// The answer to the last [`Act::AskUnits`].
+    pub units: Vec<(&'static str, Unit)>,
+}
+
+/// How loudly something is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Voice {
+    Note,
+    Warning,
+    Alarm,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    Say(Voice, String),
+    /// The state of all units is wanted, at the next look.
+    AskUnits,
+    /// SIGKILL; its supervisor starts it anew.
+    Kill {
+        process: ProcessId,
+        why: String,
+    },
+    /// SIGKILL, and systemd is told to start the unit.
+    Restart {
+        process: ProcessId,
+        unit: &'static str,
+        why: String,
+    },
+    /// SIGKILL to every process of the primaries of this node. They may be started again by who has the right to.
+    Fence {
+        why: String,
+    },
+    /// Pacemaker is told that the instance failed.
+    Fail {
+        resource: String,
+        node: String,
+        why: String,
+    },
+    /// This node ends now. Nothing else comes after it.
+    Reset {
+        why: String,
+    },
+}
+
+/// What is carried from look to look.
+#[derive(Debug)]
+pub struct Detector {
+    limits: Limits,
+    now: Millis,
+    watches: Vec<Watch>,
+    quorum: QuorumWatch,
+    instances: Instances,
+    places: Places,
+    units_asked: Option<Millis>,
+    excused: Vec<Subject>,
+    over: bool,
+}
+
+/// The states of units are asked for anew after this time, while something looks bad.
+const UNITS_FRESH: Millis = 2000;
+
+impl Detector {
+    /// One that has seen nothing yet: nothing is armed.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            now: 0,
+            watches: RULES.iter().map(Watch::new).collect(),
+            quorum: QuorumWatch::default(),
+            instances: Instances::default(),
+            places: Places::default(),
+            units_asked: None,
+            excused: Vec::new(),
+            over: false,
+        }
+    }
+
+    /// What is armed by now.
+    #[must_use]
+    pub fn armed(&self) -> Vec<Subject> {
+        self.watches.iter().filter(|w| w.is_armed()).map(|w| w.rule.subject).collect()
+    }
+
+    /// Whether a lost quorum would end the primaries.
+    #[must_use]
+    pub fn quorum_armed(&self) -> bool {
+        self.quorum.is_armed()
+    }
+
+    /// Takes a look, and says what follows from it.
+    pub fn step(&mut self, sight: &Sight) -> Vec<Act> {
+        if self.over {
+            return Vec::new();
+        }
+        self.now += sight.elapsed.min(self.limits.longest_step);
+        let mut acts = Vec::new();
+        self.watch_quorum(sight, &mut acts);
+        self.watch_daemons(sight, &mut acts);
+        acts.extend(self.instances.step(self.now, &sight.instances, sight.cluster.maintenance, &self.limits));
+        acts.extend(self.places.step(self.now, &sight.places, sight.cluster.maintenance, &self.limits));
+        self.over = acts.iter().any(|act| matches!(act, Act::Reset { .. }));
+        acts
+    }
+
+    fn watch_quorum(&mut self, sight: &Sight, acts: &mut Vec<Act>) {
+        let corosync = sight.looks.iter().find(|(s, _)| *s == Subject::Corosync).and_then(|(_, l)| l.process);
+        let acting = sight.cluster.maintenance == Maintenance::Off
+            && sight.cluster.no_quorum_policy != Some(NoQuorumPolicy::Ignore);
+        let primaries = sight.instances.iter().any(InstanceLook::may_write);
+        acts.extend(self.quorum.step(
+            self.now,
+            sight.quorum,
+            corosync.map(|(id, _)| id),
+            acting,
+            primaries,
+            &self.limits,
+        ));
+    }
+
+    fn watch_daemons(&mut self, sight: &Sight, acts: &mut Vec<Act>) {
+        let mut suspicious = false;
+        for watch in &mut self.watches {
+            let Some((_, look)) = sight.looks.iter().find(|(s, _)| *s == watch.rule.subject) else {
+                continue;
+            };
+            let finding = watch.step(self.now, look, &self.limits);
+            suspicious |= !matches!(finding, Finding::Well);
+            match finding {
+                Finding::Well => self.excused.retain(|s| *s != watch.rule.subject),
+                Finding::Suspect(None) => {}
+                Finding::Suspect(Some(line)) => acts.push(Act::Say(Voice::Warning, line)),
+                Finding::Undying(why) => acts.push(Act::Reset { why }),
+                Finding::Hangs { process, evidence } => {
+                    if let Some(excuse) = excuse(watch.rule, sight) {
+                        // Said once, not at every look of a long stop.
+                        if !self.excused.contains(&watch.rule.subject) {
+                            self.excused.push(watch.rule.subject);
+                            acts.push(Act::Say(Voice::Note, format!("{evidence}: left alone, {excuse}")));
+                        }
+                        continue;
+                    }
+                    let primaries = sight.instances.iter().any(InstanceLook::may_write);
+                    acts.extend(watch.treat(self.now, process, evidence, primaries, &self.limits));
+                }
+            }
+        }
+        if suspicious && self.units_asked.is_none_or(|at| self.now - at >= UNITS_FRESH) {
+            self.units_asked = Some(self.now);
+            acts.push(Act::AskUnits);
+        }
+    }
+}
+
+/// Why a daemon that hangs is nobody's concern.
+fn excuse(rule: &Rule, sight: &Sight) -> Option<String> {
+    if sight.cluster.maintenance == Maintenance::On {
+        return Some("the cluster is in maintenance mode".to_owned());
+    }
+    let unit = sight.units.iter().find(|(name, _)| *name == rule.unit).map_or(Unit::Unknown, |(_, u)| *u);
+    (unit == Unit::Changing).then(|| format!("{} is started or stopped by order", rule.unit))
+}

@@ -1,0 +1,83 @@
+//! The quorum, as corosync itself says it.
+//!
+//! A node that lost it has at least stonith-watchdog-timeout until the others go on. Its sbd resets it in that time, if it hears of
+//! the loss; it hears through pacemaker-controld and the CIB. So the primaries of this node end here, at once.
+
+use super::{Act, Limits, Millis, Voice};
+use crate::pg::instance::ProcessId;
+
+/// What votequorum said last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quorum {
+    Quorate,
+    Lost,
+    /// It did not answer: see the watch on corosync itself.
+    Unknown,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct QuorumWatch {
+    /// The corosync that was once quorate: one that is just starting is not.
+    armed: Option<ProcessId>,
+    lost: Option<Lost>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Lost {
+    since: Millis,
+    said: bool,
+}
+
+impl QuorumWatch {
+    pub(super) const fn is_armed(&self) -> bool {
+        self.armed.is_some()
+    }
+
+    /// `acting`: whether a node without quorum has to stop writing. `primaries`: whether one runs here.
+    pub(super) fn step(
+        &mut self,
+        now: Millis,
+        quorum: Quorum,
+        corosync: Option<ProcessId>,
+        acting: bool,
+        primaries: bool,
+        limits: &Limits,
+    ) -> Vec<Act> {
+        if self.armed.is_some() && self.armed != corosync {
+            // Another corosync, or none: sbd's matter, which is connected to it.
+            *self = Self::default();
+        }
+        match quorum {
+            Quorum::Unknown => Vec::new(),
+            Quorum::Quorate => {
+                self.armed = corosync;
+                let back = self.lost.take().is_some_and(|lost| lost.said);
+                back.then(|| Act::Say(Voice::Note, "the quorum is back".to_owned())).into_iter().collect()
+            }
+            Quorum::Lost if self.armed.is_none() => Vec::new(),
+            Quorum::Lost => {
+                let lost = self.lost.get_or_insert(Lost { since: now, said: false });
+                if now - lost.since < limits.quorum {
+                    return Vec::new();
+                }
+                let first = !std::mem::replace(&mut lost.said, true);
+                match (acting, primaries, first) {
+                    // Again and again: one may be promoted, or started, meanwhile.
+                    (true, true, _) => {
+                        let why = "quorum lost: the others may go on without this node".to_owned();
+                        vec![Act::Fence { why }]
+                    }
+                    (true, false, true) => vec![Act::Say(
+                        Voice::Warning,
+                        "quorum lost: no primary runs here, and none will be let write".to_owned(),
+                    )],
+                    (false, _, true) => vec![Act::Say(
+                        Voice::Warning,
+                        "quorum lost: left alone, by maintenance mode or no-quorum-policy=ignore".to_owned(),
+                    )],
+                    (true, false, false) | (false, _, false) => Vec::new(),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! One daemon over time.
+
+use super::subjects::{Remedy, Rule};
+use super::{Act, Limits, Millis, Voice};
+use crate::decide::facts::Pulse;
+use crate::pg::instance::ProcessId;
+
+/// A daemon at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Look {
+    /// The process, and what the kernel says of it. A debugger's stop counts as beating: whoever debugs a daemon knows it.
+    pub process: Option<(ProcessId, Pulse)>,
+    /// How many times it has answered so far.
+    pub answers: u64,
+    /// How many times in a row it has not, since the last answer.
+    pub failures: u32,
+}
+
+/// What a look added up to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    Well,
+    /// With what is to be said about it, once.
+    Suspect(Option<String>),
+    Hangs {
+        process: ProcessId,
+        evidence: String,
+    },
+    /// SIGKILL did not end it.
+    Undying(String),
+}
+
+/// So many failed attempts, or looks at a stopped process, it takes at least.
+const LOOKS: u32 = 3;
+/// A process that was killed and is there after this time sleeps in a device.
+const DEAD_WITHIN: Millis = 5000;
+
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) rule: &'static Rule,
+    armed: Option<Armed>,
+    /// Answers that were given before this process, or before we looked.
+    answers: Option<u64>,
+    killed: Option<(ProcessId, Millis)>,
+    kills: Vec<Millis>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Armed {
+    process: ProcessId,
+    /// When it last answered; without a probe, when it was last seen running.
+    good: Millis,
+    /// Since when it is stopped, and in how many looks.
+    stopped: Option<(Millis, u32)>,
+    said: bool,
+}
+
+impl Watch {
+    pub(super) const fn new(rule: &'static Rule) -> Self {
+        Self { rule, armed: None, answers: None, killed: None, kills: Vec::new() }
+    }
+
+    pub(super) const fn is_armed(&self) -> bool {
+        self.armed.is_some()
+    }
+
+    pub(super) fn step(&mut self, now: Millis, look: &Look, limits: &Limits) -> Finding {
+        let answered = self.answers.is_some_and(|before| look.answers > before);
+        self.answers = Some(look.answers);
+        let Some((process, pulse)) = look.process else {
+            (self.armed, self.killed) = (None, None);
+            return Finding::Well;
+        };
+        if let Some((victim, at)) = self.killed {
+            if victim == process {
+                return self.undead(process, now - at);
+            }
+            self.killed = None;
+        }
+        let Some(mut armed) = self.armed.filter(|a| a.process == process) else {
+            // A new process, or the first look: what it is like counts from when it was once well.
+            let well = pulse == Pulse::Beating && (answered || !self.rule.subject.answers());
+            self.armed = well.then_some(Armed { process, good: now, stopped: None, said: false });
+            return Finding::Well;
+        };
+        if answered || (!self.rule.subject.answers() && pulse != Pulse::Stopped) {
+            armed = Armed { good: now, said: false, ..armed };
+        }
+        armed.stopped = match (pulse, armed.stopped) {
+            (Pulse::Stopped, Some((since, looks))) => Some((since, looks + 1)),
+            (Pulse::Stopped, None) => Some((now, 1)),
+            (Pulse::Beating | Pulse::Stuck, _) => None,
+        };
+        let finding = self.judge(now, look, &mut armed, limits);
+        self.armed = Some(armed);
+        finding
+    }
+
+    fn judge(&self, now: Millis, look: &Look, armed: &mut Armed, limits: &Limits) -> Finding {
+        let name = self.rule.name;
+        if let Some((since, looks)) = armed.stopped {
+            let evidence = format!("{name} (pid {}) is stopped for {} ms", armed.process, now - since);
+            if now - since >= limits.stopped && looks >= LOOKS {
+                return Finding::Hangs { process: armed.process, evidence };
+            }
+            return Finding::Suspect(first(armed, evidence));
+        }
+        if !self.rule.subject.answers() {
+            return Finding::Well;
+        }
+        let silent = now - armed.good;
+        let patience = match self.rule.remedy {
+            Remedy::Fence => limits.totem,
+            Remedy::Kill | Remedy::Restart | Remedy::Reset => limits.silent,
+        };
+        let evidence = || {
+            format!(
+                "{name} (pid {}) has not answered for {silent} ms, {} attempts failed",
+                armed.process, look.failures
+            )
+        };
+        if silent >= patience && look.failures >= LOOKS {
+            return Finding::Hangs { process: armed.process, evidence: evidence() };
+        }
+        if silent >= patience / 2 {
+            let evidence = evidence();
+            return Finding::Suspect(first(armed, evidence));
+        }
+        Finding::Well
+    }
+
+    /// What to do about one that hangs.
+    pub(super) fn treat(
+        &mut self,
+        now: Millis,
+        process: ProcessId,
+        evidence: String,
+        primaries: bool,
+        limits: &Limits,
+    ) -> Vec<Act> {
+        match self.rule.remedy {
+            Remedy::Reset => vec![Act::Reset { why: format!("hangs: {evidence}") }],
+            Remedy::Fence => {
+                // Once: after the next delivery it may hang again.
+                self.armed = None;
+                if primaries {
+                    let why = format!("{evidence}: the others may have gone on without this node");
+                    vec![Act::Fence { why }]
+                } else {
+                    vec![Act::Say(Voice::Warning, format!("hangs: {evidence}; no primary runs here"))]
+                }
+            }
+            Remedy::Restart => {
+                (self.armed, self.killed) = (None, Some((process, now)));
+                vec![Act::Restart { process, unit: self.rule.unit, why: evidence }]
+            }
+            Remedy::Kill => {
+                self.kills.retain(|at| now - at < limits.recurrence);
+                self.kills.push(now);
+                if self.kills.len() >= limits.kills {
+                    let times = self.kills.len();
+                    let minutes = limits.recurrence / 60_000;
+                    let why = format!("hangs: {evidence}; it did so {times} times in {minutes} minutes");
+                    return vec![Act::Reset { why }];
+                }
+                (self.armed, self.killed) = (None, Some((process, now)));
+                vec![Act::Kill { process, why: evidence }]
+            }
+        }
+    }
+
+    fn undead(&self, process: ProcessId, since: Millis) -> Finding {
+        if since < DEAD_WITHIN || self.rule.remedy == Remedy::Restart {
+            return Finding::Suspect(None);
+        }
+        Finding::Undying(format!(
+            "hangs: {} (pid {process}) was killed {since} ms ago and is still there: a device hangs",
+            self.rule.name
+        ))
+    }
+}
+
+fn first(armed: &mut Armed, evidence: String) -> Option<String> {
+    let once = !armed.said;
+    armed.said = true;
+    once.then(|| format!("suspect: {evidence}"))
+}
