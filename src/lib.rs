@@ -30,6 +30,7 @@
 //! | `layout` | the four layouts: a site's description, its scripts, where everything should run (feature `cli`) | touch anything: pure |
 //! | [`boundary`] | the only side effects, and their fakes | decide |
 //! | [`agent`] | the agent's shell: gather, decide, apply, report | contain policy |
+//! | `daemon` | `quorated`, the watchdog checker: looks, decides, acts, again and again (feature `daemon`) | contain policy |
 //! | `cli` | the operator's command `quorate` (feature `cli`) | contain policy |
 //! | `lab` | boots real clusters, breaks them, measures (feature `lab`) | be installed on a database node |
 //!
@@ -40,6 +41,8 @@ pub mod boundary;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod cluster;
+#[cfg(feature = "daemon")]
+pub mod daemon;
 pub mod decide;
 #[cfg(feature = "lab")]
 pub mod lab;

@@ -90,6 +90,19 @@ impl<'a> Agent<'a> {
         self.remembered = self.memory.clone();
     }
 
+    /// The others are told that nothing of this node runs any more, and go on without it.
+    fn refuse_while_resetting(&mut self) -> Result<(), (OcfCode, String)> {
+        match self.host.resetting() {
+            None => Ok(()),
+            Some(why) => {
+                let reason = format!(
+                    "this node is being reset by quorated ({why}): nothing starts before its next boot"
+                );
+                Err((OcfCode::ErrGeneric, reason))
+            }
+        }
+    }
+
     /// The node's other programs do without where they can't be told.
     fn tell_node(&mut self, told: impl FnOnce(&mut dyn Host) -> Effect<()>) {
         if let Err(trouble) = told(self.host) {

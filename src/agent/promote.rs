@@ -30,6 +30,9 @@ enum Setback {
 
 impl Agent<'_> {
     pub(super) fn promote(&mut self) -> Report {
+        if let Err((code, reason)) = self.refuse_while_resetting() {
+            return Report::new(code, reason);
+        }
         let begun = self.host.now();
         let mut progress = Progress::Begun;
         let mut won = String::new();

@@ -63,6 +63,7 @@ impl Agent<'_> {
 
     /// Brings up a running standby; also the second half of a demotion.
     pub(super) fn start_standby(&mut self, upstreams: Upstreams) -> Result<String, (OcfCode, String)> {
+        self.refuse_while_resetting()?;
         loop {
             let facts = self.glance(self.left());
             match before(&facts, self.spent()) {

@@ -400,3 +400,16 @@ fn quorated_knows_a_primary_before_it_takes_writes_and_a_stop_before_it_is_over(
     act(&mut host, Action::Stop, &[]);
     assert_eq!(host.recorded, None);
 }
+
+#[test]
+fn nothing_starts_or_is_promoted_on_a_node_that_said_farewell() {
+    for (condition, action) in [(Condition::Down, Action::Start), (Condition::Standby, Action::Promote)] {
+        let mut host = FakeHost::new(condition, position(1, 100));
+        host.memory.standing = Standing::Current;
+        host.resetting = Some("hangs: corosync".into());
+        let report = act(&mut host, action, &[]);
+        assert_eq!(report.code, OcfCode::ErrGeneric, "{action}");
+        assert!(report.reason.contains("being reset"), "{}", report.reason);
+        assert!(host.did("launch").is_empty() && host.did("promote").is_empty(), "{:?}", host.done);
+    }
+}

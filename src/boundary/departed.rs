@@ -29,6 +29,27 @@ pub fn find(directory: &Path, node: &str) -> Effect<Option<Departed>> {
     text.map(read).transpose()
 }
 
+/// All that are kept. A file that makes no sense is passed over: it is evidence of nothing.
+///
+/// # Errors
+/// When the directory is there and can't be read.
+pub fn all(directory: &Path) -> Effect<Vec<Departed>> {
+    let trouble = |e: std::io::Error| Trouble(format!("{}: {e}", directory.display()));
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(trouble(e)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(trouble)?.file_name();
+        if let Some(node) = name.to_str() {
+            found.extend(find(directory, node).ok().flatten());
+        }
+    }
+    Ok(found)
+}
+
 /// Keeps a farewell.
 ///
 /// # Errors

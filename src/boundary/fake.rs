@@ -67,6 +67,8 @@ pub struct FakeHost {
     pub trial: Trial,
     /// How many looks still find more WAL received than the one before.
     pub fed: u32,
+    /// Why the node is being reset.
+    pub resetting: Option<String>,
     /// What the node's other programs were told last.
     pub recorded: Option<(PgRole, Phase)>,
     /// What was done, in order: `score srv1 900`, `send Fast`, `launch` …
@@ -97,6 +99,7 @@ impl FakeHost {
             receiver: Pulse::Beating,
             trial: Trial::Written { free: ROOM },
             fed: 0,
+            resetting: None,
             recorded: None,
             done: Vec::new(),
             log: Vec::new(),
@@ -204,6 +207,10 @@ impl Host for FakeHost {
 
     fn pulse(&mut self, _pid: i32) -> Option<Pulse> {
         Some(self.receiver)
+    }
+
+    fn resetting(&mut self) -> Option<String> {
+        self.resetting.clone()
     }
 
     fn check_installation(&mut self) -> Result<(), InstallTrouble> {

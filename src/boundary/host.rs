@@ -62,6 +62,8 @@ pub trait Host {
     /// The state of a process of the instance; `None` when it is gone, or can't be looked at.
     fn pulse(&mut self, pid: i32) -> Option<Pulse>;
 
+    /// Why this node is being reset, while it is: nothing may be started or promoted any more.
+    fn resetting(&mut self) -> Option<String>;
     /// Whether everything is there that a start needs: programs, user, directories, versions.
     fn check_installation(&mut self) -> Result<(), InstallTrouble>;
     /// Writes `standby.signal`, and `primary_conninfo` where given.

@@ -57,6 +57,18 @@ impl SystemUser {
         })
     }
 
+    /// The user with this number.
+    ///
+    /// # Errors
+    /// As [`Self::lookup`].
+    #[cfg(feature = "daemon")]
+    pub fn by_uid(uid: u32) -> Result<Self, IdentityError> {
+        let name = uid.to_string();
+        let user = User::from_uid(nix::unistd::Uid::from_raw(uid))
+            .map_err(|errno| IdentityError::Lookup { name: name.clone(), errno })?;
+        Self::lookup(&user.ok_or(IdentityError::Unknown(name))?.name)
+    }
+
     /// Runs `act` with this user's effective ids. The kernel takes them for a socket's peer credentials and for the rights on
     /// files; supplementary groups stay ours. When we are not root, `act` runs as whoever we are.
     ///

@@ -17,7 +17,7 @@ use super::pacemaker::Patience;
 use super::postgres::Endpoint;
 use super::process::{self, ProcessInfo, ProcessState};
 use super::storage::{self, Ownership, SignalFile};
-use super::{control_file, files, memory, pacemaker, registry, write_test};
+use super::{control_file, ending, files, memory, pacemaker, registry, write_test};
 use crate::cluster::crm_mon::Status;
 use crate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
 use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
@@ -308,7 +308,8 @@ impl Host for Node {
     fn try_writes(&mut self, patience: Duration) -> Vec<(String, Trial)> {
         match (self.user(), memory::lock(&self.run.resource)) {
             (Ok(user), Ok(lock)) => {
-                write_test::run(&write_test::directories(self.pgdata()), &user, &lock, patience)
+                let directories = write_test::directories(self.pgdata());
+                write_test::run(&directories, write_test::AMONG_DATA, &user, &lock, patience)
             }
             (Err(why), _) | (_, Err(why)) => {
                 vec![(self.pgdata().display().to_string(), Trial::Untried(why.0))]
@@ -318,6 +319,10 @@ impl Host for Node {
 
     fn pulse(&mut self, pid: i32) -> Option<Pulse> {
         process::inspect(pid).ok().flatten().map(|p| pulse(p.state))
+    }
+
+    fn resetting(&mut self) -> Option<String> {
+        ending::marked(Path::new(ending::MARKER))
     }
 
     fn check_installation(&mut self) -> Result<(), InstallTrouble> {

@@ -1,4 +1,4 @@
-//! Pacemaker's programs: `crm_attribute`, `attrd_updater`, `crm_mon`. What they print is read by `cluster`.
+//! Pacemaker's programs: `crm_attribute`, `attrd_updater`, `crm_resource`, `crm_mon`. What they print is read by `cluster`.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use crate::cluster::crm_mon::{self, Status};
 
 const CRM_ATTRIBUTE: &str = "/usr/sbin/crm_attribute";
 const ATTRD_UPDATER: &str = "/usr/sbin/attrd_updater";
+const CRM_RESOURCE: &str = "/usr/sbin/crm_resource";
 const CRM_MON: &str = "/usr/sbin/crm_mon";
 const CIBADMIN: &str = "/usr/sbin/cibadmin";
 
@@ -99,6 +100,14 @@ pub fn query(name: &str, patience: Patience) -> Effect<Vec<NodeValue>> {
         _ if output.stderr.contains("does not exist") => Ok(Vec::new()),
         code => Err(Trouble(format!("exit code {code}: {}: {}", command.line(), output.stderr.trim()))),
     }
+}
+
+/// Tells Pacemaker that a resource failed on a node, as a monitor would: it recovers it.
+///
+/// # Errors
+/// As [`set_score`].
+pub fn fail(resource: &str, node: &str, patience: Patience) -> Effect<()> {
+    run(&program(CRM_RESOURCE).args(["--fail", "--resource", resource, "--node", node]), patience).map(drop)
 }
 
 /// The cluster's status.

@@ -122,6 +122,30 @@ pub fn postgres_below(directory: &Path) -> io::Result<Vec<ProcessInfo>> {
     Ok(found)
 }
 
+/// The oldest process with this name in our process id namespace: of a daemon that forks, the one that the others belong to. Zombies are
+/// left out.
+///
+/// # Errors
+/// /proc can't be read.
+pub fn oldest_named(comm: &str) -> io::Result<Option<ProcessInfo>> {
+    let mut found: Option<ProcessInfo> = None;
+    for entry in std::fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let Some(info) = inspect(pid)?.filter(|p| p.comm == comm && p.state != ProcessState::Zombie) else {
+            continue;
+        };
+        let older =
+            found.as_ref().is_none_or(|f| (info.id.start_time, info.id.pid) < (f.id.start_time, f.id.pid));
+        // A container's daemon has the same name.
+        if older && link(pid, "ns/pid") == link_of_self("ns/pid") {
+            found = Some(info);
+        }
+    }
+    Ok(found)
+}
+
 /// The process `pid`, if it is one of those that [`postgres_of`] finds. Reads nothing of the other processes.
 ///
 /// # Errors
@@ -220,8 +244,24 @@ pub fn wait_gone(ids: &[ProcessId], deadline: Deadline) -> io::Result<Vec<Proces
     Ok(waiting.into_iter().map(|(id, _)| id).collect())
 }
 
-/// A descriptor of that very process; `None` when it is over.
-fn open(id: ProcessId) -> io::Result<Option<OwnedFd>> {
+/// Waits until one of these processes is over, or the deadline.
+pub fn wait_any(processes: &[std::os::fd::BorrowedFd<'_>], deadline: Deadline) {
+    let mut fds: Vec<PollFd<'_>> = processes.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+    // A signal ends the wait early, which costs a look.
+    let _ = poll(&mut fds, deadline.poll_timeout());
+}
+
+/// The user whose rights a process has; `None` when it is over.
+pub fn user_of(id: ProcessId) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(format!("/proc/{}", id.pid)).ok().map(|m| m.uid())
+}
+
+/// A descriptor of that very process, readable when it is over; `None` when it is over already.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn open(id: ProcessId) -> io::Result<Option<OwnedFd>> {
     let Some(fd) = pidfd(id.pid)? else { return Ok(None) };
     Ok(alive(id)?.map(|_| fd))
 }

@@ -24,8 +24,11 @@ use super::identity::SystemUser;
 use super::process;
 use crate::decide::storage::Trial;
 
-/// The file that is written over, again and again. PostgreSQL's backups leave out what begins so.
-const NAME: &str = "pgsql_tmp.quorate";
+/// The file that is written over, again and again, in a data directory. PostgreSQL's backups leave out what begins so.
+pub const AMONG_DATA: &str = "pgsql_tmp.quorate";
+/// The same anywhere else.
+#[cfg(feature = "daemon")]
+pub const ELSEWHERE: &str = ".quorated";
 /// One block: it has its place on the disk from the first time on, so that a full disk does not fail it, and flushing it
 /// needs no other blocks.
 const BLOCK: usize = 4096;
@@ -48,10 +51,11 @@ pub fn directories(pgdata: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// Writes in all of them at once, as `user`, and waits at most `patience` for all together. `lock`: the beginning of the
-/// locks' paths.
+/// Writes the file `name` in all of them at once, as `user`, and waits at most `patience` for all together. `lock`: the beginning of
+/// the locks' paths.
 pub fn run(
     directories: &[PathBuf],
+    name: &str,
     user: &SystemUser,
     lock: &Path,
     patience: Duration,
@@ -64,7 +68,7 @@ pub fn run(
             let mut lock = lock.as_os_str().to_owned();
             lock.push(format!(".{index}.lock"));
             let started = boottime_ms();
-            let attempt = begin(directory, user, Path::new(&lock), deadline);
+            let attempt = begin(&directory.join(name), user, Path::new(&lock), deadline);
             (directory, started, attempt.unwrap_or_else(|e| Attempt::Over(Trial::Untried(e.to_string()))))
         })
         .collect();
@@ -85,7 +89,7 @@ pub fn run(
         .collect()
 }
 
-fn begin(directory: &Path, user: &SystemUser, lock: &Path, deadline: Deadline) -> io::Result<Attempt> {
+fn begin(file: &Path, user: &SystemUser, lock: &Path, deadline: Deadline) -> io::Result<Attempt> {
     let mut held =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(lock)?;
     loop {
@@ -106,7 +110,7 @@ fn begin(directory: &Path, user: &SystemUser, lock: &Path, deadline: Deadline) -
     held.rewind()?;
     held.set_len(0)?;
     held.write_all(boottime_ms().to_string().as_bytes())?;
-    let path = CString::new(directory.join(NAME).as_os_str().as_bytes())?;
+    let path = CString::new(file.as_os_str().as_bytes())?;
     let null = OpenOptions::new().write(true).open("/dev/null")?;
     let user = Uid::effective().is_root().then_some(user);
     // SAFETY: the child makes bare system calls on values that exist already, without allocation and locks, and ends by _exit.
@@ -194,7 +198,7 @@ fn refused(errno: i32) -> Trial {
         libc::ENOSPC | libc::EDQUOT => Trial::NoSpace,
         libc::EROFS => Trial::ReadOnly,
         libc::EIO => Trial::Broken,
-        other => Trial::Untried(format!("{NAME}: {}", io::Error::from_raw_os_error(other))),
+        other => Trial::Untried(format!("a trial write: {}", io::Error::from_raw_os_error(other))),
     }
 }
 
@@ -220,7 +224,7 @@ mod tests {
 
     fn trial(directory: &Path, lock: &Path, patience: u64) -> Trial {
         let patience = Duration::from_millis(patience);
-        run(&[directory.to_owned()], &me(), lock, patience).remove(0).1
+        run(&[directory.to_owned()], AMONG_DATA, &me(), lock, patience).remove(0).1
     }
 
     #[test]
@@ -230,7 +234,7 @@ mod tests {
             let trial = trial(dir.path(), &dir.path().join("l"), 5000);
             assert!(matches!(trial, Trial::Written { free } if free > 0), "{trial:?}");
         }
-        assert_eq!(fs::metadata(dir.path().join(NAME)).expect("written").len(), BLOCK as u64);
+        assert_eq!(fs::metadata(dir.path().join(AMONG_DATA)).expect("written").len(), BLOCK as u64);
     }
 
     #[test]
@@ -257,7 +261,7 @@ mod tests {
         assert_eq!(unsafe { libc::flock(held.as_raw_fd(), libc::LOCK_EX) }, 0);
         let found = trial(dir.path(), &dir.path().join("l"), 5000);
         assert!(matches!(found, Trial::Pending(age) if age >= 60_000), "{found:?}");
-        assert!(!dir.path().join(NAME).exists(), "a second write was started");
+        assert!(!dir.path().join(AMONG_DATA).exists(), "a second write was started");
         drop(held);
         assert!(matches!(trial(dir.path(), &dir.path().join("l"), 5000), Trial::Written { .. }));
     }

@@ -128,7 +128,6 @@ pub struct Sight {
 pub enum Voice {
     Note,
     Warning,
-    Alarm,
 }
 
 /// What is to be done.
@@ -196,6 +195,12 @@ impl Detector {
             excused: Vec::new(),
             over: false,
         }
+    }
+
+    /// Whether the node was to be reset: nothing is decided any more.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.over
     }
 
     /// What is armed by now.

@@ -139,7 +139,11 @@ impl Reader<'_> {
     }
 }
 
-fn corosync(text: &Text) -> Result<Corosync, Broken> {
+/// Reads a corosync.conf.
+///
+/// # Errors
+/// The line that is wrong.
+pub fn corosync(text: &Text) -> Result<Corosync, Broken> {
     let broken = |line, what: String| Broken { file: text.name.clone(), line, what };
     let conf = conf::parse(&text.text).map_err(|e| broken(e.line, e.to_string()))?;
     let reader = Reader { file: &text.name, conf: &conf };

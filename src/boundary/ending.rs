@@ -1,0 +1,91 @@
+//! The ways in which a node, or the PostgreSQL on it, is ended by force.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use nix::sys::reboot::{RebootMode, reboot};
+use nix::sys::signal::Signal;
+
+use super::clock::Deadline;
+use super::host::{Effect, Trouble};
+use super::process::{self, ProcessState};
+use super::{files, storage};
+
+/// While it is there the agent starts and promotes nothing. `/run` is emptied by the reboot that follows.
+pub const MARKER: &str = "/run/quorate/resetting";
+const SYSRQ: &str = "/proc/sysrq-trigger";
+/// Between two looks at processes that were killed.
+const ROUND: Duration = Duration::from_millis(5);
+
+/// What is left of an instance whose processes were all killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remains {
+    /// Nothing.
+    Nothing,
+    /// Processes that wait for a device, with a SIGKILL pending: they never run another instruction of their program.
+    Pending,
+    /// Some that still may run.
+    Alive,
+}
+
+/// Kills every process of the PostgreSQL that works in `pgdata`, whose links are resolved.
+///
+/// The oldest first, which is the postmaster: it would start new children for those that die. Those that it was just starting are found
+/// by the next look.
+///
+/// # Errors
+/// /proc can't be read, or a process may not be signalled.
+pub fn kill_postgres(pgdata: &Path, deadline: Deadline) -> Effect<Remains> {
+    let failed = |e: io::Error| Trouble(format!("SIGKILL to the PostgreSQL in {}: {e}", pgdata.display()));
+    loop {
+        let mut found = process::postgres_below(pgdata).map_err(failed)?;
+        if found.is_empty() {
+            return Ok(Remains::Nothing);
+        }
+        found.sort_by_key(|p| p.id.start_time);
+        for victim in &found {
+            process::signal(victim.id, Signal::SIGKILL).map_err(failed)?;
+        }
+        if deadline.passed() {
+            let asleep = found.iter().all(|p| p.state == ProcessState::DiskSleep);
+            return Ok(if asleep { Remains::Pending } else { Remains::Alive });
+        }
+        deadline.sleep(ROUND);
+    }
+}
+
+/// Has the agent start and promote nothing until the next boot.
+///
+/// # Errors
+/// When it can't be written.
+pub fn mark(why: &str) -> Effect<()> {
+    let trouble = |e: io::Error| Trouble(format!("{MARKER}: {e}"));
+    if let Some(directory) = Path::new(MARKER).parent() {
+        std::fs::create_dir_all(directory).map_err(trouble)?;
+    }
+    files::replace(Path::new(MARKER), why.as_bytes()).map_err(trouble)
+}
+
+/// Why this node is being reset, while it is. One that can't be read counts.
+#[must_use]
+pub fn marked(marker: &Path) -> Option<String> {
+    storage::read_text_if_there(marker).unwrap_or_else(|e| Some(e.to_string()))
+}
+
+/// The kernel's own reset, at once: no sync, no shutdown (`sysrq` b).
+///
+/// # Errors
+/// The kernel has no sysrq, or the file is read-only, as in a container.
+pub fn sysrq() -> io::Result<()> {
+    OpenOptions::new().write(true).open(SYSRQ)?.write_all(b"b")
+}
+
+/// reboot(2): it does not sync, but waits for drivers.
+///
+/// # Errors
+/// Not permitted.
+pub fn restart() -> io::Result<()> {
+    reboot(RebootMode::RB_AUTOBOOT).map(drop).map_err(Into::into)
+}

@@ -1,0 +1,41 @@
+//! What lets a watcher run where others don't: locked memory, and a place before them at the processor.
+
+use std::io;
+
+use nix::errno::Errno;
+
+/// Below corosync and sbd, which ask for the highest: they must be able to run for the node to be well.
+const PRIORITY: libc::c_int = 10;
+
+/// Locks all memory of the process, also what it takes later: none of it is ever waited for from a disk.
+///
+/// # Errors
+/// Not permitted: systemd's `LimitMEMLOCK=infinity` is missing.
+pub fn lock_memory() -> io::Result<()> {
+    // SAFETY: flags only.
+    Errno::result(unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE) })
+        .map(drop)
+        .map_err(Into::into)
+}
+
+/// Puts the calling thread, and those that it starts, before all that run at usual priorities.
+///
+/// # Errors
+/// Not permitted, or the control group has no time for it (`CONFIG_RT_GROUP_SCHED`).
+pub fn run_first() -> io::Result<()> {
+    let parameters = libc::sched_param { sched_priority: PRIORITY };
+    // SAFETY: this thread, a policy, and a structure that lives.
+    let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_RR, &raw const parameters) };
+    Errno::result(set).map(drop).map_err(Into::into)
+}
+
+/// Takes that back for the calling thread: what may use much time does not belong before others.
+///
+/// # Errors
+/// Never seen.
+pub fn run_as_usual() -> io::Result<()> {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: as above.
+    let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const parameters) };
+    Errno::result(set).map(drop).map_err(Into::into)
+}

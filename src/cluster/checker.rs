@@ -1,0 +1,143 @@
+//! What `quorated` tells of itself, for `quorate status` and for monitoring.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+/// Where it is.
+pub const PATH: &str = "/run/quorate/quorated.json";
+/// Older than this, in ms, `quorated` does not run or hangs: it writes every 5 s.
+pub const STALE: u64 = 20_000;
+
+/// A report.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checker {
+    pub pid: u32,
+    /// When it was written: milliseconds since the machine's boot (`CLOCK_BOOTTIME`).
+    pub written: u64,
+    /// Whether anything is done about what is found, or only said.
+    pub acts: bool,
+    /// Whether a lost quorum ends the primaries of this node.
+    pub quorum_armed: bool,
+    /// What votequorum said; `None`: nothing.
+    pub quorate: Option<bool>,
+    pub watched: Vec<Watched>,
+    /// Directories into which small writes are made, and how many of these are pending.
+    pub places: usize,
+    pub places_pending: usize,
+    pub counts: Counts,
+}
+
+/// A daemon that is watched.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    pub name: String,
+    /// Whether a hang of it would be acted on: it was once well.
+    pub armed: bool,
+    pub answers: u64,
+    /// Attempts in a row that failed, up to now.
+    pub failures: u32,
+    /// How long the last answer took, in µs.
+    pub took_us: u64,
+    /// What the last failure said.
+    pub trouble: Option<String>,
+}
+
+/// What happened since it was started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    pub looks: u64,
+    pub kills: u64,
+    pub restarts: u64,
+    pub fences: u64,
+    pub failures_told: u64,
+    pub resets: u64,
+    /// The most that a look came late, in ms: how near the observer itself was to being starved.
+    pub latest_ms: u64,
+}
+
+impl Checker {
+    /// Whether the report is of one that runs, at the moment `now` of the same clock.
+    #[must_use]
+    pub const fn is_fresh(&self, now: u64) -> bool {
+        now.saturating_sub(self.written) < STALE
+    }
+
+    /// As Prometheus reads it (text exposition format 0.0.4).
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let mut text = String::new();
+        let mut family = |name: &str, kind: &str, help: &str, values: &[(String, u64)]| {
+            let _ = writeln!(text, "# HELP quorated_{name} {help}\n# TYPE quorated_{name} {kind}");
+            for (labels, value) in values {
+                let _ = writeln!(text, "quorated_{name}{labels} {value}");
+            }
+        };
+        let each = |of: fn(&Watched) -> u64| -> Vec<(String, u64)> {
+            self.watched.iter().map(|w| (format!("{{daemon=\"{}\"}}", w.name), of(w))).collect()
+        };
+        let one = |value: u64| vec![(String::new(), value)];
+        family("armed", "gauge", "Whether a hang of the daemon is acted on.", &each(|w| w.armed.into()));
+        family("failures", "gauge", "Attempts in a row without an answer.", &each(|w| w.failures.into()));
+        family("answer_microseconds", "gauge", "How long the last answer took.", &each(|w| w.took_us));
+        family(
+            "quorum_armed",
+            "gauge",
+            "Whether a lost quorum ends primaries.",
+            &one(self.quorum_armed.into()),
+        );
+        family(
+            "quorate",
+            "gauge",
+            "What votequorum said: 1 quorate, 0 not, 2 nothing.",
+            &one(self.quorate.map_or(2, u64::from)),
+        );
+        family(
+            "writes_pending",
+            "gauge",
+            "Small writes that have not returned.",
+            &one(self.places_pending as u64),
+        );
+        let counts = &self.counts;
+        let acts = [
+            ("kill", counts.kills),
+            ("restart", counts.restarts),
+            ("fence", counts.fences),
+            ("fail", counts.failures_told),
+            ("reset", counts.resets),
+        ];
+        let acts: Vec<_> = acts.iter().map(|(act, n)| (format!("{{act=\"{act}\"}}"), *n)).collect();
+        family("acts_total", "counter", "What was done.", &acts);
+        family("looks_total", "counter", "How often everything was looked at.", &one(counts.looks));
+        family("late_milliseconds", "gauge", "The most that a look came late.", &one(counts.latest_ms));
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_what_prometheus_reads() {
+        let watched = Watched { name: "sbd".into(), armed: true, failures: 2, ..Watched::default() };
+        let checker = Checker { watched: vec![watched], quorate: Some(true), ..Checker::default() };
+        let text = checker.metrics();
+        for line in [
+            "# TYPE quorated_armed gauge",
+            "quorated_armed{daemon=\"sbd\"} 1",
+            "quorated_failures{daemon=\"sbd\"} 2",
+            "quorated_quorate 1",
+            "quorated_acts_total{act=\"reset\"} 0",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}:\n{text}");
+        }
+        assert!(text.lines().all(|l| l.starts_with('#') || l.split(' ').count() == 2), "{text}");
+    }
+
+    #[test]
+    fn an_old_report_is_of_one_that_hangs() {
+        let checker = Checker { written: 1000, ..Checker::default() };
+        assert!(checker.is_fresh(1000 + STALE - 1) && !checker.is_fresh(1000 + STALE));
+    }
+}

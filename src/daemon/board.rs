@@ -1,0 +1,140 @@
+//! What the looking threads have seen last. Locked for moments only: nobody waits for anything while holding it.
+
+use std::sync::mpsc::SyncSender;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::storage::Placed;
+use crate::boundary::corosync::VoteWord;
+use crate::decide::detector::{ClusterWord, InstanceLook, Maintenance, Subject, Unit};
+
+/// An attempt counts as failed each time this goes by without an answer.
+pub(super) const ATTEMPT: Duration = Duration::from_secs(1);
+
+/// The board.
+pub(super) struct Board {
+    seen: Mutex<Seen>,
+    /// Has the control thread look now.
+    wake: SyncSender<()>,
+}
+
+/// What is on it.
+pub(super) struct Seen {
+    pub(super) probes: [Probe; Subject::ALL.len()],
+    pub(super) votes: Option<(VoteWord, Instant)>,
+    pub(super) instances: Vec<InstanceLook>,
+    pub(super) places: Vec<Placed>,
+    pub(super) cluster: ClusterWord,
+    pub(super) units: Vec<(&'static str, Unit)>,
+}
+
+/// How one subject answers.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Probe {
+    pub(super) answers: u64,
+    failures: u32,
+    /// When the attempt that is under way began.
+    begun: Option<Instant>,
+    /// How long the last answer took.
+    pub(super) took: Duration,
+    /// What the last failure said.
+    pub(super) trouble: Option<String>,
+}
+
+impl Probe {
+    /// Failed attempts since the last answer. One that never returns fails again and again.
+    pub(super) fn failures(&self, now: Instant) -> u32 {
+        let waited = self.begun.map_or(Duration::ZERO, |b| now.saturating_duration_since(b));
+        let more = u32::try_from(waited.as_millis() / ATTEMPT.as_millis()).unwrap_or(u32::MAX);
+        self.failures.saturating_add(more)
+    }
+}
+
+impl Board {
+    pub(super) fn new(wake: SyncSender<()>) -> Self {
+        let seen = Seen {
+            probes: std::array::from_fn(|_| Probe::default()),
+            votes: None,
+            instances: Vec::new(),
+            places: Vec::new(),
+            cluster: ClusterWord { maintenance: Maintenance::Off, no_quorum_policy: None },
+            units: Vec::new(),
+        };
+        Self { seen: Mutex::new(seen), wake }
+    }
+
+    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the control thread look at once. It looks soon anyway where it is busy.
+    pub(super) fn wake(&self) {
+        let _ = self.wake.try_send(());
+    }
+
+    /// Makes an attempt and notes how it went.
+    pub(super) fn attempt<T, E: ToString>(
+        &self,
+        subject: Subject,
+        ask: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.begin(subject);
+        let result = ask();
+        match &result {
+            Ok(_) => self.answered(subject),
+            Err(e) => self.failed(subject, e.to_string()),
+        }
+        result
+    }
+
+    pub(super) fn begin(&self, subject: Subject) {
+        self.seen().probes[subject as usize].begun.get_or_insert_with(Instant::now);
+    }
+
+    pub(super) fn answered(&self, subject: Subject) {
+        let mut seen = self.seen();
+        let probe = &mut seen.probes[subject as usize];
+        let took = probe.begun.take().map_or(Duration::ZERO, |b| b.elapsed());
+        *probe = Probe { answers: probe.answers + 1, took, ..Probe::default() };
+    }
+
+    pub(super) fn failed(&self, subject: Subject, trouble: String) {
+        let mut seen = self.seen();
+        let probe = &mut seen.probes[subject as usize];
+        probe.failures = probe.failures(Instant::now()).saturating_add(1);
+        probe.begun = None;
+        probe.trouble = Some(trouble);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board() -> Board {
+        Board::new(std::sync::mpsc::sync_channel(1).0)
+    }
+
+    #[test]
+    fn an_attempt_that_does_not_return_fails_every_second() {
+        let board = board();
+        board.begin(Subject::Corosync);
+        let seen = board.seen();
+        let probe = &seen.probes[Subject::Corosync as usize];
+        let begun = probe.begun.unwrap();
+        assert_eq!(probe.failures(begun), 0);
+        assert_eq!(probe.failures(begun + Duration::from_millis(3500)), 3);
+    }
+
+    #[test]
+    fn an_answer_forgets_the_failures() {
+        let board = board();
+        for _ in 0..3 {
+            assert!(board.attempt(Subject::Based, || Err::<(), _>("refused")).is_err());
+        }
+        assert_eq!(board.seen().probes[Subject::Based as usize].failures(Instant::now()), 3);
+        board.attempt(Subject::Based, || Ok::<_, String>(())).unwrap();
+        let probe = board.seen().probes[Subject::Based as usize].clone();
+        assert_eq!((probe.answers, probe.failures(Instant::now()), probe.trouble), (1, 0, None));
+    }
+}

@@ -1,0 +1,77 @@
+//! `quorated --check`: the configuration, and everything that is watched asked once.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::config::Config;
+use crate::boundary::clock::Deadline;
+use crate::boundary::corosync::Votes;
+use crate::boundary::host::Effect;
+use crate::boundary::{ipc, process, registry};
+use crate::decide::detector::Subject;
+
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Prints what is found. Gives the exit code: 0, or 1 where something that runs does not answer.
+///
+/// # Errors
+/// What is wrong with the configuration.
+pub(super) fn check(config: &Config, path: &Path) -> Effect<u8> {
+    let limits = config.limits()?;
+    println!("configuration {} is good; limits in ms:", path.display());
+    println!(
+        "  silent {}, stopped {}, membership {}, storage {}, postmaster {}",
+        limits.silent, limits.stopped, limits.totem, limits.storage, limits.postmaster
+    );
+    let mut silent = false;
+    for subject in Subject::ALL.into_iter().filter(|s| *s != Subject::Totem) {
+        let rule = subject.rule();
+        let line = match process::oldest_named(rule.comm) {
+            Err(e) => format!("can't be looked at: {e}"),
+            Ok(None) => "does not run".to_owned(),
+            Ok(Some(process)) => match answer(subject) {
+                Ok(took) => format!("pid {}, {took}", process.id),
+                Err(why) => {
+                    silent = true;
+                    format!("pid {}, does not answer: {why}", process.id)
+                }
+            },
+        };
+        println!("{:22}{line}", rule.name);
+    }
+    for instance in registry::all()? {
+        match instance {
+            Ok(i) => println!("instance {}: {} in {}", i.resource, i.role, i.pgdata.display()),
+            Err(trouble) => println!("instance: {trouble}"),
+        }
+    }
+    Ok(silent.into())
+}
+
+fn answer(subject: Subject) -> Result<String, String> {
+    let begun = Instant::now();
+    match (subject, subject.rule().socket) {
+        (Subject::Corosync, _) => {
+            let word = votes()?;
+            let device = match word.device_votes {
+                None => "",
+                Some(true) => ", the quorum device votes",
+                Some(false) => ", the quorum device does not vote",
+            };
+            let quorate = if word.quorate { "quorate" } else { "not quorate" };
+            return Ok(format!("{quorate}{device}, in {} µs", begun.elapsed().as_micros()));
+        }
+        (_, Some(socket)) => ipc::answers(socket, Deadline::after(PATIENCE)).map_err(|t| t.0)?,
+        (_, None) => return Ok("is looked at, not asked".to_owned()),
+    }
+    Ok(format!("answers in {} µs", begun.elapsed().as_micros()))
+}
+
+/// In a thread of its own, which is left behind where corosync hangs.
+fn votes() -> Result<crate::boundary::corosync::VoteWord, String> {
+    let (done, wait) = std::sync::mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        let _ = done.send(Votes::connect().and_then(|v| v.ask()).map_err(|t| t.0));
+    });
+    wait.recv_timeout(PATIENCE).unwrap_or_else(|_| Err("no answer in time".to_owned()))
+}

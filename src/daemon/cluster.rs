@@ -1,0 +1,84 @@
+//! What the cluster's configuration says, read from Pacemaker's own copy on the disk: no daemon has to answer for it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::board::Board;
+use super::log::Logs;
+use super::pause;
+use crate::boundary::host::Level;
+use crate::boundary::storage;
+use crate::cluster::cib;
+use crate::cluster::timing::NoQuorumPolicy;
+use crate::decide::detector::{ClusterWord, Maintenance};
+
+const CIB: &str = "/var/lib/pacemaker/cib/cib.xml";
+/// Pacemaker writes it some hundred milliseconds after a change.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// Reads it whenever it has changed, for ever.
+pub(super) fn watch(board: &Arc<Board>, logs: &Logs) {
+    let mut last: Option<SystemTime> = None;
+    loop {
+        let changed = std::fs::metadata(CIB).and_then(|m| m.modified()).ok();
+        if changed != last {
+            last = changed;
+            match read(Path::new(CIB)) {
+                Ok(word) => {
+                    let before = std::mem::replace(&mut board.seen().cluster, word);
+                    if before.maintenance != word.maintenance {
+                        let state = if word.maintenance == Maintenance::On { "on" } else { "off" };
+                        logs.line(Level::Info, format!("maintenance mode is {state}"));
+                    }
+                }
+                Err(why) => logs.line(Level::Warning, format!("{CIB}: {why}; what was known before holds")),
+            }
+        }
+        pause(ROUND);
+    }
+}
+
+fn read(path: &Path) -> Result<ClusterWord, String> {
+    let text = storage::read_text_if_there(path).map_err(|e| e.to_string())?;
+    text.map_or(Ok(word(&cib::Cib::default())), |text| {
+        Ok(word(&cib::parse(&text).map_err(|e| e.to_string())?))
+    })
+}
+
+fn word(cib: &cib::Cib) -> ClusterWord {
+    let get = |name| cib.property(name).map(|p| p.value.as_str());
+    let on = get("maintenance-mode").and_then(cib::boolean) == Some(true);
+    ClusterWord {
+        maintenance: if on { Maintenance::On } else { Maintenance::Off },
+        no_quorum_policy: get("no-quorum-policy").and_then(NoQuorumPolicy::parse),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_copy_says() {
+        let property =
+            |name: &str, value: &str| format!("<nvpair id=\"{name}\" name=\"{name}\" value=\"{value}\"/>");
+        let said = |properties: String| {
+            let xml = format!(
+                "<cib><configuration><crm_config><cluster_property_set id=\"o\">{properties}</cluster_property_set>\
+                 </crm_config><nodes/><resources/><constraints/></configuration><status/></cib>"
+            );
+            word(&cib::parse(&xml).expect("a CIB"))
+        };
+        let both = said(property("maintenance-mode", "true") + &property("no-quorum-policy", "ignore"));
+        assert_eq!(
+            (both.maintenance, both.no_quorum_policy),
+            (Maintenance::On, Some(NoQuorumPolicy::Ignore))
+        );
+        let neither = said(String::new());
+        assert_eq!((neither.maintenance, neither.no_quorum_policy), (Maintenance::Off, None));
+        // A word that is none is no permission.
+        let odd = said(property("maintenance-mode", "perhaps") + &property("no-quorum-policy", "pray"));
+        assert_eq!((odd.maintenance, odd.no_quorum_policy), (Maintenance::Off, None));
+    }
+}

@@ -1,0 +1,170 @@
+//! The configuration file. Every value has a default that needs no change.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::boundary::host::{Effect, Trouble};
+use crate::boundary::storage;
+use crate::decide::detector::{Limits, Millis};
+use crate::decide::doctor::read::{self, Text};
+
+/// Where it is looked for.
+pub(super) const PATH: &str = "/etc/quorate/quorated.toml";
+const COROSYNC_CONF: &str = "/etc/corosync/corosync.conf";
+/// Below that a busy machine looks like one that hangs.
+const LEAST_MS: u32 = 1000;
+
+/// What the file may say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Config {
+    pub(super) mode: Mode,
+    /// A watchdog of our own, that neither sbd nor systemd has. Without it systemd's `WatchdogSec=` watches us.
+    pub(super) watchdog_device: Option<PathBuf>,
+    /// What Pacemaker and corosync write to. A directory that is not there is not watched.
+    pub(super) state_directories: Vec<PathBuf>,
+    /// A daemon that runs and does not answer hangs after so many seconds.
+    pub(super) silent_s: u32,
+    /// One that is stopped by a signal, after so many milliseconds.
+    pub(super) stopped_ms: u32,
+    /// A small write hangs after so many seconds.
+    pub(super) storage_s: u32,
+    /// A postmaster that is stopped by a signal, after so many milliseconds.
+    pub(super) postmaster_ms: u32,
+    /// No message comes through corosync for so many seconds. Not set: computed from corosync.conf.
+    pub(super) membership_s: Option<u32>,
+}
+
+/// What follows from a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Mode {
+    Act,
+    /// Everything is said and nothing done: for a look at what would happen.
+    Say,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let limits = Limits::default();
+        let ms = |value: Millis| u32::try_from(value).unwrap_or(u32::MAX);
+        Self {
+            mode: Mode::Act,
+            watchdog_device: None,
+            state_directories: ["/var/lib/pacemaker/cib", "/var/lib/corosync"].map(PathBuf::from).into(),
+            silent_s: ms(limits.silent) / 1000,
+            stopped_ms: ms(limits.stopped),
+            storage_s: ms(limits.storage) / 1000,
+            postmaster_ms: ms(limits.postmaster),
+            membership_s: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file; none there is one of defaults. `given`: the file was named, so that it has to be there.
+    ///
+    /// # Errors
+    /// What is wrong in it, with the line.
+    pub(super) fn read(path: &Path, given: bool) -> Effect<Self> {
+        let text = match storage::read_text_if_there(path).map_err(|e| Trouble(e.to_string()))? {
+            Some(text) => text,
+            None if given => return Err(Trouble(format!("{}: no such file", path.display()))),
+            None => String::new(),
+        };
+        Self::parse(&text).map_err(|why| Trouble(format!("{}: {why}", path.display())))
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let config: Self = toml::from_str(text).map_err(|e| e.to_string())?;
+        let membership_ms = config.membership_s.map(|s| s.saturating_mul(1000));
+        for (name, value, unit, per) in [
+            ("silent_s", Some(config.silent_s.saturating_mul(1000)), "s", 1000),
+            ("stopped_ms", Some(config.stopped_ms), "ms", 1),
+            ("storage_s", Some(config.storage_s.saturating_mul(1000)), "s", 1000),
+            ("postmaster_ms", Some(config.postmaster_ms), "ms", 1),
+            ("membership_s", membership_ms, "s", 1000),
+        ] {
+            if value.is_some_and(|ms| ms < LEAST_MS) {
+                return Err(format!(
+                    "{name} = {}: a machine that is short of processors looks like one that hangs then; \
+                     at least {} {unit}",
+                    value.unwrap_or_default() / per,
+                    LEAST_MS / per
+                ));
+            }
+        }
+        Ok(config)
+    }
+
+    /// The detector's limits; those of the membership need corosync.conf.
+    ///
+    /// # Errors
+    /// corosync.conf is there and corosync would refuse it. Its defaults are no substitute: they could be too short.
+    pub(super) fn limits(&self) -> Effect<Limits> {
+        let totem = match self.membership_s {
+            Some(seconds) => Millis::from(seconds) * 1000,
+            None => membership(Path::new(COROSYNC_CONF))?,
+        };
+        Ok(Limits {
+            silent: Millis::from(self.silent_s) * 1000,
+            stopped: self.stopped_ms.into(),
+            totem,
+            storage: Millis::from(self.storage_s) * 1000,
+            postmaster: self.postmaster_ms.into(),
+            ..Limits::default()
+        })
+    }
+}
+
+fn membership(conf: &Path) -> Effect<Millis> {
+    let text = storage::read_text_if_there(conf).map_err(|e| Trouble(e.to_string()))?;
+    // Without it no corosync can run, and nothing is armed.
+    let Some(text) = text else { return Ok(Limits::default().totem) };
+    let text = Text { name: conf.display().to_string(), text };
+    let conf = read::corosync(&text).map_err(|e| Trouble(e.to_string()))?;
+    let sync_ms = conf.device.as_ref().map_or(0, |d| d.sync_timeout.value);
+    Ok(Limits::totem(conf.totem().recovery_ms(), sync_ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(Config::parse(""), Ok(Config::default()));
+        let config = Config::parse("mode = \"say\"\nsilent_s = 20\nmembership_s = 15\n").unwrap();
+        assert_eq!((config.mode, config.silent_s), (Mode::Say, 20));
+        assert_eq!(config.limits().unwrap().totem, 15_000);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, words) in [
+            ("silent = 3", "unknown field `silent`"),
+            ("stopped_ms = 10", "stopped_ms = 10"),
+            ("storage_s = 0", "at least 1 s"),
+            ("mode = \"perhaps\"", "perhaps"),
+            ("silent_s = -1", "-1"),
+            ("x", "line 1"),
+        ] {
+            let why = Config::parse(text).unwrap_err();
+            assert!(why.contains(words), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_membership_has_its_time_by_corosync_conf() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("corosync.conf");
+        assert_eq!(membership(&path).unwrap(), 12_600);
+        let node = "node {\nring0_addr: a\n}\n";
+        let text = format!("totem {{\ntoken: 10000\n}}\nnodelist {{\n{node}{node}}}\n");
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(membership(&path).unwrap(), 25_000);
+        std::fs::write(&path, "totem {").unwrap();
+        assert!(membership(&path).is_err());
+    }
+}

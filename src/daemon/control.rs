@@ -1,0 +1,197 @@
+//! The thread that decides: twice a second, and at once when a postmaster ended.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use super::board::Board;
+use super::config::Mode;
+use super::ending;
+use super::group::Line;
+use super::hands::{Hands, Job};
+use super::log::Logs;
+use super::pet::Pulse;
+use super::report::{self, Reports};
+use crate::boundary::host::Level;
+use crate::boundary::process::{self, ProcessInfo, ProcessState};
+use crate::cluster::checker::Counts;
+use crate::decide::detector::{
+    Act, Detector, InstanceLook, Limits, Look, Millis, Quorum, Sight, Subject, Voice,
+};
+use crate::decide::facts::Pulse as State;
+
+const TICK: Duration = Duration::from_millis(500);
+/// A daemon that is not there is looked for so often: all of /proc is read for it.
+const SEARCH: Duration = Duration::from_secs(1);
+/// What votequorum said counts for so long.
+const VOTES_FRESH: Duration = Duration::from_secs(2);
+
+/// All that it works with.
+pub(super) struct Control {
+    pub(super) board: Arc<Board>,
+    pub(super) wake: Receiver<()>,
+    pub(super) hands: Hands,
+    pub(super) line: Arc<Line>,
+    pub(super) logs: Logs,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) reports: Reports,
+    pub(super) limits: Limits,
+    pub(super) mode: Mode,
+}
+
+/// The daemons' processes, as they were last found.
+struct Processes {
+    known: Vec<(&'static str, Option<ProcessInfo>)>,
+    searched: Option<Instant>,
+}
+
+impl Control {
+    /// Looks, decides and acts until `ending` is set.
+    pub(super) fn run(mut self, stop: &AtomicBool) {
+        let mut detector = Detector::new(self.limits);
+        let mut processes = Processes { known: Vec::new(), searched: None };
+        let mut counts = Counts::default();
+        let mut last = Instant::now();
+        while !stop.load(Ordering::Relaxed) {
+            match self.wake.recv_timeout(TICK) {
+                Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            self.pulse.beat();
+            let elapsed = last.elapsed();
+            last = Instant::now();
+            counts.looks += 1;
+            counts.latest_ms = counts.latest_ms.max(millis(elapsed.saturating_sub(TICK)));
+            let sight = self.sight(millis(elapsed), &mut processes);
+            for act in detector.step(&sight) {
+                report::count(&mut counts, &act);
+                self.act(act, &sight.instances);
+            }
+            if self.mode == Mode::Say && detector.is_over() {
+                detector = Detector::new(self.limits);
+            }
+            self.reports.offer(&detector, &sight, &self.board, &counts);
+        }
+    }
+
+    fn sight(&self, elapsed: Millis, processes: &mut Processes) -> Sight {
+        processes.look();
+        let now = Instant::now();
+        let seen = self.board.seen();
+        let looks = Subject::ALL.map(|subject| {
+            let probe = &seen.probes[subject as usize];
+            let process = processes.of(subject.rule().comm).map(|p| (p.id, state(p.state)));
+            (subject, Look { process, answers: probe.answers, failures: probe.failures(now) })
+        });
+        let quorum = match seen.votes {
+            Some((word, at)) if at.elapsed() < VOTES_FRESH => {
+                if word.quorate {
+                    Quorum::Quorate
+                } else {
+                    Quorum::Lost
+                }
+            }
+            _ => Quorum::Unknown,
+        };
+        Sight {
+            elapsed,
+            looks: looks.into(),
+            quorum,
+            instances: seen.instances.clone(),
+            places: seen.places.iter().map(super::storage::Placed::now).collect(),
+            cluster: seen.cluster,
+            units: seen.units.clone(),
+        }
+    }
+
+    fn act(&mut self, act: Act, instances: &[InstanceLook]) {
+        if self.mode == Mode::Say && !matches!(act, Act::Say(..) | Act::AskUnits) {
+            self.logs.line(Level::Warning, format!("would: {act:?}"));
+            return;
+        }
+        match act {
+            Act::Say(voice, text) => self.logs.line(level(voice), text),
+            Act::AskUnits => self.hands.give(Job::Units),
+            Act::Kill { process, why } => {
+                self.logs.line(Level::Error, format!("kill: hangs: {why}; SIGKILL"));
+                self.kill(process);
+            }
+            Act::Restart { process, unit, why } => {
+                self.logs.line(Level::Error, format!("kill: hangs: {why}; SIGKILL, and {unit} is started"));
+                self.kill(process);
+                self.hands.give(Job::Start { unit });
+            }
+            Act::Fence { why } => {
+                self.logs.line(Level::Error, format!("fence: {why}"));
+                let primaries: Vec<&InstanceLook> = instances.iter().filter(|i| i.may_write()).collect();
+                ending::silence(&primaries, &self.logs);
+            }
+            Act::Fail { resource, node, why } => {
+                self.logs.line(Level::Error, format!("failed: {why}; Pacemaker is told"));
+                self.hands.give(Job::Fail { resource, node });
+            }
+            Act::Reset { why } => ending::end(&why, instances, &self.line, &self.logs),
+        }
+    }
+
+    fn kill(&self, process: process::ProcessId) {
+        if let Err(e) = process::signal(process, Signal::SIGKILL) {
+            self.logs.line(Level::Error, format!("SIGKILL to {process}: {e}"));
+        }
+    }
+}
+
+impl Processes {
+    /// Looks at those that are known, and searches for the others.
+    fn look(&mut self) {
+        for (_, process) in &mut self.known {
+            let id = process.as_ref().map(|p| p.id);
+            *process = id.and_then(|id| process::alive(id).ok().flatten());
+        }
+        let missing =
+            self.known.len() < Subject::ALL.len() - 1 || self.known.iter().any(|(_, p)| p.is_none());
+        if !missing || self.searched.is_some_and(|at| at.elapsed() < SEARCH) {
+            return;
+        }
+        self.searched = Some(Instant::now());
+        for subject in Subject::ALL {
+            let comm = subject.rule().comm;
+            let index = self.known.iter().position(|(name, _)| *name == comm).unwrap_or_else(|| {
+                self.known.push((comm, None));
+                self.known.len() - 1
+            });
+            if self.known[index].1.is_none() {
+                self.known[index].1 = process::oldest_named(comm).ok().flatten();
+            }
+        }
+    }
+
+    fn of(&self, comm: &str) -> Option<&ProcessInfo> {
+        self.known.iter().find(|(name, _)| *name == comm).and_then(|(_, p)| p.as_ref())
+    }
+}
+
+const fn state(state: ProcessState) -> State {
+    match state {
+        ProcessState::Stopped => State::Stopped,
+        ProcessState::DiskSleep => State::Stuck,
+        ProcessState::Running
+        | ProcessState::Sleeping
+        | ProcessState::Traced
+        | ProcessState::Zombie
+        | ProcessState::Other(_) => State::Beating,
+    }
+}
+
+const fn level(voice: Voice) -> Level {
+    match voice {
+        Voice::Note => Level::Info,
+        Voice::Warning => Level::Warning,
+    }
+}
+
+fn millis(duration: Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
+}

@@ -1,0 +1,107 @@
+//! The end of this node: PostgreSQL first, then a last word to the others, then the reset, by one way after the other.
+//!
+//! Run in the control thread: from here on it does not come round any more, so that the watchdog bites where all of this hangs.
+
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::group::Line;
+use super::log::Logs;
+use super::pause;
+use crate::boundary::clock::Deadline;
+use crate::boundary::ending::{self, Remains};
+use crate::boundary::host::Level;
+use crate::boundary::{corosync, process, storage};
+use crate::cluster::farewell::Farewell;
+use crate::decide::detector::InstanceLook;
+
+/// PostgreSQL's end is awaited for so long; a process that waits for a device does not end.
+const KILLING: Duration = Duration::from_millis(1000);
+/// The last word has so long to get out.
+const PARTING: Duration = Duration::from_millis(800);
+/// The log has so long to be written.
+const WRITING: Duration = Duration::from_millis(150);
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Ends every process of these instances; whether none of them will ever run again.
+pub(super) fn silence(instances: &[&InstanceLook], logs: &Logs) -> bool {
+    let deadline = Deadline::after(KILLING);
+    let mut silent = true;
+    for look in instances {
+        let instance = &look.instance;
+        let name = &instance.resource;
+        match ending::kill_postgres(&instance.pgdata, deadline) {
+            Ok(Remains::Nothing) => logs.line(Level::Warning, format!("{name}: PostgreSQL is ended")),
+            Ok(Remains::Pending) => logs.line(
+                Level::Warning,
+                format!("{name}: PostgreSQL is killed, and waits for a device before it is gone"),
+            ),
+            Ok(Remains::Alive) => {
+                silent = false;
+                logs.line(Level::Error, format!("{name}: some of PostgreSQL is not ended yet"));
+            }
+            Err(trouble) => {
+                silent = false;
+                logs.line(Level::Error, format!("{name}: {trouble}"));
+            }
+        }
+    }
+    silent
+}
+
+/// Ends this node. Comes back only where nothing of it worked.
+pub(super) fn end(why: &str, instances: &[InstanceLook], line: &Arc<Line>, logs: &Logs) {
+    logs.line(Level::Error, format!("reset: {why}"));
+    let marked = ending::mark(why);
+    if let Err(trouble) = &marked {
+        logs.line(Level::Error, format!("the agent can't be told: {trouble}"));
+    }
+    let silent = silence(&instances.iter().collect::<Vec<_>>(), logs);
+    // The last word says that nothing is left that could write, and that nothing will be started.
+    if silent && marked.is_ok() {
+        part(why, instances, line, logs);
+    }
+    pause(WRITING);
+    let failed = ending::sysrq().err();
+    // Still here. Pacemaker's own way: without its inquisitor sbd pets no watchdog.
+    if let Ok(Some(sbd)) = process::oldest_named("sbd") {
+        let _ = process::signal(sbd.id, Signal::SIGKILL);
+    }
+    let failed = ending::restart().err().or(failed);
+    logs.line(Level::Error, format!("reset: none worked ({failed:?}); the watchdog is not petted any more"));
+}
+
+/// In a thread of its own: corosync may be what hangs.
+fn part(why: &str, instances: &[InstanceLook], line: &Arc<Line>, logs: &Logs) {
+    let farewell = Farewell { node: name(instances), boot: boot(), reason: why.to_owned() };
+    let (done, wait) = sync_channel(1);
+    let line = Arc::clone(line);
+    std::thread::spawn(move || {
+        // Leaving without the last word would look like any other loss, only sooner: the others wait all the same.
+        let parted = line.farewell(farewell).and_then(|()| {
+            pause(Duration::from_millis(100));
+            corosync::leave()
+        });
+        let _ = done.send(parted);
+    });
+    match wait.recv_timeout(PARTING) {
+        Ok(Ok(())) => logs.line(Level::Warning, "the others are told, and corosync leaves".to_owned()),
+        Ok(Err(trouble)) => logs.line(Level::Error, format!("the others are not told: {trouble}")),
+        Err(_) => logs.line(Level::Error, "the others are not told: corosync does not answer".to_owned()),
+    }
+}
+
+/// Pacemaker's name of this node: as it told the agent, else the host's, which it takes where corosync.conf has none.
+fn name(instances: &[InstanceLook]) -> String {
+    let told = instances.iter().find_map(|i| i.instance.node.clone());
+    told.unwrap_or_else(|| {
+        nix::unistd::gethostname().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+    })
+}
+
+fn boot() -> String {
+    storage::read_text(BOOT_ID.as_ref()).map(|t| t.trim().to_owned()).unwrap_or_default()
+}

@@ -1,0 +1,172 @@
+//! The process group of all `quorated`: what comes back of one's own messages shows that totem delivers; the farewells of others
+//! are kept for the fence agent.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::board::Board;
+use super::log::Logs;
+use super::pause;
+use crate::boundary::clock::boottime_ms;
+use crate::boundary::corosync::{Event, Group};
+use crate::boundary::departed::{self, DIRECTORY};
+use crate::boundary::host::{Effect, Level, Trouble};
+use crate::cluster::farewell::{Departed, Farewell};
+use crate::decide::detector::Subject;
+
+/// Between two messages to oneself. Each goes to all members.
+const PING: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// What is sent.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Message {
+    Ping,
+    Farewell(Farewell),
+}
+
+/// The connection of the present moment, for those who send.
+#[derive(Default)]
+pub(super) struct Line {
+    group: Mutex<Option<Group>>,
+}
+
+impl Line {
+    fn set(&self, group: Option<Group>) {
+        *self.group.lock().unwrap_or_else(PoisonError::into_inner) = group;
+    }
+
+    fn get(&self) -> Option<Group> {
+        self.group.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sends the last word of this node.
+    ///
+    /// # Errors
+    /// There is no connection, or it broke.
+    pub(super) fn farewell(&self, farewell: Farewell) -> Effect<()> {
+        let group = self.get().ok_or_else(|| Trouble("no connection to corosync".to_owned()))?;
+        send(&group, &Message::Farewell(farewell))
+    }
+}
+
+fn send(group: &Group, message: &Message) -> Effect<()> {
+    let text = serde_json::to_vec(message).map_err(|e| Trouble(e.to_string()))?;
+    group.send(&text)
+}
+
+/// Sends a message to oneself now and then, for ever.
+pub(super) fn ping(board: &Arc<Board>, line: &Arc<Line>) {
+    loop {
+        if let Some(group) = line.get() {
+            // It ends when the message is back: see `listen`.
+            board.begin(Subject::Totem);
+            if let Err(trouble) = send(&group, &Message::Ping) {
+                board.failed(Subject::Totem, trouble.0);
+                pause(AGAIN);
+                continue;
+            }
+        }
+        pause(PING);
+    }
+}
+
+/// Receives, for ever; joins anew where corosync went away.
+pub(super) fn listen(board: &Arc<Board>, line: &Arc<Line>, logs: &Logs) {
+    loop {
+        let joined = Group::join().and_then(|group| Ok((group.node_id()?, group)));
+        if let Ok((me, group)) = joined {
+            line.set(Some(group.clone()));
+            while let Ok(events) = group.next() {
+                for event in events {
+                    take(board, logs, me, event);
+                }
+            }
+            line.set(None);
+        }
+        pause(AGAIN);
+    }
+}
+
+fn take(board: &Arc<Board>, logs: &Logs, me: u32, event: Event) {
+    let directory = Path::new(DIRECTORY);
+    let kept = match event {
+        Event::Message { from, text } => match serde_json::from_slice(&text) {
+            Ok(Message::Ping) if from == me => {
+                board.answered(Subject::Totem);
+                Ok(())
+            }
+            Ok(Message::Ping) => Ok(()),
+            Ok(Message::Farewell(_)) if from == me => Ok(()),
+            Ok(Message::Farewell(farewell)) => {
+                logs.line(Level::Warning, format!("farewell of {}: {}", farewell.node, farewell.reason));
+                departed::keep(
+                    directory,
+                    &Departed { farewell, node_id: from, received: boottime_ms(), left: None },
+                )
+            }
+            // A newer version's.
+            Err(_) => Ok(()),
+        },
+        Event::Nodes(nodes) => gone(directory, &nodes),
+        Event::Members(members) => back(directory, &members),
+    };
+    if let Err(trouble) = kept {
+        logs.line(Level::Error, format!("a farewell could not be kept or dropped: {trouble}"));
+    }
+}
+
+/// Who is no member of corosync's any more has left.
+fn gone(directory: &Path, nodes: &[u32]) -> Effect<()> {
+    let left = |d: &Departed| d.left.is_none() && !nodes.contains(&d.node_id);
+    for departed in departed::all(directory)?.into_iter().filter(left) {
+        departed::keep(directory, &Departed { left: Some(boottime_ms()), ..departed })?;
+    }
+    Ok(())
+}
+
+/// A node that had left and on which `quorated` runs again is back.
+fn back(directory: &Path, members: &[u32]) -> Effect<()> {
+    let back = |d: &Departed| d.left.is_some() && members.contains(&d.node_id);
+    for departed in departed::all(directory)?.into_iter().filter(back) {
+        departed::drop(directory, &departed.farewell.node)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_farewell_is_kept_until_the_node_is_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let find = || departed::find(path, "srv1").unwrap();
+        let farewell = Farewell { node: "srv1".into(), boot: "b".into(), reason: "r".into() };
+        departed::keep(path, &Departed { farewell, node_id: 1, received: 5, left: None }).unwrap();
+        back(path, &[1, 2]).unwrap();
+        gone(path, &[1, 2]).unwrap();
+        assert_eq!(find().unwrap().left, None, "it is still there");
+        gone(path, &[2]).unwrap();
+        let left = find().unwrap().left;
+        assert!(left.is_some());
+        gone(path, &[2]).unwrap();
+        back(path, &[2]).unwrap();
+        assert_eq!(find().unwrap().left, left);
+        back(path, &[1, 2]).unwrap();
+        assert_eq!(find(), None);
+    }
+
+    #[test]
+    fn a_message_of_a_newer_version_is_no_error() {
+        assert!(serde_json::from_slice::<Message>(br#"{"song":1}"#).is_err());
+        let farewell = Farewell { node: "a".into(), boot: "b".into(), reason: "c".into() };
+        let text = serde_json::to_vec(&Message::Farewell(farewell.clone())).unwrap();
+        assert_eq!(serde_json::from_slice::<Message>(&text).unwrap(), Message::Farewell(farewell));
+    }
+}

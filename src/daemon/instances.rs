@@ -1,0 +1,77 @@
+//! The instances that the agent left word of. A postmaster's end wakes the control thread at once.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::board::Board;
+use super::log::Logs;
+use crate::boundary::clock::Deadline;
+use crate::boundary::host::Level;
+use crate::boundary::process::{self, ProcessState};
+use crate::boundary::registry;
+use crate::decide::detector::{InstanceLook, Life};
+use crate::pg::instance::{Instance, ProcessId};
+
+/// The agent's words are read so often, and a stopped postmaster is looked for.
+const ROUND: Duration = Duration::from_millis(500);
+
+/// Looks, for ever.
+pub(super) fn watch(board: &Arc<Board>, logs: &Logs) {
+    let mut postmasters: BTreeMap<ProcessId, OwnedFd> = BTreeMap::new();
+    let mut complaint = None;
+    loop {
+        let (instances, trouble) = read();
+        if complaint != trouble {
+            if let Some(trouble) = &trouble {
+                logs.line(Level::Warning, format!("an instance can't be watched: {trouble}"));
+            }
+            complaint = trouble;
+        }
+        let looks: Vec<InstanceLook> =
+            instances.into_iter().map(|instance| InstanceLook { life: life(&instance), instance }).collect();
+        postmasters.retain(|id, _| looks.iter().any(|l| l.instance.postmaster == Some(*id)));
+        for id in looks.iter().filter(|l| l.life != Life::Gone).filter_map(|l| l.instance.postmaster) {
+            if !postmasters.contains_key(&id)
+                && let Ok(Some(fd)) = process::open(id)
+            {
+                postmasters.insert(id, fd);
+            }
+        }
+        let over = looks.iter().any(|l| l.life == Life::Gone);
+        let before = std::mem::replace(&mut board.seen().instances, looks);
+        let news = over && before.iter().all(|l| l.life != Life::Gone);
+        if news {
+            board.wake();
+        }
+        wait(&postmasters);
+    }
+}
+
+fn read() -> (Vec<Instance>, Option<String>) {
+    match registry::all() {
+        Err(trouble) => (Vec::new(), Some(trouble.0)),
+        Ok(all) => {
+            let trouble = all.iter().find_map(|i| i.as_ref().err().map(|t| t.0.clone()));
+            (all.into_iter().filter_map(Result::ok).collect(), trouble)
+        }
+    }
+}
+
+fn life(instance: &Instance) -> Life {
+    let Some(id) = instance.postmaster else { return Life::Unknown };
+    match process::alive(id) {
+        Err(_) => Life::Unknown,
+        Ok(None) => Life::Gone,
+        Ok(Some(info)) if info.state == ProcessState::Stopped => Life::Stopped,
+        Ok(Some(_)) => Life::Runs,
+    }
+}
+
+/// Until a postmaster ends, or the round is over. One that has ended already is no news.
+fn wait(postmasters: &BTreeMap<ProcessId, OwnedFd>) {
+    let living = postmasters.iter().filter(|(id, _)| matches!(process::alive(**id), Ok(Some(_))));
+    let fds: Vec<_> = living.map(|(_, fd)| fd.as_fd()).collect();
+    process::wait_any(&fds, Deadline::after(ROUND));
+}

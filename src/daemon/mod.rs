@@ -1,0 +1,35 @@
+//! The shell of `quorated`: threads that look, one that decides, some that act.
+//!
+//! ```text
+//!  sockets, quorum, group,           each in a thread of its own: what it asks may block for ever
+//!  instances, storage, cluster  ──▶  board  ──▶  control: decide::detector, twice a second
+//!                                                   │        and at once when a postmaster ends
+//!                          pet ◀── still decides ───┤
+//!                                                   ├──▶ hands: programs that may hang
+//!                                                   └──▶ ending: the node's, in the control thread itself
+//! ```
+//!
+//! What may hang (IPC, disks, the log, systemd) is never called by the threads that decide and pet.
+
+mod board;
+mod check;
+mod cli;
+mod cluster;
+mod config;
+mod control;
+mod ending;
+mod group;
+mod hands;
+mod instances;
+mod log;
+mod pet;
+mod probes;
+mod report;
+mod storage;
+
+pub use cli::{Arguments, main};
+
+/// Sleeps. None of these threads has anything to be in time for.
+fn pause(wait: std::time::Duration) {
+    crate::boundary::clock::Deadline::after(wait).sleep(wait);
+}

@@ -1,0 +1,41 @@
+//! The threads that ask corosync's votequorum and Pacemaker's daemons.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::board::{ATTEMPT, Board};
+use super::pause;
+use crate::boundary::clock::Deadline;
+use crate::boundary::corosync::Votes;
+use crate::boundary::ipc;
+use crate::decide::detector::{Rule, Subject};
+
+/// A daemon that is well is asked so often. Each connection costs it a few hundred microseconds.
+const EASY: Duration = Duration::from_secs(2);
+/// One that did not answer.
+const UNEASY: Duration = Duration::from_millis(500);
+/// The quorum is asked for so often: it is what the safety of the data hangs on.
+const QUORUM: Duration = Duration::from_millis(500);
+
+/// Asks one of Pacemaker's daemons, for ever.
+pub(super) fn daemon(board: &Arc<Board>, rule: &'static Rule, socket: &'static str) {
+    loop {
+        let answer = board.attempt(rule.subject, || ipc::answers(socket, Deadline::after(ATTEMPT)));
+        pause(if answer.is_ok() { EASY } else { UNEASY });
+    }
+}
+
+/// Asks votequorum, for ever; connects anew where corosync went away.
+pub(super) fn quorum(board: &Arc<Board>) {
+    loop {
+        let votes = board.attempt(Subject::Corosync, Votes::connect);
+        while let Ok(votes) = &votes {
+            match board.attempt(Subject::Corosync, || votes.ask()) {
+                Ok(word) => board.seen().votes = Some((word, Instant::now())),
+                Err(_) => break,
+            }
+            pause(QUORUM);
+        }
+        pause(QUORUM);
+    }
+}

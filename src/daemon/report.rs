@@ -1,0 +1,96 @@
+//! What is known, for others: a file for `quorate status`, and the same as metrics for Prometheus' node_exporter (its textfile
+//! collector).
+
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use super::board::Board;
+use crate::boundary::clock::boottime_ms;
+use crate::boundary::files;
+use crate::cluster::checker::{Checker, Counts, PATH, Watched};
+use crate::decide::detector::{Act, Detector, Quorum, Sight, Subject};
+
+/// Between two reports.
+const ROUND: Duration = Duration::from_secs(5);
+const METRICS: &str = "/run/quorate/quorated.prom";
+
+/// Where reports go. Handing one over never waits.
+pub(super) struct Reports {
+    to: SyncSender<Checker>,
+    acts: bool,
+    last: Option<Instant>,
+}
+
+impl Reports {
+    pub(super) fn new(acts: bool) -> (Self, Receiver<Checker>) {
+        let (to, from) = sync_channel(1);
+        (Self { to, acts, last: None }, from)
+    }
+
+    /// Reports, where it is time to.
+    pub(super) fn offer(&mut self, detector: &Detector, sight: &Sight, board: &Board, counts: &Counts) {
+        if self.last.is_some_and(|at| at.elapsed() < ROUND) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        let _ = self.to.try_send(self.report(detector, sight, board, counts));
+    }
+
+    fn report(&self, detector: &Detector, sight: &Sight, board: &Board, counts: &Counts) -> Checker {
+        let armed = detector.armed();
+        let seen = board.seen();
+        let now = Instant::now();
+        let watched = Subject::ALL.map(|subject| {
+            let probe = &seen.probes[subject as usize];
+            Watched {
+                name: subject.rule().name.to_owned(),
+                armed: armed.contains(&subject),
+                answers: probe.answers,
+                failures: probe.failures(now),
+                took_us: u64::try_from(probe.took.as_micros()).unwrap_or(u64::MAX),
+                trouble: probe.trouble.clone(),
+            }
+        });
+        Checker {
+            pid: std::process::id(),
+            written: boottime_ms(),
+            acts: self.acts,
+            quorum_armed: detector.quorum_armed(),
+            quorate: match sight.quorum {
+                Quorum::Quorate => Some(true),
+                Quorum::Lost => Some(false),
+                Quorum::Unknown => None,
+            },
+            watched: watched.into(),
+            places: sight.places.len(),
+            places_pending: sight.places.iter().filter(|p| p.pending).count(),
+            counts: counts.clone(),
+        }
+    }
+}
+
+/// Counts an act.
+pub(super) fn count(counts: &mut Counts, act: &Act) {
+    match act {
+        Act::Say(..) | Act::AskUnits => {}
+        Act::Kill { .. } => counts.kills += 1,
+        Act::Restart { .. } => counts.restarts += 1,
+        Act::Fence { .. } => counts.fences += 1,
+        Act::Fail { .. } => counts.failures_told += 1,
+        Act::Reset { .. } => counts.resets += 1,
+    }
+}
+
+/// Writes reports, until nobody is left who could send one.
+pub(super) fn write(reports: &Receiver<Checker>) {
+    while let Ok(report) = reports.recv() {
+        // What can't be written is missed by its age.
+        if let Ok(text) = serde_json::to_string(&report) {
+            let directory = Path::new(PATH).parent().unwrap_or(Path::new("/"));
+            let _ = std::fs::create_dir_all(directory);
+            let _ = files::replace(Path::new(PATH), text.as_bytes());
+            let _ = files::replace(Path::new(METRICS), report.metrics().as_bytes());
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Small writes to the disks, each in a process of its own that may hang for ever.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::board::Board;
+use super::pause;
+use crate::boundary::identity::SystemUser;
+use crate::boundary::process;
+use crate::boundary::{memory, write_test};
+use crate::decide::detector::{Content, InstanceLook, PlaceLook};
+use crate::decide::storage::Trial;
+use crate::pg::instance::Instance;
+
+/// Between two writes to one place.
+const ROUND: Duration = Duration::from_secs(2);
+/// A write that takes longer is pending.
+const PATIENCE: Duration = Duration::from_millis(800);
+/// Where the locks of the writes to Pacemaker's and corosync's directories are: in memory.
+const LOCKS: &str = "/run/quorate";
+
+/// A place and its last write.
+#[derive(Debug, Clone)]
+pub(super) struct Placed {
+    pub(super) look: PlaceLook,
+    /// The write that is being made: what prepares it asks the disk too.
+    begun: Option<Instant>,
+}
+
+impl Placed {
+    /// The look, as it is now.
+    pub(super) fn now(&self) -> PlaceLook {
+        let late = self.begun.is_some_and(|b| b.elapsed() > PATIENCE * 2);
+        PlaceLook { pending: self.look.pending || late, ..self.look.clone() }
+    }
+}
+
+/// Who writes where.
+struct Task {
+    places: Vec<PathBuf>,
+    content: Content,
+    instance: Option<Instance>,
+}
+
+/// Writes, for ever.
+pub(super) fn watch(board: &Arc<Board>, state: &[PathBuf]) {
+    // The directories of an instance, as they were when it was first seen: its disk may hang later.
+    let mut known: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+    loop {
+        let instances = board.seen().instances.clone();
+        known.retain(|pgdata, _| instances.iter().any(|i| &i.instance.pgdata == pgdata));
+        let mut tasks: Vec<Task> = Vec::new();
+        for InstanceLook { instance, .. } in instances {
+            let content = Content::Data(instance.role);
+            let places = known
+                .entry(instance.pgdata.clone())
+                .or_insert_with(|| write_test::directories(&instance.pgdata))
+                .clone();
+            tasks.push(Task { places, content, instance: Some(instance) });
+        }
+        let there = state.iter().filter(|p| p.is_dir());
+        tasks.extend(there.map(|p| Task {
+            places: vec![p.clone()],
+            content: Content::State,
+            instance: None,
+        }));
+        let wanted: Vec<PathBuf> = tasks.iter().flat_map(|t| t.places.clone()).collect();
+        board.seen().places.retain(|p| wanted.contains(&p.look.path));
+        for task in &tasks {
+            begin(board, task);
+            end(board, task, &write(task));
+        }
+        pause(ROUND);
+    }
+}
+
+fn begin(board: &Board, task: &Task) {
+    let mut seen = board.seen();
+    for path in &task.places {
+        let begun = Some(Instant::now());
+        match seen.places.iter_mut().find(|p| &p.look.path == path) {
+            Some(placed) => {
+                placed.look.content = task.content.clone();
+                placed.begun = begun;
+            }
+            None => {
+                let look = PlaceLook { path: path.clone(), content: task.content.clone(), pending: false };
+                seen.places.push(Placed { look, begun });
+            }
+        }
+    }
+}
+
+fn end(board: &Board, task: &Task, trials: &[Trial]) {
+    let mut seen = board.seen();
+    for (path, trial) in task.places.iter().zip(trials) {
+        if let Some(placed) = seen.places.iter_mut().find(|p| &p.look.path == path) {
+            placed.begun = None;
+            placed.look.pending = matches!(trial, Trial::Pending(_));
+        }
+    }
+}
+
+/// One trial for each place; none where nothing can be tried, which says nothing about the disk.
+fn write(task: &Task) -> Vec<Trial> {
+    let tried = match &task.instance {
+        // As the server itself, and with the agent's own lock: a write of the agent's that hangs is known at once.
+        Some(instance) => instance.postmaster.and_then(process::user_of).and_then(|uid| {
+            let user = SystemUser::by_uid(uid).ok()?;
+            let lock = memory::lock(&instance.resource).ok()?;
+            Some(write_test::run(&task.places, write_test::AMONG_DATA, &user, &lock, PATIENCE))
+        }),
+        None => state_lock(task).and_then(|lock| {
+            let root = SystemUser::lookup("root").ok()?;
+            Some(write_test::run(&task.places, write_test::ELSEWHERE, &root, &lock, PATIENCE))
+        }),
+    };
+    tried.unwrap_or_default().into_iter().map(|(_, trial)| trial).collect()
+}
+
+fn state_lock(task: &Task) -> Option<PathBuf> {
+    std::fs::create_dir_all(LOCKS).ok()?;
+    let name = task.places.first()?.display().to_string().replace('/', "-");
+    Some(Path::new(LOCKS).join(format!("write{name}")))
+}
