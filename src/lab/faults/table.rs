@@ -383,7 +383,7 @@ pub const ALL: &[Fault] = &[
     )
     .costs(
         "none stated",
-        "failed, twice: in the end both nodes lost quorum and reset themselves; no service until healed",
+        "failed, each time: in the end both nodes lost quorum and reset themselves; no service until healed",
     ),
     stop!("corosync", "corosync", 25)
         .costs("sbd resets the node after 9 to 10 s", "17.5 s; standby by itself"),
@@ -393,7 +393,8 @@ pub const ALL: &[Fault] = &[
     kill!("pacemakerd", "pacemakerd").costs("none stated", "unnoticed"),
     stop!("based", "pacemaker-based", 25)
         .costs("sbd resets the node after 10 to 12 s", "26.2 s; standby by itself"),
-    kill!("based", "pacemaker-based").costs("none stated", "27.9 s; standby by itself"),
+    kill!("based", "pacemaker-based")
+        .costs("none stated", "unnoticed four times in seven; else 14.3 to 27.9 s; standby by itself"),
     stop!("controld", "pacemaker-controld", 60).costs("pacemakerd notices after 40 to 48 s", "unnoticed"),
     kill!("controld", "pacemaker-controld").costs("none stated", "unnoticed"),
     stop!("execd", "pacemaker-execd", 60)
