@@ -90,7 +90,11 @@ pub fn run(place: &Place<'_>, series: &Series, ledger: &Ledger, audience: &mut d
         Rules::Each(runs) => {
             let chance = (place.seed, interval);
             let target = series.target.as_deref();
-            for step in plan::plan(&series.faults, target, runs, chance, (cluster.site(), place.witness)) {
+            let planned = plan::plan(&series.faults, target, runs, chance, (cluster.site(), place.witness));
+            for line in &planned.left_out {
+                runner.audience.say(line);
+            }
+            for step in planned.steps {
                 if !runner.step(&step, runs)? {
                     break;
                 }
@@ -198,17 +202,27 @@ pub fn conclude(clusters: &[String], ledger: &Ledger) -> Vec<String> {
     let results: Vec<(&str, Vec<RunResult>)> =
         clusters.iter().map(|cluster| (cluster.as_str(), ledger.of(cluster))).collect();
     println!("\n{}", combined(&results));
-    let mut complaints = Vec::new();
-    for (cluster, results) in &results {
-        let prefix = if clusters.len() > 1 { format!("{cluster}: ") } else { String::new() };
-        complaints.extend(report::verdict(results).into_iter().map(|c| format!("{prefix}{c}")));
-    }
+    let complaints = complaints(&results);
     let all = ledger.all();
     if all.iter().any(|result| result.protocol == Protocol::Tuchanka.name()) {
         println!("{}", tuchanka::table::table(&all));
     }
     println!("results: {}", ledger.dir().join("results.json").display());
     println!("{}", report::tell(ledger.dir()));
+    complaints
+}
+
+/// The complaints about all clusters. One of several on which no fault applies is none: what ends a cluster's test before its
+/// first run is told where it happens.
+fn complaints(clusters: &[(&str, Vec<RunResult>)]) -> Vec<String> {
+    if clusters.iter().all(|(_, results)| results.is_empty()) {
+        return report::verdict(&[]);
+    }
+    let mut complaints = Vec::new();
+    for (cluster, results) in clusters.iter().filter(|(_, results)| !results.is_empty()) {
+        let prefix = if clusters.len() > 1 { format!("{cluster}: ") } else { String::new() };
+        complaints.extend(report::verdict(results).into_iter().map(|c| format!("{prefix}{c}")));
+    }
     complaints
 }
 
@@ -235,6 +249,7 @@ fn combined(clusters: &[(&str, Vec<RunResult>)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::testing;
 
     #[test]
     fn several_clusters_share_one_table() {
@@ -246,5 +261,17 @@ mod tests {
         let lines: Vec<&str> = both.lines().collect();
         assert_eq!(lines[..HEAD], head[..]);
         assert_eq!(lines[HEAD..], ["classic (nothing was tested)", "packed (nothing was tested)"]);
+    }
+
+    #[test]
+    fn a_cluster_on_which_nothing_applies_fails_only_when_nothing_was_tested_at_all() {
+        let good = testing::good("qdevice-kill");
+        let bad = RunResult { failed: Some("no reason".to_owned()), ..good.clone() };
+        assert_eq!(complaints(&[("three-centres", vec![])]), ["nothing was tested"]);
+        assert_eq!(complaints(&[("three-centres", vec![]), ("mine", vec![])]), ["nothing was tested"]);
+        assert_eq!(complaints(&[("three-centres", vec![]), ("classic", vec![good.clone()])]), [""; 0]);
+        let one_bad = complaints(&[("three-centres", vec![]), ("classic", vec![good, bad.clone()])]);
+        assert_eq!(one_bad, ["classic: qdevice-kill run 1: failed: no reason"]);
+        assert_eq!(complaints(&[("classic", vec![bad])]), ["qdevice-kill run 1: failed: no reason"]);
     }
 }

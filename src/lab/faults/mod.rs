@@ -3,6 +3,7 @@
 //! There is one [`heal`] for all of them, and it goes by what it finds, not by what was injected: it
 //! works after a test that was killed, after two faults at once, and on a cluster that nobody broke.
 
+mod applies;
 mod bomb;
 mod heal;
 mod inject;
@@ -24,6 +25,7 @@ use super::wait::{OnInterrupt, until};
 use crate::layout::kind::Replication;
 use crate::layout::site::Site;
 
+pub use applies::Needs;
 pub use heal::{Healed, OldPrimary, PRIMARY_AGAIN, Return, bring_back, forget_failures, heal};
 pub use table::{ALL, AT_LEAST, by_name, page, parse_list};
 pub use target::Target;
@@ -120,6 +122,8 @@ pub struct Fault {
     pub usual_target: &'static str,
     /// What it breaks.
     pub breaks: Breaks,
+    /// What a cluster has to have for it.
+    pub needs: Needs,
     /// Whom it disturbs beside.
     pub disturbs: Disturbs,
     /// Whether acknowledged writes may be lost when it hits an asynchronous primary.
@@ -236,20 +240,22 @@ impl Fault {
 
     fn check(&self, cluster: &Cluster, nodes: &[String]) -> Result<()> {
         let refused = |why: String| Err(LabError::Host(format!("{}: {why}", self.name)));
-        let witness = cluster.site().witness.as_ref().filter(|w| nodes.contains(&w.name));
-        match (self.breaks, witness, nodes) {
-            (_, _, []) => refused("no node to hit".to_owned()),
-            (Breaks::Machine, _, _) | (Breaks::Database, None, _) | (Breaks::Nothing, None, [_]) => Ok(()),
-            (Breaks::Nothing, None, _) => refused(format!(
+        if nodes.is_empty() {
+            return refused("no node to hit".to_owned());
+        }
+        for node in nodes {
+            if let Some(why) = self.does_not_apply(&Target::Node(node.clone()), cluster.site()) {
+                return refused(format!("does not apply: {why}"));
+            }
+        }
+        if self.breaks == Breaks::Nothing && nodes.len() > 1 {
+            return refused(format!(
                 "one order at a time; {} are {} nodes, use --target primary",
                 nodes.join(", "),
                 nodes.len()
-            )),
-            (Breaks::Database | Breaks::Nothing, Some(witness), _) => refused(format!(
-                "there is no PostgreSQL on {}; use power-off, reset, shut-down or unlink",
-                witness.name
-            )),
+            ));
         }
+        Ok(())
     }
 }
 

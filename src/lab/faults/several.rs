@@ -32,12 +32,8 @@ fn one_after_the_other(cluster: &Cluster, first: &str, second: &str, other: Stri
 }
 
 pub(super) fn witness_then_node(cluster: &Cluster, node: &str) -> Result<Trace> {
-    let witness = cluster.site().witness.as_ref().map(|w| w.name.clone()).ok_or_else(|| {
-        LabError::Host(format!(
-            "{} has no witness to lose; use standby-then-primary",
-            cluster.site().kind.name()
-        ))
-    })?;
+    let witness = cluster.site().witness.as_ref().map(|w| w.name.clone());
+    let witness = witness.ok_or_else(|| LabError::Host("no witness to lose".to_owned()))?;
     one_after_the_other(cluster, &witness, node, witness.clone())
 }
 

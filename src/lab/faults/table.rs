@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::signals::{Processes, Signal};
-use super::{Breaks, CountsFrom, Disturbs, Fault, How, Loss, Pause, bomb, inject, several, storage};
+use super::{Breaks, CountsFrom, Disturbs, Fault, How, Loss, Needs, Pause, bomb, inject, several, storage};
 use crate::lab::error::{LabError, Result};
 use crate::lab::protocol::Impairment;
 
@@ -24,6 +24,7 @@ impl Fault {
             measured: "",
             usual_target: "primary",
             breaks: Breaks::Database,
+            needs: Needs::DatabaseNodes,
             disturbs: Disturbs::OwnNodes,
             loss: Loss::Forbidden,
             pause: Pause::Possible,
@@ -108,6 +109,11 @@ impl Fault {
 
     const fn breaks(mut self, breaks: Breaks) -> Self {
         self.breaks = breaks;
+        self
+    }
+
+    const fn needs(mut self, needs: Needs) -> Self {
+        self.needs = needs;
         self
     }
 
@@ -336,6 +342,7 @@ pub const ALL: &[Fault] = &[
         "the witness's power goes, 5 s later the node's; of two nodes the one that is left has no majority",
         several::witness_then_node,
     )
+    .needs(Needs::QuorumDevice)
     .disturbs(Disturbs::WitnessToo)
     .costs("no service, never two primaries", "no service; primary again"),
     Fault::two(
@@ -376,7 +383,7 @@ pub const ALL: &[Fault] = &[
     )
     .costs(
         "none stated",
-        "failed, twice: in the end both nodes lost quorum and reset themselves; no service until healed",
+        "failed, each time: in the end both nodes lost quorum and reset themselves; no service until healed",
     ),
     stop!("corosync", "corosync", 25)
         .costs("sbd resets the node after 9 to 10 s", "17.5 s; standby by itself"),
@@ -386,7 +393,8 @@ pub const ALL: &[Fault] = &[
     kill!("pacemakerd", "pacemakerd").costs("none stated", "unnoticed"),
     stop!("based", "pacemaker-based", 25)
         .costs("sbd resets the node after 10 to 12 s", "26.2 s; standby by itself"),
-    kill!("based", "pacemaker-based").costs("none stated", "27.9 s; standby by itself"),
+    kill!("based", "pacemaker-based")
+        .costs("none stated", "unnoticed four times in seven; else 14.3 to 27.9 s; standby by itself"),
     stop!("controld", "pacemaker-controld", 60).costs("pacemakerd notices after 40 to 48 s", "unnoticed"),
     kill!("controld", "pacemaker-controld").costs("none stated", "unnoticed"),
     stop!("execd", "pacemaker-execd", 60)
@@ -397,8 +405,10 @@ pub const ALL: &[Fault] = &[
     ),
     stop!("attrd", "pacemaker-attrd", 60).costs("noticed after 40 to 48 s", "unnoticed"),
     kill!("attrd", "pacemaker-attrd").costs("none stated", "unnoticed"),
-    stop!("qdevice", "corosync-qdevice", 10).costs("nobody notices it", "unnoticed"),
-    kill!("qdevice", "corosync-qdevice").costs("none stated", "unnoticed"),
+    stop!("qdevice", "corosync-qdevice", 10)
+        .needs(Needs::QuorumDevice)
+        .costs("nobody notices it", "unnoticed"),
+    kill!("qdevice", "corosync-qdevice").needs(Needs::QuorumDevice).costs("none stated", "unnoticed"),
 ];
 
 /// The fault of that name.

@@ -38,6 +38,16 @@ impl Target {
         }
     }
 
+    /// Whether it is the quorum device's machine, by its role or by its name.
+    #[must_use]
+    pub fn is_witness_of(&self, site: &Site) -> bool {
+        match self {
+            Self::Witness => true,
+            Self::Node(name) => site.witness.as_ref().is_some_and(|w| w.name == *name),
+            Self::Primary | Self::Standby | Self::Random | Self::Site | Self::OtherSite => false,
+        }
+    }
+
     /// The nodes that this means now; `draw` is the chance.
     ///
     /// # Errors

@@ -22,6 +22,14 @@ pub struct Step {
     pub company: Company,
 }
 
+/// What comes of a series on a site.
+#[derive(Debug, Clone, Default)]
+pub struct Planned {
+    pub steps: Vec<Step>,
+    /// Faults that don't apply there, each once, with the reason.
+    pub left_out: Vec<String>,
+}
+
 /// Whose witness it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Witness {
@@ -43,7 +51,7 @@ pub fn seeds(seed: u64, clusters: usize) -> Vec<u64> {
 }
 
 /// The runs: each fault so often, one after the other; those that nobody else may be measured with come last, so that they
-/// hold the others up as little as can be. What chance gives a run does not depend on that.
+/// hold the others up as little as can be. What chance gives a run does not depend on that, nor on what is left out.
 #[must_use]
 pub fn plan(
     faults: &[&'static Fault],
@@ -51,31 +59,37 @@ pub fn plan(
     runs: u32,
     (seed, interval): (u64, Duration),
     (site, witness): (&Site, Witness),
-) -> Vec<Step> {
+) -> Planned {
     let mut chance = Chance::new(seed);
-    let mut steps = Vec::new();
+    let mut planned = Planned::default();
     for &fault in faults {
+        let target_word = target.unwrap_or(fault.usual_target);
+        let in_vain = fault.does_not_apply(&Target::parse(target_word), site);
+        if let Some(why) = &in_vain {
+            let line = format!("{} does not apply: {why}", fault.name);
+            if !planned.left_out.contains(&line) {
+                planned.left_out.push(line);
+            }
+        }
         for run in 1..=runs {
-            let target_word = target.unwrap_or(fault.usual_target).to_owned();
             // Runs follow each other in a rhythm, and so do monitors: without chance each run would meet the monitor at
             // the same moment.
             let (draw, phase) = (chance.draw(), chance.within(interval));
-            let company = company(fault, &target_word, site, witness);
-            steps.push(Step { fault, run, target_word, draw, phase, company });
+            if in_vain.is_none() {
+                let company = company(fault, target_word, site, witness);
+                let target_word = target_word.to_owned();
+                planned.steps.push(Step { fault, run, target_word, draw, phase, company });
+            }
         }
     }
-    steps.sort_by_key(|step| step.company == Company::Alone);
-    steps
+    planned.steps.sort_by_key(|step| step.company == Company::Alone);
+    planned
 }
 
 /// Whether others may be measured during this fault: not when it takes their witness or the host's processors.
 #[must_use]
 pub fn company(fault: &Fault, target_word: &str, site: &Site, witness: Witness) -> Company {
-    let hits_witness = match Target::parse(target_word) {
-        Target::Witness => true,
-        Target::Node(name) => site.witness.as_ref().is_some_and(|w| w.name == name),
-        Target::Primary | Target::Standby | Target::Random | Target::Site | Target::OtherSite => false,
-    };
+    let hits_witness = Target::parse(target_word).is_witness_of(site);
     match (fault.disturbs, hits_witness, witness) {
         (Disturbs::Host, _, _) => Company::Alone,
         (Disturbs::WitnessToo, _, Witness::Shared) | (Disturbs::OwnNodes, true, Witness::Shared) => {
@@ -92,10 +106,15 @@ mod tests {
     use crate::lab::testing::site;
     use crate::layout::kind::Kind;
 
-    fn steps(list: &str, seed: u64, witness: Witness) -> Vec<Step> {
+    fn planned(kind: Kind, list: &str, seed: u64, witness: Witness) -> Planned {
         let faults = faults::parse_list(list).expect(list);
-        let site = site(Kind::Classic);
-        plan(&faults, None, 2, (seed, Duration::from_secs(3)), (&site, witness))
+        plan(&faults, None, 2, (seed, Duration::from_secs(3)), (&site(kind), witness))
+    }
+
+    fn steps(list: &str, seed: u64, witness: Witness) -> Vec<Step> {
+        let planned = planned(Kind::Classic, list, seed, witness);
+        assert_eq!(planned.left_out, Vec::<String>::new());
+        planned.steps
     }
 
     fn told(steps: &[Step]) -> Vec<String> {
@@ -135,6 +154,20 @@ mod tests {
             all
         };
         assert_eq!(sorted(Witness::Own), sorted(Witness::Shared));
+    }
+
+    #[test]
+    fn what_does_not_apply_is_left_out_and_said_once_and_the_others_keep_their_chance() {
+        let list = "unlink,qdevice-kill,witness-then-node,qdevice-kill,power-off";
+        let with = steps(list, 3, Witness::Own);
+        assert_eq!(with.len(), 10);
+        let without = planned(Kind::ThreeCentres, list, 3, Witness::Own);
+        let why = |fault: &str| format!("{fault} does not apply: three-centres has no quorum device");
+        assert_eq!(without.left_out, ["qdevice-kill", "witness-then-node"].map(why));
+        let kept: Vec<Step> =
+            with.into_iter().filter(|s| ["unlink", "power-off"].contains(&s.fault.name)).collect();
+        assert_eq!(told(&without.steps), told(&kept));
+        assert_eq!(without.steps.len(), 4);
     }
 
     #[test]
