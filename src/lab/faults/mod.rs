@@ -6,6 +6,7 @@
 mod bomb;
 mod heal;
 mod inject;
+mod make;
 mod rebuild;
 mod several;
 mod signals;
@@ -25,7 +26,8 @@ use crate::layout::kind::Replication;
 use crate::layout::site::Site;
 
 pub use heal::{Healed, OldPrimary, PRIMARY_AGAIN, Return, bring_back, forget_failures, heal};
-pub use table::{ALL, AT_LEAST, by_name, page, parse_list};
+pub use make::AT_LEAST;
+pub use table::{ALL, by_name, page, parse_list};
 pub use target::Target;
 
 /// What the `happened` functions give: how one sees it, or why it can't be seen yet.
