@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::signals::{Processes, Signal};
-use super::{Breaks, CountsFrom, Disturbs, Fault, How, Loss, Pause, several};
+use super::{Breaks, CountsFrom, Disturbs, Fault, How, Insiders, Loss, Pause, several};
 use crate::lab::error::Result;
 use crate::lab::protocol::Impairment;
 
@@ -27,6 +27,7 @@ impl Fault {
             loss: Loss::Forbidden,
             pause: Pause::Possible,
             counts_from: CountsFrom::Injection,
+            insiders: Insiders::None,
             takes: 1,
             happens_within: Duration::from_secs(10),
             reacts_within: AT_LEAST,
@@ -68,6 +69,24 @@ impl Fault {
         fault
     }
 
+    /// SIGSTOP, and so much later the node is cut off: whoever does not learn of it in time goes on.
+    pub(super) const fn stop_then_unlink(
+        name: &'static str,
+        description: &'static str,
+        whom: Processes,
+        after: Duration,
+    ) -> Self {
+        let mut fault = Self::new(name, description, How::StopThenUnlink(whom, after));
+        fault.evidence = "its processes are in state T, or gone, when the cable goes, and the cable is out";
+        fault.insiders = Insiders::Sessions;
+        fault.loss = Loss::Possible;
+        // As long as only something hangs all is well.
+        fault.counts_from = CountsFrom::LastGoodWrite;
+        fault.happens_within = Duration::from_secs(15);
+        fault.restored_within = Duration::from_secs(180);
+        fault
+    }
+
     /// Packets get lost: knet, TCP and the clients have to live with it, or the node is cut off.
     pub(super) const fn impair(
         name: &'static str,
@@ -77,6 +96,7 @@ impl Fault {
     ) -> Self {
         let mut fault = Self::new(name, description, How::Impair(Impairment { leaving, arriving }));
         fault.breaks = Breaks::Machine;
+        fault.insiders = Insiders::Sessions;
         fault.loss = Loss::Possible;
         fault.evidence = "the cables' counters of lost packets rise";
         fault.reacts_within = Duration::from_secs(25);
@@ -142,6 +162,11 @@ impl Fault {
 
     pub(super) const fn usually_on(mut self, target: &'static str) -> Self {
         self.usual_target = target;
+        self
+    }
+
+    pub(super) const fn insiders(mut self, insiders: Insiders) -> Self {
+        self.insiders = insiders;
         self
     }
 

@@ -6,6 +6,7 @@
 mod bomb;
 mod heal;
 mod inject;
+mod isolate;
 mod make;
 mod rebuild;
 mod several;
@@ -83,6 +84,16 @@ pub enum CountsFrom {
     LastGoodWrite,
 }
 
+/// Who goes on beside the clients in the lab's network when it strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Insiders {
+    /// Nobody: a session inside would add rows that a power cut leaves no time for.
+    None,
+    /// A session on each primary that it hits, opened before from the node's own side of the cable: it needs no network, and
+    /// no postmaster.
+    Sessions,
+}
+
 /// What is expected of the service while the fault lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -103,6 +114,8 @@ enum How {
     Signal(signals::Processes, signals::Signal),
     /// By loss of packets.
     Impair(Impairment),
+    /// By a signal that stops processes; so much later the cable is pulled.
+    StopThenUnlink(signals::Processes, Duration),
 }
 
 /// One kind of fault.
@@ -130,6 +143,8 @@ pub struct Fault {
     pub pause: Pause,
     /// From when on the outage counts.
     pub counts_from: CountsFrom,
+    /// Who goes on inside a node that it cuts off.
+    pub insiders: Insiders,
     /// How many machines are gone in the end, when it takes more than the one that it hits.
     takes: usize,
     /// How long it may take until it can be seen.
@@ -225,6 +240,7 @@ impl Fault {
             How::Functions { inject, .. } => inject(cluster, node),
             How::Signal(processes, signal) => signals::send(cluster, node, processes, signal),
             How::Impair(by) => inject::impair(cluster, node, by),
+            How::StopThenUnlink(whom, after) => isolate::stop_then_unlink(cluster, node, whom, after),
         }
     }
 
@@ -233,6 +249,7 @@ impl Fault {
             How::Functions { happened, .. } => happened(cluster, node, trace),
             How::Signal(_, signal) => signals::were_sent(cluster, node, signal, trace),
             How::Impair(by) => inject::packets_are_lost(cluster, node, by),
+            How::StopThenUnlink(..) => isolate::is_cut_off(cluster, node, trace),
         }
     }
 

@@ -1,9 +1,10 @@
 //! The table of all faults, for the command line and for `docs/faults.md`.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::signals::Processes;
-use super::{Breaks, CountsFrom, Disturbs, Fault, Loss, bomb, inject, several, storage};
+use super::{Breaks, CountsFrom, Disturbs, Fault, Insiders, Loss, bomb, inject, several, storage};
 use crate::lab::error::{LabError, Result};
 
 /// SIGSTOP of a daemon, all its processes.
@@ -22,6 +23,24 @@ macro_rules! stop {
 macro_rules! kill {
     ($short:literal, $program:literal) => {
         Fault::kill(concat!($short, "-kill"), concat!("SIGKILL to ", $program), Processes::Of($program))
+    };
+}
+
+/// So much later the cable is pulled: less than anybody needs to notice the hang, and longer than it takes to be sure of it.
+const CABLE: Duration = Duration::from_secs(5);
+/// The agent's monitor restarts a stopped postmaster within some seconds.
+const CABLE_AT_ONCE: Duration = Duration::from_secs(1);
+
+/// SIGSTOP of a daemon, and 5 s later the cable is pulled.
+macro_rules! stop_then_unlink {
+    ($short:literal, $program:literal) => {
+        Fault::stop_then_unlink(
+            concat!($short, "-stop-then-unlink"),
+            concat!("SIGSTOP to ", $program, ", 5 s later the cable is pulled"),
+            Processes::Of($program),
+            CABLE,
+        )
+        .costs("none stated", "")
     };
 }
 
@@ -99,6 +118,7 @@ pub const ALL: &[Fault] = &[
     )
     .seen_by("the cable is out")
     .breaks(Breaks::Machine)
+    .insiders(Insiders::Sessions)
     .loses(Loss::Possible)
     .happens_within(15)
     .costs("PAF: 19 to 21 s", "18.2 s; refused: diverged; rebuilt by a human"),
@@ -124,6 +144,7 @@ pub const ALL: &[Fault] = &[
     .costs("nobody may notice it", "unnoticed"),
     Fault::stop("sbd-stop", "SIGSTOP to all of sbd: only the watchdog is left", Processes::Of("sbd"), 15)
         .costs("the watchdog resets the node", "21.8 s; standby by itself"),
+    kill!("sbd", "sbd").costs("none stated", ""),
     Fault::own(
         "fork-bomb",
         "a fork bomb of root's, up to the node's limit of tasks",
@@ -251,8 +272,32 @@ pub const ALL: &[Fault] = &[
     ),
     stop!("attrd", "pacemaker-attrd", 60).costs("noticed after 40 to 48 s", "unnoticed"),
     kill!("attrd", "pacemaker-attrd").costs("none stated", "unnoticed"),
+    stop!("fenced", "pacemaker-fenced", 60).costs("noticed after 40 to 48 s", ""),
+    kill!("fenced", "pacemaker-fenced").costs("none stated", ""),
+    stop!("schedulerd", "pacemaker-schedulerd", 60).costs("noticed after 40 to 48 s", ""),
+    kill!("schedulerd", "pacemaker-schedulerd").costs("none stated", ""),
     stop!("qdevice", "corosync-qdevice", 10).costs("nobody notices it", "unnoticed"),
     kill!("qdevice", "corosync-qdevice").costs("none stated", "unnoticed"),
+    stop!("quorated", "quorated", 40).costs("none stated", ""),
+    kill!("quorated", "quorated").costs("none stated", ""),
+    stop_then_unlink!("corosync", "corosync"),
+    stop_then_unlink!("pacemakerd", "pacemakerd"),
+    stop_then_unlink!("based", "pacemaker-based"),
+    stop_then_unlink!("controld", "pacemaker-controld").costs("PAF: 23.0 s of two writable primaries", ""),
+    stop_then_unlink!("execd", "pacemaker-execd"),
+    stop_then_unlink!("attrd", "pacemaker-attrd"),
+    stop_then_unlink!("fenced", "pacemaker-fenced"),
+    stop_then_unlink!("schedulerd", "pacemaker-schedulerd"),
+    stop_then_unlink!("sbd", "sbd"),
+    stop_then_unlink!("qdevice", "corosync-qdevice"),
+    stop_then_unlink!("quorated", "quorated"),
+    Fault::stop_then_unlink(
+        "postmaster-stop-then-unlink",
+        "SIGSTOP to the postmasters alone, which hear no order to stop then; 1 s later the cable is pulled",
+        Processes::POSTMASTER,
+        CABLE_AT_ONCE,
+    )
+    .costs("none stated", ""),
 ];
 
 /// The fault of that name.
