@@ -62,6 +62,24 @@ impl Clients {
         Ok(())
     }
 
+    /// Opens a session from inside each of these nodes that has an instance's primary, which are given in the instances'
+    /// order; see [`Client::open_inside`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open_inside(&mut self, primaries: &[String], nodes: &[String]) -> Result<()> {
+        for (client, primary) in self.each.iter_mut().zip(primaries).filter(|(_, p)| nodes.contains(p)) {
+            client.open_inside(primary)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a session inside a node writes on one server while the float IP leads to another one.
+    #[must_use]
+    pub fn is_split(&self) -> bool {
+        self.each.iter().any(Client::is_split)
+    }
+
     /// Stops all of them; what they saw stays readable.
     pub fn stop(&mut self) {
         self.each.iter_mut().for_each(Client::stop);

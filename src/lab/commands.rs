@@ -178,8 +178,9 @@ pub fn execute(command: Breaking) -> Result<u8> {
         Breaking::Fault { name, fault, target } => inject(&name.connect()?, &fault, &target)?,
         Breaking::Heal { name } => return heal(&name.connect()?),
         Breaking::List => {
+            let width = faults::ALL.iter().map(|fault| fault.name.len()).max().unwrap_or_default();
             for fault in faults::ALL {
-                println!("{:<20} {}", fault.name, fault.description);
+                println!("{:<width$} {}", fault.name, fault.description);
             }
         }
         Breaking::Report { from, out } => {

@@ -10,16 +10,19 @@ use super::cluster::Cluster;
 use super::error::{LabError, Result};
 use super::evidence;
 use super::faults::{
-    self, AT_LEAST, CountsFrom, Fault, Injected, OldPrimary, Service, Target, bring_back, forget_failures,
+    self, AT_LEAST, CountsFrom, Fault, Injected, Insiders, OldPrimary, Service, Target, bring_back,
+    forget_failures,
 };
 use super::health::wait_whole;
-use super::journals::{self, Injection};
+use super::journals::{Injection, Told};
 use super::measure::{Outage, describe};
 use super::observe::Observation;
+use super::phases;
 use super::placement::placement;
 use super::protocol::{ClusterInfo, Stamp};
 use super::replication::{Cut, Lag};
 use super::report::RunResult;
+use super::truth::TakeOver;
 use super::tuchanka;
 use super::verify::verify;
 use super::wait::{LOOK, OnInterrupt, interrupted, pause, until};
@@ -129,6 +132,8 @@ pub fn run(
         placement_after: String::new(),
         started_ms: Some(Stamp::now().wall_us / 1000),
         load: String::new(),
+        noticed: None,
+        take_overs: Vec::new(),
         phases: Vec::new(),
         failed: None,
     };
@@ -154,6 +159,9 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     let old = old_primary(&seen, &primaries, &nodes)?;
     let mut clients = Clients::start(cluster, "", TABLES)?;
     clients.open_sessions()?;
+    if plan.fault.insiders == Insiders::Sessions {
+        clients.open_inside(&primaries, &nodes)?;
+    }
     audience.clients(clients.source());
     wait_for_good_writes(&clients)?;
     pause(plan.phase, OnInterrupt::Stop)?;
@@ -224,11 +232,20 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     result.interruption_healing_ms = millis(clients.longest_pause(healing_at, whole_at));
     result.two_primaries_ms = millis(clients.two_primaries(injected_at, whole_at));
     // Nothing is measured any more. Without the journals the figures are as good.
-    result.phases =
-        journals::failovers(cluster, &clients, &injection, since, healing_at).unwrap_or_else(|e| {
-            audience.say(&format!("no phases: {e}"));
-            Vec::new()
-        });
+    match Told::read(cluster, &injection, healing_at) {
+        Ok(Some(told)) => {
+            let noticed = told.noticed();
+            audience.say(&format!("noticed by {}", phases::noticed::words(&noticed)));
+            result.noticed = Some(noticed);
+            result.take_overs = told.take_overs(cluster, &clients, healing_at);
+            result.phases = told.failovers(cluster, &clients, since, healing_at);
+        }
+        Ok(None) => audience.say("no phases: the clock was set"),
+        Err(e) => audience.say(&format!("no phases: {e}")),
+    }
+    for split in result.take_overs.iter().filter_map(TakeOver::split) {
+        audience.say(&format!("two primaries: {split}"));
+    }
     let returned = match (returned, broken.is_some()) {
         (Ok(returned), _) => returned,
         (Err(LabError::Interrupted), _) => return Err(LabError::Interrupted),
@@ -285,7 +302,7 @@ fn load() -> String {
 /// Waits until every instance's writes have been good for a moment: what is slow before the fault is the host's doing.
 fn wait_for_good_writes(clients: &Clients) -> Result<()> {
     until("writes good before the fault", PATIENCE, OnInterrupt::Stop, || {
-        if clients.good_for() >= BEFORE {
+        if clients.good_for() >= BEFORE && clients.each().iter().all(Client::insiders_are_good) {
             return Ok(());
         }
         let last =
@@ -333,7 +350,7 @@ fn wait_restored(
         let primaries: Option<Vec<String>> =
             seen.site.instances.iter().map(|i| seen.primary_of(i).map(str::to_owned)).collect();
         let known = primaries.is_some();
-        if good && known && !fencing && place.1.elapsed() >= SETTLED {
+        if good && known && !fencing && !clients.is_split() && place.1.elapsed() >= SETTLED {
             return Ok(place.0);
         }
         if interrupted() {

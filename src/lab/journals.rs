@@ -9,14 +9,25 @@ use super::cluster::Cluster;
 use super::error::Result;
 use super::measure::{Outage, last_good_write, outage};
 use super::phases::journal::{Line, parse};
-use super::phases::{Failover, Scene, Watched, failover};
-use super::protocol::{NodeKind, Power, Stamp};
+use super::phases::noticed::{Noticed, noticed};
+use super::phases::{Failover, Scene, Watched, cut_off, failover, power_lost};
+use super::protocol::{Event, NodeKind, Power, Stamp};
+use super::truth::{TakeOver, take_over};
 
 /// A journal of minutes is read in tens of milliseconds; on a host that is short of time in seconds.
 const EACH: Duration = Duration::from_secs(20);
 /// Who tells of a failover, besides the float IPs' agents.
-const PROGRAMS: [&str; 6] =
-    ["corosync", "sbd", "pacemaker-controld", "pacemaker-fenced", "pacemaker-schedulerd", "quorate-postgres"];
+const PROGRAMS: [&str; 9] = [
+    "corosync",
+    "sbd",
+    "pacemakerd",
+    "pacemaker-controld",
+    "pacemaker-fenced",
+    "pacemaker-schedulerd",
+    "quorate-postgres",
+    "quorated",
+    "systemd",
+];
 /// The journals' clock is the wall clock, the clients' is not. Set by more than this during a run, the two don't agree any more.
 const CLOCK_WAS_SET: Duration = Duration::from_millis(50);
 
@@ -39,56 +50,97 @@ impl Injection {
     }
 }
 
-/// The ways back of the instances whose writes were interrupted between the injection and `until` on the clients' clock. Their
-/// outages count `from`.
-///
-/// # Errors
-/// When the supervisor does not answer. A node that doesn't leaves its steps out.
-pub fn failovers(
-    cluster: &Cluster,
-    clients: &Clients,
-    injection: &Injection,
-    from: Since,
-    until: Duration,
-) -> Result<Vec<Failover>> {
-    let (at, now) = (injection.stamp, Stamp::now());
-    let wall = Duration::from_micros(now.wall_us.saturating_sub(at.wall_us));
-    let since = |time: Duration| millis(time.saturating_sub(injection.at));
-    let interrupted: Vec<_> = (cluster.site().instances.iter().zip(clients.each()))
-        .filter_map(|(instance, client)| {
+/// What the journals and the supervisor tell of a run.
+#[derive(Debug, Clone)]
+pub struct Told {
+    injection: Injection,
+    lines: Vec<Line>,
+    events: Vec<Event>,
+}
+
+impl Told {
+    /// Reads everything from the injection to `until` on the clients' clock; `None`: the wall clock was set meanwhile.
+    ///
+    /// # Errors
+    /// When the supervisor does not answer. A node that doesn't leaves its lines out.
+    pub fn read(cluster: &Cluster, injection: &Injection, until: Duration) -> Result<Option<Self>> {
+        let (at, now) = (injection.stamp, Stamp::now());
+        let wall = Duration::from_micros(now.wall_us.saturating_sub(at.wall_us));
+        if wall.abs_diff(now.since(&at)) > CLOCK_WAS_SET {
+            return Ok(None);
+        }
+        let end = at.wall_us.saturating_add(micros(until.saturating_sub(injection.at)));
+        let mut events = cluster.events()?;
+        events.retain(|event| event.at.wall_us <= end);
+        let mut lines = read(cluster, injection, until)?;
+        lines.retain(|line| line.at_us <= end);
+        Ok(Some(Self { injection: injection.clone(), lines, events }))
+    }
+
+    fn scene(&self) -> Scene<'_> {
+        Scene { fault_us: self.injection.stamp.wall_us, hit: &self.injection.hit }
+    }
+
+    /// Who noticed the fault.
+    #[must_use]
+    pub fn noticed(&self) -> Vec<Noticed> {
+        noticed(self.scene(), &self.lines, &self.events)
+    }
+
+    /// The end of each instance's primary and the beginning of the next one, until `until` on the clients' clock.
+    #[must_use]
+    pub fn take_overs(&self, cluster: &Cluster, clients: &Clients, until: Duration) -> Vec<TakeOver> {
+        let each = cluster.site().instances.iter().zip(clients.each());
+        let told = each.filter_map(|(instance, client)| {
+            let mut ops = client.operations();
+            ops.retain(|op| op.asked <= until);
+            let mut told = take_over(&ops, self.injection.at)?;
+            told.instance.clone_from(&instance.name);
+            told.cut_ms = cut_off(self.scene(), &told.old_node, &self.events);
+            if let Some((ms, cause)) = power_lost(self.scene(), &told.old_node, &self.events) {
+                (told.reset_ms, told.reset_by) = (Some(ms), format!("{cause:?}").to_lowercase());
+            }
+            Some(told)
+        });
+        told.collect()
+    }
+
+    /// The ways back of the instances whose writes were interrupted until `until` on the clients' clock. Their outages count
+    /// `from`.
+    #[must_use]
+    pub fn failovers(
+        &self,
+        cluster: &Cluster,
+        clients: &Clients,
+        from: Since,
+        until: Duration,
+    ) -> Vec<Failover> {
+        let since = |time: Duration| millis(time.saturating_sub(self.injection.at));
+        let ways = cluster.site().instances.iter().zip(clients.each()).filter_map(|(instance, client)| {
             let heart = client.heart().snapshot();
-            let first = match outage(&heart, injection.at, until) {
+            let first_write_ms = match outage(&heart, self.injection.at, until) {
                 Outage::None => return None,
                 Outage::Restored(after) => Some(millis(after)),
                 Outage::NotRestored => None,
             };
-            let stopped = last_good_write(&heart, injection.at, until);
+            let stopped = last_good_write(&heart, self.injection.at, until);
             let outage = match from {
                 Since::Moment(at) => outage(&heart, at, until),
                 Since::LastGoodWrite(_) => outage(&heart, stopped, until),
             };
-            Some((instance, since(stopped), first, outage.millis()))
-        })
-        .collect();
-    if interrupted.is_empty() || wall.abs_diff(now.since(&at)) > CLOCK_WAS_SET {
-        return Ok(Vec::new());
+            let names = cluster.site().names(instance);
+            let watched = Watched {
+                instance: &instance.name,
+                resource: &names.resource(),
+                float_ip: &names.primary_ip(),
+                outage_ms: outage.millis(),
+                writes_stopped_ms: since(stopped),
+                first_write_ms,
+            };
+            Some(failover(self.scene(), watched, &self.lines, &self.events))
+        });
+        ways.collect()
     }
-    let events = cluster.events()?;
-    let lines = read(cluster, injection, until)?;
-    let scene = Scene { fault_us: at.wall_us, hit: &injection.hit };
-    let each = interrupted.into_iter().map(|(instance, writes_stopped_ms, first_write_ms, outage_ms)| {
-        let names = cluster.site().names(instance);
-        let watched = Watched {
-            instance: &instance.name,
-            resource: &names.resource(),
-            float_ip: &names.primary_ip(),
-            outage_ms,
-            writes_stopped_ms,
-            first_write_ms,
-        };
-        failover(scene, watched, &lines, &events)
-    });
-    Ok(each.collect())
 }
 
 /// The lines of all nodes that run now, from the injection to `until`.
@@ -108,6 +160,10 @@ fn read(cluster: &Cluster, injection: &Injection, until: Duration) -> Result<Vec
     let running = nodes.iter().filter(|n| n.kind == NodeKind::Database && n.power == Power::On);
     let text = running.filter_map(|node| cluster.exec(&node.name, &argv, EACH).ok());
     Ok(text.flat_map(|out| parse(&out.stdout)).collect())
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn millis(time: Duration) -> u64 {

@@ -132,6 +132,8 @@ pub fn good(fault: &str) -> RunResult {
         placement_after: "primary srv2 · primary-ip srv2 · standby-ip srv1".to_owned(),
         started_ms: Some(1_795_520_400_000),
         load: "2.10 1.90 1.70".to_owned(),
+        noticed: None,
+        take_overs: Vec::new(),
         phases: Vec::new(),
         failed: None,
     }

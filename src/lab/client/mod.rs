@@ -8,8 +8,10 @@
 //! | registers | opens a session, updates a register, reads and closes it | 500 ms |
 //! | reader | reads everything through the primary's float IP in one session as long as it lives | 200 ms |
 //! | direct | tries a write on each node by its own address, from inside when it is cut off | 100 ms |
+//! | insider | writes in one session opened before the fault from inside a node that will be cut off, until it dies | 100 ms |
 //!
-//! Session, registers and reader are there once [`Client::open_session`] is called: a view needs none of them.
+//! Session, registers and reader are there once [`Client::open_session`] is called, insiders after [`Client::open_inside`]: a view
+//! needs none of them.
 //!
 //! Each part is a thread of its own with a current-thread runtime, in the lab's network namespace: a
 //! part that hangs never delays another.
@@ -17,6 +19,7 @@
 mod beat;
 mod connect;
 pub mod history;
+mod insider;
 pub mod pulse;
 mod record;
 mod registers;
@@ -34,7 +37,7 @@ use history::{Attempt, Log, Reading};
 use pulse::Source;
 use registers::{Registers, Turn};
 use worker::{Worker, in_namespace};
-use writer::{OnDeath, Writer};
+use writer::{From, OnDeath, STATEMENT_TIMEOUT, Writer};
 
 use super::truth::Op;
 use super::wait::{self, OnInterrupt};
@@ -70,6 +73,12 @@ pub enum ClientError {
         name: String,
         /// What the system said.
         reason: String,
+    },
+    /// A node that is not there, or whose inside can't be found.
+    #[error("there is no way into the node {node}")]
+    NoWayInside {
+        /// The node's name.
+        node: String,
     },
     /// The server did not do what setting up or reading back needs.
     #[error("{doing} on {address}: {reason}")]
@@ -157,6 +166,7 @@ pub struct Client {
     beat: Log<Reading>,
     direct: BTreeMap<String, Log<Attempt>>,
     session: Option<Log<Attempt>>,
+    insiders: BTreeMap<String, Log<Attempt>>,
     /// What the session, the registers' worker and the reader did beside appending.
     others: [Log<Op>; 3],
     workers: Vec<Worker>,
@@ -184,6 +194,7 @@ impl Client {
             beat: Log::default(),
             direct: BTreeMap::new(),
             session: None,
+            insiders: BTreeMap::new(),
             others: Default::default(),
             workers: Vec::new(),
             works: Some(Arc::default()),
@@ -195,7 +206,9 @@ impl Client {
 
     fn make_tables(&self, patience: Duration) -> Result<(), ClientError> {
         let mut sql = Registers::create(&self.table("registers"));
-        let nodes = self.endpoints.nodes.iter().map(|(name, _)| self.direct_table(name));
+        let nodes = self.endpoints.nodes.iter();
+        let nodes =
+            nodes.flat_map(|(name, _)| [self.node_table("direct", name), self.node_table("inside", name)]);
         for table in LISTS.map(|list| self.table(list)).into_iter().chain(nodes) {
             sql.push_str(&format!(
                 "DROP TABLE IF EXISTS {table}; \
@@ -239,8 +252,8 @@ impl Client {
         }
         for (name, address) in self.endpoints.nodes.clone() {
             let log = Log::default();
-            let mut probe = self.writer(address, self.direct_table(&name), &name, PROBE_PERIOD);
-            probe.inside = self.endpoints.inside.clone();
+            let mut probe = self.writer(address, self.node_table("direct", &name), &name, PROBE_PERIOD);
+            probe.from = self.endpoints.inside.clone().map_or(From::Outside, From::OutsideElse);
             self.workers.push(Worker::start(&self.endpoints, "direct", probe.run(log.clone()))?);
             self.direct.insert(name, log);
         }
@@ -255,7 +268,8 @@ impl Client {
             source: source.to_owned(),
             period,
             clock: self.clock,
-            inside: None,
+            from: From::Outside,
+            patience: STATEMENT_TIMEOUT,
             on_death: OnDeath::Reconnect,
             also: None,
         }
@@ -265,9 +279,10 @@ impl Client {
         format!("{}{name}", self.prefix)
     }
 
-    fn direct_table(&self, node: &str) -> String {
+    /// The table of what somebody writes on one node.
+    fn node_table(&self, whose: &str, node: &str) -> String {
         let name: String = node.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        self.table(&format!("direct_{name}"))
+        self.table(&format!("{whose}_{name}"))
     }
 
     /// Opens a session through the float IP, which goes on writing until it dies, and begins to update registers and to

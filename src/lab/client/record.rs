@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::history::{Attempt, Outcome};
 use super::registers;
 use super::worker::in_namespace;
-use super::{Client, ClientError, LISTS, READ_BACK_TIMEOUT, connect};
+use super::{Client, ClientError, LISTS, READ_BACK_TIMEOUT, connect, insider};
 use crate::lab::truth::{Action, Final, Op, Shown, primaries};
 
 impl Client {
@@ -35,6 +35,10 @@ impl Client {
             nodes.extend(served.map(|s| (s.run, node.as_str())));
             let name = format!("direct {node}");
             ops.extend(attempts.into_iter().map(|a| append(&name, &name, a)));
+        }
+        for (node, log) in &self.insiders {
+            let name = insider::called(node);
+            ops.extend(log.snapshot().into_iter().map(|a| append(&name, &name, a)));
         }
         let beat = self.beat.snapshot().into_iter().map(|reading| {
             let (newest, outcome) = match reading.newest {

@@ -152,7 +152,7 @@ fn a_lost_row_and_two_primaries_are_seen() {
     let mut client = Client::start(endpoints(15433), "", Clock::start(), PACE).expect("starts");
     settle();
     let second = Server::start(&bin, "127.0.0.3", 15433);
-    let table = client.direct_table("srv-2");
+    let table = client.node_table("direct", "srv-2");
     let for_second = Arc::new(endpoints(15433));
     let address = second.address;
     in_namespace(&client.endpoints, "setup", async move {
@@ -184,6 +184,16 @@ fn a_lost_row_and_two_primaries_are_seen() {
     assert_eq!(truth.lost(), 1, "{truth:?}");
     let two = |f: &Finding| matches!(f, Finding::TwoPrimaries { ms } if *ms > 500);
     assert!(truth.findings.iter().any(two), "{truth:?}");
+}
+
+#[test]
+fn an_insider_needs_a_way_inside() {
+    let bin = newest_bin();
+    let _server = Server::start(&bin, "127.0.0.2", 15434);
+    let mut client = Client::start(endpoints(15434), "", Clock::start(), PACE).expect("starts");
+    let refused = client.open_inside("srv1").expect_err("nothing is inside").to_string();
+    assert!(refused.contains("srv1"), "{refused}");
+    assert!(client.insiders_are_good() && !client.is_split(), "there is none");
 }
 
 #[test]

@@ -44,6 +44,17 @@ pub(super) enum OnDeath {
     End,
 }
 
+/// From where a writer reaches its server.
+#[derive(Debug, Clone)]
+pub(super) enum From {
+    /// From the lab's network.
+    Outside,
+    /// From there while that works, else from inside the node that `source` names.
+    OutsideElse(Inside),
+    /// From inside that node alone.
+    Inside(Inside),
+}
+
 /// One writer.
 pub(super) struct Writer {
     pub(super) endpoints: Arc<Endpoints>,
@@ -52,8 +63,9 @@ pub(super) struct Writer {
     pub(super) source: String,
     pub(super) period: Duration,
     pub(super) clock: Clock,
-    /// How to get inside the node that `source` names when it isn't reached from outside.
-    pub(super) inside: Option<Inside>,
+    pub(super) from: From,
+    /// How long it waits for an answer.
+    pub(super) patience: Duration,
     pub(super) on_death: OnDeath,
     /// What else it does on its session after each write that was acknowledged.
     pub(super) also: Option<Registers>,
@@ -101,11 +113,17 @@ impl Writer {
         }
     }
 
-    /// From outside while that works. From inside only when it doesn't: a power cut begins with the cable, and
-    /// a writer inside would add rows in between that no real power cut leaves time for.
+    /// From inside mostly when it doesn't work from outside: a power cut begins with the cable, and a writer inside would add
+    /// rows in between that no real power cut leaves time for.
     async fn connect(&self) -> Result<Open, String> {
-        let outside = connect::open(&self.endpoints, self.address).await;
-        let (Err(_), Some(inside)) = (&outside, &self.inside) else { return outside };
+        let inside = match &self.from {
+            From::Outside => return connect::open(&self.endpoints, self.address).await,
+            From::OutsideElse(inside) => match connect::open(&self.endpoints, self.address).await {
+                Ok(open) => return Ok(open),
+                Err(_) => inside,
+            },
+            From::Inside(inside) => inside,
+        };
         let namespace = (inside.0)(&self.source).ok_or("the node is off")?;
         connect::open_inside(&self.endpoints, self.address, &namespace).await
     }
@@ -140,7 +158,7 @@ impl Writer {
         );
         attempt.connection = session.count;
         attempt.asked = self.clock.now();
-        let answer = connect::ask(open, &sql, STATEMENT_TIMEOUT).await;
+        let answer = connect::ask(open, &sql, self.patience).await;
         attempt.ended = self.clock.now();
         attempt.served = served(&answer.rows);
         attempt.outcome = answer.outcome;

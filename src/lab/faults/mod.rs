@@ -7,6 +7,8 @@ mod applies;
 mod bomb;
 mod heal;
 mod inject;
+mod isolate;
+mod make;
 mod rebuild;
 mod several;
 mod signals;
@@ -27,7 +29,8 @@ use crate::layout::site::Site;
 
 pub use applies::Needs;
 pub use heal::{Healed, OldPrimary, PRIMARY_AGAIN, Return, bring_back, forget_failures, heal};
-pub use table::{ALL, AT_LEAST, by_name, page, parse_list};
+pub use make::AT_LEAST;
+pub use table::{ALL, by_name, page, parse_list};
 pub use target::Target;
 
 /// What the `happened` functions give: how one sees it, or why it can't be seen yet.
@@ -83,6 +86,16 @@ pub enum CountsFrom {
     LastGoodWrite,
 }
 
+/// Who goes on beside the clients in the lab's network when it strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Insiders {
+    /// Nobody: a session inside would add rows that a power cut leaves no time for.
+    None,
+    /// A session on each primary that it hits, opened before from the node's own side of the cable: it needs no network, and
+    /// no postmaster.
+    Sessions,
+}
+
 /// What is expected of the service while the fault lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -103,6 +116,8 @@ enum How {
     Signal(signals::Processes, signals::Signal),
     /// By loss of packets.
     Impair(Impairment),
+    /// By a signal that stops processes; so much later the cable is pulled.
+    StopThenUnlink(signals::Processes, Duration),
 }
 
 /// One kind of fault.
@@ -132,6 +147,8 @@ pub struct Fault {
     pub pause: Pause,
     /// From when on the outage counts.
     pub counts_from: CountsFrom,
+    /// Who goes on inside a node that it cuts off.
+    pub insiders: Insiders,
     /// How many machines are gone in the end, when it takes more than the one that it hits.
     takes: usize,
     /// How long it may take until it can be seen.
@@ -227,6 +244,7 @@ impl Fault {
             How::Functions { inject, .. } => inject(cluster, node),
             How::Signal(processes, signal) => signals::send(cluster, node, processes, signal),
             How::Impair(by) => inject::impair(cluster, node, by),
+            How::StopThenUnlink(whom, after) => isolate::stop_then_unlink(cluster, node, whom, after),
         }
     }
 
@@ -235,6 +253,7 @@ impl Fault {
             How::Functions { happened, .. } => happened(cluster, node, trace),
             How::Signal(_, signal) => signals::were_sent(cluster, node, signal, trace),
             How::Impair(by) => inject::packets_are_lost(cluster, node, by),
+            How::StopThenUnlink(..) => isolate::is_cut_off(cluster, node, trace),
         }
     }
 

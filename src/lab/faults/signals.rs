@@ -78,7 +78,7 @@ pub(super) fn send(cluster: &Cluster, node: &str, processes: Processes, signal: 
     let found = find(cluster, node, processes)?;
     if found.is_empty() {
         return Err(LabError::Host(format!(
-            "no {} runs on {node}: nothing to send {} to; choose another --target",
+            "no {} runs on {node}, so this fault can't be injected there: nothing to send {} to; choose another --target or fault",
             processes.called(),
             signal.word()
         )));

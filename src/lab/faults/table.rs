@@ -3,160 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::signals::{Processes, Signal};
-use super::{Breaks, CountsFrom, Disturbs, Fault, How, Loss, Needs, Pause, bomb, inject, several, storage};
+use super::signals::Processes;
+use super::{Breaks, CountsFrom, Disturbs, Fault, Insiders, Loss, Needs, bomb, inject, several, storage};
 use crate::lab::error::{LabError, Result};
-use crate::lab::protocol::Impairment;
-
-/// The shortest look at a fault's consequences: a bystander's fault shows nothing sooner.
-pub const AT_LEAST: Duration = Duration::from_secs(10);
-/// PAF needs 271 s for frozen postgres processes.
-const RESTORED: Duration = Duration::from_secs(420);
-
-impl Fault {
-    /// A fault of a database node: writes may pause, nothing may be lost.
-    const fn new(name: &'static str, description: &'static str, how: How) -> Self {
-        Self {
-            name,
-            description,
-            evidence: "",
-            cost: "",
-            measured: "",
-            usual_target: "primary",
-            breaks: Breaks::Database,
-            needs: Needs::DatabaseNodes,
-            disturbs: Disturbs::OwnNodes,
-            loss: Loss::Forbidden,
-            pause: Pause::Possible,
-            counts_from: CountsFrom::Injection,
-            takes: 1,
-            happens_within: Duration::from_secs(10),
-            reacts_within: AT_LEAST,
-            restored_within: RESTORED,
-            how,
-        }
-    }
-
-    const fn own(
-        name: &'static str,
-        description: &'static str,
-        inject: fn(&super::Cluster, &str) -> Result<super::Trace>,
-        happened: fn(&super::Cluster, &str, &super::Trace) -> super::Seen,
-    ) -> Self {
-        Self::new(name, description, How::Functions { inject, happened })
-    }
-
-    /// SIGSTOP; how long it takes until somebody notices the hang is what is measured.
-    const fn stop(
-        name: &'static str,
-        description: &'static str,
-        whom: Processes,
-        noticed_after: u64,
-    ) -> Self {
-        let mut fault = Self::new(name, description, How::Signal(whom, Signal::Stop));
-        fault.reacts_within = Duration::from_secs(noticed_after);
-        fault.evidence = "its processes are in state T, or gone; or the node was reset";
-        // A hung node is cut off in the end, and the standby takes over.
-        fault.loss = Loss::Possible;
-        fault
-    }
-
-    /// SIGKILL.
-    const fn kill(name: &'static str, description: &'static str, whom: Processes) -> Self {
-        let mut fault = Self::new(name, description, How::Signal(whom, Signal::Kill));
-        fault.evidence = "the processes are gone, or the node was reset";
-        fault.reacts_within = Duration::from_secs(20);
-        fault.loss = Loss::Possible;
-        fault
-    }
-
-    /// Packets get lost: knet, TCP and the clients have to live with it, or the node is cut off.
-    const fn impair(name: &'static str, description: &'static str, leaving: u8, arriving: u8) -> Self {
-        let mut fault = Self::new(name, description, How::Impair(Impairment { leaving, arriving }));
-        fault.breaks = Breaks::Machine;
-        fault.loss = Loss::Possible;
-        fault.evidence = "the cables' counters of lost packets rise";
-        fault.reacts_within = Duration::from_secs(25);
-        fault.restored_within = Duration::from_secs(120);
-        fault
-    }
-
-    /// Two machines lose their power, one 5 s after the other.
-    const fn two(
-        name: &'static str,
-        description: &'static str,
-        inject: fn(&super::Cluster, &str) -> Result<super::Trace>,
-    ) -> Self {
-        let mut fault = Self::own(name, description, inject, several::all_are_off);
-        fault.evidence = "both machines are off";
-        fault.loss = Loss::Possible;
-        fault.takes = 2;
-        fault.happens_within = Duration::from_secs(15);
-        // Longer than a failover: what would be wrong has had its time to happen.
-        fault.restored_within = Duration::from_secs(45);
-        fault
-    }
-
-    const fn costs(mut self, should: &'static str, measured: &'static str) -> Self {
-        (self.cost, self.measured) = (should, measured);
-        self
-    }
-
-    const fn seen_by(mut self, evidence: &'static str) -> Self {
-        self.evidence = evidence;
-        self
-    }
-
-    const fn breaks(mut self, breaks: Breaks) -> Self {
-        self.breaks = breaks;
-        self
-    }
-
-    const fn needs(mut self, needs: Needs) -> Self {
-        self.needs = needs;
-        self
-    }
-
-    const fn disturbs(mut self, disturbs: Disturbs) -> Self {
-        self.disturbs = disturbs;
-        self
-    }
-
-    const fn loses(mut self, loss: Loss) -> Self {
-        self.loss = loss;
-        self
-    }
-
-    const fn happens_within(mut self, seconds: u64) -> Self {
-        self.happens_within = Duration::from_secs(seconds);
-        self
-    }
-
-    const fn reacts_within(mut self, seconds: u64) -> Self {
-        self.reacts_within = Duration::from_secs(seconds);
-        self
-    }
-
-    const fn restored_within(mut self, seconds: u64) -> Self {
-        self.restored_within = Duration::from_secs(seconds);
-        self
-    }
-
-    const fn usually_on(mut self, target: &'static str) -> Self {
-        self.usual_target = target;
-        self
-    }
-
-    const fn unnoticed(mut self) -> Self {
-        self.pause = Pause::Forbidden;
-        self
-    }
-
-    const fn counts_from(mut self, from: CountsFrom) -> Self {
-        self.counts_from = from;
-        self
-    }
-}
 
 /// SIGSTOP of a daemon, all its processes.
 macro_rules! stop {
@@ -174,6 +23,24 @@ macro_rules! stop {
 macro_rules! kill {
     ($short:literal, $program:literal) => {
         Fault::kill(concat!($short, "-kill"), concat!("SIGKILL to ", $program), Processes::Of($program))
+    };
+}
+
+/// So much later the cable is pulled: less than anybody needs to notice the hang, and longer than it takes to be sure of it.
+const CABLE: Duration = Duration::from_secs(5);
+/// The agent's monitor restarts a stopped postmaster within some seconds.
+const CABLE_AT_ONCE: Duration = Duration::from_secs(1);
+
+/// SIGSTOP of a daemon, and 5 s later the cable is pulled.
+macro_rules! stop_then_unlink {
+    ($short:literal, $program:literal) => {
+        Fault::stop_then_unlink(
+            concat!($short, "-stop-then-unlink"),
+            concat!("SIGSTOP to ", $program, ", 5 s later the cable is pulled"),
+            Processes::Of($program),
+            CABLE,
+        )
+        .costs("none stated", "")
     };
 }
 
@@ -251,6 +118,7 @@ pub const ALL: &[Fault] = &[
     )
     .seen_by("the cable is out")
     .breaks(Breaks::Machine)
+    .insiders(Insiders::Sessions)
     .loses(Loss::Possible)
     .happens_within(15)
     .costs("PAF: 19 to 21 s", "18.2 s; refused: diverged; rebuilt by a human"),
@@ -276,6 +144,7 @@ pub const ALL: &[Fault] = &[
     .costs("nobody may notice it", "unnoticed"),
     Fault::stop("sbd-stop", "SIGSTOP to all of sbd: only the watchdog is left", Processes::Of("sbd"), 15)
         .costs("the watchdog resets the node", "21.8 s; standby by itself"),
+    kill!("sbd", "sbd").costs("none stated", ""),
     Fault::own(
         "fork-bomb",
         "a fork bomb of root's, up to the node's limit of tasks",
@@ -405,10 +274,34 @@ pub const ALL: &[Fault] = &[
     ),
     stop!("attrd", "pacemaker-attrd", 60).costs("noticed after 40 to 48 s", "unnoticed"),
     kill!("attrd", "pacemaker-attrd").costs("none stated", "unnoticed"),
+    stop!("fenced", "pacemaker-fenced", 60).costs("noticed after 40 to 48 s", ""),
+    kill!("fenced", "pacemaker-fenced").costs("none stated", ""),
+    stop!("schedulerd", "pacemaker-schedulerd", 60).costs("noticed after 40 to 48 s", ""),
+    kill!("schedulerd", "pacemaker-schedulerd").costs("none stated", ""),
     stop!("qdevice", "corosync-qdevice", 10)
         .needs(Needs::QuorumDevice)
         .costs("nobody notices it", "unnoticed"),
     kill!("qdevice", "corosync-qdevice").needs(Needs::QuorumDevice).costs("none stated", "unnoticed"),
+    stop!("quorated", "quorated", 40).costs("none stated", ""),
+    kill!("quorated", "quorated").costs("none stated", ""),
+    stop_then_unlink!("corosync", "corosync"),
+    stop_then_unlink!("pacemakerd", "pacemakerd"),
+    stop_then_unlink!("based", "pacemaker-based"),
+    stop_then_unlink!("controld", "pacemaker-controld").costs("PAF: 23.0 s of two writable primaries", ""),
+    stop_then_unlink!("execd", "pacemaker-execd"),
+    stop_then_unlink!("attrd", "pacemaker-attrd"),
+    stop_then_unlink!("fenced", "pacemaker-fenced"),
+    stop_then_unlink!("schedulerd", "pacemaker-schedulerd"),
+    stop_then_unlink!("sbd", "sbd"),
+    stop_then_unlink!("qdevice", "corosync-qdevice").needs(Needs::QuorumDevice),
+    stop_then_unlink!("quorated", "quorated"),
+    Fault::stop_then_unlink(
+        "postmaster-stop-then-unlink",
+        "SIGSTOP to the postmasters alone, which hear no order to stop then; 1 s later the cable is pulled",
+        Processes::POSTMASTER,
+        CABLE_AT_ONCE,
+    )
+    .costs("none stated", ""),
 ];
 
 /// The fault of that name.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`journal`] | `journalctl -o short-unix`, as lines |
 //! | [`facts`] | what a line of Corosync, Pacemaker or `IPaddr2` says |
+//! | [`noticed`](mod@noticed) | who noticed the fault, and after how long |
 //! | here | which of these facts belong to the failover that brought the writes back |
 //!
 //! A step that no line tells of is absent. Nothing is guessed: a step that comes after the one that it should have led to was
@@ -12,10 +13,11 @@
 
 pub mod facts;
 pub mod journal;
+pub mod noticed;
 
 use serde::{Deserialize, Serialize};
 
-use super::protocol::{Event, Happening};
+use super::protocol::{Event, Happening, Impairment, PowerLoss};
 use facts::Fact;
 use journal::Line;
 
@@ -133,6 +135,13 @@ pub struct Scene<'a> {
     pub hit: &'a [String],
 }
 
+impl Scene<'_> {
+    /// The time of an event since the fault, in ms; `None`: it was before.
+    fn ms(self, event: &Event) -> Option<u64> {
+        Some(event.at.wall_us.checked_sub(self.fault_us)? / 1000)
+    }
+}
+
 /// An instance, by its names in Pacemaker, and what its client saw, in ms since the fault.
 #[derive(Debug, Clone, Copy)]
 pub struct Watched<'a> {
@@ -159,10 +168,13 @@ struct Told<'a> {
 
 impl Told<'_> {
     fn mark(&self) -> Mark {
-        let words: String = self.line.message.chars().take(WORDS).collect();
-        let words = format!("{}: {words}", self.line.program);
-        Mark { ms: self.ms, node: self.line.node.clone(), words }
+        mark(self.ms, self.line)
     }
+}
+
+fn mark(ms: u64, line: &Line) -> Mark {
+    let words: String = line.message.chars().take(WORDS).collect();
+    Mark { ms, node: line.node.clone(), words: format!("{}: {words}", line.program) }
 }
 
 /// The steps of an instance's way back, from the lines of all journals and the supervisor's events.
@@ -228,11 +240,30 @@ fn is_detection(scene: Scene<'_>, watched: Watched<'_>, told: &Told<'_>) -> bool
 fn node_down(scene: Scene<'_>, until_ms: u64, events: &[Event]) -> Option<Mark> {
     let down = events.iter().filter(|e| scene.hit.contains(&e.node)).find_map(|event| {
         let Happening::PowerLost { cause } = event.happening else { return None };
-        let ms = event.at.wall_us.checked_sub(scene.fault_us)? / 1000;
         let words = format!("{} has no power: {cause:?}", event.node);
-        Some(Mark { ms, node: String::new(), words })
+        Some(Mark { ms: scene.ms(event)?, node: String::new(), words })
     });
     down.filter(|mark| mark.ms <= until_ms)
+}
+
+/// When a node was cut off from the others, by its cable.
+#[must_use]
+pub fn cut_off(scene: Scene<'_>, node: &str, events: &[Event]) -> Option<u64> {
+    let cut = |e: &&Event| match e.happening {
+        Happening::Unlinked => true,
+        Happening::Impaired { by } => by != Impairment::NONE,
+        _ => false,
+    };
+    events.iter().filter(|e| e.node == node).filter(cut).find_map(|e| scene.ms(e))
+}
+
+/// When a node lost its power, and by whom.
+#[must_use]
+pub fn power_lost(scene: Scene<'_>, node: &str, events: &[Event]) -> Option<(u64, PowerLoss)> {
+    events.iter().filter(|e| e.node == node).find_map(|event| {
+        let Happening::PowerLost { cause } = event.happening else { return None };
+        Some((scene.ms(event)?, cause))
+    })
 }
 
 #[cfg(test)]

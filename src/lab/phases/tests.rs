@@ -1,6 +1,7 @@
 use super::super::protocol::{PowerLoss, Stamp};
 use super::facts::{Fact, read};
 use super::journal::parse;
+use super::noticed::{By, noticed, words};
 use super::*;
 
 /// Captured on Debian 12 (Pacemaker 2.1.5, Corosync 3.1.7), two nodes and a witness; cut to the time of the failover.
@@ -11,6 +12,10 @@ const SWITCHOVER: [&str; 2] =
     [include_str!("testdata/switchover-srv1.txt"), include_str!("testdata/switchover-srv2.txt")];
 const UNLINK: [&str; 2] =
     [include_str!("testdata/unlink-srv1.txt"), include_str!("testdata/unlink-srv2.txt")];
+const CONTROLD_STOP: [&str; 2] =
+    [include_str!("testdata/controld-stop-srv1.txt"), include_str!("testdata/controld-stop-srv2.txt")];
+const COROSYNC_STOP: [&str; 2] =
+    [include_str!("testdata/corosync-stop-srv1.txt"), include_str!("testdata/corosync-stop-srv2.txt")];
 
 fn lines(journals: &[&str]) -> Vec<Line> {
     journals.iter().flat_map(|text| parse(text)).collect()
@@ -217,4 +222,70 @@ fn broken_journals_are_read_as_far_as_they_go() {
 fn old_results_without_some_field_are_read() {
     let old: Failover = serde_json::from_str(r#"{"instance":"main","detected":{"ms":5}}"#).expect("defaults");
     assert_eq!(times(&old), [Some(5), None, None, None, None, None]);
+}
+
+fn who_noticed(fault_us: u64, hit: &str, lines: &[Line], events: &[Event]) -> Vec<(By, u64)> {
+    let hit = [hit.to_owned()];
+    noticed(Scene { fault_us, hit: &hit }, lines, events).into_iter().map(|n| (n.by, n.mark.ms)).collect()
+}
+
+#[test]
+fn a_hung_daemon_is_noticed_when_somebody_acts_on_it() {
+    // pacemakerd says four times before that it gets no answer, and does nothing about it.
+    let found = who_noticed(1_795_569_394_841_000, "srv1", &lines(&CONTROLD_STOP), &[]);
+    assert_eq!(found, [(By::Pacemakerd, 31_827), (By::Others, 31_866), (By::Systemd, 31_919)]);
+    // A bystander is none of those who were hit.
+    assert_eq!(who_noticed(1_795_569_394_841_000, "srv3", &lines(&CONTROLD_STOP), &[]), []);
+    assert_eq!(who_noticed(1_795_569_999_000_000, "srv1", &lines(&CONTROLD_STOP), &[]), []);
+}
+
+#[test]
+fn sbd_notices_and_the_watchdog_resets() {
+    let fault_us = 1_795_569_519_346_000;
+    let expired = Event {
+        node: "srv1".to_owned(),
+        at: Stamp { monotonic_us: 0, wall_us: fault_us + 7_500_000 },
+        happening: Happening::WatchdogExpired,
+    };
+    let of_another = Event { node: "srv2".to_owned(), ..expired.clone() };
+    let found = who_noticed(fault_us, "srv1", &lines(&COROSYNC_STOP), &[of_another, expired.clone()]);
+    assert_eq!(found, [(By::Sbd, 3_450), (By::Others, 6_569), (By::Watchdog, 7_500)]);
+    // Nobody else would say that sbd itself has stopped.
+    assert_eq!(who_noticed(fault_us, "srv1", &[], &[expired]), [(By::Watchdog, 7_500)]);
+}
+
+#[test]
+fn a_monitor_may_be_who_notices() {
+    let found = who_noticed(1_795_520_430_250_000, "srv1", &lines(&KILL), &[]);
+    assert_eq!(found.first(), Some(&(By::Monitor, 294)), "{found:?}");
+}
+
+#[test]
+fn quorateds_suspicion_is_not_yet_its_word() {
+    let journal = "1000.000000 srv1 quorated[5]: suspect: pacemaker-controld does not answer\n\
+        1001.000000 srv1 quorated[5]: hangs: pacemaker-controld for 4.0 s\n\
+        1002.500000 srv1 quorated[5]: reset: pacemaker-controld hangs\n";
+    let hit = ["srv1".to_owned()];
+    let found = noticed(Scene { fault_us: 998_000_000, hit: &hit }, &parse(journal), &[]);
+    assert_eq!(words(&found), "quorated 3.0 s");
+    assert_eq!(found[0].mark.words, "quorated: hangs: pacemaker-controld for 4.0 s");
+    assert_eq!(words(&[]), "nobody");
+}
+
+#[test]
+fn the_cable_and_the_power_have_their_times() {
+    let event = |node: &str, ms: u64, happening| Event {
+        node: node.to_owned(),
+        at: Stamp { monotonic_us: 0, wall_us: 1_000_000 + ms * 1000 },
+        happening,
+    };
+    let events = [
+        event("srv2", 100, Happening::Unlinked),
+        event("srv1", 5_000, Happening::Unlinked),
+        event("srv1", 43_000, Happening::PowerLost { cause: PowerLoss::Watchdog }),
+    ];
+    let scene = Scene { fault_us: 1_000_000, hit: &[] };
+    assert_eq!(cut_off(scene, "srv1", &events), Some(5_000));
+    assert_eq!(power_lost(scene, "srv1", &events), Some((43_000, PowerLoss::Watchdog)));
+    assert_eq!(power_lost(scene, "srv2", &events), None);
 }

@@ -6,6 +6,8 @@ use super::date;
 use super::statistics::{Statistics, in_seconds, median, seconds};
 use super::summary::{Group, Summary};
 use crate::lab::phases::Step;
+use crate::lab::phases::noticed::words;
+use crate::lab::truth::TakeOver;
 
 /// The page.
 #[must_use]
@@ -17,6 +19,7 @@ pub fn page(summary: &Summary) -> String {
     if !summary.groups.is_empty() {
         text += &outages(summary);
         text += &phases(summary);
+        text += &noticed(summary);
     }
     if !summary.randoms.is_empty() {
         text += &randoms(summary);
@@ -142,6 +145,42 @@ fn phases(summary: &Summary) -> String {
         "\n## Phases: seconds from the fault until …\n\nMedians of all failovers of which the journals tell the moment; report.html shows each.\n\n{ends}\n\
          | fault | layout | failovers | {names} |\n|---|---|---:|{}|\n{text}",
         ["---:"; 6].join("|")
+    )
+}
+
+/// Who noticed each fault, and how one primary ended and the next began: a line a run.
+fn noticed(summary: &Summary) -> String {
+    let mut text = String::new();
+    let seconds =
+        |ms: Option<u64>| ms.map_or(String::new(), |ms| format!("{}.{:02}", ms / 1000, ms % 1000 / 10));
+    for group in &summary.groups {
+        for run in summary.members(group) {
+            let Some(noticed) = &run.noticed else { continue };
+            let column = |of: &dyn Fn(&TakeOver) -> String| {
+                let all: Vec<String> = run.take_overs.iter().map(of).collect();
+                cell(&all.join("; "))
+            };
+            let cells = [
+                cell(&group.fault_label),
+                cell(&group.setup_label),
+                run.run.to_string(),
+                cell(&words(noticed)),
+                column(&|t| seconds(t.cut_ms)),
+                column(&|t| seconds(t.last_commit_ms)),
+                column(&|t| seconds(t.first_commit_ms)),
+                column(&|t| format!("{} ms", t.overlap_ms)),
+                column(&|t| seconds(t.reset_ms)),
+            ];
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
+        }
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!(
+        "\n## Who noticed, and how the old primary ended: seconds from the fault\n\n\
+         | fault | layout | run | noticed by | cut off | last commit on the old primary | first on the next | both | old primary's node without power |\n\
+         |---|---|---:|---|---:|---:|---:|---:|---:|\n{text}"
     )
 }
 

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::lab::error::{LabError, Result};
 use crate::lab::faults::Service;
 use crate::lab::phases::Failover;
-use crate::lab::truth::Found;
+use crate::lab::phases::noticed::Noticed;
+use crate::lab::truth::{Found, TakeOver};
 
 /// One run of one fault. `results.json` is an array of these.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +85,12 @@ pub struct RunResult {
     /// The host's load when the fault was injected, as `/proc/loadavg` has it: of 1, 5 and 15 minutes.
     #[serde(default)]
     pub load: String,
+    /// Who noticed the fault, each with the first sign; empty: nobody; null: the journals could not be read.
+    #[serde(default)]
+    pub noticed: Option<Vec<Noticed>>,
+    /// How the primary of each instance ended, and the next one began.
+    #[serde(default)]
+    pub take_overs: Vec<TakeOver>,
     /// What each instance whose writes were interrupted spent its time on.
     #[serde(default)]
     pub phases: Vec<Failover>,

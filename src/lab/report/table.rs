@@ -5,6 +5,11 @@ use std::fmt::Write as _;
 use super::RunResult;
 use super::statistics::{self, median};
 use super::verdict::extent;
+use crate::lab::phases::noticed::words;
+use crate::lab::truth::TakeOver;
+
+/// Width of a fault's name.
+const NAME: usize = 14;
 
 /// The table at the end: one line a fault and target, 80 columns.
 #[must_use]
@@ -13,7 +18,7 @@ pub fn table(results: &[RunResult]) -> String {
     let _ = writeln!(text, "{:32}{:>21}  {:>5}  {:>9}", "", "outage, s", "lost", "two");
     let _ = writeln!(
         text,
-        "{:<14} {:<10} {:>5}  {:>6} {:>6} {:>6}  {:>5}  {:>9}  old primary",
+        "{:<NAME$} {:<10} {:>5}  {:>6} {:>6} {:>6}  {:>5}  {:>9}  old primary",
         "fault", "target", "runs", "median", "min", "max", "acked", "primaries"
     );
     let mut groups: Vec<(&str, &str)> = Vec::new();
@@ -26,7 +31,10 @@ pub fn table(results: &[RunResult]) -> String {
     for (fault, target) in groups {
         let runs: Vec<&RunResult> =
             results.iter().filter(|r| r.fault == fault && r.target == target).collect();
-        let _ = write!(text, "{fault:<14} {target:<10} {:>5}  ", runs.len());
+        // A long name has a line of its own, and the columns stay where they are.
+        let name =
+            if fault.len() > NAME { format!("{fault}\n{:NAME$}", "") } else { format!("{fault:<NAME$}") };
+        let _ = write!(text, "{name} {target:<10} {:>5}  ", runs.len());
         let mut outages: Vec<u64> = runs.iter().filter_map(|r| r.outage_ms).collect();
         outages.sort_unstable();
         let never = runs.len() - outages.len();
@@ -39,7 +47,15 @@ pub fn table(results: &[RunResult]) -> String {
         let two: u64 = runs.iter().map(|r| r.two_primaries_ms).sum();
         let _ = writeln!(text, "{lost:>5}  {:>9}  {}", format!("{two} ms"), fates(&runs));
         for (run, extent) in extents {
-            let _ = writeln!(text, "{:14} run {run} lost {extent}", "");
+            let _ = writeln!(text, "{:NAME$} run {run} lost {extent}", "");
+        }
+        for run in &runs {
+            if let Some(noticed) = &run.noticed {
+                let _ = writeln!(text, "{:NAME$} run {} noticed by {}", "", run.run, words(noticed));
+            }
+            for split in run.take_overs.iter().filter_map(TakeOver::split) {
+                let _ = writeln!(text, "{:NAME$} run {} two primaries: {split}", "", run.run);
+            }
         }
     }
     text

@@ -2,7 +2,7 @@
 
 use super::RunResult;
 use crate::lab::faults::{self, Loss, Pause, Service};
-use crate::lab::truth::Finding;
+use crate::lab::truth::{Finding, TakeOver};
 use crate::layout::kind::Kind;
 
 /// Why a test has failed; empty when it passed.
@@ -29,7 +29,9 @@ pub fn verdict(results: &[RunResult]) -> Vec<String> {
             complain(format!("writes were not good for {} ms", result.outage_ms.unwrap_or_default()));
         }
         if result.two_primaries_ms > 0 {
-            complain(format!("two nodes took writes for {} ms", result.two_primaries_ms));
+            let splits: Vec<String> = result.take_overs.iter().filter_map(TakeOver::split).collect();
+            let how = if splits.is_empty() { String::new() } else { format!(": {}", splits.join("; ")) };
+            complain(format!("two nodes took writes for {} ms{how}", result.two_primaries_ms));
         }
         match (result.lost_acked, loss_of(result)) {
             (Some(0), _) => {}

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`lists`] | acknowledged writes that are lost, refused ones that are there, unanswered ones that are there |
 //! | [`primaries`] | time in which two servers took writes |
+//! | [`mod@take_over`] | the last commit of one primary and the first of the next |
 //! | [`reads`] | reads that went back in time on one connection |
 //! | [`registers`] | values that nobody wrote, or that had been overwritten before the read began |
 //! | [`timelines`] | timelines that do not form one line |
@@ -18,6 +19,7 @@ pub mod lists;
 pub mod primaries;
 pub mod reads;
 pub mod registers;
+mod take_over;
 mod tell;
 pub mod timelines;
 
@@ -27,6 +29,7 @@ use std::time::Duration;
 use super::client::history::{Outcome, Served};
 
 pub use finding::{Finding, Found, words};
+pub use take_over::{TakeOver, take_over};
 pub use tell::tell;
 
 /// What an operation was to do, and what a reading brought.

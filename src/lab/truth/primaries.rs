@@ -89,11 +89,14 @@ fn merged(mut sorted: Vec<Span>) -> Vec<Span> {
     merged
 }
 
+/// Rounded up: a fraction of a millisecond with two primaries is not none.
+pub(super) fn whole_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_micros().div_ceil(1000)).unwrap_or(u64::MAX)
+}
+
 /// The finding, when there were two at any time.
 #[must_use]
 pub fn check(ops: &[Op]) -> Option<Finding> {
-    let both = two_primaries(ops);
-    // Rounded up: a fraction of a millisecond with two primaries is not none.
-    let ms = u64::try_from(both.as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
+    let ms = whole_ms(two_primaries(ops));
     (ms > 0).then_some(Finding::TwoPrimaries { ms })
 }

@@ -323,3 +323,35 @@ fn a_history_is_told_in_the_order_of_its_beginning() {
     );
     assert!(lines[1].ends_with("append heart:2 refused: read-only"), "{told}");
 }
+
+#[test]
+fn the_end_of_one_primary_and_the_beginning_of_the_next() {
+    let at = |client: &str, node: &str, ms: u64| on(node, 1, ms, by(client, append(ms.cast_signed(), ms)));
+    let mut ops = vec![at("heart", "srv1", 100), at("heart", "srv1", 900)];
+    // The float IP leads to the other node, and a session inside goes on.
+    ops.extend((10..=30).map(|n| at("inside srv1", "srv1", n * 100)));
+    ops.extend((25..=40).map(|n| at("heart", "srv2", n * 100)));
+    let told = take_over(&ops, ms(1000)).expect("there was a primary");
+    assert_eq!((told.old_node.as_str(), told.new_node.as_str()), ("srv1", "srv2"));
+    assert_eq!((told.last_commit_ms, told.last_commit_to.as_str()), (Some(2005), "inside srv1"));
+    assert_eq!((told.first_commit_ms, told.overlap_ms), (Some(1505), 505));
+    let split = TakeOver { reset_ms: Some(2010), ..told }.split().expect("two primaries");
+    assert!(
+        split.contains("last commit on srv1 after 2.00 s (to inside srv1), first on srv2 after 1.50 s"),
+        "{split}"
+    );
+    assert!(split.ends_with("srv1 reset after 2.01 s"), "{split}");
+}
+
+#[test]
+fn a_server_that_is_started_again_is_no_new_primary() {
+    let again = |ms: u64| {
+        let op = on("srv1", 1, ms, append(ms.cast_signed(), ms));
+        Op { served: op.served.map(|served| Served { run: 7, ..served }), ..op }
+    };
+    let ops = [on("srv1", 1, 100, append(1, 100)), again(3000), again(3100)];
+    let told = take_over(&ops, ms(1000)).expect("there was a primary");
+    assert_eq!((told.first_commit_ms, told.last_commit_ms, told.overlap_ms), (None, Some(2105), 0));
+    assert_eq!(told.split(), None);
+    assert_eq!(take_over(&ops[1..], ms(1000)), None, "nobody had written before");
+}

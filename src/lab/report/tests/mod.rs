@@ -1,5 +1,5 @@
 use super::super::faults::Service;
-use super::super::truth::{Finding, Found};
+use super::super::truth::{Finding, Found, TakeOver};
 use super::*;
 
 mod pages;
@@ -123,6 +123,37 @@ fn the_table_counts_each_group_and_says_never() {
 }
 
 #[test]
+fn two_primaries_are_told_with_their_figures() {
+    let told = TakeOver {
+        instance: "main".to_owned(),
+        old_node: "srv1".to_owned(),
+        last_commit_ms: Some(48_350),
+        last_commit_to: "inside srv1".to_owned(),
+        new_node: "srv2".to_owned(),
+        first_commit_ms: Some(24_340),
+        overlap_ms: 24_010,
+        ..TakeOver::default()
+    };
+    let bad = RunResult {
+        two_primaries_ms: 24_010,
+        take_overs: vec![told],
+        noticed: Some(Vec::new()),
+        ..good("controld-stop-then-unlink")
+    };
+    let complaint = verdict(std::slice::from_ref(&bad)).join("\n");
+    for part in ["for 24010 ms", "on srv1 after 48.35 s", "on srv2 after 24.34 s", "srv1 not reset"] {
+        assert!(complaint.contains(part), "{part}: {complaint}");
+    }
+    let text = table(&[bad]);
+    assert!(
+        text.contains("run 1 noticed by nobody") && text.contains("run 1 two primaries: main:"),
+        "{text}"
+    );
+    // The long name has a line of its own, and the columns stay.
+    assert!(text.contains("\ncontrold-stop-then-unlink\n               primary        1     2.5"), "{text}");
+}
+
+#[test]
 fn results_have_the_fields_that_others_read() {
     let json = serde_json::to_value(good("unlink")).expect("serializes");
     for field in [
@@ -156,7 +187,9 @@ fn a_run_that_failed_says_what_was_lost_too() {
 #[test]
 fn no_field_within_has_the_name_of_a_runs_figure() {
     let phases = vec![crate::lab::phases::Failover::default()];
-    let json = serde_json::to_string(&RunResult { phases, ..good("unlink") }).expect("serializes");
+    let take_overs = vec![TakeOver::default()];
+    let json =
+        serde_json::to_string(&RunResult { phases, take_overs, ..good("unlink") }).expect("serializes");
     for field in
         ["outage_ms", "interruption_ms", "lost_acked", "lost_bytes", "lost_ms", "two_primaries_ms", "failed"]
     {
