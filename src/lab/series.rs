@@ -154,7 +154,7 @@ impl Runner<'_> {
             },
             patience: match self.series.without {
                 Some(Protection::Election) => Some(WITHOUT_ELECTION),
-                Some(Protection::Fencing) | None => None,
+                Some(Protection::Fencing | Protection::Quorated) | None => None,
             },
             evidence: Some(evidence.clone()),
             trace: Some(self.place.evidence.join(format!("heart-{called}.txt"))),

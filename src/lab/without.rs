@@ -1,6 +1,7 @@
 //! Protections taken away from a running cluster: the proof that the checker finds what they prevent.
 
 mod election;
+mod quorated;
 
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub enum Protection {
     /// Nobody publishes its position when a promotion is announced: the candidate compares with nobody, and whoever
     /// Pacemaker likes best is promoted.
     Election,
+    /// Nothing notices that a daemon or a disk hangs but sbd and Pacemaker themselves.
+    Quorated,
 }
 
 /// A protection that is away. It comes back when this is dropped.
@@ -34,6 +37,7 @@ pub enum Protection {
 pub enum Removed<'a> {
     Fencing(Properties<'a>),
     Election(election::Muted<'a>),
+    Quorated(quorated::Unwatched<'a>),
 }
 
 impl<'a> Removed<'a> {
@@ -45,6 +49,7 @@ impl<'a> Removed<'a> {
         match protection {
             Protection::Fencing => Properties::set(cluster, &NO_FENCING).map(Self::Fencing),
             Protection::Election => election::Muted::make(cluster).map(Self::Election),
+            Protection::Quorated => quorated::Unwatched::make(cluster).map(Self::Quorated),
         }
     }
 }
