@@ -26,10 +26,10 @@ deps: ## install what is missing on this host (apt, as root); nothing missing, n
 build: ## the agent and the lab, unoptimised
 	$(CARGO) build --locked --features lab,packaging --bins --examples
 
-release: ## the agent and the operator's command as a node gets them, manual pages, completions
+release: ## the agents and the operator's command as a node gets them, manual pages, completions
 	@# A binary that is given to others names no directory of the machine that built it.
 	RUSTFLAGS="$$RUSTFLAGS --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo" \
-	$(CARGO) build --locked --release --features packaging --bin quorate-agent --bin quorate --example quorate-packaging
+	$(CARGO) build --locked --release --features packaging --bin quorate-agent --bin fence_quorate --bin quorate --example quorate-packaging
 	@$(RELEASE)/examples/quorate-packaging $(PAGES) "$$(date -u -d @$(EPOCH) +%F)"
 
 deb: ## the Debian package of all that, target/debian/quorate_VERSION_ARCH.deb

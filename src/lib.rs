@@ -30,6 +30,7 @@
 //! | `layout` | the four layouts: a site's description, its scripts, where everything should run (feature `cli`) | touch anything: pure |
 //! | [`boundary`] | the only side effects, and their fakes | decide |
 //! | [`agent`] | the agent's shell: gather, decide, apply, report | contain policy |
+//! | `fence` | the fence agent's shell (feature `fence`) | contain policy |
 //! | `cli` | the operator's command `quorate` (feature `cli`) | contain policy |
 //! | `lab` | boots real clusters, breaks them, measures (feature `lab`) | be installed on a database node |
 //!
@@ -41,6 +42,8 @@ pub mod boundary;
 pub mod cli;
 pub mod cluster;
 pub mod decide;
+#[cfg(feature = "fence")]
+pub mod fence;
 #[cfg(feature = "lab")]
 pub mod lab;
 #[cfg(feature = "cli")]

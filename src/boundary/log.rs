@@ -4,9 +4,13 @@ use syslog::{Facility, Formatter3164, Logger, LoggerBackend};
 
 use super::host::Level;
 
-/// The agent's log: syslog under the name that `journalctl -t quorate-postgres` finds, and standard error where there is no
+/// The agent's name in the log.
+const AGENT: &str = "quorate-postgres";
+
+/// A program's log: syslog under the name that `journalctl -t` finds, and standard error where there is no
 /// syslog.
 pub struct Log {
+    tag: &'static str,
     prefix: String,
     logger: Option<Logger<LoggerBackend, Formatter3164>>,
 }
@@ -14,13 +18,18 @@ pub struct Log {
 impl Log {
     /// `resource` and `action` begin every line. The socket is opened with the first one.
     pub fn new(resource: &str, action: &str) -> Log {
-        Log { prefix: format!("{resource} {action}"), logger: None }
+        Log::tagged(AGENT, resource, action)
+    }
+
+    /// The log of another program of ours, under its own name.
+    pub fn tagged(tag: &'static str, subject: &str, action: &str) -> Log {
+        Log { tag, prefix: format!("{subject} {action}"), logger: None }
     }
 
     /// Writes one line. A log that can't be written is no reason to fail.
     pub fn line(&mut self, level: Level, text: &str) {
         if self.logger.is_none() {
-            self.logger = open();
+            self.logger = open(self.tag);
         }
         let line = format!("{}: {}", self.prefix, text.replace('\n', " "));
         let written = match (&mut self.logger, level) {
@@ -35,11 +44,11 @@ impl Log {
     }
 }
 
-fn open() -> Option<Logger<LoggerBackend, Formatter3164>> {
+fn open(tag: &str) -> Option<Logger<LoggerBackend, Formatter3164>> {
     let formatter = Formatter3164 {
         facility: Facility::LOG_DAEMON,
         hostname: None,
-        process: "quorate-postgres".into(),
+        process: tag.into(),
         pid: std::process::id(),
     };
     syslog::unix(formatter).ok()

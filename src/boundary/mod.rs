@@ -4,11 +4,13 @@
 pub mod clock;
 pub mod command;
 pub mod control_file;
+pub mod corosync;
 pub mod departed;
 pub mod fake;
 pub mod files;
 pub mod host;
 pub mod identity;
+pub mod input;
 #[cfg(feature = "cli")]
 pub mod inspect;
 pub mod log;

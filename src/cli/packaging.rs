@@ -1,7 +1,7 @@
 //! Writes what a package has beside the programs: manual pages and shell completions, below the directory given.
 //!
 //! ```text
-//! quorate-packaging DIR YYYY-MM-DD    DIR/man/*.1, DIR/man/*.7, DIR/completions/{bash,zsh,fish}/*
+//! quorate-packaging DIR YYYY-MM-DD    DIR/man/*.1, DIR/man/*.7, DIR/man/*.8, DIR/completions/{bash,zsh,fish}/*
 //! ```
 //!
 //! The date is what the pages show; it is given, so that the same sources give the same pages.
@@ -14,6 +14,7 @@ use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use quorate::cli::Cli;
+use quorate::fence::options::Options;
 use quorate::ocf::manual;
 
 /// A shell, the directory of its completions, and the file's name: there it is found by the command's name.
@@ -43,7 +44,8 @@ fn write(dir: &Path, date: &str) -> Result<(), String> {
     // Fills in what the pages of the subcommands need to know of their parents.
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
-    pages(&command, &man, date)?;
+    pages(&command, "1", &man, date)?;
+    pages(&Options::command(), "8", &man, date)?;
     file(&man.join(format!("{}.7", manual::NAME)), manual::page(date).as_bytes())?;
     for (shell, place, name) in COMPLETIONS {
         let mut text = Vec::new();
@@ -54,13 +56,14 @@ fn write(dir: &Path, date: &str) -> Result<(), String> {
 }
 
 /// The page of a command and those of its subcommands, as `quorate-layout.1`.
-fn pages(command: &Command, dir: &Path, date: &str) -> Result<(), String> {
+fn pages(command: &Command, section: &str, dir: &Path, date: &str) -> Result<(), String> {
     for subcommand in command.get_subcommands().filter(|c| !c.is_hide_set()) {
-        pages(subcommand, dir, date)?;
+        pages(subcommand, section, dir, date)?;
     }
     let name = command.get_display_name().unwrap_or_else(|| command.get_name());
     Man::new(command.clone())
         .title(name.to_uppercase())
+        .section(section)
         .date(date)
         .source(format!("quorate {}", env!("CARGO_PKG_VERSION")))
         .manual("quorate")

@@ -5,6 +5,7 @@ pub mod crash;
 pub mod doctor;
 pub mod election;
 pub mod facts;
+pub mod fence;
 pub mod follow;
 pub mod memory;
 pub mod monitor;

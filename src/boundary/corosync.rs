@@ -1,0 +1,38 @@
+//! corosync's own word: its tool for votequorum, and its configuration.
+
+use std::path::Path;
+
+use super::clock::Deadline;
+use super::command::{Command, Environment};
+use super::host::{Effect, Trouble};
+use super::storage;
+use crate::cluster::corosync::{conf, tools};
+
+/// Asks votequorum.
+pub const QUORUMTOOL: &str = "/usr/sbin/corosync-quorumtool";
+/// Where corosync reads its configuration.
+pub const CONFIGURATION: &str = "/etc/corosync/corosync.conf";
+
+/// Votes and members, as votequorum says at this moment. It answers within milliseconds, and not at all while corosync forms its
+/// membership.
+///
+/// # Errors
+/// When it does not answer before the deadline, or makes no sense.
+pub fn votes(quorumtool: &Path, deadline: Deadline) -> Effect<tools::Votes> {
+    let command = Command::new(quorumtool).environment(Environment::Clean).arg("-s");
+    // Without quorum its exit code is not 0.
+    let output = command.run_any(deadline).map_err(|e| Trouble(e.to_string()))?;
+    tools::votes(&output.text())
+        .ok_or_else(|| Trouble(format!("corosync-quorumtool -s: {} {}", output.text(), output.stderr)))
+}
+
+/// The names of all members that are configured.
+///
+/// # Errors
+/// When the configuration can't be read, or corosync would refuse it.
+pub fn names(configuration: &Path) -> Effect<Vec<String>> {
+    let text = storage::read_text(configuration).map_err(|e| Trouble(e.to_string()))?;
+    let conf = conf::parse(&text)
+        .map_err(|e| Trouble(format!("{}:{}: {}; {}", configuration.display(), e.line, e.what, e.cure)))?;
+    Ok(conf.nodes.into_iter().filter_map(|node| node.name).collect())
+}
