@@ -24,12 +24,12 @@ deps: ## install what is missing on this host (apt, as root); nothing missing, n
 	@dist/install-deps
 
 build: ## the programs and the lab, unoptimised
-	$(CARGO) build --locked --features lab,packaging,daemon --bins --examples
+	$(CARGO) build --locked --features lab,packaging --bins --examples
 
 release: ## the programs as a node gets them, manual pages, completions
 	@# A binary that is given to others names no directory of the machine that built it.
 	RUSTFLAGS="$$RUSTFLAGS --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo" \
-	$(CARGO) build --locked --release --features packaging,daemon --bin quorate-agent --bin quorate --bin quorated --example quorate-packaging
+	$(CARGO) build --locked --release --features packaging --bin quorate-agent --bin quorate --bin quorated --bin fence_quorate --example quorate-packaging
 	@$(RELEASE)/examples/quorate-packaging $(PAGES) "$$(date -u -d @$(EPOCH) +%F)"
 
 deb: ## the Debian package of all that, target/debian/quorate_VERSION_ARCH.deb
@@ -37,7 +37,7 @@ deb: ## the Debian package of all that, target/debian/quorate_VERSION_ARCH.deb
 
 lint: ## rustfmt and clippy, warnings are errors
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets --features lab,packaging,daemon -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features lab,packaging -- -D warnings
 
 demo: deps build deb ## a real cluster on this machine; its primary is killed, then powered off (root)
 	@$(LAB) demo

@@ -31,6 +31,7 @@
 //! | [`boundary`] | the only side effects, and their fakes | decide |
 //! | [`agent`] | the agent's shell: gather, decide, apply, report | contain policy |
 //! | `daemon` | `quorated`, the watchdog checker: looks, decides, acts, again and again (feature `daemon`) | contain policy |
+//! | `fence` | the fence agent's shell (feature `fence`) | contain policy |
 //! | `cli` | the operator's command `quorate` (feature `cli`) | contain policy |
 //! | `lab` | boots real clusters, breaks them, measures (feature `lab`) | be installed on a database node |
 //!
@@ -44,6 +45,8 @@ pub mod cluster;
 #[cfg(feature = "daemon")]
 pub mod daemon;
 pub mod decide;
+#[cfg(feature = "fence")]
+pub mod fence;
 #[cfg(feature = "lab")]
 pub mod lab;
 #[cfg(feature = "cli")]

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Suites that others wrote for OCF agents, run on ours. Prints "ok NAME" or "not ok NAME" for each check.
 #
-#   tests/foreign.sh metadata     the meta-data against resource-agents' DTD and schema, Pacemaker's and pcs's schema
+#   tests/foreign.sh metadata     the meta-data against resource-agents' DTD and schema, Pacemaker's and pcs's schema;
+#                                 fence_quorate's against fence-agents' schema
 #   tests/foreign.sh ocf-tester   resource-agents' ocf-tester with a real PostgreSQL
 #   tests/foreign.sh ocft         resource-agents' ocft with the cases in ocf/ocft
 #   tests/foreign.sh execd        a real pacemaker-execd, driven by Pacemaker's cts-exec-helper
@@ -120,6 +121,10 @@ metadata)
     check "meta-data for OCF 1.1: ocf-ra-1.1.rng (Pacemaker)" valid_rng "$pacemaker" "$work/postgres-1.1.xml"
     check "meta-data for OCF 1.1: ocf-1.1.rng (pcs)" valid_rng "$pcs" "$work/postgres-1.1.xml"
     check "meta-data for OCF 1.1: as in ocf/postgres.xml" diff -u ocf/postgres.xml "$work/postgres-1.1.xml"
+    cargo build --locked --features lab,packaging --bin fence_quorate || exit 1
+    target/debug/fence_quorate --action=metadata >"$work/fence_quorate.xml" || exit 1
+    fence=$(packaged bookworm fence-agents usr/share/cluster/relaxng/metadata.rng) || exit 1
+    check "fence_quorate's metadata: metadata.rng (fence-agents)" valid_rng "$fence" "$work/fence_quorate.xml"
     ;;
 ocf-tester)
     place_agent

@@ -43,6 +43,7 @@ root=$work/root
 mount -t overlay overlay -o "lowerdir=$template,upperdir=$work/upper,workdir=$work/work" "$root"
 mount -t proc proc "$root/proc"
 install -D target/debug/quorate-agent "$root/usr/lib/ocf/resource.d/quorate/postgres"
+install target/debug/fence_quorate "$root/usr/sbin/fence_quorate"
 install target/debug/quorate "$root/usr/bin/quorate"
 cp tests/sites/*.toml "$root/root/"
 if [ -n "$without" ]; then

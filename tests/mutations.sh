@@ -109,4 +109,18 @@ mutate receiver-stopped src/decide/receiver.rs '[Some(Pulse::Stopped), Some(Puls
 mutate probe-scores src/decide/score.rs 'ScoreStep::Set(RETURNED,' 'ScoreStep::Set(PRIMARY,' \
     --lib a_probe_gives_the_primary
 mutate control-file-checksum src/pg/control_data.rs 'if found != computed {' 'if false && found != computed {' --lib control_data
+mutate fence-left src/decide/fence.rs 'None => Farewell::Staying,' 'None => Farewell::Left,' \
+    --features fence --test fence a_member_is_not_believed
+mutate fence-back-again src/decide/fence.rs 'm.name == target || Some(m.id) == id' 'false' \
+    --features fence --test fence a_member_is_not_believed
+mutate fence-old src/decide/fence.rs 'now - left > FRESH_MS' 'now - left > now' \
+    --features fence --test fence a_record_that_makes_no_sense
+mutate fence-quorum src/decide/fence.rs 'if votes.quorate == Some(true)' 'if votes.quorate.is_some()' \
+    --features fence --test fence without_quorum_nothing
+mutate fence-quorum-device src/decide/fence.rs 'Some(Some(device)) if !device.votes => Device::Withholds,' '' \
+    --features fence --test fence without_quorum_nothing
+mutate fence-silence src/fence/mod.rs 'self.word = Word::Silent;' 'self.word = Word::Said(fence::Quorum::Held, fence::Device::None, fence::Membership::Gone);' \
+    --features fence --test fence a_votequorum_that_hangs
+mutate fence-whose-farewell src/decide/fence.rs 'record.farewell.node != target' 'false' \
+    --features fence --test fence a_record_that_makes_no_sense
 exit $failed

@@ -44,7 +44,7 @@ agent=usr/lib/ocf/resource.d/quorate/postgres
 built_twice() { SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) dist/build-deb --to "$work/again" >/dev/null && cmp "$deb" "$work/again/${deb##*/}"; }
 has_all() {
     local missing=0 file
-    for file in "$agent" usr/bin/quorate usr/share/man/man1/quorate.1.gz usr/share/man/man7/ocf_quorate_postgres.7.gz \
+    for file in "$agent" usr/bin/quorate usr/sbin/fence_quorate usr/share/man/man1/quorate.1.gz usr/share/man/man8/fence_quorate.8.gz usr/share/man/man7/ocf_quorate_postgres.7.gz \
         usr/lib/systemd/system/{sbd,pacemaker}.service.d/quorate.conf usr/share/bash-completion/completions/quorate \
         usr/share/zsh/vendor-completions/_quorate usr/share/fish/vendor_completions.d/quorate.fish \
         usr/share/doc/quorate/{copyright,changelog.gz,README.md,docs/agent.md,docs/package.md,ocf/parameters.md} \
@@ -73,7 +73,7 @@ completes() {
     same --version "$words"
 }
 names_no_directory_of_this_machine() {
-    ! grep -aoE "$(printf '%s|%s' "$PWD" "${CARGO_HOME:-$HOME/.cargo}")[^\"[:cntrl:]]*" "$root/$agent" "$root/usr/bin/quorate" | head -n 3 | grep .
+    ! grep -aoE "$(printf '%s|%s' "$PWD" "${CARGO_HOME:-$HOME/.cargo}")[^\"[:cntrl:]]*" "$root/$agent" "$root/usr/bin/quorate" "$root/usr/sbin/fence_quorate" | head -n 3 | grep .
 }
 make_install_has_the_same() {
     make --no-print-directory install DESTDIR="$work/local" PREFIX=/opt/q >/dev/null 2>&1 || return 1

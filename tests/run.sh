@@ -13,10 +13,11 @@ cd "$(dirname "$0")/.." || exit 1
 # name | deadline in seconds | needs root | command
 PARTS='
 fmt       |   60 | no  | cargo fmt --check
-clippy    |  600 | no  | cargo clippy --locked --all-targets --features lab,packaging,daemon -- -D warnings
-unit      |  900 | yes | cargo test --locked --features lab,packaging,daemon --lib --bins --test layers --test documents --test doctor
-postgres  |  300 | yes | cargo test --locked --features lab,packaging,daemon --test boundary_postgres
-agent     |  900 | yes | cargo test --locked --features lab,packaging,daemon --test agent -- --test-threads=4
+clippy    |  600 | no  | cargo clippy --locked --all-targets --features lab,packaging -- -D warnings
+unit      |  900 | yes | cargo test --locked --features lab,packaging --lib --bins --test layers --test documents --test doctor
+postgres  |  300 | yes | cargo test --locked --features lab,packaging --test boundary_postgres
+fence     |  300 | no  | cargo test --locked --features lab,packaging --test fence
+agent     |  900 | yes | cargo test --locked --features lab,packaging --test agent -- --test-threads=4
 metadata  |   60 | yes | tests/foreign.sh metadata
 ocf-tester|  180 | yes | tests/foreign.sh ocf-tester
 ocft      |  240 | yes | tests/foreign.sh ocft

@@ -1,162 +1,38 @@
-//! corosync, asked directly: the quorum, the process group of all `quorated`, leaving the membership.
-//!
-//! Upstream's binding (`rust-corosync`) does the talking. Every call of it blocks without a time-out when corosync hangs, so each
-//! handle belongs to a thread of its own, whose silence is what tells.
+//! corosync's own word: its tool for votequorum, and its configuration.
 
-use std::cell::RefCell;
+use std::path::Path;
 
-use rust_corosync::{CsError, DispatchFlags, NodeId, cfg, cpg, votequorum};
-
+use super::clock::Deadline;
+use super::command::{Command, Environment};
 use super::host::{Effect, Trouble};
+use super::storage;
+use crate::cluster::corosync::{conf, tools};
 
-/// The process group; a message to it goes to every member and back.
-const GROUP: &str = "quorated";
+/// Asks votequorum.
+pub const QUORUMTOOL: &str = "/usr/sbin/corosync-quorumtool";
+/// Where corosync reads its configuration.
+pub const CONFIGURATION: &str = "/etc/corosync/corosync.conf";
 
-fn failed(what: &str) -> impl Fn(CsError) -> Trouble + '_ {
-    move |error| Trouble(format!("corosync: {what}: {error}"))
-}
-
-/// A connection to votequorum.
-pub struct Votes {
-    handle: votequorum::Handle,
-    node: NodeId,
-}
-
-/// What votequorum says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VoteWord {
-    pub quorate: bool,
-    /// A quorum device is registered, and votes. `None`: none is registered.
-    pub device_votes: Option<bool>,
-}
-
-impl Votes {
-    /// Connects. Blocks while corosync hangs.
-    ///
-    /// # Errors
-    /// corosync does not run, or refuses.
-    pub fn connect() -> Effect<Self> {
-        let none = votequorum::Callbacks {
-            quorum_notification_fn: None,
-            nodelist_notification_fn: None,
-            expectedvotes_notification_fn: None,
-        };
-        let handle = votequorum::initialize(&none).map_err(failed("votequorum_initialize"))?;
-        let group = Group::connect()?;
-        let node = cpg::local_get(&group.handle).map_err(failed("cpg_local_get"))?;
-        Ok(Self { handle, node })
-    }
-
-    /// Asks. Answered also while a membership forms; blocks while corosync hangs.
-    ///
-    /// # Errors
-    /// The connection broke.
-    pub fn ask(&self) -> Effect<VoteWord> {
-        let info = votequorum::get_info(&self.handle, self.node).map_err(failed("votequorum_getinfo"))?;
-        let has = |flag| info.flags.contains(flag);
-        Ok(VoteWord {
-            quorate: has(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QUORATE),
-            device_votes: has(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QDEVICE_REGISTERED)
-                .then(|| has(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QDEVICE_CAST_VOTE)),
-        })
-    }
-}
-
-/// What the group delivers, in the same order on every node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    Message {
-        from: u32,
-        text: Vec<u8>,
-    },
-    /// The nodes with a member of the group, after a change.
-    Members(Vec<u32>),
-    /// The nodes of corosync's membership, after a change.
-    Nodes(Vec<u32>),
-}
-
-thread_local! {
-    // The library calls back without a context of ours, on the thread that dispatches.
-    static INBOX: RefCell<Vec<Event>> = const { RefCell::new(Vec::new()) };
-}
-
-fn deliver(_: &cpg::Handle, _: String, node: NodeId, _: u32, text: &[u8], _: usize) {
-    let event = Event::Message { from: node.into(), text: text.to_vec() };
-    INBOX.with_borrow_mut(|inbox| inbox.push(event));
-}
-
-fn change(_: &cpg::Handle, _: &str, members: Vec<cpg::Address>, _: Vec<cpg::Address>, _: Vec<cpg::Address>) {
-    let members = members.iter().map(|a| a.nodeid.into()).collect();
-    INBOX.with_borrow_mut(|inbox| inbox.push(Event::Members(members)));
-}
-
-// The group's own changes don't tell a node that left from a process that ended.
-fn reformed(_: &cpg::Handle, _: cpg::RingId, nodes: Vec<NodeId>) {
-    let nodes = nodes.into_iter().map(u32::from).collect();
-    INBOX.with_borrow_mut(|inbox| inbox.push(Event::Nodes(nodes)));
-}
-
-/// A member of the group. Clones send from other threads.
-#[derive(Clone)]
-pub struct Group {
-    handle: cpg::Handle,
-}
-
-impl Group {
-    fn connect() -> Effect<Self> {
-        let callbacks = cpg::ModelData::ModelV1(cpg::Model1Data {
-            flags: cpg::Model1Flags::None,
-            deliver_fn: Some(deliver),
-            confchg_fn: Some(change),
-            totem_confchg_fn: Some(reformed),
-        });
-        let handle = cpg::initialize(&callbacks, 0).map_err(failed("cpg_initialize"))?;
-        Ok(Self { handle })
-    }
-
-    /// Joins. Blocks while a membership forms.
-    ///
-    /// # Errors
-    /// corosync does not run, or refuses.
-    pub fn join() -> Effect<Self> {
-        let group = Self::connect()?;
-        cpg::join(&group.handle, GROUP).map_err(failed("cpg_join"))?;
-        Ok(group)
-    }
-
-    /// corosync's id of this node.
-    ///
-    /// # Errors
-    /// The connection broke.
-    pub fn node_id(&self) -> Effect<u32> {
-        cpg::local_get(&self.handle).map(u32::from).map_err(failed("cpg_local_get"))
-    }
-
-    /// Sends to all members, this one too.
-    ///
-    /// # Errors
-    /// The connection broke, or a membership forms.
-    pub fn send(&self, text: &[u8]) -> Effect<()> {
-        cpg::mcast_joined(&self.handle, cpg::Guarantee::TypeAgreed, text).map_err(failed("cpg_mcast_joined"))
-    }
-
-    /// Waits for what comes next.
-    ///
-    /// # Errors
-    /// The connection broke.
-    pub fn next(&self) -> Effect<Vec<Event>> {
-        cpg::dispatch(&self.handle, DispatchFlags::One).map_err(failed("cpg_dispatch"))?;
-        Ok(INBOX.take())
-    }
-}
-
-/// Takes this node out of the membership in an orderly way, without asking Pacemaker: the others know at once, and need not wait for
-/// the token's loss. For a node that ends in the next moment.
+/// Votes and members, as votequorum says at this moment. It answers within milliseconds, and not at all while corosync forms its
+/// membership.
 ///
 /// # Errors
-/// corosync does not run, or refuses.
-pub fn leave() -> Effect<()> {
-    let none = cfg::Callbacks { corosync_cfg_shutdown_callback_fn: None };
-    let handle = cfg::initialize(&none).map_err(failed("corosync_cfg_initialize"))?;
-    cfg::try_shutdown(&handle, cfg::ShutdownFlags::Immediate).map_err(failed("corosync_cfg_try_shutdown"))
+/// When it does not answer before the deadline, or makes no sense.
+pub fn votes(quorumtool: &Path, deadline: Deadline) -> Effect<tools::Votes> {
+    let command = Command::new(quorumtool).environment(Environment::Clean).arg("-s");
+    // Without quorum its exit code is not 0.
+    let output = command.run_any(deadline).map_err(|e| Trouble(e.to_string()))?;
+    tools::votes(&output.text())
+        .ok_or_else(|| Trouble(format!("corosync-quorumtool -s: {} {}", output.text(), output.stderr)))
+}
+
+/// The names of all members that are configured.
+///
+/// # Errors
+/// When the configuration can't be read, or corosync would refuse it.
+pub fn names(configuration: &Path) -> Effect<Vec<String>> {
+    let text = storage::read_text(configuration).map_err(|e| Trouble(e.to_string()))?;
+    let conf = conf::parse(&text)
+        .map_err(|e| Trouble(format!("{}:{}: {}; {}", configuration.display(), e.line, e.what, e.cure)))?;
+    Ok(conf.nodes.into_iter().filter_map(|node| node.name).collect())
 }

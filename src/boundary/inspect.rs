@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::clock::Deadline;
 use super::command::{Command, Environment};
+use super::corosync;
 use super::host::Trouble;
 use super::identity::SystemUser;
 use super::pacemaker::{self, Patience};
@@ -20,8 +21,6 @@ use crate::pg::conf::{self, Line, Setting};
 use crate::pg::postmaster_pid::PostmasterPid;
 use crate::pg::view::Answer;
 
-/// Where corosync reads its configuration.
-pub const COROSYNC_CONF: &str = "/etc/corosync/corosync.conf";
 /// Where sbd's configuration is, on Debian and elsewhere.
 const SBD: [&str; 2] = ["/etc/default/sbd", "/etc/sysconfig/sbd"];
 /// Pacemaker's own copy, for when it does not run.
@@ -31,7 +30,6 @@ const NSSDB: &str = "/etc/corosync/qdevice/net/nssdb";
 /// Those that it needs: the witness's authority, and its own.
 const CERTIFICATES: [&str; 2] = ["QNet CA", "Cluster Cert"];
 
-const QUORUMTOOL: &str = "/usr/sbin/corosync-quorumtool";
 const QDEVICE_TOOL: &str = "/usr/sbin/corosync-qdevice-tool";
 const CERTUTIL: &str = "/usr/bin/certutil";
 const SYSTEMCTL: &str = "/usr/bin/systemctl";
@@ -70,7 +68,7 @@ pub fn file(path: &Path) -> Result<Text, Trouble> {
 
 /// corosync.conf of this node.
 pub fn corosync_conf() -> Known<Text> {
-    file(Path::new(COROSYNC_CONF)).map_err(unknown)
+    file(Path::new(corosync::CONFIGURATION)).map_err(unknown)
 }
 
 /// The CIB: the running cluster's, else Pacemaker's last copy.
@@ -243,11 +241,7 @@ pub fn runs(unit: &str) -> Known<bool> {
 
 /// The votes.
 pub fn votes() -> Known<Votes> {
-    // Without quorum its exit code is not 0.
-    let command = Command::new(QUORUMTOOL).environment(Environment::Clean).arg("-s");
-    let output = command.run_any(Deadline::after(DEADLINE)).map_err(unknown)?;
-    tools::votes(&output.text())
-        .ok_or_else(|| unknown(format!("corosync-quorumtool -s: {} {}", output.text(), output.stderr)))
+    corosync::votes(Path::new(corosync::QUORUMTOOL), Deadline::after(DEADLINE)).map_err(unknown)
 }
 
 /// What the quorum device's client says of itself; only `-v` names the encryption.

@@ -4,10 +4,13 @@ use syslog::{Facility, Formatter3164, Logger, LoggerBackend};
 
 use super::host::Level;
 
-/// A program's log: syslog under the name that `journalctl -t NAME` finds (the agent's is quorate-postgres), and standard error where
-/// there is no syslog.
+/// The agent's name in the log.
+const AGENT: &str = "quorate-postgres";
+
+/// A program's log: syslog under the name that `journalctl -t` finds, and standard error where there is no
+/// syslog.
 pub struct Log {
-    process: &'static str,
+    tag: &'static str,
     prefix: String,
     logger: Option<Logger<LoggerBackend, Formatter3164>>,
 }
@@ -15,18 +18,23 @@ pub struct Log {
 impl Log {
     /// `resource` and `action` begin every line. The socket is opened with the first one.
     pub fn new(resource: &str, action: &str) -> Log {
-        Log { process: "quorate-postgres", prefix: format!("{resource} {action}: "), logger: None }
+        Log::tagged(AGENT, resource, action)
     }
 
-    /// The log of another program; its lines begin with nothing.
-    pub fn of(process: &'static str) -> Log {
-        Log { process, prefix: String::new(), logger: None }
+    /// The log of another program of ours, under its own name.
+    pub fn tagged(tag: &'static str, subject: &str, action: &str) -> Log {
+        Log { tag, prefix: format!("{subject} {action}: "), logger: None }
+    }
+
+    /// The same, whose lines begin with nothing.
+    pub fn of(tag: &'static str) -> Log {
+        Log { tag, prefix: String::new(), logger: None }
     }
 
     /// Writes one line. A log that can't be written is no reason to fail.
     pub fn line(&mut self, level: Level, text: &str) {
         if self.logger.is_none() {
-            self.logger = open(self.process);
+            self.logger = open(self.tag);
         }
         let line = format!("{}{}", self.prefix, text.replace('\n', " "));
         let written = match (&mut self.logger, level) {
@@ -41,11 +49,11 @@ impl Log {
     }
 }
 
-fn open(process: &str) -> Option<Logger<LoggerBackend, Formatter3164>> {
+fn open(tag: &str) -> Option<Logger<LoggerBackend, Formatter3164>> {
     let formatter = Formatter3164 {
         facility: Facility::LOG_DAEMON,
         hostname: None,
-        process: process.into(),
+        process: tag.into(),
         pid: std::process::id(),
     };
     syslog::unix(formatter).ok()

@@ -4,14 +4,16 @@
 pub mod clock;
 pub mod command;
 pub mod control_file;
-#[cfg(feature = "daemon")]
 pub mod corosync;
+#[cfg(feature = "daemon")]
+pub mod corosync_lib;
 pub mod departed;
 pub mod ending;
 pub mod fake;
 pub mod files;
 pub mod host;
 pub mod identity;
+pub mod input;
 #[cfg(feature = "cli")]
 pub mod inspect;
 #[cfg(feature = "daemon")]

@@ -14,6 +14,7 @@ use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use quorate::cli::Cli;
+use quorate::fence::options::Options;
 use quorate::ocf::manual;
 
 /// A shell, the directory of its completions, and the file's name: there it is found by the command's name.
@@ -47,6 +48,7 @@ fn write(dir: &Path, date: &str) -> Result<(), String> {
     let mut daemon = quorate::daemon::Arguments::command();
     daemon.build();
     pages(&daemon, "8", &man, date)?;
+    pages(&Options::command(), "8", &man, date)?;
     file(&man.join(format!("{}.7", manual::NAME)), manual::page(date).as_bytes())?;
     for (shell, place, name) in COMPLETIONS {
         let mut text = Vec::new();

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::storage::Placed;
-use crate::boundary::corosync::VoteWord;
+use crate::boundary::corosync_lib::VoteWord;
 use crate::decide::detector::{ClusterWord, InstanceLook, Maintenance, Subject, Unit};
 
 /// An attempt counts as failed each time this goes by without an answer.

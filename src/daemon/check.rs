@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::config::Config;
 use crate::boundary::clock::Deadline;
-use crate::boundary::corosync::Votes;
+use crate::boundary::corosync_lib::Votes;
 use crate::boundary::host::Effect;
 use crate::boundary::{ipc, process, registry};
 use crate::decide::detector::Subject;
@@ -68,7 +68,7 @@ fn answer(subject: Subject) -> Result<String, String> {
 }
 
 /// In a thread of its own, which is left behind where corosync hangs.
-fn votes() -> Result<crate::boundary::corosync::VoteWord, String> {
+fn votes() -> Result<crate::boundary::corosync_lib::VoteWord, String> {
     let (done, wait) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || {
         let _ = done.send(Votes::connect().and_then(|v| v.ask()).map_err(|t| t.0));

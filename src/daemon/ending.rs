@@ -14,7 +14,7 @@ use super::pause;
 use crate::boundary::clock::Deadline;
 use crate::boundary::ending::{self, Remains};
 use crate::boundary::host::Level;
-use crate::boundary::{corosync, process, storage};
+use crate::boundary::{corosync_lib, process, storage};
 use crate::cluster::farewell::Farewell;
 use crate::decide::detector::InstanceLook;
 
@@ -83,7 +83,7 @@ fn part(why: &str, instances: &[InstanceLook], line: &Arc<Line>, logs: &Logs) {
         // Leaving without the last word would look like any other loss, only sooner: the others wait all the same.
         let parted = line.farewell(farewell).and_then(|()| {
             pause(Duration::from_millis(100));
-            corosync::leave()
+            corosync_lib::leave()
         });
         let _ = done.send(parted);
     });

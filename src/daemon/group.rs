@@ -11,7 +11,7 @@ use super::board::Board;
 use super::log::Logs;
 use super::pause;
 use crate::boundary::clock::boottime_ms;
-use crate::boundary::corosync::{Event, Group};
+use crate::boundary::corosync_lib::{Event, Group};
 use crate::boundary::departed::{self, DIRECTORY};
 use crate::boundary::host::{Effect, Level, Trouble};
 use crate::cluster::farewell::{Departed, Farewell};

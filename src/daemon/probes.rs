@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::board::{ATTEMPT, Board};
 use super::pause;
 use crate::boundary::clock::Deadline;
-use crate::boundary::corosync::Votes;
+use crate::boundary::corosync_lib::Votes;
 use crate::boundary::ipc;
 use crate::decide::detector::{Rule, Subject};
 

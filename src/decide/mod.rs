@@ -6,6 +6,7 @@ pub mod detector;
 pub mod doctor;
 pub mod election;
 pub mod facts;
+pub mod fence;
 pub mod follow;
 pub mod memory;
 pub mod monitor;

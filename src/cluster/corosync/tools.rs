@@ -3,7 +3,11 @@
 /// What `corosync-quorumtool -s` says of the votes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Votes {
+    /// Of the node that was asked.
+    pub node_id: Option<u32>,
     pub quorate: Option<bool>,
+    /// How many members there are.
+    pub nodes: Option<u32>,
     pub expected: Option<u32>,
     pub total: Option<u32>,
     pub quorum: Option<u32>,
@@ -13,6 +17,7 @@ pub struct Votes {
 /// A row of the membership.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
+    pub id: u32,
     /// As written: a node id, or a name.
     pub name: String,
     pub votes: u32,
@@ -45,6 +50,8 @@ pub fn votes(text: &str) -> Option<Votes> {
         let Some((key, value)) = line.split_once(':') else { continue };
         let number = || value.split_whitespace().next().and_then(|n| n.parse().ok());
         match key.trim() {
+            "Nodes" => votes.nodes = number(),
+            "Node ID" => votes.node_id = number(),
             "Quorate" => votes.quorate = Some(value.trim() == "Yes"),
             "Expected votes" => votes.expected = number(),
             "Total votes" => votes.total = number(),
@@ -58,18 +65,15 @@ pub fn votes(text: &str) -> Option<Votes> {
 /// `1  1  A,V,NMW srv1 (local)`, or without a quorum device `1  1 srv1 (local)`.
 fn member(line: &str) -> Option<Member> {
     let mut words = line.split_whitespace();
-    let id = words.next()?;
     // Node ids are numbers: what else begins a line is a heading. The quorum device's own row has the id 0.
-    if id.parse::<u32>().ok()? == 0 {
-        return None;
-    }
+    let id = words.next()?.parse().ok().filter(|id| *id != 0)?;
     let votes = words.next()?.parse().ok()?;
     let next = words.next()?;
     let (device, name) = match flags(next) {
         Some(device) => (Some(device), words.next()?),
         None => (None, next),
     };
-    Some(Member { name: name.to_owned(), votes, device })
+    Some(Member { id, name: name.to_owned(), votes, device })
 }
 
 /// `A,V,NMW`, or NR where no client has registered.
@@ -138,6 +142,7 @@ mod tests {
         );
         let devices: Vec<_> = said.members.iter().map(|m| (m.name.as_str(), m.device)).collect();
         let device = |alive, votes| Some(Device { alive, votes });
+        assert_eq!((said.node_id, said.nodes, said.members[1].id), (Some(1), Some(2), 2));
         assert_eq!(devices, [("srv1", device(true, true)), ("srv2", device(false, false))]);
     }
 

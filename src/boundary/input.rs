@@ -1,0 +1,63 @@
+//! What another program writes to our standard input.
+
+use std::os::fd::BorrowedFd;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, poll};
+
+use super::clock::Deadline;
+use super::host::{Effect, Trouble};
+
+/// Reads to the end: until the other side closes it.
+///
+/// # Errors
+/// When it is still open at the deadline, longer than `limit` bytes, or can't be read.
+pub fn read(from: BorrowedFd<'_>, limit: usize, deadline: Deadline) -> Effect<Vec<u8>> {
+    let trouble = |errno: Errno| Trouble(format!("standard input can't be read: {errno}"));
+    let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        match poll(&mut [PollFd::new(from, PollFlags::POLLIN)], deadline.poll_timeout()) {
+            Ok(0) => return Err(Trouble("standard input is still open, and nothing comes".to_owned())),
+            Ok(_) => {}
+            Err(Errno::EINTR) => continue,
+            Err(errno) => return Err(trouble(errno)),
+        }
+        match nix::unistd::read(from, &mut buffer) {
+            Ok(0) => return Ok(all),
+            Ok(n) => all.extend_from_slice(&buffer[..n]),
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Err(errno) => return Err(trouble(errno)),
+        }
+        if all.len() > limit {
+            return Err(Trouble(format!("more than {limit} bytes on standard input")));
+        }
+        if deadline.passed() {
+            return Err(Trouble("standard input does not end".to_owned()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn read_of(bytes: &[u8], limit: usize) -> Effect<Vec<u8>> {
+        let (from, to) = nix::unistd::pipe().unwrap();
+        nix::unistd::write(&to, bytes).unwrap();
+        drop(to);
+        read(from.as_fd(), limit, Deadline::after(Duration::from_secs(10)))
+    }
+
+    #[test]
+    fn to_the_end_and_not_for_ever() {
+        assert_eq!(read_of(b"a=b\n", 100), Ok(b"a=b\n".to_vec()));
+        assert_eq!(read_of(b"", 100), Ok(Vec::new()));
+        assert!(read_of(&[b'x'; 101], 100).unwrap_err().0.contains("100 bytes"));
+        let (from, _to) = nix::unistd::pipe().unwrap();
+        let open = read(from.as_fd(), 100, Deadline::after(Duration::from_millis(20)));
+        assert!(open.unwrap_err().0.contains("open"));
+    }
+}

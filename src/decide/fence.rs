@@ -1,0 +1,331 @@
+//! Is a node that is to be fenced known to be gone already?
+
+use crate::cluster::corosync::tools::Votes;
+use crate::cluster::farewell::{Departed, Millis};
+
+/// How long a farewell counts after its node has left. Fencing is asked for within seconds of that; a node that has been away for
+/// longer may have been back meanwhile, while nobody here kept the record.
+pub const FRESH_MS: Millis = 60_000;
+
+/// What the record of the target's farewell says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Farewell {
+    /// It could not be read.
+    Unknown,
+    /// There is none.
+    None,
+    /// The record under the target's name names another node.
+    Another,
+    /// It left before it said farewell, or after now.
+    Impossible,
+    /// It has said it and is still a member: its reset is to come.
+    Staying,
+    /// It has left, but too long ago.
+    Old,
+    /// It has left since.
+    Left,
+}
+
+/// What votequorum says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Word {
+    /// Nobody has asked it yet.
+    NotAsked,
+    /// No answer, or none that makes sense.
+    Silent,
+    Said(Quorum, Device, Membership),
+}
+
+/// Whether this node's partition has quorum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Quorum {
+    Held,
+    Lost,
+}
+
+/// The quorum device's vote on this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Device {
+    /// This node is not in its own list.
+    Unknown,
+    /// There is no quorum device.
+    None,
+    /// Its client polls, and casts the vote.
+    Votes,
+    /// Its client polls, and withholds the vote.
+    Withholds,
+    /// Its client is not there, or hangs.
+    Dead,
+}
+
+/// Whether votequorum lists the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Membership {
+    Member,
+    Gone,
+}
+
+/// Whether what may still change is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Time {
+    Left,
+    Spent,
+}
+
+/// The decision, with its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// votequorum is to be asked.
+    Ask,
+    /// Look again: it may still change.
+    Wait(&'static str),
+    /// The target runs no PostgreSQL, and starts none before it has rebooted.
+    Confirmed(&'static str),
+    /// Nothing is known, so nothing is claimed: the next level has to fence it.
+    Refused(&'static str),
+}
+
+/// One row for every combination of facts; a test enumerates it.
+///
+/// A farewell is sent when no process of an instance is left, and none will be started before a reboot. It confirms the end of its
+/// node only together with all of these:
+/// - The node has left since. While it is a member it can be asked to reset itself, and what is a member again has rebooted: its
+///   farewell is no longer true.
+/// - votequorum, asked directly, does not list it and says that this side has quorum. Pacemaker's own view is second-hand.
+/// - The quorum device, where there is one, stands behind that: votes that are counted without it may be counted on both sides
+///   of a cut that it is there to decide.
+///
+/// Where there is no farewell votequorum is not asked: the answer would change nothing, and the next level begins sooner.
+pub const fn decide(farewell: Farewell, word: Word, time: Time) -> Verdict {
+    use Verdict::{Ask, Confirmed, Refused, Wait};
+    match (farewell, word, time) {
+        (Farewell::Unknown, _, _) => Refused("the record of its farewell can't be read"),
+        (Farewell::None, _, _) => Refused("it sent no farewell"),
+        (Farewell::Another, _, _) => Refused("the record of its farewell names another node"),
+        (Farewell::Impossible, _, _) => {
+            Refused("the times in the record of its farewell contradict each other")
+        }
+        (Farewell::Old, _, _) => Refused("its farewell is too old, it may have been back since"),
+        (Farewell::Staying, _, Time::Left) => Wait("it said farewell and has not left the membership"),
+        (Farewell::Staying, _, Time::Spent) => Refused("it said farewell and has not left the membership"),
+        (Farewell::Left, Word::NotAsked, _) => Ask,
+        (Farewell::Left, Word::Silent, Time::Left) => Wait("votequorum does not answer"),
+        (Farewell::Left, Word::Silent, Time::Spent) => Refused("votequorum does not answer"),
+        (Farewell::Left, Word::Said(Quorum::Lost, _, _), _) => Refused("this side has no quorum"),
+        (Farewell::Left, Word::Said(Quorum::Held, Device::Unknown, _), _) => {
+            Refused("votequorum does not list this node itself")
+        }
+        (Farewell::Left, Word::Said(Quorum::Held, Device::Withholds, _), _) => {
+            Refused("the quorum device withholds its vote from this node")
+        }
+        (Farewell::Left, Word::Said(Quorum::Held, Device::Dead, _), _) => {
+            Refused("the quorum device's client does not answer on this node")
+        }
+        (
+            Farewell::Left,
+            Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Member),
+            Time::Left,
+        ) => Wait("votequorum lists it as a member"),
+        (
+            Farewell::Left,
+            Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Member),
+            Time::Spent,
+        ) => Refused("votequorum lists it as a member"),
+        (Farewell::Left, Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Gone), _) => {
+            Confirmed("it said farewell and has left the membership, and this side has quorum")
+        }
+    }
+}
+
+/// What `status` answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It is a member.
+    On,
+    /// Its end is confirmed.
+    Off,
+    /// Neither can be told.
+    Unknown(&'static str),
+}
+
+/// The state of a node, from the same facts as [`decide`]; nothing is waited for.
+pub const fn status(farewell: Farewell, word: Word) -> Status {
+    if let Word::Said(_, _, Membership::Member) = word {
+        return Status::On;
+    }
+    match (decide(farewell, word, Time::Spent), word) {
+        (Verdict::Confirmed(_), _) => Status::Off,
+        (_, Word::NotAsked | Word::Silent) => Status::Unknown("votequorum does not answer"),
+        (Verdict::Refused(why) | Verdict::Wait(why), _) => Status::Unknown(why),
+        (Verdict::Ask, _) => Status::Unknown("votequorum was not asked"),
+    }
+}
+
+/// What a record says of the target's farewell.
+pub fn farewell(record: Option<&Departed>, target: &str, now: Millis) -> Farewell {
+    let Some(record) = record else { return Farewell::None };
+    if record.farewell.node != target {
+        return Farewell::Another;
+    }
+    match record.left {
+        None => Farewell::Staying,
+        Some(left) if left < record.received || left > now => Farewell::Impossible,
+        Some(left) if now - left > FRESH_MS => Farewell::Old,
+        Some(_) => Farewell::Left,
+    }
+}
+
+/// What votequorum's answer means for the target. `id`: corosync's id of it, where the record of its farewell has one.
+pub fn word(votes: &Votes, target: &str, id: Option<u32>) -> Word {
+    // Where a row is missing, or was not understood, the target's may be that one.
+    if votes.nodes.map(|n| n as usize) != Some(votes.members.len()) {
+        return Word::Silent;
+    }
+    let own = votes.members.iter().find(|m| votes.node_id == Some(m.id));
+    let device = match own.map(|m| m.device) {
+        None => Device::Unknown,
+        Some(None) => Device::None,
+        Some(Some(device)) if !device.alive => Device::Dead,
+        Some(Some(device)) if !device.votes => Device::Withholds,
+        Some(Some(_)) => Device::Votes,
+    };
+    let quorum = if votes.quorate == Some(true) { Quorum::Held } else { Quorum::Lost };
+    let listed = votes.members.iter().any(|m| m.name == target || Some(m.id) == id);
+    Word::Said(quorum, device, if listed { Membership::Member } else { Membership::Gone })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::corosync::tools;
+
+    const FAREWELLS: [Farewell; 7] = [
+        Farewell::Unknown,
+        Farewell::None,
+        Farewell::Another,
+        Farewell::Impossible,
+        Farewell::Staying,
+        Farewell::Old,
+        Farewell::Left,
+    ];
+
+    fn words() -> Vec<Word> {
+        let mut all = vec![Word::NotAsked, Word::Silent];
+        for quorum in [Quorum::Held, Quorum::Lost] {
+            for device in [Device::Unknown, Device::None, Device::Votes, Device::Withholds, Device::Dead] {
+                for membership in [Membership::Member, Membership::Gone] {
+                    all.push(Word::Said(quorum, device, membership));
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn only_positive_evidence_confirms() {
+        for farewell in FAREWELLS {
+            for word in words() {
+                for time in [Time::Left, Time::Spent] {
+                    let verdict = decide(farewell, word, time);
+                    let evidence = farewell == Farewell::Left
+                        && matches!(
+                            word,
+                            Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Gone)
+                        );
+                    let case = format!("{farewell:?} {word:?} {time:?}: {verdict:?}");
+                    assert_eq!(matches!(verdict, Verdict::Confirmed(_)), evidence, "{case}");
+                    // It ends: nothing is waited for where the time is spent, nor asked for twice.
+                    assert!(!(time == Time::Spent && matches!(verdict, Verdict::Wait(_))), "{case}");
+                    assert_eq!(
+                        verdict == Verdict::Ask,
+                        farewell == Farewell::Left && word == Word::NotAsked,
+                        "{case}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_waited_for_without_a_farewell() {
+        for farewell in FAREWELLS {
+            for word in words() {
+                if let Verdict::Wait(_) = decide(farewell, word, Time::Left) {
+                    assert!(matches!(farewell, Farewell::Staying | Farewell::Left), "{farewell:?} {word:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn status_of_every_combination() {
+        for farewell in FAREWELLS {
+            for word in words() {
+                let wanted = match (decide(farewell, word, Time::Spent), word) {
+                    (_, Word::Said(_, _, Membership::Member)) => 0,
+                    (Verdict::Confirmed(_), _) => 2,
+                    _ => 1,
+                };
+                let found = match status(farewell, word) {
+                    Status::On => 0,
+                    Status::Unknown(_) => 1,
+                    Status::Off => 2,
+                };
+                assert_eq!(found, wanted, "{farewell:?} {word:?}");
+            }
+        }
+    }
+
+    fn departed(node: &str, received: Millis, left: Option<Millis>) -> Departed {
+        let farewell =
+            crate::cluster::farewell::Farewell { node: node.into(), boot: "b".into(), reason: "r".into() };
+        Departed { farewell, node_id: 1, received, left }
+    }
+
+    #[test]
+    fn the_times_of_a_farewell() {
+        let now = 100_000;
+        let of = |left| farewell(Some(&departed("srv1", 20_000, left)), "srv1", now);
+        assert_eq!(of(None), Farewell::Staying);
+        assert_eq!(of(Some(now)), Farewell::Left);
+        assert_eq!(of(Some(now - FRESH_MS)), Farewell::Left);
+        assert_eq!(of(Some(now - FRESH_MS - 1)), Farewell::Old);
+        assert_eq!(of(Some(now + 1)), Farewell::Impossible);
+        assert_eq!(of(Some(19_999)), Farewell::Impossible);
+        assert_eq!(farewell(Some(&departed("srv2", 1, Some(now))), "srv1", now), Farewell::Another);
+        assert_eq!(farewell(None, "srv1", now), Farewell::None);
+    }
+
+    const SAID: &str = "Nodes: 2\nNode ID: 2\nQuorate: Yes\nMembership information\n Nodeid Votes Qdevice Name\n 2 1 A,V,NMW srv2 (local)\n 3 1 NA,NV,NMW srv3\n 0 1 Qdevice\n";
+
+    #[test]
+    fn what_votequorum_says() {
+        let word_of = |text: &str| word(&tools::votes(text).expect("its output"), "srv1", Some(1));
+        let said = |quorum, device, membership| Word::Said(quorum, device, membership);
+        assert_eq!(word_of(SAID), said(Quorum::Held, Device::Votes, Membership::Gone));
+        assert_eq!(word_of(&SAID.replace("Yes", "No")), said(Quorum::Lost, Device::Votes, Membership::Gone));
+        let changes = [
+            ("A,V,NMW srv2", "A,NV,NMW srv2", Device::Withholds),
+            ("A,V,NMW srv2", "NA,V,NMW srv2", Device::Dead),
+            ("A,V,NMW srv2", "NR srv2", Device::Dead),
+            ("A,V,NMW srv2", "srv2", Device::None),
+            ("Node ID: 2", "Node ID: 4", Device::Unknown),
+            ("Node ID: 2\n", "", Device::Unknown),
+        ];
+        for (from, to, device) in changes {
+            assert_eq!(
+                word_of(&SAID.replace(from, to)),
+                said(Quorum::Held, device, Membership::Gone),
+                "{to}"
+            );
+        }
+        for cut in [SAID.replace("Nodes: 2", "Nodes: 3"), SAID.replace("Nodes: 2\n", "")] {
+            assert_eq!(word_of(&cut), Word::Silent, "{cut}");
+        }
+        // By its name, and where that is not what corosync calls it by its id.
+        for row in [" 7 1 srv1\n", " 1 1 elsewhere\n"] {
+            let text = SAID.replace(" 0 1 Qdevice\n", row).replace("Nodes: 2", "Nodes: 3");
+            assert_eq!(word_of(&text), said(Quorum::Held, Device::Votes, Membership::Member), "{row}");
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! The fence agent `fence_quorate`: reads what it is asked, gathers what is known of the node, tells what the decision is.
+//!
+//! It never assumes that a node is gone. What it knows is what `quorated` kept of the node's own last word, and what votequorum
+//! says now; [`crate::decide::fence`] says what that is worth.
+
+pub mod metadata;
+pub mod options;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::boundary::clock::{Deadline, boottime_ms};
+use crate::boundary::host::{Effect, Level, Trouble};
+use crate::boundary::log::Log;
+use crate::boundary::{corosync, departed, input};
+use crate::cluster::farewell::Departed;
+use crate::decide::fence::{self, Farewell, Status, Time, Verdict, Word};
+use options::{Action, Options, OptionsError};
+
+/// The program's name, in its messages and in the log.
+pub const NAME: &str = "fence_quorate";
+
+/// How long votequorum may take where nothing else is waited for. It answers within 20 ms; when it does not, the next level is to begin.
+const ANSWER: Duration = Duration::from_millis(500);
+/// For a monitor, which delays nothing: while corosync forms its membership, its tool waits for the quorum device.
+const MONITOR: Duration = Duration::from_secs(10);
+/// How soon a record or a membership that may still change is looked at again.
+const AGAIN: Duration = Duration::from_millis(50);
+/// Pacemaker writes its lines at once and closes the pipe; a person who types none is told how.
+const LINES: Duration = Duration::from_secs(10);
+/// More than all options that Pacemaker knows.
+const LINES_LIMIT: usize = 64 << 10;
+
+/// How the agent ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// Done. For `status`: the node is on.
+    Done,
+    /// Failed, or it could not be verified.
+    Failed,
+    /// For `status` alone: the node is off.
+    Off,
+}
+
+impl Code {
+    /// The exit code.
+    pub const fn status(self) -> u8 {
+        match self {
+            Code::Done => 0,
+            Code::Failed => 1,
+            Code::Off => 2,
+        }
+    }
+}
+
+/// Where what it asks is found.
+#[derive(Debug, Clone)]
+pub struct Places {
+    pub quorumtool: PathBuf,
+    pub configuration: PathBuf,
+    pub departed: PathBuf,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Places {
+            quorumtool: corosync::QUORUMTOOL.into(),
+            configuration: corosync::CONFIGURATION.into(),
+            departed: departed::DIRECTORY.into(),
+        }
+    }
+}
+
+/// What came of an action.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Report {
+    pub code: Code,
+    /// For standard output.
+    pub output: String,
+    /// Why; for standard error where it failed, and for the log. Empty: there is nothing to tell.
+    pub reason: String,
+}
+
+impl Report {
+    fn failed(reason: impl ToString) -> Report {
+        Report { code: Code::Failed, output: String::new(), reason: reason.to_string() }
+    }
+}
+
+/// Reads the options, from standard input where there are no arguments, acts and tells. Gives the exit code.
+pub fn main(arguments: &[OsString]) -> u8 {
+    let options = if arguments.is_empty() { from_input() } else { Options::from_arguments(arguments) };
+    let (action, target, report) = match options {
+        Ok(options) => {
+            let target = options.target().unwrap_or("-").to_owned();
+            (options.action.name(), target, perform(&options, &Places::default()))
+        }
+        Err(OptionsError::Shown(text)) => {
+            let report = Report { code: Code::Done, output: text, reason: String::new() };
+            ("help", "-".to_owned(), report)
+        }
+        Err(OptionsError::Wrong(text)) => ("options", "-".to_owned(), Report::failed(text)),
+    };
+    tell(action, &target, report).status()
+}
+
+fn from_input() -> Result<Options, OptionsError> {
+    let bytes =
+        input::read(std::io::stdin().as_fd(), LINES_LIMIT, Deadline::after(LINES)).map_err(|why| {
+            OptionsError::Wrong(format!("{why}; give lines key=value, or options such as --action (--help)"))
+        })?;
+    Options::from_lines(&String::from_utf8_lossy(&bytes))
+}
+
+fn tell(action: &str, target: &str, report: Report) -> Code {
+    let mut code = report.code;
+    // A caller that does not read what it asked for has not got it.
+    let mut out = std::io::stdout().lock();
+    if !report.output.is_empty()
+        && out.write_all(report.output.as_bytes()).and_then(|()| out.flush()).is_err()
+    {
+        code = Code::Failed;
+    }
+    let reason = report.reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    if !reason.is_empty() {
+        if code == Code::Failed {
+            // A closed standard error is no reason to panic, as eprintln! would.
+            let _ = writeln!(std::io::stderr(), "{NAME}: {target}: {reason}");
+        }
+        Log::tagged(NAME, target, action).line(Level::Info, &format!("{reason} ({})", code.status()));
+    }
+    code
+}
+
+/// Does what is asked. Whatever goes wrong is a failure with its reason.
+pub fn perform(options: &Options, places: &Places) -> Report {
+    let done = |output: String| Report { code: Code::Done, output, reason: String::new() };
+    match options.action {
+        Action::Off | Action::Reboot | Action::Status | Action::On => match options.target() {
+            Some(target) => on_node(options, target, places),
+            None => {
+                let action = options.action.name();
+                Report::failed(format!("{action} of which node? Give plug=NODE, or --plug NODE"))
+            }
+        },
+        Action::Monitor => match corosync::votes(&places.quorumtool, Deadline::after(MONITOR)) {
+            Ok(_) => done(String::new()),
+            Err(why) => Report::failed(format!("votequorum can't be asked: {why}")),
+        },
+        Action::List => match corosync::names(&places.configuration) {
+            Ok(names) => done(names.iter().map(|name| format!("{name},\n")).collect()),
+            Err(why) => Report::failed(format!("the nodes are not known: {why}")),
+        },
+        Action::Metadata => match metadata::document() {
+            Ok(xml) => done(xml),
+            Err(why) => Report::failed(format!("no meta-data: {why}")),
+        },
+        Action::ValidateAll => match corosync::names(&places.configuration) {
+            Err(why) => Report::failed(format!("corosync is not configured: {why}")),
+            Ok(_) if !places.quorumtool.is_file() => Report::failed(format!(
+                "{} is not there; install corosync on this node",
+                places.quorumtool.display()
+            )),
+            Ok(_) => done(String::new()),
+        },
+    }
+}
+
+fn on_node(options: &Options, target: &str, places: &Places) -> Report {
+    let told = |code, reason| Report { code, output: String::new(), reason };
+    match options.action {
+        Action::On => {
+            told(Code::Done, "nothing to do: a node that has reset itself comes back by itself".to_owned())
+        }
+        Action::Status => {
+            let seen = Seen::look(target, places).ask(target, places, Deadline::after(ANSWER));
+            match fence::status(seen.farewell, seen.word) {
+                Status::On => told(Code::Done, "it is a member".to_owned()),
+                Status::Off => {
+                    told(Code::Off, format!("it is gone: {}", seen.explain("its end is confirmed")))
+                }
+                Status::Unknown(why) => Report::failed(format!("not known: {}", seen.explain(why))),
+            }
+        }
+        _ => {
+            let (seen, verdict) = confirm(target, Duration::from_secs(options.wait), places);
+            match verdict {
+                Verdict::Confirmed(why) => told(Code::Done, format!("confirmed: {}", seen.explain(why))),
+                Verdict::Refused(why) | Verdict::Wait(why) => {
+                    Report::failed(format!("not confirmed: {}", seen.explain(why)))
+                }
+                Verdict::Ask => Report::failed("not confirmed: votequorum was not asked"),
+            }
+        }
+    }
+}
+
+/// What is known of the target at a moment.
+struct Seen {
+    farewell: Farewell,
+    word: Word,
+    record: Option<Departed>,
+    now: u64,
+    trouble: Option<Trouble>,
+}
+
+impl Seen {
+    fn look(target: &str, places: &Places) -> Seen {
+        let (found, now): (Effect<Option<Departed>>, u64) =
+            (departed::find(&places.departed, target), boottime_ms());
+        let word = Word::NotAsked;
+        match found {
+            Ok(record) => {
+                let farewell = fence::farewell(record.as_ref(), target, now);
+                Seen { farewell, word, record, now, trouble: None }
+            }
+            Err(why) => Seen { farewell: Farewell::Unknown, word, record: None, now, trouble: Some(why) },
+        }
+    }
+
+    fn ask(mut self, target: &str, places: &Places, deadline: Deadline) -> Seen {
+        match corosync::votes(&places.quorumtool, deadline) {
+            Ok(votes) => self.word = fence::word(&votes, target, self.record.as_ref().map(|r| r.node_id)),
+            Err(why) => {
+                self.word = Word::Silent;
+                self.trouble = self.trouble.or(Some(why));
+            }
+        }
+        self
+    }
+
+    /// The reason, with what the record and the programs say themselves.
+    fn explain(&self, why: &str) -> String {
+        let ago = |then: u64| Duration::from_millis(self.now.saturating_sub(then));
+        let mut text = why.to_owned();
+        if let Some(record) = &self.record {
+            let said = format!(" (farewell {:.1?} ago: {:?}", ago(record.received), record.farewell.reason);
+            text.push_str(&said);
+            text.push_str(
+                &record.left.map_or(")".to_owned(), |left| format!("; left {:.1?} ago)", ago(left))),
+            );
+        }
+        if let Some(trouble) = &self.trouble {
+            text.push_str(&format!(" ({trouble})"));
+        }
+        text
+    }
+}
+
+/// Looks until there is an answer. `wait`: for how long what may still change is looked at again.
+fn confirm(target: &str, wait: Duration, places: &Places) -> (Seen, Verdict) {
+    let waiting = Deadline::after(wait);
+    let time = || if waiting.passed() { Time::Spent } else { Time::Left };
+    loop {
+        // The record before the membership: a node that came back in between is then seen as a member.
+        let mut seen = Seen::look(target, places);
+        let mut verdict = fence::decide(seen.farewell, seen.word, time());
+        if verdict == Verdict::Ask {
+            seen = seen.ask(target, places, waiting.max(Deadline::after(ANSWER)));
+            verdict = fence::decide(seen.farewell, seen.word, time());
+        }
+        match verdict {
+            Verdict::Wait(_) => waiting.sleep(AGAIN),
+            Verdict::Ask | Verdict::Confirmed(_) | Verdict::Refused(_) => return (seen, verdict),
+        }
+    }
+}

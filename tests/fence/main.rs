@@ -1,0 +1,223 @@
+//! The fence agent: as a program, and with a votequorum and records of our own.
+#![allow(clippy::disallowed_methods, reason = "a test starts the program that it tests")]
+
+mod program;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use quorate::boundary::{clock::boottime_ms, departed};
+use quorate::cluster::farewell::{Departed, Farewell};
+use quorate::fence::options::Options;
+use quorate::fence::{Code, Places, Report, perform};
+
+/// Two nodes and a quorum device, srv1 gone.
+const ALONE: &str = "Nodes: 1\nNode ID: 2\nQuorate: Yes\nMembership information\n Nodeid Votes Qdevice Name\n 2 1 A,V,NMW srv2 (local)\n 0 1 Qdevice\n";
+/// The same with srv1.
+const BOTH: &str = "Nodes: 2\nNode ID: 2\nQuorate: Yes\nMembership information\n Nodeid Votes Qdevice Name\n 1 1 A,V,NMW srv1\n 2 1 A,V,NMW srv2 (local)\n 0 1 Qdevice\n";
+const CONF: &str = "nodelist {\n    node {\n        ring0_addr: 192.168.56.21\n        name: srv1\n        nodeid: 1\n    }\n    node {\n        ring0_addr: 192.168.56.22\n        name: srv2\n        nodeid: 2\n    }\n}\n";
+
+/// A node with a corosync that says what it is told to.
+struct World {
+    dir: tempfile::TempDir,
+    places: Places,
+}
+
+impl World {
+    /// `script`: what the tool for votequorum does.
+    fn with(script: &str) -> World {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let at = |name: &str| dir.path().join(name);
+        let places = Places {
+            quorumtool: at("quorumtool"),
+            configuration: at("corosync.conf"),
+            departed: at("departed"),
+        };
+        fs::write(&places.configuration, CONF).expect("writable");
+        let world = World { dir, places };
+        world.votequorum(script);
+        world
+    }
+
+    fn saying(votes: &str) -> World {
+        let world = World::with("");
+        world.says(votes);
+        world
+    }
+
+    fn votequorum(&self, script: &str) {
+        // Replaced by a rename: what runs goes on in the old file.
+        let new = self.dir.path().join("new");
+        fs::write(&new, format!("#!/bin/sh\n{script}\n")).expect("writable");
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).expect("ours");
+        fs::rename(&new, &self.places.quorumtool).expect("the same directory");
+    }
+
+    fn says(&self, votes: &str) {
+        let code = if votes.contains("Quorate: Yes") { 0 } else { 2 };
+        self.votequorum(&format!("cat <<'END'\n{votes}END\nexit {code}"));
+    }
+
+    /// A farewell that came two seconds ago; `left`: how many milliseconds ago its node left.
+    fn farewell(&self, node: &str, left: Option<u64>) {
+        keep(&self.places.departed, node, left);
+    }
+
+    fn asked(&self, lines: &str) -> Report {
+        perform(&Options::from_lines(lines).expect("good options"), &self.places)
+    }
+}
+
+fn keep(directory: &Path, node: &str, left: Option<u64>) {
+    let now = boottime_ms();
+    let farewell =
+        Farewell { node: node.to_owned(), boot: "b".to_owned(), reason: "corosync hangs".to_owned() };
+    let received = now.saturating_sub(left.unwrap_or(0) + 2000);
+    let departed = Departed { farewell, node_id: 1, received, left: left.map(|ago| now - ago) };
+    departed::keep(directory, &departed).expect("writable");
+}
+
+#[track_caller]
+fn refused(report: &Report, words: &[&str]) {
+    assert_eq!(report.code, Code::Failed, "{report:?}");
+    assert!(report.output.is_empty(), "{report:?}");
+    for word in words {
+        assert!(report.reason.contains(word), "{word}: {report:?}");
+    }
+}
+
+#[test]
+fn a_node_that_said_farewell_and_left_is_confirmed() {
+    let world = World::saying(ALONE);
+    world.farewell("srv1", Some(300));
+    for action in ["off", "reboot"] {
+        let report = world.asked(&format!("action={action}\nplug=srv1\nnodename=srv1\n"));
+        assert_eq!(report.code, Code::Done, "{report:?}");
+        assert!(report.reason.contains("corosync hangs"), "{report:?}");
+    }
+    assert_eq!(world.asked("action=status\nplug=srv1").code, Code::Off);
+}
+
+#[test]
+fn without_a_farewell_nothing_is_and_votequorum_is_not_asked() {
+    let world = World::with("sleep 60");
+    let began = Instant::now();
+    refused(&world.asked("action=off\nplug=srv1"), &["it sent no farewell"]);
+    world.farewell("srv2", Some(300));
+    refused(&world.asked("action=off\nplug=srv1"), &["it sent no farewell"]);
+    assert!(began.elapsed() < Duration::from_millis(300), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_member_is_not_believed() {
+    let world = World::saying(BOTH);
+    world.farewell("srv1", None);
+    refused(&world.asked("action=off\nplug=srv1\nwait=0"), &["has not left the membership"]);
+    // It has been back: the record is of an earlier boot.
+    world.farewell("srv1", Some(300));
+    refused(&world.asked("action=off\nplug=srv1\nwait=0"), &["lists it as a member"]);
+    assert_eq!(world.asked("action=status\nplug=srv1").code, Code::Done);
+    // Under another name than Pacemaker's.
+    world.says(&BOTH.replace("srv1", "192.168.56.21"));
+    refused(&world.asked("action=off\nplug=srv1\nwait=0"), &["lists it as a member"]);
+}
+
+#[test]
+fn without_quorum_nothing_is_confirmed() {
+    let world = World::saying(&ALONE.replace("Quorate: Yes", "Quorate: No"));
+    world.farewell("srv1", Some(300));
+    refused(&world.asked("action=off\nplug=srv1"), &["no quorum"]);
+    for (flags, why) in
+        [("A,NV,NMW", "withholds"), ("NA,V,NMW", "does not answer"), ("NR", "does not answer")]
+    {
+        world.says(&ALONE.replace("A,V,NMW", flags));
+        refused(&world.asked("action=off\nplug=srv1"), &["quorum device", why]);
+    }
+    // The same without a quorum device.
+    world.says(&ALONE.replace("A,V,NMW ", ""));
+    assert_eq!(world.asked("action=off\nplug=srv1").code, Code::Done);
+}
+
+#[test]
+fn a_votequorum_that_hangs_or_fails_confirms_nothing_and_delays_little() {
+    for (script, words) in [
+        ("sleep 60", &["votequorum does not answer", "no end within"][..]),
+        ("echo 'Cannot initialize CMAP service' >&2; exit 1", &["votequorum does not answer", "CMAP"]),
+        ("echo 'Quorate: Yes'", &["votequorum does not answer"]),
+        ("kill -9 $$", &["votequorum does not answer", "signal 9"]),
+    ] {
+        let world = World::with(script);
+        world.farewell("srv1", Some(300));
+        let began = Instant::now();
+        refused(&world.asked("action=off\nplug=srv1\nwait=0"), words);
+        assert!(began.elapsed() < Duration::from_millis(1500), "{script}: {:?}", began.elapsed());
+        let status = world.asked("action=status\nplug=srv1");
+        refused(&status, &["votequorum does not answer"]);
+    }
+    let world = World::saying(ALONE);
+    world.farewell("srv1", Some(300));
+    fs::remove_file(&world.places.quorumtool).expect("it is there");
+    refused(&world.asked("action=off\nplug=srv1\nwait=0"), &["is not there or not executable"]);
+    refused(&world.asked("action=monitor"), &["is not there or not executable"]);
+}
+
+#[test]
+fn a_record_that_makes_no_sense_confirms_nothing() {
+    let world = World::saying(ALONE);
+    world.farewell("srv1", Some(61_000));
+    refused(&world.asked("action=off\nplug=srv1"), &["too old"]);
+    let record = world.places.departed.join("srv1");
+    for rubbish in ["", "{}", "rubbish\n", "\u{0}"] {
+        fs::write(&record, rubbish).expect("writable");
+        refused(&world.asked("action=off\nplug=srv1"), &["can't be read"]);
+        refused(&world.asked("action=status\nplug=srv1"), &["can't be read"]);
+    }
+    fs::remove_file(&record).expect("it is there");
+    world.farewell("srv2", Some(300));
+    fs::rename(world.places.departed.join("srv2"), &record).expect("the same directory");
+    refused(&world.asked("action=off\nplug=srv1"), &["another node"]);
+    fs::remove_file(&record).expect("it is there");
+    fs::create_dir(&record).expect("its place is free");
+    refused(&world.asked("action=off\nplug=srv1"), &["can't be read"]);
+}
+
+#[test]
+fn it_waits_for_a_node_that_is_about_to_leave_and_no_longer() {
+    let world = World::saying(BOTH);
+    world.farewell("srv1", None);
+    let began = Instant::now();
+    refused(&world.asked("action=off\nplug=srv1\nwait=1"), &["has not left the membership"]);
+    let waited = began.elapsed();
+    assert!(waited >= Duration::from_secs(1) && waited < Duration::from_millis(2500), "{waited:?}");
+    let report = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| world.asked("action=off\nplug=srv1\nwait=10"));
+        std::thread::sleep(Duration::from_millis(200));
+        // quorated's word and votequorum's do not come at the same moment.
+        world.farewell("srv1", Some(0));
+        std::thread::sleep(Duration::from_millis(200));
+        world.says(ALONE);
+        asked.join().expect("no panic")
+    });
+    assert_eq!(report.code, Code::Done, "{report:?}");
+}
+
+#[test]
+fn the_other_actions() {
+    let world = World::saying(&ALONE.replace("Quorate: Yes", "Quorate: No"));
+    // The device works, whatever it would answer.
+    for action in ["monitor", "validate-all", "metadata", "list"] {
+        assert_eq!(world.asked(&format!("action={action}")).code, Code::Done, "{action}");
+    }
+    assert_eq!(world.asked("action=on\nplug=srv1").code, Code::Done);
+    assert_eq!(world.asked("action=list").output, "srv1,\nsrv2,\n");
+    assert!(world.asked("action=metadata").output.starts_with("<?xml"));
+    refused(&world.asked("action=status\nplug=srv1"), &["it sent no farewell"]);
+    fs::write(&world.places.configuration, "nodelist {\n").expect("writable");
+    refused(&world.asked("action=list"), &["nodelist", "closing brace"]);
+    refused(&world.asked("action=validate-all"), &["nodelist", "closing brace"]);
+    for action in ["off", "on", "reboot", "status"] {
+        refused(&world.asked(&format!("action={action}")), &[action, "plug=NODE", "--plug NODE"]);
+    }
+}
