@@ -22,5 +22,7 @@ pub mod registry;
 pub mod scheduler;
 #[cfg(feature = "cli")]
 pub mod setup;
+#[cfg(feature = "cli")]
+pub mod sight;
 pub mod storage;
 pub mod write_test;
