@@ -94,6 +94,21 @@ pub const CASES: &[Case] = &[
         "500 ms, below 1000",
     ),
     case(
+        "qdevice-even-split",
+        Classic,
+        &[Corosync("mode: sync", "mode: off")],
+        "no heuristics: of two halves that both see it, the one with the lowest node id goes on",
+    ),
+    case(
+        "qdevice-even-split",
+        Classic,
+        &[
+            Corosync("mode: sync", "mode: off"),
+            Corosync("host: witness", "host: witness\n            tie_breaker: 2"),
+        ],
+        "the one with the node 2 goes on",
+    ),
+    case(
         "qdevice-place",
         Classic,
         &[Corosync("host: witness", "host: 192.168.56.22")],

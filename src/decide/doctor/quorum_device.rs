@@ -3,8 +3,8 @@
 use super::facts::{Device, Facts, Known};
 use super::{Finding, Outcome};
 use crate::cluster::timing::{
-    LEAST_HEURISTICS_MS, LEAST_QDEVICE_TIMEOUT_MS, heuristics_fit, longest_qdevice_timeout_ms,
-    sync_timeout_fits,
+    HEURISTICS_COMMAND, LEAST_HEURISTICS_MS, LEAST_QDEVICE_TIMEOUT_MS, heuristics_fit,
+    longest_qdevice_timeout_ms, sync_timeout_fits,
 };
 
 /// The layouts' own: with it the shortest watchdog needs no longer stonith-watchdog-timeout than twice its time.
@@ -158,6 +158,23 @@ pub(super) fn heuristics(facts: &Facts) -> Outcome {
         "the heuristics' sync_timeout is {own} ms, with a round trip of {rtt} ms not below the quorum device's {limit} ms"
     );
     Ok(vec![Finding::new(&heuristics.place, what, cure)])
+}
+
+pub(super) fn even_split(facts: &Facts) -> Outcome {
+    let Some(device) = device(facts)?.filter(|d| d.heuristics.is_none()) else { return Ok(Vec::new()) };
+    let breaker = device.tie_breaker.as_ref().map_or("lowest", |b| &b.value);
+    let which = match breaker {
+        "lowest" | "highest" => format!("the {breaker} node id"),
+        node => format!("the node {node}"),
+    };
+    let what = format!(
+        "the quorum device has no heuristics: of two halves that both see it, the one with {which} goes on"
+    );
+    let cure = format!(
+        "pcs quorum device update heuristics mode=sync timeout={LEAST_HEURISTICS_MS} sync_timeout={LEAST_HEURISTICS_MS} \
+         exec_primary=\"{HEURISTICS_COMMAND}\""
+    );
+    Ok(vec![Finding::new(&device.place, what, cure)])
 }
 
 pub(super) fn place(facts: &Facts) -> Outcome {
