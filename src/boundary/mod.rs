@@ -31,6 +31,8 @@ pub mod registry;
 pub mod scheduler;
 #[cfg(feature = "cli")]
 pub mod setup;
+#[cfg(feature = "cli")]
+pub mod sight;
 pub mod storage;
 #[cfg(feature = "daemon")]
 pub mod watchdog;

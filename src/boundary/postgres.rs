@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::clock::Deadline;
 use super::identity::SystemUser;
+use crate::pg::instance::Access;
 use crate::pg::lsn::Lsn;
 use crate::pg::probe;
 use crate::pg::view::{Answer, Rejection};
@@ -73,6 +74,45 @@ impl From<PostgresError> for Answer {
             PostgresError::Silent { after } => Self::Silent { after },
             PostgresError::Refused => Self::Refused,
             PostgresError::Unusable(reason) => Self::Unusable(reason),
+        }
+    }
+}
+
+impl From<&Endpoint> for Access {
+    fn from(endpoint: &Endpoint) -> Self {
+        let user = &endpoint.user;
+        Self {
+            socket_dir: endpoint.socket_dir.clone(),
+            port: endpoint.port,
+            user: user.name.clone(),
+            uid: user.uid,
+            gid: user.gid,
+            home: user.home.clone(),
+            dbuser: endpoint.dbuser.clone(),
+            dbname: endpoint.dbname.clone(),
+            service: endpoint.service.clone(),
+        }
+    }
+}
+
+impl From<&Access> for Endpoint {
+    fn from(access: &Access) -> Self {
+        Self {
+            socket_dir: access.socket_dir.clone(),
+            port: access.port,
+            user: SystemUser {
+                name: access.user.clone(),
+                uid: access.uid,
+                gid: access.gid,
+                // Connecting asks for none of them.
+                groups: Vec::new(),
+                home: access.home.clone(),
+            },
+            dbuser: access.dbuser.clone(),
+            dbname: access.dbname.clone(),
+            service: access.service.clone(),
+            service_file: None,
+            passfile: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod apply;
 pub mod doctor;
 pub mod layout;
+mod primary_here;
 mod prove;
 mod status;
 pub mod timing;
@@ -24,6 +25,8 @@ enum Command {
     /// Set up a cluster of one of the layouts, from a description of its machines
     #[command(subcommand)]
     Layout(layout::Command),
+    /// Whether a primary that is well runs on this node: for the quorum device's heuristics
+    PrimaryHere(primary_here::PrimaryHere),
     /// Who is there and who is missing, the primary and its standbys, votes, fencing, and what is wrong
     Status(status::StatusArgs),
     /// What each fault will cost, phase by phase, the safety margin, and what would be faster
@@ -52,6 +55,7 @@ pub fn main() -> u8 {
     let result = match Cli::parse().command {
         Command::Doctor(args) => Ok(doctor::run(&args)),
         Command::Layout(command) => layout::execute(command),
+        Command::PrimaryHere(args) => Ok(primary_here::run(&args)),
         Command::Status(args) => status::run(&args),
         Command::Timing(args) => timing::run(&args),
     };

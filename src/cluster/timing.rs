@@ -84,6 +84,8 @@ pub struct Profile {
     /// membership changes. Meaningless without a quorum device.
     pub qdevice_timeout_ms: u32,
     pub qdevice_sync_timeout_ms: u32,
+    /// How long its heuristics may take.
+    pub heuristics_ms: u32,
     pub watchdog_s: u32,
     /// After so many seconds the side with quorum counts a lost node as reset.
     pub stonith_watchdog_s: u32,
@@ -124,6 +126,7 @@ impl Profile {
             quorum_device: inputs.quorum_device,
             qdevice_timeout_ms,
             qdevice_sync_timeout_ms,
+            heuristics_ms: LEAST_HEURISTICS_MS,
             watchdog_s: inputs.watchdog_s,
             stonith_watchdog_s: 10,
             no_quorum_policy,
@@ -218,6 +221,15 @@ impl Profile {
                 ));
             }
         }
+        if self.quorum_device == QuorumDevice::Present
+            && !heuristics_fit(self.heuristics_ms, self.rtt_ms, self.qdevice_sync_timeout_ms)
+        {
+            found.push(format!(
+                "the heuristics' {} ms and a round trip of {} ms are not below the quorum device's sync_timeout, {} ms: \
+                 their result comes too late to count",
+                self.heuristics_ms, self.rtt_ms, self.qdevice_sync_timeout_ms
+            ));
+        }
         if self.stonith_watchdog_s < self.least_stonith_watchdog_s() {
             found.push(format!(
                 "stonith-watchdog-timeout {} s: a lost node may run for longer; at least {} s",
@@ -305,6 +317,8 @@ mod tests {
         assert!(distrusted.complaints().iter().any(|c| c.contains("distrusts")));
         let voteless = Profile { qdevice_timeout_ms: 8000, ..sound };
         assert!(voteless.complaints().iter().any(|c| c.contains("loses its vote")));
+        let late = Profile { heuristics_ms: 2995, ..sound };
+        assert!(late.complaints().iter().any(|c| c.contains("too late to count")));
         let slow = Profile { monitor_timeout_s: 10, ..sound };
         assert!(slow.complaints().iter().any(|c| c.contains("monitor")));
     }

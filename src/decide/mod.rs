@@ -12,6 +12,7 @@ pub mod memory;
 pub mod monitor;
 pub mod notify;
 pub mod overview;
+pub mod primary_here;
 pub mod promote;
 pub mod rank;
 pub mod receiver;

@@ -209,6 +209,16 @@ impl Cluster {
         self.change(node, |node| Request::Impair { node, by })
     }
 
+    /// Breaks the network between two sets of the cluster's own machines; everybody else reaches both.
+    pub fn part(&self, sides: [Vec<String>; 2]) -> Result<()> {
+        done(&self.name, &Request::Part { sides })
+    }
+
+    /// Makes the network whole again.
+    pub fn reunite(&self) -> Result<()> {
+        done(&self.name, &Request::Reunite)
+    }
+
     /// Stops every process of the node at once; the watchdog's clock goes on.
     pub fn freeze(&self, node: &str) -> Result<()> {
         self.change(node, |node| Request::Freeze { node })
@@ -382,6 +392,7 @@ fn gone(witness: &Witness) -> NodeInfo {
         power: Power::Off,
         cable: Cable::Linked,
         impairment: Impairment::NONE,
+        apart_from: Vec::new(),
         lost_packets: 0,
         activity: Activity::Running,
         watchdog: Watchdog::Idle,

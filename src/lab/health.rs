@@ -43,6 +43,9 @@ pub fn lacking(seen: &Observation) -> Vec<String> {
         if node.info.impairment != Impairment::NONE {
             found.push(format!("{name} loses packets"));
         }
+        if !node.info.apart_from.is_empty() {
+            found.push(format!("{name} is cut off from {}", node.info.apart_from.join(", ")));
+        }
         if node.info.activity == Activity::Frozen {
             found.push(format!("{name} is frozen"));
         }

@@ -14,6 +14,8 @@ use std::time::Duration;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// The borrower's end of the cable to the lender's bridge.
 const UPLINK: &str = "uplink";
+/// The table of a network in two parts.
+const PARTED: &str = "lab-parted";
 
 /// The bridge of a network, counted from 0.
 fn bridge(link: usize) -> String {
@@ -135,6 +137,51 @@ pub fn lost_packets(machine: &Machine) -> Result<u64> {
     Ok(counted(&listed))
 }
 
+/// Drops what goes from the one side to the other, on all bridges; who stands at a bridge reaches both.
+///
+/// # Errors
+/// When the kernel refuses, or nft is not there.
+pub fn part(sides: [&[&Machine]; 2]) -> Result<()> {
+    run::run(&["nft", "-f", "-"], Some(&walls(sides)), DEADLINE)?.success("nft").map(drop)
+}
+
+/// Takes back what [`part`] did.
+///
+/// # Errors
+/// When the kernel refuses, or nft is not there.
+pub fn reunite() -> Result<()> {
+    run::run(&["nft", "-f", "-"], Some(&no_walls()), DEADLINE)?.success("nft").map(drop)
+}
+
+/// How many packets were dropped between the sides since [`part`].
+///
+/// # Errors
+/// When they are not apart.
+pub fn lost_between() -> Result<u64> {
+    run::check(&["nft", "list", "table", "bridge", PARTED], DEADLINE).map(|listed| counted(&listed))
+}
+
+fn no_walls() -> String {
+    format!("table bridge {PARTED} {{\n}}\ndelete table bridge {PARTED}\n")
+}
+
+/// A machine's cable keeps its name from boot to boot: who comes back comes back on its own side.
+fn walls(sides: [&[&Machine]; 2]) -> String {
+    let [one, other] = sides.map(|side| {
+        let cables = side.iter().flat_map(|m| (0..m.addresses.len()).map(|link| outer(m, link)));
+        cables.map(|cable| format!("\"{cable}\"")).collect::<Vec<_>>().join(", ")
+    });
+    let mut rules = no_walls();
+    rules.push_str(&format!(
+        "table bridge {PARTED} {{\n chain forward {{\n  type filter hook forward priority 0\n"
+    ));
+    for (from, to) in [(&one, &other), (&other, &one)] {
+        rules.push_str(&format!("  iifname {{ {from} }} oifname {{ {to} }} counter drop\n"));
+    }
+    rules.push_str(" }\n}\n");
+    rules
+}
+
 fn table(machine: &Machine) -> String {
     format!("lab-m{}", machine.number)
 }
@@ -223,6 +270,17 @@ mod tests {
         let all = super::rules(machine, Impairment { leaving: 100, arriving: 100 });
         assert!(all.contains("priority 0\n  counter drop"), "{all}");
         assert!(!super::rules(machine, Impairment::NONE).contains("drop"));
+    }
+
+    #[test]
+    fn between_two_sides_nothing_goes_either_way() {
+        let all = machines(&site(Kind::ManyReplicas), WitnessIs::Own);
+        let walls = walls([&[&all[0], &all[1]], &[&all[2], &all[3]]]);
+        let near = r#"{ "m0-0", "m0-1", "m1-0", "m1-1" }"#;
+        let far = r#"{ "m2-0", "m2-1", "m3-0", "m3-1" }"#;
+        assert!(walls.contains(&format!("iifname {near} oifname {far} counter drop")), "{walls}");
+        assert!(walls.contains(&format!("iifname {far} oifname {near} counter drop")), "{walls}");
+        assert!(!walls.contains("m4"), "the witness is on both sides");
     }
 
     #[test]

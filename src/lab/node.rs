@@ -118,6 +118,11 @@ impl Node {
         &self.plan.name
     }
 
+    /// What it was made from.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// What `status` shows.
     pub fn info(&self) -> NodeInfo {
         let view = lock(&self.view);
@@ -129,6 +134,7 @@ impl Node {
             power: if view.leader.is_some() { Power::On } else { Power::Off },
             cable: view.cable,
             impairment: view.impairment,
+            apart_from: Vec::new(),
             // Asked of the kernel only where there is something to count.
             lost_packets: if view.impairment == Impairment::NONE {
                 0

@@ -77,6 +77,9 @@ pub struct NodeInfo {
     pub cable: Cable,
     #[serde(default)]
     pub impairment: Impairment,
+    /// Machines that no packet reaches from here, and none comes from, though all cables are good.
+    #[serde(default)]
+    pub apart_from: Vec<String>,
     /// Packets that were lost by it.
     #[serde(default)]
     pub lost_packets: u64,
@@ -141,6 +144,10 @@ pub enum Happening {
     Linked,
     /// Its cables lose packets from now on, or no more.
     Impaired { by: Impairment },
+    /// The network between it and these is broken.
+    Parted { from: Vec<String> },
+    /// It reaches everybody again.
+    Reunited,
     /// All processes were stopped.
     Frozen,
     /// All processes go on.
@@ -244,6 +251,12 @@ pub enum Request {
         node: String,
         by: Impairment,
     },
+    /// No packet goes between the one side and the other any more; everybody else reaches both.
+    Part {
+        sides: [Vec<String>; 2],
+    },
+    /// The network is whole again.
+    Reunite,
     Freeze {
         node: String,
     },

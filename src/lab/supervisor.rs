@@ -13,7 +13,7 @@ use super::machines::{self, Machine, WitnessIs};
 use super::net;
 use super::node::Node;
 use super::paths::ClusterName;
-use super::protocol::{Answer, ClusterInfo, Phase, PowerLoss, Request, Stamp};
+use super::protocol::{Answer, ClusterInfo, Happening, NodeInfo, Phase, PowerLoss, Request, Stamp};
 use super::run;
 use super::sharing::{self, Neighbour};
 use crate::layout::site::Site;
@@ -67,6 +67,8 @@ struct Supervisor {
     template: PathBuf,
     payload: Payload,
     journal: Arc<Journal>,
+    /// The two sides of a network that is broken between them.
+    sides: Mutex<Option<[Vec<String>; 2]>>,
     info: Mutex<ClusterInfo>,
     end: Sender<End>,
     held: Mutex<bool>,
@@ -130,6 +132,7 @@ fn supervise(order: &Order, name: &ClusterName) -> Result<Option<Sender<Answer>>
         template: base.template,
         payload,
         journal,
+        sides: Mutex::new(None),
         info: Mutex::new(info),
         end,
         held: Mutex::new(false),
@@ -311,7 +314,7 @@ impl Supervisor {
             Request::Site => return Ok(Answer::Site { description: self.description.clone() }),
             Request::MayBorrow { newcomer } => self.check(&lock(&self.neighbours), &newcomer)?,
             Request::Nodes => {
-                return Ok(Answer::Nodes { nodes: self.nodes.iter().map(|n| n.info()).collect() });
+                return Ok(Answer::Nodes { nodes: self.infos() });
             }
             Request::Events => return Ok(Answer::Events { events: self.journal.all() }),
             Request::PowerOff { node } => self.node(&node)?.power_off(PowerLoss::Cut)?,
@@ -320,6 +323,8 @@ impl Supervisor {
             Request::Unlink { node } => self.node(&node)?.unlink()?,
             Request::Link { node } => self.node(&node)?.link()?,
             Request::Impair { node, by } => self.node(&node)?.impair(by)?,
+            Request::Part { sides } => self.part(sides)?,
+            Request::Reunite => self.reunite()?,
             Request::Freeze { node } => self.node(&node)?.freeze()?,
             Request::Thaw { node } => self.node(&node)?.thaw()?,
             Request::Keep { prepared } => self.keep(prepared)?,
@@ -369,6 +374,47 @@ impl Supervisor {
         newcomer.addresses.push(client);
         neighbours.push(newcomer);
         Ok(client)
+    }
+
+    fn part(&self, sides: [Vec<String>; 2]) -> Result<()> {
+        let mut now = lock(&self.sides);
+        let [one, other] = &sides;
+        let machines = |side: &[String]| -> Result<Vec<&Machine>> {
+            side.iter().map(|name| self.node(name).map(|node| node.plan())).collect()
+        };
+        net::part([&machines(one)?, &machines(other)?])?;
+        for (side, from) in [(one, other), (other, one)] {
+            for name in side {
+                self.journal.note(name, Happening::Parted { from: from.clone() });
+            }
+        }
+        *now = Some(sides);
+        Ok(())
+    }
+
+    fn reunite(&self) -> Result<()> {
+        let mut now = lock(&self.sides);
+        net::reunite()?;
+        for name in now.take().into_iter().flatten().flatten() {
+            self.journal.note(&name, Happening::Reunited);
+        }
+        Ok(())
+    }
+
+    fn infos(&self) -> Vec<NodeInfo> {
+        let mut infos: Vec<NodeInfo> = self.nodes.iter().map(|n| n.info()).collect();
+        if let Some([one, other]) = &*lock(&self.sides) {
+            // Asked of the kernel only where there is something to count.
+            let lost = net::lost_between().unwrap_or(0);
+            for info in &mut infos {
+                let from = if one.contains(&info.name) { other } else { one };
+                if one.contains(&info.name) || other.contains(&info.name) {
+                    info.apart_from.clone_from(from);
+                    info.lost_packets += lost;
+                }
+            }
+        }
+        infos
     }
 
     fn keep(&self, prepared: PathBuf) -> Result<()> {

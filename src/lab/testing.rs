@@ -24,6 +24,7 @@ fn info(name: &str, address: IpAddr, kind: NodeKind) -> NodeInfo {
         power: Power::On,
         cable: Cable::Linked,
         impairment: Impairment::NONE,
+        apart_from: Vec::new(),
         lost_packets: 0,
         activity: Activity::Running,
         watchdog: Watchdog::Armed,

@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::describe::{self, Description};
 use super::kind::Kind;
 use super::rules;
-use super::site::{Failback, Instance, Node, Site, Witness};
+use super::site::{Failback, Heuristics, Instance, Node, Site, Witness};
 use super::{Overrides, Problem};
 use crate::cluster::timing::{Inputs, Preset, Profile, QuorumDevice};
 
@@ -71,6 +71,7 @@ fn build(d: &Description, overrides: &Overrides, c: &mut Complaints<'_>) -> Opti
             name: w.name.get_ref().clone(),
             centre: w.centre.get_ref().clone(),
             address: address(&w.address, c),
+            heuristics: if w.heuristics == Some(false) { Heuristics::Off } else { Heuristics::PrimaryHere },
         }
     });
     let instances: Vec<Instance> =

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::kind::Replication;
 use super::render::{Agent, Step, steps};
-use super::site::{Failback, Instance, Site};
+use super::site::{Failback, Heuristics, Instance, Site};
 use crate::cluster::timing;
 
 /// Everything that a template can say of a site.
@@ -28,6 +28,7 @@ pub(super) struct Context {
     homes: Vec<String>,
     instances: Vec<Database>,
     waits_for: &'static str,
+    heuristics_command: &'static str,
     profile: Profile,
     steps: Vec<Step>,
 }
@@ -45,6 +46,7 @@ struct Witness {
     name: String,
     centre: String,
     address: IpAddr,
+    heuristics: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -81,6 +83,7 @@ struct Profile {
     token_ms: u32,
     qdevice_timeout_ms: u32,
     qdevice_sync_timeout_ms: u32,
+    heuristics_ms: u32,
     watchdog_s: u32,
     stonith_watchdog_s: u32,
     no_quorum_policy: &'static str,
@@ -114,6 +117,8 @@ impl Context {
             name: w.name.clone(),
             centre: w.centre.clone(),
             address: w.address,
+            // They go by what our agent leaves word of.
+            heuristics: w.heuristics == Heuristics::PrimaryHere && agent == Agent::Quorate,
         });
         let machines: Vec<Machine> = nodes
             .iter()
@@ -136,6 +141,7 @@ impl Context {
                 Replication::AnyOne => "any one of the others",
                 Replication::OtherCentreFirst => "one of the others, the other centre's first",
             },
+            heuristics_command: timing::HEURISTICS_COMMAND,
             profile: profile(&site.profile),
             steps: steps(site),
             nodes,
@@ -179,6 +185,7 @@ fn profile(p: &timing::Profile) -> Profile {
         token_ms: p.token_ms,
         qdevice_timeout_ms: p.qdevice_timeout_ms,
         qdevice_sync_timeout_ms: p.qdevice_sync_timeout_ms,
+        heuristics_ms: p.heuristics_ms,
         watchdog_s: p.watchdog_s,
         stonith_watchdog_s: p.stonith_watchdog_s,
         no_quorum_policy: p.no_quorum_policy.word(),

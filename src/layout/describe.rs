@@ -48,6 +48,7 @@ pub struct Witness {
     pub name: Spanned<String>,
     pub centre: Spanned<String>,
     pub address: Spanned<String>,
+    pub heuristics: Option<bool>,
 }
 
 /// `[[instance]]`

@@ -46,6 +46,16 @@ pub struct Witness {
     /// Where it is: none of the nodes' centres.
     pub centre: String,
     pub address: IpAddr,
+    pub heuristics: Heuristics,
+}
+
+/// Who keeps the quorum when the data centres lose each other and both still see the witness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heuristics {
+    /// The side with the primary, where it is well.
+    PrimaryHere,
+    /// The side with the first node, whatever runs there.
+    Off,
 }
 
 /// One PostgreSQL: a primary and its standbys, one on each node.

@@ -281,3 +281,18 @@ fn every_example_renders() {
         }
     }
 }
+
+#[test]
+fn heuristics_go_by_the_words_of_our_agent_and_can_be_left_out() {
+    let found = |text: &str, agent| {
+        let files = render::render(&site(text), agent).expect("renders");
+        let has = |path| files.iter().any(|f| f.path == path && f.text.contains("primary-here"));
+        [has(render::CLUSTER), has(render::COROSYNC_CONF)]
+    };
+    let classic = examples::text(Kind::Classic);
+    assert_eq!(found(classic, render::Agent::Quorate), [true, true]);
+    assert_eq!(found(classic, render::Agent::Paf), [false, false]);
+    assert_eq!(found(examples::text(Kind::ThreeCentres), render::Agent::Quorate), [false, false]);
+    let without = classic.replace("[witness]\n", "[witness]\nheuristics = false\n");
+    assert_eq!(found(&without, render::Agent::Quorate), [false, false]);
+}

@@ -37,6 +37,27 @@ pub struct Instance {
     /// What it is, or is being made: told before a promotion begins, so that nobody takes a primary for a standby.
     pub role: PgRole,
     pub phase: Phase,
+    /// `None`: it could not be told, or the word is of an agent that did not leave it.
+    #[serde(default)]
+    pub access: Option<Access>,
+}
+
+/// Where the server is asked, and as whom, so that whoever asks reads nothing of the data's disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// Directory of the socket.
+    pub socket_dir: PathBuf,
+    pub port: u16,
+    /// The operating system's user whom peer authentication sees.
+    pub user: String,
+    pub uid: u32,
+    pub gid: u32,
+    /// His home directory, for a service file or a password file.
+    pub home: PathBuf,
+    pub dbuser: String,
+    pub dbname: String,
+    /// Section of the service file.
+    pub service: Option<String>,
 }
 
 /// Whether its end is wanted.
@@ -62,9 +83,26 @@ mod tests {
             postmaster: Some(ProcessId { pid: 4711, start_time: 99 }),
             role: PgRole::Primary,
             phase: Phase::Running,
+            access: Some(Access {
+                socket_dir: "/run/postgresql".into(),
+                port: 5432,
+                user: "postgres".into(),
+                uid: 104,
+                gid: 110,
+                home: "/var/lib/postgresql".into(),
+                dbuser: "postgres".into(),
+                dbname: "postgres".into(),
+                service: None,
+            }),
         };
         let text = serde_json::to_string(&instance).unwrap();
         assert!(text.contains(r#""role":"primary","phase":"running""#), "{text}");
         assert_eq!(serde_json::from_str::<Instance>(&text).unwrap(), instance);
+        let older = text.split(",\"access\"").next().unwrap().to_owned() + "}";
+        assert_eq!(
+            serde_json::from_str::<Instance>(&older).unwrap(),
+            Instance { access: None, ..instance },
+            "a word that an agent before an upgrade has left"
+        );
     }
 }

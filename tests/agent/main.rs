@@ -13,6 +13,8 @@ mod disk;
 mod frozen;
 mod life_cycle;
 mod notify;
+#[cfg(feature = "cli")]
+mod primary_here;
 mod scores;
 mod standby;
 

@@ -84,20 +84,29 @@ pub const CASES: &[Case] = &[
     case(
         "qdevice-heuristics",
         Classic,
-        &[Corosync(
-            "model: net",
-            "model: net\n        heuristics {\n            mode: on\n            sync_timeout: 2996\n        }",
-        )],
+        &[Corosync("            sync_timeout: 1000", "            sync_timeout: 2996")],
         "2996 ms, with a round trip of 5 ms not below the quorum device's 3000",
     ),
     case(
         "qdevice-heuristics",
         Classic,
-        &[Corosync(
-            "model: net",
-            "model: net\n        heuristics {\n            mode: sync\n            sync_timeout: 500\n        }",
-        )],
+        &[Corosync("            sync_timeout: 1000", "            sync_timeout: 500")],
         "500 ms, below 1000",
+    ),
+    case(
+        "qdevice-even-split",
+        Classic,
+        &[Corosync("mode: sync", "mode: off")],
+        "no heuristics: of two halves that both see it, the one with the lowest node id goes on",
+    ),
+    case(
+        "qdevice-even-split",
+        Classic,
+        &[
+            Corosync("mode: sync", "mode: off"),
+            Corosync("host: witness", "host: witness\n            tie_breaker: 2"),
+        ],
+        "the one with the node 2 goes on",
     ),
     case(
         "qdevice-place",

@@ -3,7 +3,7 @@
 use super::{Node, trouble};
 use crate::boundary::host::Effect;
 use crate::boundary::registry;
-use crate::pg::instance::{Instance, Phase};
+use crate::pg::instance::{Access, Instance, Phase};
 use crate::pg::role::PgRole;
 
 impl Node {
@@ -21,6 +21,7 @@ impl Node {
             postmaster,
             role,
             phase: Phase::Running,
+            access: self.endpoint().ok().map(|endpoint| Access::from(&endpoint)),
         })
     }
 

@@ -155,6 +155,18 @@ pub fn longest_qdevice_timeout_ms(recovery_ms: u32, sync_timeout_ms: u32) -> u32
     u32::try_from(tenths.saturating_sub(5000) / 17).unwrap_or(u32::MAX)
 }
 
+/// The shortest sync_timeout of heuristics: corosync-qdevice takes none below it, and what they run is a whole program.
+pub const LEAST_HEURISTICS_MS: u32 = 1000;
+
+/// What they run, as in quorum.device.heuristics.exec_NAME.
+pub const HEURISTICS_COMMAND: &str = "/usr/bin/quorate primary-here --log";
+
+/// Whether the heuristics' result can reach the quorum device's server, and its vote come back, before votequorum has given up.
+#[must_use]
+pub const fn heuristics_fit(heuristics_ms: u32, rtt_ms: u32, sync_timeout_ms: u32) -> bool {
+    heuristics_ms.saturating_add(rtt_ms) < sync_timeout_ms
+}
+
 /// Whether sbd trusts a quorum that may stay undecided for so long: it compares whole seconds.
 #[must_use]
 pub const fn sync_timeout_fits(sync_timeout_ms: u32, watchdog_s: u32) -> bool {

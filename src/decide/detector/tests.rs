@@ -32,6 +32,7 @@ fn instance(role: PgRole) -> InstanceLook {
             postmaster: Some(id(9)),
             role,
             phase: Phase::Running,
+            access: None,
         },
         life: Life::Runs,
     }

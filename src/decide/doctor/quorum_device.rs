@@ -2,10 +2,10 @@
 
 use super::facts::{Device, Facts, Known};
 use super::{Finding, Outcome};
-use crate::cluster::timing::{LEAST_QDEVICE_TIMEOUT_MS, longest_qdevice_timeout_ms, sync_timeout_fits};
-
-/// Below that heuristics, which are whole programs, have no time.
-const LEAST_HEURISTICS_MS: u32 = 1000;
+use crate::cluster::timing::{
+    HEURISTICS_COMMAND, LEAST_HEURISTICS_MS, LEAST_QDEVICE_TIMEOUT_MS, heuristics_fit,
+    longest_qdevice_timeout_ms, sync_timeout_fits,
+};
 
 /// The layouts' own: with it the shortest watchdog needs no longer stonith-watchdog-timeout than twice its time.
 const GOOD_SYNC_TIMEOUT_MS: u32 = 3000;
@@ -140,7 +140,7 @@ pub(super) fn heuristics(facts: &Facts) -> Outcome {
     let Some(device) = device(facts)? else { return Ok(Vec::new()) };
     let Some(heuristics) = &device.heuristics else { return Ok(Vec::new()) };
     let (own, limit) = (heuristics.value, device.sync_timeout.value);
-    let cure = "pcs quorum device update heuristics sync_timeout=1000";
+    let cure = format!("pcs quorum device update heuristics sync_timeout={LEAST_HEURISTICS_MS}");
     if own < LEAST_HEURISTICS_MS {
         let what = format!("the heuristics' sync_timeout is {own} ms, below {LEAST_HEURISTICS_MS}");
         return Ok(vec![Finding::new(&heuristics.place, what, cure)]);
@@ -151,13 +151,30 @@ pub(super) fn heuristics(facts: &Facts) -> Outcome {
         Err(why) => return Err(why.into()),
         Ok(rtt) => *rtt,
     };
-    if own.saturating_add(rtt) < limit {
+    if heuristics_fit(own, rtt, limit) {
         return Ok(Vec::new());
     }
     let what = format!(
         "the heuristics' sync_timeout is {own} ms, with a round trip of {rtt} ms not below the quorum device's {limit} ms"
     );
     Ok(vec![Finding::new(&heuristics.place, what, cure)])
+}
+
+pub(super) fn even_split(facts: &Facts) -> Outcome {
+    let Some(device) = device(facts)?.filter(|d| d.heuristics.is_none()) else { return Ok(Vec::new()) };
+    let breaker = device.tie_breaker.as_ref().map_or("lowest", |b| &b.value);
+    let which = match breaker {
+        "lowest" | "highest" => format!("the {breaker} node id"),
+        node => format!("the node {node}"),
+    };
+    let what = format!(
+        "the quorum device has no heuristics: of two halves that both see it, the one with {which} goes on"
+    );
+    let cure = format!(
+        "pcs quorum device update heuristics mode=sync timeout={LEAST_HEURISTICS_MS} sync_timeout={LEAST_HEURISTICS_MS} \
+         exec_primary=\"{HEURISTICS_COMMAND}\""
+    );
+    Ok(vec![Finding::new(&device.place, what, cure)])
 }
 
 pub(super) fn place(facts: &Facts) -> Outcome {

@@ -79,6 +79,14 @@ pub const RULES: &[Rule] = &[
         check: quorum_device::heuristics,
     },
     Rule {
+        name: "qdevice-even-split",
+        severity: Warning,
+        subject: QuorumDevice,
+        rule: "the quorum device has heuristics",
+        why: "when the data centres lose each other and both see the witness, its tie breaker decides and not where the primary is: a failover for nothing",
+        check: quorum_device::even_split,
+    },
+    Rule {
         name: "qdevice-place",
         severity: Error,
         subject: QuorumDevice,

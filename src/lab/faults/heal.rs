@@ -58,6 +58,9 @@ pub fn heal(cluster: &Cluster) -> Healed {
             return healed;
         }
     };
+    if nodes.iter().any(|node| !node.apart_from.is_empty()) {
+        healed.note("the data centres reach each other".to_owned(), cluster.reunite());
+    }
     each(nodes.iter(), &mut healed, |node, healed| machine(cluster, node, healed));
     // The witness first: the other nodes ask it for a vote when they start.
     let of_kind = |kind| nodes.iter().filter(move |n: &&NodeInfo| n.kind == kind);

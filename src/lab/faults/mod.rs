@@ -12,6 +12,7 @@ mod make;
 mod rebuild;
 mod several;
 mod signals;
+mod split;
 mod storage;
 mod table;
 mod target;
@@ -171,7 +172,7 @@ pub struct Trace {
     moved: Option<(String, String)>,
     /// The version of the package that was installed.
     version: String,
-    /// Other machines that it took down.
+    /// Other machines that it hit.
     others: Vec<String>,
 }
 

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::signals::Processes;
-use super::{Breaks, CountsFrom, Disturbs, Fault, Insiders, Loss, Needs, bomb, inject, several, storage};
+use super::{
+    Breaks, CountsFrom, Disturbs, Fault, Insiders, Loss, Needs, bomb, inject, several, split, storage,
+};
 use crate::lab::error::{LabError, Result};
 
 /// SIGSTOP of a daemon, all its processes.
@@ -238,6 +240,17 @@ pub const ALL: &[Fault] = &[
     .happens_within(15)
     .restored_within(120)
     .costs("PAF: no failover at all", "23.8 s, with the switchover; primary again"),
+    Fault::own(
+        "split",
+        "the data centres lose each other; the witness and the clients see both",
+        split::part,
+        split::sides_are_apart,
+    )
+    .seen_by("the counter of packets that were dropped between them rises")
+    .breaks(Breaks::Machine)
+    .loses(Loss::Possible)
+    .reacts_within(30)
+    .costs("none stated", "not measured yet"),
     Fault::impair("one-way-out", "all packets that the node sends are lost, on all its links", 100, 0)
         .costs("none stated", "17.4 s; refused: diverged; rebuilt by a human"),
     Fault::impair("one-way-in", "all packets that are sent to the node are lost, on all its links", 0, 100)

@@ -125,6 +125,8 @@ fn in_words(happening: &Happening) -> Option<String> {
         Happening::Impaired { by } => {
             format!("loses {} % of packets leaving, {} % arriving", by.leaving, by.arriving)
         }
+        Happening::Parted { from } => format!("is cut off from {}", from.join(", ")),
+        Happening::Reunited => "reaches everybody again".to_owned(),
         Happening::Frozen => "all processes stopped".to_owned(),
         Happening::Thawed => "all processes go on".to_owned(),
     })
