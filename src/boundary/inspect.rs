@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::clock::Deadline;
+use super::clock::{Deadline, boottime_ms};
 use super::command::{Command, Environment};
 use super::corosync;
 use super::host::Trouble;
@@ -12,10 +12,11 @@ use super::identity::SystemUser;
 use super::pacemaker::{self, Patience};
 use super::postgres::Endpoint;
 use super::storage;
+use crate::cluster::checker::{self, Checker};
 use crate::cluster::cib::Primitive;
 use crate::cluster::corosync::tools::{self, Votes};
 use crate::cluster::crm_mon::Status;
-use crate::decide::doctor::facts::{Certificate, Known, Member, Node, Server, Unknown};
+use crate::decide::doctor::facts::{Certificate, Known, Member, Node, Quorated, Server, Unknown};
 use crate::decide::doctor::read::{Broken, Text};
 use crate::pg::conf::{self, Line, Setting};
 use crate::pg::postmaster_pid::PostmasterPid;
@@ -224,7 +225,16 @@ pub fn node(status: &Known<Status>) -> Node {
             .as_ref()
             .map_err(Unknown::from)
             .map(|status| status.nodes.iter().map(member).collect()),
+        quorated: quorated(),
     }
+}
+
+/// What quorated told of itself last.
+fn quorated() -> Known<Quorated> {
+    let text = storage::read_text_if_there(Path::new(checker::PATH)).map_err(unknown)?;
+    let Some(text) = text else { return Ok(Quorated::Silent) };
+    let told: Checker = serde_json::from_str(&text).map_err(unknown)?;
+    Ok(if told.is_fresh(boottime_ms()) { Quorated::Runs(told) } else { Quorated::Silent })
 }
 
 /// What Pacemaker says of the cluster.

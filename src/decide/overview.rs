@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::doctor::facts::{Facts, Known, Unknown};
+use super::doctor::facts::{Facts, Known, Quorated, Unknown};
 use super::doctor::{Report, Severity};
 use crate::cluster::attributes;
 use crate::cluster::cib::{boolean, milliseconds};
@@ -36,6 +36,7 @@ pub struct Overview {
     /// In words.
     pub quorum_device: String,
     pub fencing: String,
+    pub quorated: String,
     pub members: Vec<Member>,
     pub servers: Vec<Server>,
     pub issues: Vec<Issue>,
@@ -109,6 +110,7 @@ pub fn overview(seen: &Seen<'_>) -> Overview {
         votes: votes.map(|v| Votes { expected: v.expected, present: v.total, needed: v.quorum }),
         quorum_device: quorum_device(seen),
         fencing: fencing(seen),
+        quorated: quorated(&seen.facts.node.quorated),
         members: members(seen, status),
         issues: issues(seen, &servers),
         servers,
@@ -136,6 +138,24 @@ fn quorum_device(seen: &Seen<'_>) -> String {
                 Ok(false) => format!("NOT connected to {host}, {votes}"),
                 Err(Unknown(why)) => format!("{host}: {why}; {votes}"),
             }
+        }
+    }
+}
+
+/// Armed: a hang of what it watches has consequences.
+fn quorated(told: &Known<Quorated>) -> String {
+    match told {
+        Err(Unknown(why)) => format!("unknown: {why}"),
+        Ok(Quorated::Silent) => "NOT armed: it does not run on this node, or hangs".to_owned(),
+        Ok(Quorated::Runs(checker)) if !checker.acts => "NOT armed: it only says what it finds".to_owned(),
+        Ok(Quorated::Runs(checker)) => {
+            let armed = checker.watched.iter().filter(|w| w.armed).count();
+            let quorum = if checker.quorum_armed { "the quorum" } else { "not yet the quorum" };
+            let idle: Vec<&str> =
+                checker.watched.iter().filter(|w| !w.armed).map(|w| w.name.as_str()).collect();
+            let without =
+                if idle.is_empty() { String::new() } else { format!("; not seen well: {}", idle.join(", ")) };
+            format!("armed: {armed} daemons, {} directories, {quorum}{without}", checker.places)
         }
     }
 }

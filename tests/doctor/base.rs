@@ -1,10 +1,11 @@
 //! Clean configurations, as the layouts' own templates make them, and what a healthy node says.
 
 use quorate::cli::doctor::site;
+use quorate::cluster::checker::Checker;
 use quorate::cluster::corosync::tools;
 use quorate::cluster::crm_mon;
 use quorate::cluster::timing::Preset;
-use quorate::decide::doctor::facts::{Certificate, Facts, Member, Node, Surroundings, Unknown};
+use quorate::decide::doctor::facts::{Certificate, Facts, Member, Node, Quorated, Surroundings, Unknown};
 use quorate::decide::doctor::read::{Gathered, Text, read};
 use quorate::decide::doctor::{Report, examine};
 use quorate::layout::kind::Kind;
@@ -23,6 +24,7 @@ pub struct Base {
     pub certificate: String,
     pub systemd: String,
     pub cluster: String,
+    pub quorated: Quorated,
     pub surroundings: Surroundings,
 }
 
@@ -39,6 +41,10 @@ pub enum Change {
     Certificate(&'static str, &'static str),
     Systemd(&'static str, &'static str),
     Cluster(&'static str, &'static str),
+    /// quorated has told nothing.
+    QuoratedIsSilent,
+    /// It says what it finds, and does nothing.
+    QuoratedOnlySays,
     RebootSeconds(u32),
     WitnessCentre(&'static str),
 }
@@ -78,6 +84,7 @@ impl Base {
             certificate: captured("certutil.txt"),
             systemd: captured("systemctl.txt"),
             cluster: format!("<pacemaker-result>\n<nodes>\n{members}</nodes>\n</pacemaker-result>\n"),
+            quorated: Quorated::Runs(Checker { acts: true, ..Checker::default() }),
             surroundings,
         }
     }
@@ -96,6 +103,14 @@ impl Base {
             Change::Certificate(from, to) => (&mut self.certificate, from, to),
             Change::Systemd(from, to) => (&mut self.systemd, from, to),
             Change::Cluster(from, to) => (&mut self.cluster, from, to),
+            Change::QuoratedIsSilent => {
+                self.quorated = Quorated::Silent;
+                return;
+            }
+            Change::QuoratedOnlySays => {
+                self.quorated = Quorated::Runs(Checker::default());
+                return;
+            }
             Change::RebootSeconds(seconds) => {
                 self.surroundings.reboot_s = Ok(*seconds);
                 return;
@@ -131,6 +146,7 @@ impl Base {
             starts_at_boot: Ok(true),
             startup_sync: Ok(sync.strip_prefix("SBD_SYNC_RESOURCE_STARTUP=").map(str::to_owned)),
             members: Ok(status.nodes.iter().map(member).collect()),
+            quorated: Ok(self.quorated.clone()),
         }
     }
 }

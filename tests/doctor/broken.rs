@@ -320,4 +320,6 @@ pub const CASES: &[Case] = &[
         &[Cluster("name=\"srv2\" online=\"true\"", "name=\"srv2\" online=\"false\"")],
         "srv2 is not online, for 1 h 6 min",
     ),
+    case("quorated", Classic, &[QuoratedIsSilent], "does not run here, or hangs"),
+    case("quorated", Classic, &[QuoratedOnlySays], "only says what it finds"),
 ];

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::cluster::checker::Checker;
 use crate::cluster::cib::Cib;
 use crate::cluster::corosync::tools::Votes;
 use crate::cluster::sbd::Sbd;
@@ -105,6 +106,16 @@ pub struct Node {
     /// What systemd puts into Pacemaker's environment for SBD_SYNC_RESOURCE_STARTUP; `None` where it is not there.
     pub startup_sync: Known<Option<String>>,
     pub members: Known<Vec<Member>>,
+    pub quorated: Known<Quorated>,
+}
+
+/// The watchdog checker on this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Quorated {
+    /// It has told of itself lately.
+    Runs(Checker),
+    /// It has never told, or not for some time: it does not run, or hangs.
+    Silent,
 }
 
 /// A node as Pacemaker sees it.

@@ -1,7 +1,8 @@
 //! What only a node that runs can tell.
 
-use super::facts::{Facts, Place};
+use super::facts::{Facts, Place, Quorated};
 use super::{Finding, Outcome};
+use crate::cluster::checker;
 
 const DAY_S: i64 = 86_400;
 /// Time to renew a certificate without hurry.
@@ -42,6 +43,23 @@ pub(super) fn device_votes(facts: &Facts) -> Outcome {
         Some(Finding::new(&Place::of("corosync-quorumtool -s"), what, cure))
     });
     Ok(lost.collect())
+}
+
+pub(super) fn quorated(facts: &Facts) -> Outcome {
+    let place = Place::of(checker::PATH);
+    Ok(match facts.node.quorated.as_ref()? {
+        Quorated::Silent => vec![Finding::new(
+            &place,
+            "quorated does not run here, or hangs",
+            "systemctl enable --now quorated; systemctl status quorated tells why not".to_owned(),
+        )],
+        Quorated::Runs(checker) if !checker.acts => vec![Finding::new(
+            &place,
+            "quorated only says what it finds",
+            "mode = \"act\" in /etc/quorate/quorated.toml, then systemctl restart quorated".to_owned(),
+        )],
+        Quorated::Runs(_) => Vec::new(),
+    })
 }
 
 pub(super) fn members(facts: &Facts) -> Outcome {

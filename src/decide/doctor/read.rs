@@ -196,6 +196,7 @@ impl Node {
             starts_at_boot: Err(why()),
             startup_sync: Err(why()),
             members: Err(why()),
+            quorated: Err(why()),
         }
     }
 }

@@ -326,4 +326,12 @@ pub const RULES: &[Rule] = &[
         why: "\"2 of 3\" looks normal until the next one is lost",
         check: node::members,
     },
+    Rule {
+        name: "quorated",
+        severity: Warning,
+        subject: Node,
+        rule: "quorated runs, and acts on what it finds",
+        why: "a daemon or a disk that hangs is noticed late or by nobody; a node that lost quorum hears of it from daemons that may hang",
+        check: node::quorated,
+    },
 ];
