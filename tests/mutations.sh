@@ -123,4 +123,26 @@ mutate fence-silence src/fence/mod.rs 'self.word = Word::Silent;' 'self.word = W
     --features fence --test fence a_votequorum_that_hangs
 mutate fence-whose-farewell src/decide/fence.rs 'record.farewell.node != target' 'false' \
     --features fence --test fence a_record_that_makes_no_sense
+mutate detector-own-stall src/decide/detector/mod.rs 'self.now += sight.elapsed.min(self.limits.longest_step);' 'self.now += sight.elapsed;' \
+    --lib a_moment_in_which_nobody_ran
+mutate detector-armed src/decide/detector/watch.rs 'let well = pulse == Pulse::Beating && (answered' 'let well = true || (answered' \
+    --lib what_was_never_well
+mutate detector-orderly src/decide/detector/mod.rs '(unit == Unit::Changing).then' '(unit != unit).then' \
+    --lib an_orderly_stop_is_left_alone
+mutate detector-unknown-unit src/decide/detector/mod.rs '(unit == Unit::Changing).then' '(unit != Unit::Active).then' \
+    --lib an_orderly_stop_is_left_alone
+mutate detector-maintenance src/decide/detector/mod.rs 'if sight.cluster.maintenance == Maintenance::On {' 'if false {' \
+    --lib maintenance_excuses_everything
+mutate detector-quorum src/decide/detector/quorum.rs '(true, true, _) => {' '(true, true, _) if false => vec![], (true, true, _) if first => {' \
+    --lib without_quorum_no_primary
+mutate detector-quorum-once src/decide/detector/quorum.rs 'if now - lost.since < limits.quorum {' 'if false {' \
+    --lib a_standby_a_flaw_of_one_look
+mutate detector-stopping src/decide/detector/instances.rs '(Some(id), Phase::Running)' '(Some(id), _)' \
+    --lib a_postmaster_that_ended
+mutate farewell-marker src/agent/mod.rs 'match self.host.resetting() {' 'match None::<String> {' \
+    --lib nothing_starts_or_is_promoted
+mutate farewell-member src/daemon/group.rs 'd.left.is_none() && !nodes.contains(&d.node_id)' 'd.left.is_none()' \
+    --features daemon --lib a_farewell_is_kept
+mutate promoted-before-told src/agent/promote.rs 'self.tell_node(|host| host.record(PgRole::Primary));' '' \
+    --lib quorated_knows_a_primary
 exit $failed

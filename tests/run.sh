@@ -28,6 +28,7 @@ package   |  600 | yes | tests/package.sh
 by-hand   |  600 | yes | tests/by-hand.sh
 lab       |  900 | yes | tests/lab.sh
 truth     |  900 | yes | tests/truth.sh
+hangs     |  900 | yes | tests/hangs.sh
 '
 
 export CARGO_TERM_PROGRESS_WHEN=never

@@ -1,0 +1,48 @@
+#!/bin/sh
+# The hangs part of `make test`: what quorated adds to sbd, and that it is quorated which does. A stopped pacemaker-controld is noticed
+# within 15 s and costs no write; the same, and then the cable: no two primaries, and without quorated two. A killed postmaster is
+# noticed before the next monitor.
+set -u
+report=${REPORT:-report/hangs}
+lab=target/debug/quorate-lab
+name=${NAME:-makehangs}
+failed=0
+make --no-print-directory build deb || exit 1
+
+# A figure of the only run of a report.
+field() { sed -n "s/^ *\"$2\": \([0-9][0-9]*\),\{0,1\}\$/\1/p" "$report/$1/results.json" 2>/dev/null | head -n 1; }
+
+# When quorated's own words came first, in ms after the fault.
+noticed() { # report
+    awk '/"by": "quorated"/ { ours = 1 } ours && /"ms":/ { gsub(/[^0-9]/, ""); print; exit }' "$report/$1/results.json" 2>/dev/null
+}
+
+say() {
+    if [ "$1" = 0 ]; then echo "ok hangs: $2"; else echo "not ok hangs: $2"; failed=1; fi
+}
+
+run() { # report, expected exit code, words of the test
+    dir=$report/$1; wanted=$2; shift 2
+    rm -f "$dir/results.json"
+    $lab test classic --name "$name" --keep --plain "$@" --report "$dir"
+    code=$?
+    [ "$code" = "$wanted" ]
+}
+
+trap '$lab down --name "$name" >/dev/null 2>&1' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+run stopped 0 --faults controld-stop && [ "$(noticed stopped)" -le 15000 ] && [ "$(field stopped interruption_ms)" -lt 5000 ]
+say $? "quorated notices a stopped pacemaker-controld after $(noticed stopped) ms; writes pause $(field stopped interruption_ms) ms"
+
+run crashed 0 --faults postgres-kill && [ -n "$(noticed crashed)" ] && [ "$(noticed crashed)" -le 3000 ]
+say $? "quorated tells Pacemaker of a killed postmaster after $(noticed crashed) ms; outage $(field crashed outage_ms) ms"
+
+run apart 0 --faults controld-stop-then-unlink && [ "$(field apart two_primaries_ms)" = 0 ]
+say $? "a stopped pacemaker-controld and then the cable: two primaries for $(field apart two_primaries_ms) ms"
+
+run unwatched 1 --faults controld-stop-then-unlink --without quorated && [ "$(field unwatched two_primaries_ms)" -gt 0 ]
+say $? "the same without quorated: two primaries for $(field unwatched two_primaries_ms) ms are found"
+
+exit $failed
