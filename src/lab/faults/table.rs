@@ -28,7 +28,7 @@ macro_rules! kill {
 
 /// So much later the cable is pulled: less than anybody needs to notice the hang, and longer than it takes to be sure of it.
 const CABLE: Duration = Duration::from_secs(5);
-/// The agent's monitor restarts a stopped postmaster within some seconds.
+/// The agent's monitor restarts a stopped postmaster within some seconds, and the watchdog expires 4 to 5 s after sbd's last pet.
 const CABLE_AT_ONCE: Duration = Duration::from_secs(1);
 
 /// SIGSTOP of a daemon, and 5 s later the cable is pulled.
@@ -196,6 +196,18 @@ pub const ALL: &[Fault] = &[
     .restored_within(180)
     .costs("nobody notices but a monitor that writes", "28.3 to 31.5 s; standby by itself"),
     Fault::own(
+        "state-freeze",
+        "the file systems of Pacemaker's and corosync's state are frozen: their writes hang, PostgreSQL's don't",
+        storage::freeze_state,
+        storage::state_hangs,
+    )
+    .seen_by("writes to them hang in state D, or the node was reset")
+    .loses(Loss::Possible)
+    .happens_within(20)
+    .reacts_within(60)
+    .restored_within(180)
+    .costs("none stated", ""),
+    Fault::own(
         "read-only",
         "the kernel makes the data's file system read-only, as after an error of the disk",
         storage::make_read_only,
@@ -288,9 +300,28 @@ pub const ALL: &[Fault] = &[
     stop_then_unlink!("attrd", "pacemaker-attrd"),
     stop_then_unlink!("fenced", "pacemaker-fenced"),
     stop_then_unlink!("schedulerd", "pacemaker-schedulerd"),
-    stop_then_unlink!("sbd", "sbd"),
+    Fault::stop_then_unlink(
+        "sbd-stop-then-unlink",
+        "SIGSTOP to all of sbd, 1 s later the cable is pulled",
+        Processes::Of("sbd"),
+        CABLE_AT_ONCE,
+    )
+    .costs("none stated", ""),
     stop_then_unlink!("qdevice", "corosync-qdevice"),
     stop_then_unlink!("quorated", "quorated"),
+    Fault::own(
+        "survivor-qdevice-stop-then-unlink",
+        "SIGSTOP to corosync-qdevice of the standby that would take over, 20 s later the primary's cable is pulled",
+        several::survivors_qdevice_then_unlink,
+        inject::cable_is_out,
+    )
+    .seen_by("the cable is out")
+    .insiders(Insiders::Sessions)
+    .loses(Loss::Possible)
+    .counts_from(CountsFrom::LastGoodWrite)
+    .happens_within(15)
+    .restored_within(90)
+    .costs("none stated", ""),
     Fault::stop_then_unlink(
         "postmaster-stop-then-unlink",
         "SIGSTOP to the postmasters alone, which hear no order to stop then; 1 s later the cable is pulled",
