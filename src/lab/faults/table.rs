@@ -40,7 +40,6 @@ macro_rules! stop_then_unlink {
             Processes::Of($program),
             CABLE,
         )
-        .costs("none stated", "")
     };
 }
 
@@ -144,7 +143,7 @@ pub const ALL: &[Fault] = &[
     .costs("nobody may notice it", "unnoticed"),
     Fault::stop("sbd-stop", "SIGSTOP to all of sbd: only the watchdog is left", Processes::Of("sbd"), 15)
         .costs("the watchdog resets the node", "21.8 s; standby by itself"),
-    kill!("sbd", "sbd").costs("none stated", ""),
+    kill!("sbd", "sbd").costs("none stated", "2.0 s; standby by itself"),
     Fault::own(
         "fork-bomb",
         "a fork bomb of root's, up to the node's limit of tasks",
@@ -206,7 +205,7 @@ pub const ALL: &[Fault] = &[
     .happens_within(20)
     .reacts_within(60)
     .restored_within(180)
-    .costs("none stated", ""),
+    .costs("none stated", "unnoticed"),
     Fault::own(
         "read-only",
         "the kernel makes the data's file system read-only, as after an error of the disk",
@@ -284,31 +283,32 @@ pub const ALL: &[Fault] = &[
     ),
     stop!("attrd", "pacemaker-attrd", 60).costs("noticed after 40 to 48 s", "unnoticed"),
     kill!("attrd", "pacemaker-attrd").costs("none stated", "unnoticed"),
-    stop!("fenced", "pacemaker-fenced", 60).costs("noticed after 40 to 48 s", ""),
-    kill!("fenced", "pacemaker-fenced").costs("none stated", ""),
-    stop!("schedulerd", "pacemaker-schedulerd", 60).costs("noticed after 40 to 48 s", ""),
-    kill!("schedulerd", "pacemaker-schedulerd").costs("none stated", ""),
+    stop!("fenced", "pacemaker-fenced", 60).costs("noticed after 40 to 48 s", "unnoticed"),
+    kill!("fenced", "pacemaker-fenced").costs("none stated", "unnoticed"),
+    stop!("schedulerd", "pacemaker-schedulerd", 60).costs("noticed after 40 to 48 s", "unnoticed"),
+    kill!("schedulerd", "pacemaker-schedulerd").costs("none stated", "0.5 s; primary again"),
     stop!("qdevice", "corosync-qdevice", 10).costs("nobody notices it", "unnoticed"),
     kill!("qdevice", "corosync-qdevice").costs("none stated", "unnoticed"),
-    stop!("quorated", "quorated", 40).costs("none stated", ""),
-    kill!("quorated", "quorated").costs("none stated", ""),
-    stop_then_unlink!("corosync", "corosync"),
-    stop_then_unlink!("pacemakerd", "pacemakerd"),
-    stop_then_unlink!("based", "pacemaker-based"),
-    stop_then_unlink!("controld", "pacemaker-controld").costs("PAF: 23.0 s of two writable primaries", ""),
-    stop_then_unlink!("execd", "pacemaker-execd"),
-    stop_then_unlink!("attrd", "pacemaker-attrd"),
-    stop_then_unlink!("fenced", "pacemaker-fenced"),
-    stop_then_unlink!("schedulerd", "pacemaker-schedulerd"),
+    stop!("quorated", "quorated", 40).costs("none stated", "not run"),
+    kill!("quorated", "quorated").costs("none stated", "not run"),
+    stop_then_unlink!("corosync", "corosync").costs("none stated", "13.2 s; refused: diverged"),
+    stop_then_unlink!("pacemakerd", "pacemakerd").costs("none stated", "18.7 s; refused: diverged"),
+    stop_then_unlink!("based", "pacemaker-based").costs("none stated", "17.9 s; refused: diverged"),
+    stop_then_unlink!("controld", "pacemaker-controld")
+        .costs("PAF: 23.0 s of two writable primaries", "19.8 s; 24.0 s of two writable primaries"),
+    stop_then_unlink!("execd", "pacemaker-execd").costs("none stated", "17.7 s; refused: diverged"),
+    stop_then_unlink!("attrd", "pacemaker-attrd").costs("none stated", "18.4 s; refused: diverged"),
+    stop_then_unlink!("fenced", "pacemaker-fenced").costs("none stated", "18.7 s; refused: diverged"),
+    stop_then_unlink!("schedulerd", "pacemaker-schedulerd").costs("none stated", "17.9 s; refused: diverged"),
     Fault::stop_then_unlink(
         "sbd-stop-then-unlink",
         "SIGSTOP to all of sbd, 1 s later the cable is pulled",
         Processes::Of("sbd"),
         CABLE_AT_ONCE,
     )
-    .costs("none stated", ""),
-    stop_then_unlink!("qdevice", "corosync-qdevice"),
-    stop_then_unlink!("quorated", "quorated"),
+    .costs("none stated", "18.9 s; refused: diverged"),
+    stop_then_unlink!("qdevice", "corosync-qdevice").costs("none stated", "18.2 s; refused: diverged"),
+    stop_then_unlink!("quorated", "quorated").costs("none stated", "not run"),
     Fault::own(
         "survivor-qdevice-stop-then-unlink",
         "SIGSTOP to corosync-qdevice of the standby that would take over, 20 s later the primary's cable is pulled",
@@ -321,14 +321,14 @@ pub const ALL: &[Fault] = &[
     .counts_from(CountsFrom::LastGoodWrite)
     .happens_within(15)
     .restored_within(90)
-    .costs("none stated", ""),
+    .costs("the survivor loses the vote", "no service: both nodes reset themselves"),
     Fault::stop_then_unlink(
         "postmaster-stop-then-unlink",
         "SIGSTOP to the postmasters alone, which hear no order to stop then; 1 s later the cable is pulled",
         Processes::POSTMASTER,
         CABLE_AT_ONCE,
     )
-    .costs("none stated", ""),
+    .costs("none stated", "19.5 s; refused: diverged"),
 ];
 
 /// The fault of that name.
