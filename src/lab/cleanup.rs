@@ -77,8 +77,8 @@ impl Claim {
         }
         // Of images that are mounted nowhere any more the kernel has taken these away itself.
         for node in fs::read_dir(state.join("nodes")).into_iter().flatten().flatten() {
-            let image = node.path().join(data_disk::IMAGE);
-            for device in data_disk::devices(&image).unwrap_or_default() {
+            let devices = data_disk::KINDS.map(|kind| data_disk::devices(&node.path().join(kind.image)));
+            for device in devices.into_iter().flatten().flatten() {
                 let _ = run::run(&["losetup", "--detach", &device], None, REMOVE_DEADLINE);
             }
         }
@@ -92,8 +92,8 @@ impl Claim {
     }
 }
 
-/// Thaws the data's file system where a test that was killed has left it frozen: who waits for it can't die. Only from
-/// inside the node it can still be reached.
+/// Thaws the node's file systems where a test that was killed has left one frozen: who waits for it can't die. Only from
+/// inside the node they can still be reached.
 fn thaw(groups: &Groups) {
     let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
     let (ours, first) = (namespace("self"), namespace("1"));
@@ -102,8 +102,12 @@ fn thaw(groups: &Groups) {
         if its.is_none() || its == ours || its == first {
             continue;
         }
-        let place = format!("/proc/{pid}/root{}", data_disk::MOUNT_POINT);
-        if run::run(&["fsfreeze", "-u", &place], None, REMOVE_DEADLINE).is_ok_and(|out| out.status == 0) {
+        // One that is not frozen makes it fail.
+        let thawed = data_disk::KINDS.map(|kind| {
+            let place = format!("/proc/{pid}/root{}", kind.mount_point);
+            run::run(&["fsfreeze", "-u", &place], None, REMOVE_DEADLINE).is_ok_and(|out| out.status == 0)
+        });
+        if thawed.contains(&true) {
             return;
         }
     }

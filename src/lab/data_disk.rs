@@ -1,6 +1,7 @@
-//! The file system of a database node's data: an image file, mounted by a loop device for as long as the node is on.
+//! File systems of a database node's own: PostgreSQL's data, and what Pacemaker and corosync keep. Each is an image file,
+//! mounted by a loop device for as long as the node is on.
 //!
-//! Data with a file system of its own can be full, read-only or frozen, and the rest of the node lives on. The image is
+//! What has a file system of its own can be full, read-only or frozen, and the rest of the node lives on. An image is
 //! sparse, and is mounted in the supervisor's mount namespace: when that and the node are gone, the kernel takes the loop
 //! device away.
 
@@ -13,12 +14,31 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where it is mounted in a node.
+/// Where PostgreSQL's data are in a node.
 pub const MOUNT_POINT: &str = "/var/lib/postgresql";
-/// The image's name beside the node's disk.
-pub const IMAGE: &str = "data.img";
-/// Room for max_wal_size (1 GB), two instances and the copies that a rebuild keeps. Nothing is taken that isn't written.
-const SIZE: &str = "3G";
+/// Where Pacemaker and corosync keep their state in a node.
+pub const STATE: [&str; 2] = ["/var/lib/pacemaker", "/var/lib/corosync"];
+
+/// What a node has file systems of its own for.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// Where it is mounted.
+    pub mount_point: &'static str,
+    /// The image's name beside the node's disk.
+    pub image: &'static str,
+    /// Nothing is taken that isn't written.
+    size: &'static str,
+}
+
+/// All of them.
+pub const KINDS: [Kind; 3] = [
+    // Room for max_wal_size (1 GB), two instances and the copies that a rebuild keeps.
+    Kind { mount_point: MOUNT_POINT, image: "data.img", size: "3G" },
+    // Room for the inputs of 4000 transitions, which Pacemaker keeps.
+    Kind { mount_point: STATE[0], image: "pacemaker.img", size: "128M" },
+    Kind { mount_point: STATE[1], image: "corosync.img", size: "16M" },
+];
+
 /// Making, copying and mounting take some milliseconds; a busy disk makes that seconds.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -27,22 +47,24 @@ const AT_ONCE: u32 = 16;
 /// The kernel's number for loop devices.
 const LOOP_MAJOR: &str = "7";
 
-/// The data disk of one node.
+/// One of a node's file systems.
 #[derive(Debug, Clone)]
 pub struct DataDisk {
+    kind: Kind,
     image: PathBuf,
     mount_point: PathBuf,
 }
 
-/// Where the image of a prepared node is kept.
-pub fn kept(prepared: &Path, node: &str) -> PathBuf {
-    prepared.join(format!("{node}.data"))
-}
-
 impl DataDisk {
-    /// The disk in this file, for the node with this root; nothing is made yet.
-    pub fn at(image: PathBuf, root: &Path) -> DataDisk {
-        DataDisk { image, mount_point: root.join(MOUNT_POINT.trim_start_matches('/')) }
+    /// That of this kind, beside the disk in `dir`, for the node with this root; nothing is made yet.
+    pub fn at(kind: Kind, dir: &Path, root: &Path) -> DataDisk {
+        let mount_point = root.join(kind.mount_point.trim_start_matches('/'));
+        DataDisk { kind, image: dir.join(kind.image), mount_point }
+    }
+
+    /// Where the image of a prepared node is kept.
+    pub fn kept(&self, prepared: &Path, node: &str) -> PathBuf {
+        prepared.join(format!("{node}.{}", self.kind.image))
     }
 
     /// Makes the image: a copy of the one that was prepared, else with what the node has at the mount point.
@@ -60,7 +82,19 @@ impl DataDisk {
             format!("lazy_itable_init=1,lazy_journal_init=1,root_owner={}:{}", now.uid(), now.gid());
         let content = self.mount_point.display().to_string();
         // No blocks for root alone: full is full for everybody.
-        let argv = ["mkfs.ext4", "-q", "-F", "-m", "0", "-E", &options, "-d", &content, image.as_str(), SIZE];
+        let argv = [
+            "mkfs.ext4",
+            "-q",
+            "-F",
+            "-m",
+            "0",
+            "-E",
+            &options,
+            "-d",
+            &content,
+            image.as_str(),
+            self.kind.size,
+        ];
         run::check(&argv, DEADLINE).map(drop)
     }
 
@@ -77,8 +111,12 @@ impl DataDisk {
             checked.success("e2fsck -p")?;
         }
         more_loop_devices()?;
+        let at = |source| LabError::File { path: self.mount_point.clone(), source };
+        let mode = fs::metadata(&self.mount_point).map_err(at)?.permissions();
         // As Debian's installer sets it up: an error makes it read-only.
-        run::check(&["mount", "-o", "loop,errors=remount-ro", &image, &place], DEADLINE).map(drop)
+        run::check(&["mount", "-o", "loop,errors=remount-ro", &image, &place], DEADLINE)?;
+        // mkfs knows the owner only.
+        fs::set_permissions(&self.mount_point, mode).map_err(at)
     }
 
     /// Lets writes go on that wait because the file system was frozen. One that isn't is as good.

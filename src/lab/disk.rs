@@ -1,5 +1,5 @@
 //! The disk of a node: an overlay of the template, with the few files that make it this node. A database node has a
-//! [data disk](super::data_disk) beside it.
+//! [data disks](super::data_disk) beside it.
 
 use super::data_disk::{self, DataDisk};
 use super::error::{LabError, Result};
@@ -65,9 +65,24 @@ impl Disk {
         self.dir.join("nspawn.pid")
     }
 
-    /// The file system of PostgreSQL's data; only a database node's is ever made.
-    pub fn data(&self) -> DataDisk {
-        DataDisk::at(self.dir.join(data_disk::IMAGE), &self.root())
+    /// The file systems of the node's own; only a database node's are ever made.
+    fn data(&self) -> [DataDisk; data_disk::KINDS.len()] {
+        data_disk::KINDS.map(|kind| DataDisk::at(kind, &self.dir, &self.root()))
+    }
+
+    /// Mounts them.
+    pub fn mount_data(&self) -> Result<()> {
+        self.data().iter().try_for_each(DataDisk::mount)
+    }
+
+    /// Lets writes go on that wait because one of them was frozen.
+    pub fn thaw_data(&self) {
+        self.data().iter().for_each(DataDisk::thaw);
+    }
+
+    /// Unmounts all of them, whatever becomes of one; gives the first that went wrong.
+    pub fn unmount_data(&self) -> Result<()> {
+        self.data().iter().map(DataDisk::unmount).fold(Ok(()), Result::and)
     }
 
     /// Makes the overlay, mounts it and writes what makes it this node.
@@ -110,7 +125,9 @@ impl Disk {
         match plan.kind {
             NodeKind::Database => {
                 self.install_package(&payload.package)?;
-                self.data().create(base.prepared.as_ref().map(|p| data_disk::kept(p, &plan.name)).as_deref())
+                self.data().iter().try_for_each(|disk| {
+                    disk.create(base.prepared.as_ref().map(|p| disk.kept(p, &plan.name)).as_deref())
+                })
             }
             NodeKind::Witness => Ok(()),
         }
@@ -132,7 +149,9 @@ impl Disk {
         let place = prepared.join(node);
         let failed = |source| LabError::File { path: place.clone(), source };
         fs::rename(self.dir.join("upper"), &place).map_err(failed)?;
-        self.data().move_to(&data_disk::kept(prepared, node))?;
+        for disk in self.data() {
+            disk.move_to(&disk.kept(prepared, node))?;
+        }
         fs::remove_dir_all(self.dir.join("work")).map_err(failed)
     }
 

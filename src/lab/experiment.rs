@@ -234,7 +234,7 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     // Nothing is measured any more. Without the journals the figures are as good.
     match Told::read(cluster, &injection, healing_at) {
         Ok(Some(told)) => {
-            let noticed = told.noticed();
+            let noticed = told.noticed(&hit);
             audience.say(&format!("noticed by {}", phases::noticed::words(&noticed)));
             result.noticed = Some(noticed);
             result.take_overs = told.take_overs(cluster, &clients, healing_at);

@@ -81,10 +81,10 @@ impl Told {
         Scene { fault_us: self.injection.stamp.wall_us, hit: &self.injection.hit }
     }
 
-    /// Who noticed the fault.
+    /// Who noticed the fault, of which these are all the machines that it hit.
     #[must_use]
-    pub fn noticed(&self) -> Vec<Noticed> {
-        noticed(self.scene(), &self.lines, &self.events)
+    pub fn noticed(&self, hit: &[String]) -> Vec<Noticed> {
+        noticed(Scene { hit, ..self.scene() }, &self.lines, &self.events)
     }
 
     /// The end of each instance's primary and the beginning of the next one, until `until` on the clients' clock.

@@ -240,7 +240,7 @@ impl Node {
     /// Removes all that the node has on the host.
     pub fn remove(&self) -> Result<()> {
         let off = self.power_off(PowerLoss::Cut);
-        let unmounted = self.disk.data().unmount();
+        let unmounted = self.disk.unmount_data();
         self.disk.unmount();
         off.and(unmounted).and(self.groups.remove())
     }
@@ -292,7 +292,7 @@ impl Node {
         }
         let _ = kill(running.leader, Signal::SIGKILL);
         // Whoever waits for a frozen file system can't die.
-        self.disk.data().thaw();
+        self.disk.thaw_data();
         let _ = self.groups.thaw();
         let ended = running.end.wait(END_DEADLINE);
         let killed = self.groups.kill();
@@ -304,7 +304,7 @@ impl Node {
                 last: String::new(),
             });
         }
-        cable.and(killed).and_then(|()| self.disk.data().unmount())
+        cable.and(killed).and_then(|()| self.disk.unmount_data())
     }
 
     fn is_off(&self, cause: PowerLoss) {
@@ -321,7 +321,7 @@ impl Node {
     fn boot(self: &Arc<Self>) -> Result<Machine> {
         self.groups.create()?;
         net::clear_away(&self.plan)?;
-        self.disk.data().mount()?;
+        self.disk.mount_data()?;
         let boot = {
             let mut view = lock(&self.view);
             view.boots += 1;
@@ -358,7 +358,7 @@ impl Node {
         });
         if booted.is_err() {
             let _ = self.groups.kill();
-            let _ = self.disk.data().unmount();
+            let _ = self.disk.unmount_data();
             lock(&self.view).leader = None;
         }
         booted
@@ -448,7 +448,7 @@ impl Node {
             return;
         }
         *machine = None;
-        let killed = self.groups.kill().and_then(|()| self.disk.data().unmount());
+        let killed = self.groups.kill().and_then(|()| self.disk.unmount_data());
         self.is_off(PowerLoss::Itself);
         let again = if status == REBOOT { self.boot().map(|m| *machine = Some(m)) } else { Ok(()) };
         if let Err(e) = killed.and(again) {

@@ -52,8 +52,8 @@ pub fn scripts(site: &Site, agent: Agent) -> Result<Vec<Rendered>> {
 /// A fault in a template.
 pub fn fingerprint(site: &Site, agent: Agent, witness_is: WitnessIs) -> Result<u32> {
     let scripts: Vec<String> = scripts(site, agent)?.into_iter().map(|r| r.text).collect();
-    // The data's own file system is prepared too.
-    let data = data_disk::MOUNT_POINT;
+    // The nodes' own file systems are prepared too.
+    let data = data_disk::KINDS.map(|kind| kind.mount_point).join(" ");
     let own =
         format!("{ENVIRONMENT:?} {CLIENT_SQL} {SERIAL} {FINISH} {data} {:?}", machines(site, witness_is));
     Ok(crc32c::crc32c(format!("{agent:?} {own} {}", scripts.join("\n")).as_bytes()))

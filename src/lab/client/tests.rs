@@ -187,13 +187,37 @@ fn a_lost_row_and_two_primaries_are_seen() {
 }
 
 #[test]
+fn an_insider_writes_until_its_server_ends() {
+    let bin = newest_bin();
+    let server = Server::start(&bin, "127.0.0.2", 15434);
+    // This test's own namespace stands for the node's.
+    let inside = Inside(Arc::new(|node| (node == "srv1").then(|| PathBuf::from("/proc/thread-self/ns/net"))));
+    let endpoints = Endpoints { inside: Some(inside), ..endpoints(15434) };
+    let mut client = Client::start(endpoints, "", Clock::start(), PACE).expect("starts");
+    assert!(client.insiders_are_good() && !client.is_split(), "there is none yet");
+    client.open_inside("srv1").expect("a session");
+    settle();
+    assert!(client.insiders_are_good() && !client.is_split(), "all write on one server");
+    server.control("restart", &["-m", "immediate"]);
+    settle();
+    assert!(!client.insiders_are_good(), "it does not open another session");
+    client.stop();
+    let ops = client.operations();
+    let of_insider: Vec<_> = ops.iter().filter(|op| op.client == "inside srv1").collect();
+    let acked: Vec<_> = of_insider.iter().filter(|op| op.outcome == Outcome::Acked).collect();
+    assert!(acked.len() >= 5 && acked.iter().all(|op| op.connection == 1), "{of_insider:?}");
+    let node = acked[0].served.as_ref().and_then(|served| served.node.as_deref());
+    assert_eq!(node, Some("srv1"), "the direct probe has met that server");
+    assert!(of_insider.last().is_some_and(|op| op.outcome != Outcome::Acked), "{of_insider:?}");
+}
+
+#[test]
 fn an_insider_needs_a_way_inside() {
     let bin = newest_bin();
-    let _server = Server::start(&bin, "127.0.0.2", 15434);
-    let mut client = Client::start(endpoints(15434), "", Clock::start(), PACE).expect("starts");
+    let _server = Server::start(&bin, "127.0.0.2", 15435);
+    let mut client = Client::start(endpoints(15435), "", Clock::start(), PACE).expect("starts");
     let refused = client.open_inside("srv1").expect_err("nothing is inside").to_string();
     assert!(refused.contains("srv1"), "{refused}");
-    assert!(client.insiders_are_good() && !client.is_split(), "there is none");
 }
 
 #[test]

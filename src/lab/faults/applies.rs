@@ -43,7 +43,16 @@ mod tests {
     fn three_centres_has_no_quorum_device_to_break() {
         let without = left_out(Kind::ThreeCentres, "primary");
         let names: Vec<&str> = without.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, ["witness-then-node", "qdevice-stop", "qdevice-kill", "qdevice-stop-then-unlink"]);
+        assert_eq!(
+            names,
+            [
+                "witness-then-node",
+                "qdevice-stop",
+                "qdevice-kill",
+                "qdevice-stop-then-unlink",
+                "survivor-qdevice-stop-then-unlink"
+            ]
+        );
         assert!(without.iter().all(|(_, why)| why == "three-centres has no quorum device"), "{without:?}");
         assert_eq!(left_out(Kind::ThreeCentres, "witness").len(), ALL.len());
         for kind in [Kind::Packed, Kind::Classic, Kind::ManyReplicas] {

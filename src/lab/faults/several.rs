@@ -1,5 +1,6 @@
 //! Faults of several machines, one after the other. The node that is named is the primary's.
 
+use super::signals::{self, Processes, Signal};
 use super::{Seen, Trace, inject};
 use crate::lab::cluster::Cluster;
 use crate::lab::error::{LabError, Result};
@@ -10,6 +11,9 @@ use std::time::Duration;
 
 /// In the middle of a failover: the loss is noticed after 3 s, the standby may take over after some 15 s.
 const MEANWHILE: Duration = Duration::from_secs(5);
+
+/// Longer than whoever looks after the quorum device's client may need to notice that it hangs, and to start it anew.
+const NOTICED: Duration = Duration::from_secs(20);
 
 /// The standby that would take over from this node.
 fn successor(cluster: &Cluster, node: &str) -> Result<String> {
@@ -53,6 +57,15 @@ pub(super) fn switchover_then_primary(cluster: &Cluster, node: &str) -> Result<T
     let moved = inject::switchover(cluster, node)?;
     let (_, next) = moved.moved.ok_or_else(|| LabError::Host("the switchover went nowhere".to_owned()))?;
     cluster.power_off(&next)?;
+    Ok(Trace { others: vec![next], ..Trace::default() })
+}
+
+/// The survivor's vote of the quorum device hangs with its client, and nobody sees it before the primary is cut off.
+pub(super) fn survivors_qdevice_then_unlink(cluster: &Cluster, node: &str) -> Result<Trace> {
+    let next = successor(cluster, node)?;
+    signals::send(cluster, &next, Processes::Of("corosync-qdevice"), Signal::Stop)?;
+    pause(NOTICED, OnInterrupt::Stop)?;
+    cluster.unlink(node)?;
     Ok(Trace { others: vec![next], ..Trace::default() })
 }
 

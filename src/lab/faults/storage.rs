@@ -1,9 +1,9 @@
-//! Faults of the disk that PostgreSQL's data are on. Each node's data have a file system of their own
-//! ([`data_disk`](crate::lab::data_disk)): the rest of the node lives on.
+//! Faults of the disks that PostgreSQL's data, and Pacemaker's and corosync's state, are on. They have file systems of their
+//! own on each node ([`data_disk`](crate::lab::data_disk)): the rest of the node lives on.
 
 use super::{Seen, Trace};
 use crate::lab::cluster::Cluster;
-use crate::lab::data_disk::MOUNT_POINT;
+use crate::lab::data_disk::{KINDS, MOUNT_POINT, STATE};
 use crate::lab::error::{LabError, Result};
 use crate::lab::observe::{Observation, SOCKETS};
 use std::path::PathBuf;
@@ -34,16 +34,16 @@ const SWITCH: &str = "i=0; while [ $i -lt 200 ]; do i=$((i + 1)); \
     timeout 10 \"$1\" -XAtqc \"SELECT pg_logical_emit_message(true, 'quorate-lab', 'x'); SELECT pg_switch_wal()\" \
       -h \"$2\" -p \"$3\" -d postgres >/dev/null 2>&1 || exit 0; done; exit 1";
 
-/// What a node without the data disk would need.
-fn need_data_disk(cluster: &Cluster, node: &str) -> Result<String> {
-    let argv = ["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", MOUNT_POINT];
+/// The device that is mounted there; without one, what the node would need.
+fn device_of(cluster: &Cluster, node: &str, place: &str) -> Result<String> {
+    let argv = ["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", place];
     let out = cluster.exec(node, &argv, QUICK)?;
     let device = out.stdout.trim().to_owned();
     if out.status == 0 && !device.is_empty() {
         return Ok(device);
     }
     Err(LabError::Host(format!(
-        "{MOUNT_POINT} of {node} is no file system of its own: take the cluster down and bring it up anew with this quorate-lab"
+        "{place} of {node} is no file system of its own: take the cluster down and bring it up anew with this quorate-lab"
     )))
 }
 
@@ -52,7 +52,7 @@ fn trace(cluster: &Cluster, node: &str) -> Result<Trace> {
 }
 
 pub(super) fn fill(cluster: &Cluster, node: &str) -> Result<Trace> {
-    need_data_disk(cluster, node)?;
+    device_of(cluster, node, MOUNT_POINT)?;
     let argv = ["sh", "-c", FILL, "sh", MOUNT_POINT, FILLER];
     cluster.exec(node, &argv, WRITE)?.success(&format!("filling {MOUNT_POINT} of {node}"))?;
     trace(cluster, node)
@@ -96,14 +96,34 @@ pub(super) fn is_full(cluster: &Cluster, node: &str, trace: &Trace) -> Seen {
 }
 
 pub(super) fn freeze(cluster: &Cluster, node: &str) -> Result<Trace> {
-    need_data_disk(cluster, node)?;
+    freeze_all(cluster, node, &[MOUNT_POINT])
+}
+
+pub(super) fn freeze_state(cluster: &Cluster, node: &str) -> Result<Trace> {
+    freeze_all(cluster, node, &STATE)
+}
+
+fn freeze_all(cluster: &Cluster, node: &str, places: &[&str]) -> Result<Trace> {
+    for place in places {
+        device_of(cluster, node, place)?;
+    }
     let trace = trace(cluster, node)?;
-    cluster.exec(node, &["fsfreeze", "--freeze", MOUNT_POINT], WRITE)?.success("fsfreeze --freeze")?;
+    for place in places {
+        cluster.exec(node, &["fsfreeze", "--freeze", place], WRITE)?.success("fsfreeze --freeze")?;
+    }
     Ok(trace)
 }
 
-/// A frozen file system can't be asked whether it is: a write has to hang.
 pub(super) fn writes_hang(cluster: &Cluster, node: &str, trace: &Trace) -> Seen {
+    all_hang(cluster, node, trace, &[MOUNT_POINT])
+}
+
+pub(super) fn state_hangs(cluster: &Cluster, node: &str, trace: &Trace) -> Seen {
+    all_hang(cluster, node, trace, &STATE)
+}
+
+/// A frozen file system can't be asked whether it is: a write has to hang.
+fn all_hang(cluster: &Cluster, node: &str, trace: &Trace, places: &[&str]) -> Seen {
     let info = cluster.node(node).map_err(|e| e.to_string())?;
     if info.boots > trace.boots {
         return Ok("the node was reset since".to_owned());
@@ -111,19 +131,20 @@ pub(super) fn writes_hang(cluster: &Cluster, node: &str, trace: &Trace) -> Seen 
     // In the background, for it can't be killed; it ends when the file system is thawed.
     let script = "touch \"$1/quorate-lab-touch\" & pid=$!; sleep 1; \
         case $(ps -o stat= -p $pid) in D*) exit 0;; *) exit 1;; esac";
-    let argv = ["sh", "-c", script, "sh", MOUNT_POINT];
     // Its output would keep the question open as long as it hangs.
     let quiet = ["sh", "-c", "exec \"$@\" >/dev/null 2>&1 </dev/null", "sh"];
-    let argv: Vec<&str> = quiet.into_iter().chain(argv).collect();
-    match cluster.exec(node, &argv, QUICK).map_err(|e| e.to_string())?.status {
-        0 => Ok(format!("a write to {MOUNT_POINT} hangs")),
-        _ => Err(format!("a write to {MOUNT_POINT} does not hang")),
+    for place in places {
+        let argv: Vec<&str> = quiet.into_iter().chain(["sh", "-c", script, "sh", place]).collect();
+        if cluster.exec(node, &argv, QUICK).map_err(|e| e.to_string())?.status != 0 {
+            return Err(format!("a write to {place} does not hang"));
+        }
     }
+    Ok(format!("a write to {} hangs", places.join(" and to ")))
 }
 
 /// As an error of the disk does it: the kernel makes the file system read-only, whoever has files open.
 pub(super) fn make_read_only(cluster: &Cluster, node: &str) -> Result<Trace> {
-    let device = need_data_disk(cluster, node)?;
+    let device = device_of(cluster, node, MOUNT_POINT)?;
     let trace = trace(cluster, node)?;
     let name = device.trim_start_matches("/dev/");
     let path = PathBuf::from(format!("/sys/fs/ext4/{name}/trigger_fs_error"));
@@ -155,11 +176,16 @@ fn read_only_in(options: &str) -> bool {
 
 /// Undoes all of it on a node that is on; says what it found.
 pub(super) fn repair(cluster: &Cluster, node: &str, mut note: impl FnMut(String, Result<()>)) {
-    // It fails where nothing is frozen.
-    let thawed = cluster.exec(node, &["fsfreeze", "--unfreeze", MOUNT_POINT], QUICK);
-    if thawed.is_ok_and(|out| out.status == 0) {
-        note(format!("{MOUNT_POINT} of {node} thawed"), Ok(()));
+    for place in KINDS.map(|kind| kind.mount_point) {
+        // It fails where nothing is frozen.
+        let thawed = cluster.exec(node, &["fsfreeze", "--unfreeze", place], QUICK);
+        if thawed.is_ok_and(|out| out.status == 0) {
+            note(format!("{place} of {node} thawed"), Ok(()));
+        }
     }
+    // What the question whether writes hang has left.
+    let argv = ["rm", "-f", "/var/lib/pacemaker/quorate-lab-touch", "/var/lib/corosync/quorate-lab-touch"];
+    let _ = cluster.exec(node, &argv, QUICK);
     let argv = ["sh", "-c", "cd \"$1\" && rm -fv -- \"$2\".* quorate-lab-touch", "sh", MOUNT_POINT, FILLER];
     if !refuses_writes(cluster, node) {
         match cluster.exec(node, &argv, WRITE) {

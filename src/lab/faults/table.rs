@@ -30,7 +30,7 @@ macro_rules! kill {
 
 /// So much later the cable is pulled: less than anybody needs to notice the hang, and longer than it takes to be sure of it.
 const CABLE: Duration = Duration::from_secs(5);
-/// The agent's monitor restarts a stopped postmaster within some seconds.
+/// The agent's monitor restarts a stopped postmaster within some seconds, and the watchdog expires 4 to 5 s after sbd's last pet.
 const CABLE_AT_ONCE: Duration = Duration::from_secs(1);
 
 /// SIGSTOP of a daemon, and 5 s later the cable is pulled.
@@ -42,7 +42,6 @@ macro_rules! stop_then_unlink {
             Processes::Of($program),
             CABLE,
         )
-        .costs("none stated", "")
     };
 }
 
@@ -146,7 +145,7 @@ pub const ALL: &[Fault] = &[
     .costs("nobody may notice it", "unnoticed"),
     Fault::stop("sbd-stop", "SIGSTOP to all of sbd: only the watchdog is left", Processes::Of("sbd"), 15)
         .costs("the watchdog resets the node", "21.8 s; standby by itself"),
-    kill!("sbd", "sbd").costs("none stated", ""),
+    kill!("sbd", "sbd").costs("none stated", "2.0 s; standby by itself"),
     Fault::own(
         "fork-bomb",
         "a fork bomb of root's, up to the node's limit of tasks",
@@ -197,6 +196,18 @@ pub const ALL: &[Fault] = &[
     .happens_within(15)
     .restored_within(180)
     .costs("nobody notices but a monitor that writes", "28.3 to 31.5 s; standby by itself"),
+    Fault::own(
+        "state-freeze",
+        "the file systems of Pacemaker's and corosync's state are frozen: their writes hang, PostgreSQL's don't",
+        storage::freeze_state,
+        storage::state_hangs,
+    )
+    .seen_by("writes to them hang in state D, or the node was reset")
+    .loses(Loss::Possible)
+    .happens_within(20)
+    .reacts_within(60)
+    .restored_within(180)
+    .costs("none stated", "unnoticed"),
     Fault::own(
         "read-only",
         "the kernel makes the data's file system read-only, as after an error of the disk",
@@ -287,34 +298,53 @@ pub const ALL: &[Fault] = &[
     ),
     stop!("attrd", "pacemaker-attrd", 60).costs("noticed after 40 to 48 s", "unnoticed"),
     kill!("attrd", "pacemaker-attrd").costs("none stated", "unnoticed"),
-    stop!("fenced", "pacemaker-fenced", 60).costs("noticed after 40 to 48 s", ""),
-    kill!("fenced", "pacemaker-fenced").costs("none stated", ""),
-    stop!("schedulerd", "pacemaker-schedulerd", 60).costs("noticed after 40 to 48 s", ""),
-    kill!("schedulerd", "pacemaker-schedulerd").costs("none stated", ""),
-    stop!("qdevice", "corosync-qdevice", 10)
-        .needs(Needs::QuorumDevice)
-        .costs("nobody notices it", "unnoticed"),
+    stop!("fenced", "pacemaker-fenced", 60).costs("noticed after 40 to 48 s", "unnoticed"),
+    kill!("fenced", "pacemaker-fenced").costs("none stated", "unnoticed"),
+    stop!("schedulerd", "pacemaker-schedulerd", 60).costs("noticed after 40 to 48 s", "unnoticed"),
+    kill!("schedulerd", "pacemaker-schedulerd").costs("none stated", "0.5 s; primary again"),
+    stop!("qdevice", "corosync-qdevice", 10).needs(Needs::QuorumDevice).costs("nobody notices it", "unnoticed"),
     kill!("qdevice", "corosync-qdevice").needs(Needs::QuorumDevice).costs("none stated", "unnoticed"),
-    stop!("quorated", "quorated", 40).costs("none stated", ""),
-    kill!("quorated", "quorated").costs("none stated", ""),
-    stop_then_unlink!("corosync", "corosync"),
-    stop_then_unlink!("pacemakerd", "pacemakerd"),
-    stop_then_unlink!("based", "pacemaker-based"),
-    stop_then_unlink!("controld", "pacemaker-controld").costs("PAF: 23.0 s of two writable primaries", ""),
-    stop_then_unlink!("execd", "pacemaker-execd"),
-    stop_then_unlink!("attrd", "pacemaker-attrd"),
-    stop_then_unlink!("fenced", "pacemaker-fenced"),
-    stop_then_unlink!("schedulerd", "pacemaker-schedulerd"),
-    stop_then_unlink!("sbd", "sbd"),
-    stop_then_unlink!("qdevice", "corosync-qdevice").needs(Needs::QuorumDevice),
-    stop_then_unlink!("quorated", "quorated"),
+    stop!("quorated", "quorated", 40).costs("none stated", "not run"),
+    kill!("quorated", "quorated").costs("none stated", "not run"),
+    stop_then_unlink!("corosync", "corosync").costs("none stated", "13.2 s; refused: diverged"),
+    stop_then_unlink!("pacemakerd", "pacemakerd").costs("none stated", "18.7 s; refused: diverged"),
+    stop_then_unlink!("based", "pacemaker-based").costs("none stated", "17.9 s; refused: diverged"),
+    stop_then_unlink!("controld", "pacemaker-controld")
+        .costs("PAF: 23.0 s of two writable primaries", "19.8 s; 24.0 s of two writable primaries"),
+    stop_then_unlink!("execd", "pacemaker-execd").costs("none stated", "17.7 s; refused: diverged"),
+    stop_then_unlink!("attrd", "pacemaker-attrd").costs("none stated", "18.4 s; refused: diverged"),
+    stop_then_unlink!("fenced", "pacemaker-fenced").costs("none stated", "18.7 s; refused: diverged"),
+    stop_then_unlink!("schedulerd", "pacemaker-schedulerd").costs("none stated", "17.9 s; refused: diverged"),
+    Fault::stop_then_unlink(
+        "sbd-stop-then-unlink",
+        "SIGSTOP to all of sbd, 1 s later the cable is pulled",
+        Processes::Of("sbd"),
+        CABLE_AT_ONCE,
+    )
+    .costs("none stated", "18.9 s; refused: diverged"),
+    stop_then_unlink!("qdevice", "corosync-qdevice").needs(Needs::QuorumDevice).costs("none stated", "18.2 s; refused: diverged"),
+    stop_then_unlink!("quorated", "quorated").costs("none stated", "not run"),
+    Fault::own(
+        "survivor-qdevice-stop-then-unlink",
+        "SIGSTOP to corosync-qdevice of the standby that would take over, 20 s later the primary's cable is pulled",
+        several::survivors_qdevice_then_unlink,
+        inject::cable_is_out,
+    )
+    .needs(Needs::QuorumDevice)
+    .seen_by("the cable is out")
+    .insiders(Insiders::Sessions)
+    .loses(Loss::Possible)
+    .counts_from(CountsFrom::LastGoodWrite)
+    .happens_within(15)
+    .restored_within(90)
+    .costs("the survivor loses the vote", "no service: both nodes reset themselves"),
     Fault::stop_then_unlink(
         "postmaster-stop-then-unlink",
         "SIGSTOP to the postmasters alone, which hear no order to stop then; 1 s later the cable is pulled",
         Processes::POSTMASTER,
         CABLE_AT_ONCE,
     )
-    .costs("none stated", ""),
+    .costs("none stated", "19.5 s; refused: diverged"),
 ];
 
 /// The fault of that name.

@@ -17,9 +17,13 @@ pub enum By {
     Watchdog,
     /// pacemakerd, which kills or starts anew what it looks after.
     Pacemakerd,
+    /// corosync, which hears nothing of its quorum device any more. Nobody acts on it.
+    Corosync,
+    /// Another of Pacemaker's daemons on the node, which has sbd panic: it ends the node, and knows that it has to.
+    Pacemaker,
     /// systemd, whose service's main process is gone.
     Systemd,
-    /// A monitor of the cluster's resources.
+    /// A monitor of the cluster's resources: it failed, or took the node's promotion score down.
     Monitor,
     /// quorated, of the node or of another one.
     Quorated,
@@ -35,6 +39,8 @@ impl By {
             Self::Sbd => "sbd",
             Self::Watchdog => "the watchdog",
             Self::Pacemakerd => "pacemakerd",
+            Self::Corosync => "corosync",
+            Self::Pacemaker => "its own Pacemaker",
             Self::Systemd => "systemd",
             Self::Monitor => "a monitor",
             Self::Quorated => "quorated",
@@ -55,6 +61,8 @@ pub struct Noticed {
 
 /// What pacemakerd says when it acts. That a daemon "is unresponsive to ipc after 3 tries" is not that yet.
 const PACEMAKERD: [&str; 3] = ["so have it killed", "terminated with signal", "after unexpected exit"];
+/// What any of Pacemaker's daemons says when it ends its node.
+const PANIC: &str = "to panic the system";
 /// What sbd says of a servant; the reset itself is the watchdog's.
 const SBD: [&str; 2] = ["is outdated (age", "No liveness for"];
 /// How quorated's lines begin when it has made up its mind. One that begins with `suspect:` is taken back as often as not.
@@ -94,9 +102,12 @@ fn who(scene: Scene<'_>, line: &Line) -> Option<By> {
     let says = |words: &[&str]| words.iter().any(|w| line.message.contains(w));
     match line.program.as_str() {
         "sbd" => (on_hit && says(&SBD)).then_some(By::Sbd),
-        "pacemakerd" => (on_hit && says(&PACEMAKERD)).then_some(By::Pacemakerd),
+        "pacemakerd" if on_hit && says(&PACEMAKERD) => Some(By::Pacemakerd),
         "systemd" => (on_hit && says(&["Main process exited, code=killed"])).then_some(By::Systemd),
+        "corosync" if on_hit && says(&["lost contact with quorum device"]) => Some(By::Corosync),
+        "quorate-postgres" => (on_hit && is_worse(&line.message)).then_some(By::Monitor),
         "quorated" => QUORATED.iter().any(|w| line.message.starts_with(w)).then_some(By::Quorated),
+        program if on_hit && program.starts_with("pacemaker") && says(&[PANIC]) => Some(By::Pacemaker),
         program => match facts::read(program, &line.message)? {
             Fact::Ended { action: "monitor", good: false, .. } => Some(By::Monitor),
             Fact::MembersLeft if !on_hit => Some(By::Others),
@@ -110,6 +121,14 @@ fn who(scene: Scene<'_>, line: &Line) -> Option<By> {
             | Fact::AddressAdded { .. } => None,
         },
     }
+}
+
+/// Whether a monitor of the agent's has lowered the promotion score: `pgsqld monitor: promotion score 1001 -> 150: the disk …`.
+fn is_worse(message: &str) -> bool {
+    let Some((_, rest)) = message.split_once(" monitor: promotion score ") else { return false };
+    let Some((before, rest)) = rest.split_once(" -> ") else { return false };
+    let after = rest.split(':').next().unwrap_or_default();
+    matches!((before.parse::<i32>(), after.parse::<i32>()), (Ok(before), Ok(after)) if after < before)
 }
 
 /// In one line: `pacemakerd 31.9 s, the other nodes 31.9 s`.

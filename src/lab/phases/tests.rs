@@ -233,7 +233,8 @@ fn who_noticed(fault_us: u64, hit: &str, lines: &[Line], events: &[Event]) -> Ve
 fn a_hung_daemon_is_noticed_when_somebody_acts_on_it() {
     // pacemakerd says four times before that it gets no answer, and does nothing about it.
     let found = who_noticed(1_795_569_394_841_000, "srv1", &lines(&CONTROLD_STOP), &[]);
-    assert_eq!(found, [(By::Pacemakerd, 31_827), (By::Others, 31_866), (By::Systemd, 31_919)]);
+    let (acts, others, ends) = ((By::Pacemakerd, 31_827), (By::Others, 31_866), (By::Pacemaker, 31_909));
+    assert_eq!(found, [acts, others, ends, (By::Systemd, 31_919)]);
     // A bystander is none of those who were hit.
     assert_eq!(who_noticed(1_795_569_394_841_000, "srv3", &lines(&CONTROLD_STOP), &[]), []);
     assert_eq!(who_noticed(1_795_569_999_000_000, "srv1", &lines(&CONTROLD_STOP), &[]), []);
@@ -258,6 +259,27 @@ fn sbd_notices_and_the_watchdog_resets() {
 fn a_monitor_may_be_who_notices() {
     let found = who_noticed(1_795_520_430_250_000, "srv1", &lines(&KILL), &[]);
     assert_eq!(found.first(), Some(&(By::Monitor, 294)), "{found:?}");
+}
+
+#[test]
+fn corosync_misses_its_quorum_device() {
+    let journal = "1795571347.236771 srv2 corosync[69]:   [VOTEQ ] lost contact with quorum device Qdevice\n";
+    let found = |hit: &str| who_noticed(1_795_571_345_800_000, hit, &parse(journal), &[]);
+    assert_eq!(found("srv2"), [(By::Corosync, 1_436)]);
+    assert_eq!(found("srv1"), []);
+}
+
+#[test]
+fn a_monitor_that_lowers_the_score_has_noticed_something() {
+    let hit = ["srv2".to_owned()];
+    let who = |words: &str| {
+        let line = format!("1000.000000 srv2 quorate-postgres[1929]: pgsqld {words}\n");
+        noticed(Scene { fault_us: 990_000_000, hit: &hit }, &parse(&line), &[]).len()
+    };
+    assert_eq!(who("monitor: promotion score 1001 -> 150: the file system of /main is stuck"), 1);
+    assert_eq!(who("monitor: promotion score 150 -> 1001: it works again"), 0);
+    assert_eq!(who("monitor: promotion score none -> 550: nobody is promoted"), 0);
+    assert_eq!(who("notify: promotion score 900 -> 500: the primary is gone"), 0);
 }
 
 #[test]
