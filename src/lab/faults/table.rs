@@ -261,7 +261,7 @@ pub const ALL: &[Fault] = &[
     .breaks(Breaks::Machine)
     .loses(Loss::Possible)
     .reacts_within(30)
-    .costs("none stated", "not measured yet"),
+    .costs("the primary's side goes on, and nobody notices it", "unnoticed"),
     Fault::impair("one-way-out", "all packets that the node sends are lost, on all its links", 100, 0)
         .costs("none stated", "17.4 s; refused: diverged; rebuilt by a human"),
     Fault::impair("one-way-in", "all packets that are sent to the node are lost, on all its links", 0, 100)
