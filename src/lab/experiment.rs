@@ -37,6 +37,9 @@ const BEFORE: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Writes that have been good for this long count as restored: a second outage comes within seconds.
 const GOOD: Duration = Duration::from_secs(8);
+/// Writes that have not been good for this long, or another primary, or a reset, are a reaction to the fault. A shorter pause
+/// is the host's: a hang that nobody has noticed yet must not be healed for it.
+const REACTION: Duration = Duration::from_secs(2);
 /// Where everything is must not have changed for this long: float IPs of standbys move after the primary's.
 const SETTLED: Duration = Duration::from_secs(3);
 /// For the client's tables.
@@ -331,7 +334,7 @@ fn wait_restored(
 ) -> Result<String> {
     let (fault, started) = (plan.fault, Instant::now());
     let end = started + fault.restored_within;
-    let mut reacted = false;
+    let (mut reacted, mut last_good) = (false, started);
     let mut place = (String::new(), Instant::now());
     loop {
         let seen = Observation::take(cluster)?;
@@ -340,16 +343,22 @@ fn wait_restored(
         if now != place.0 {
             place = (now, Instant::now());
         }
-        reacted |= clients.good_for().is_zero() || injected.has_reset();
+        if !clients.good_for().is_zero() {
+            last_good = Instant::now();
+        }
+        // A cluster that knows of no primary is about to make one, though the writes are still good: a hang was noticed.
+        let primaries: Option<Vec<String>> =
+            seen.site.instances.iter().map(|i| seen.primary_of(i).map(str::to_owned)).collect();
+        let known = primaries.is_some();
+        let moved = primaries.is_some_and(|now| now != before);
+        // What can't be asked hangs itself, and has not reacted.
+        let gone = seen.status.is_ok() && !known;
+        reacted |= injected.has_reset() || moved || gone || last_good.elapsed() >= REACTION;
         let look = if reacted { AT_LEAST } else { fault.reacts_within };
         let good = clients.now().saturating_sub(from) >= look && clients.good_for() >= GOOD;
         // A node that comes back while the others still wait for its fencing is told that it was fenced, and
         // its Pacemaker ends for good: no fault of the agent's, and nothing that an operator would do.
         let fencing = seen.status.as_ref().is_ok_and(|s| s.nodes.iter().any(|n| n.unclean));
-        // A cluster that knows of no primary is about to make one, though the writes are still good: a hang was noticed.
-        let primaries: Option<Vec<String>> =
-            seen.site.instances.iter().map(|i| seen.primary_of(i).map(str::to_owned)).collect();
-        let known = primaries.is_some();
         if good && known && !fencing && !clients.is_split() && place.1.elapsed() >= SETTLED {
             return Ok(place.0);
         }
@@ -359,7 +368,6 @@ fn wait_restored(
         if Instant::now() >= end && fault.service(cluster.site()) == Service::MayStop {
             return Ok(place.0);
         }
-        let moved = primaries.is_some_and(|now| now != before);
         let hopeless =
             plan.patience.is_some_and(|patience| moved && !fencing && place.1.elapsed() >= patience);
         if hopeless || Instant::now() >= end {

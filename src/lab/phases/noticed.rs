@@ -123,12 +123,15 @@ fn who(scene: Scene<'_>, line: &Line) -> Option<By> {
     }
 }
 
+/// The agent's scores of an instance that is well differ by a few points.
+const WORSE: i32 = 100;
+
 /// Whether a monitor of the agent's has lowered the promotion score: `pgsqld monitor: promotion score 1001 -> 150: the disk …`.
 fn is_worse(message: &str) -> bool {
     let Some((_, rest)) = message.split_once(" monitor: promotion score ") else { return false };
     let Some((before, rest)) = rest.split_once(" -> ") else { return false };
     let after = rest.split(':').next().unwrap_or_default();
-    matches!((before.parse::<i32>(), after.parse::<i32>()), (Ok(before), Ok(after)) if after < before)
+    matches!((before.parse::<i32>(), after.parse::<i32>()), (Ok(before), Ok(after)) if before.saturating_sub(after) >= WORSE)
 }
 
 /// In one line: `pacemakerd 31.9 s, the other nodes 31.9 s`.

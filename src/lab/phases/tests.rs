@@ -278,6 +278,7 @@ fn a_monitor_that_lowers_the_score_has_noticed_something() {
     };
     assert_eq!(who("monitor: promotion score 1001 -> 150: the file system of /main is stuck"), 1);
     assert_eq!(who("monitor: promotion score 150 -> 1001: it works again"), 0);
+    assert_eq!(who("monitor: promotion score 1002 -> 1001: promoted"), 0);
     assert_eq!(who("monitor: promotion score none -> 550: nobody is promoted"), 0);
     assert_eq!(who("notify: promotion score 900 -> 500: the primary is gone"), 0);
 }
