@@ -7,6 +7,13 @@ use nix::errno::Errno;
 /// Below corosync and sbd, which ask for the highest: they must be able to run for the node to be well.
 const PRIORITY: libc::c_int = 10;
 
+/// Has all threads allocate from one arena: glibc keeps 64 MiB of addresses for each thread otherwise, all of which would count as
+/// locked. To be called before any thread is started.
+pub fn one_arena() {
+    // SAFETY: a parameter and a number.
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+}
+
 /// Locks all memory of the process, also what it takes later: none of it is ever waited for from a disk.
 ///
 /// # Errors

@@ -61,6 +61,7 @@ pub fn main(arguments: &Arguments, notify_socket: Option<&OsString>) -> u8 {
 }
 
 fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
+    realtime::one_arena();
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop))
