@@ -135,6 +135,22 @@ fn the_reference_of_the_cib_is_what_pcs_writes() {
             })
             .collect()
     }
+    type Parameters<'a> = &'a std::collections::BTreeMap<String, String>;
+    fn devices(cib: &Cib) -> Vec<(&str, &str, Parameters<'_>)> {
+        let devices = cib.primitives.iter().filter(|p| p.agent.starts_with("stonith:"));
+        devices.map(|p| (p.id.as_str(), p.agent.as_str(), &p.parameters)).collect()
+    }
+    fn levels(xml: &str) -> Vec<Vec<&str>> {
+        // Attributes may stand in any order.
+        let lines = xml.lines().filter_map(|l| l.trim().strip_prefix("<fencing-level "));
+        lines
+            .map(|l| {
+                let mut words: Vec<&str> = l.trim_end_matches("/>").split(' ').collect();
+                words.sort_unstable();
+                words
+            })
+            .collect()
+    }
     for kind in Kind::ALL {
         let path = format!("{}/tests/doctor/pcs/{}.xml", env!("CARGO_MANIFEST_DIR"), kind.name());
         let text = std::fs::read_to_string(&path).expect("captured");
@@ -144,6 +160,9 @@ fn the_reference_of_the_cib_is_what_pcs_writes() {
         assert_eq!(properties(&shown), properties(&written), "{}", kind.name());
         assert_eq!(operations(&shown), operations(&written), "{}", kind.name());
         assert_eq!(shown.nodes.len(), written.nodes.len(), "{}", kind.name());
+        assert_eq!(devices(&shown), devices(&written), "{}", kind.name());
+        assert_eq!(levels(&base.cib), levels(&text), "{}", kind.name());
+        assert_eq!(levels(&text).len(), 2 * written.nodes.len(), "{}", kind.name());
         let report = examined(Base { cib: text, ..base });
         assert_eq!(names(&report), [""; 0], "{}", kind.name());
     }

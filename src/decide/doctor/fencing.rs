@@ -56,9 +56,13 @@ fn has_disks(facts: &Facts) -> bool {
     facts.sbd.as_ref().is_ok_and(|all| all.iter().any(|sbd| sbd.get("SBD_DEVICE").is_some()))
 }
 
+/// Fence agents that switch nothing off: they go with the watchdog.
+const NO_SWITCHES: [&str; 2] = ["stonith:fence_quorate", "stonith:fence_watchdog"];
+
 /// Whether the fencing is none by a watchdog alone: sbd has disks, or there are power switches and nothing is known of an sbd.
 fn is_otherwise(facts: &Facts, cib: &File<Cib>) -> bool {
-    let switches = cib.content.primitives.iter().any(|p| p.agent.starts_with("stonith:"));
+    let mut agents = cib.content.primitives.iter().map(|p| p.agent.as_str());
+    let switches = agents.any(|agent| agent.starts_with("stonith:") && !NO_SWITCHES.contains(&agent));
     let watchdog = cib.property("have-watchdog").is_some_and(|set| boolean(&set.value) == Some(true));
     has_disks(facts) || (switches && !watchdog && facts.sbd.is_err())
 }
