@@ -293,7 +293,8 @@ fn old_primary(seen: &Observation, primaries: &[String], hit: &[String]) -> Resu
         .find(|(_, primary)| hit.contains(primary))
         .or_else(|| all().next())
         .ok_or_else(|| LabError::Host(format!("site {} has no instance", seen.site.name)))?;
-    Ok(OldPrimary { instance: instance.clone(), node: node.clone() })
+    let others = primaries.iter().filter(|primary| *primary != node).cloned().collect();
+    Ok(OldPrimary { instance: instance.clone(), node: node.clone(), others })
 }
 
 /// The host's load: a figure measured on a busy host is worth less. Empty when it can't be read.

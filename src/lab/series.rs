@@ -192,7 +192,8 @@ impl Runner<'_> {
         let cluster = self.place.cluster;
         let Some(instance) = cluster.site().instances.first().cloned() else { return false };
         let primary = Observation::take(cluster).ok().and_then(|seen| seen.primary().map(str::to_owned));
-        let old = faults::OldPrimary { node: primary.unwrap_or_else(|| instance.home.clone()), instance };
+        let node = primary.unwrap_or_else(|| instance.home.clone());
+        let old = faults::OldPrimary { node, instance, others: Vec::new() };
         faults::bring_back(cluster, &[], &old, |line| self.audience.say(line)).is_ok()
     }
 }

@@ -189,6 +189,8 @@ pub fn forget_failures(cluster: &Cluster) -> Result<()> {
 pub struct OldPrimary {
     pub instance: Instance,
     pub node: String,
+    /// The nodes of the other instances' primaries.
+    pub others: Vec<String>,
 }
 
 /// What became of the old primary.
@@ -230,7 +232,7 @@ pub fn bring_back(
         Err(e) => e,
     };
     say(&first.to_string());
-    let fate = if fenced() { "fenced when it joined".to_owned() } else { why_not(cluster, old) };
+    let fate = if fenced() { "fenced when it joined".to_owned() } else { why_not(cluster, old, hit) };
     say(&format!("{}: {fate}; now with a human's help", old.node));
     // Cleaning up does not bring diverged data back, and lets a fenced node be fenced once more.
     if !fenced() && !fate.starts_with(DIVERGED) {
@@ -310,8 +312,9 @@ fn divergence(seen: &Observation, node: &str) -> Option<String> {
     })
 }
 
-/// The reason why the old primary did not come back, from the failures that Pacemaker shows.
-fn why_not(cluster: &Cluster, old: &OldPrimary) -> String {
+/// The reason why the old primary did not come back, from the failures that Pacemaker shows; or that of another instance, where the
+/// fault hit it too.
+fn why_not(cluster: &Cluster, old: &OldPrimary, hit: &[String]) -> String {
     if cluster.node(&old.node).is_ok_and(|n| n.power == Power::Off) {
         return "fenced when it joined".to_owned();
     }
@@ -322,6 +325,10 @@ fn why_not(cluster: &Cluster, old: &OldPrimary) -> String {
     let Ok(status) = &seen.status else { return "needs a human: Pacemaker does not answer".to_owned() };
     if let Some(reason) = divergence(&seen, &old.node) {
         return format!("{DIVERGED} ({reason})");
+    }
+    let others = old.others.iter().filter(|node| hit.contains(node));
+    if let Some((node, reason)) = others.filter_map(|n| Some((n, divergence(&seen, n)?))).next() {
+        return format!("{DIVERGED} (on {node}: {reason})");
     }
     let reasons: Vec<&str> =
         status.failures.iter().filter(|f| f.node == old.node).map(|f| f.reason.as_str()).collect();

@@ -200,7 +200,7 @@ fn round(
     let instance =
         instance.ok_or_else(|| LabError::Host(format!("site {} has no instance", before.site.name)))?;
     let node = before.primary_of(&instance).unwrap_or(&instance.home).to_owned();
-    let old = OldPrimary { instance, node };
+    let old = OldPrimary { instance, node, others: Vec::new() };
     let mut hit = Vec::new();
     let peace = std::thread::scope(|scope| {
         let threads: Vec<_> =
