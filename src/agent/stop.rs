@@ -88,6 +88,10 @@ impl Agent<'_> {
 
     /// After a shutdown as a primary the instance is a former primary, until it streams from another one.
     pub(super) fn note_former(&mut self, former: Former) {
+        if former == Former::Primary {
+            // What it received it received as a standby of somebody before: it has followed nobody since.
+            self.memory.timeline = None;
+        }
         self.memory.former = former;
         self.memory.forget_stream();
     }

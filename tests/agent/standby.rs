@@ -171,3 +171,25 @@ fn demote_of_a_stopped_instance_ends() {
         "{run}"
     );
 }
+
+/// A primary that once was a standby is demoted, stopped and started in one recovery, while its only standby is lost: nobody streams, and it
+/// is still the one that knows that it has everything.
+#[test]
+fn a_demoted_primary_that_followed_nobody_since_stays_a_former_primary() {
+    let world = World::new("former");
+    let one = world.node(1);
+    one.must("start", code::SUCCESS);
+    one.must("promote", code::SUCCESS);
+    let two = one.running_standby(2);
+    wait_for("streaming standby", SOON, || one.streams_to(&two.name).then_some(()));
+    two.call("monitor").recurring().must(code::SUCCESS);
+    one.must("stop", code::SUCCESS);
+    two.must("promote", code::SUCCESS);
+    two.must("demote", code::SUCCESS);
+    two.must("stop", code::SUCCESS);
+    two.must("start", code::SUCCESS);
+    let memory = world.rsctmp().join(&two.name).join("quorate-pgsqld.json");
+    let memory = std::fs::read_to_string(memory).expect("it remembers");
+    assert!(memory.contains(r#""former":"Primary""#), "{memory}");
+    assert!(memory.contains(r#""timeline":null"#), "{memory}");
+}
