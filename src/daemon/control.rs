@@ -19,7 +19,7 @@ use crate::boundary::host::Level;
 use crate::boundary::process::{self, ProcessInfo, ProcessState};
 use crate::cluster::checker::Counts;
 use crate::decide::detector::{
-    Act, Detector, InstanceLook, Limits, Look, Millis, Quorum, Sight, Subject, Voice,
+    Act, Detector, InstanceLook, Limits, Look, Manner, Millis, Quorum, Sight, Subject, Voice,
 };
 use crate::decide::facts::Pulse as State;
 
@@ -126,13 +126,13 @@ impl Control {
             Act::Fence { why } => {
                 self.logs.line(Level::Error, format!("fence: {why}"));
                 let primaries: Vec<&InstanceLook> = instances.iter().filter(|i| i.may_write()).collect();
-                ending::silence(&primaries, &self.logs);
+                ending::silence(&primaries, Manner::AtOnce, &self.logs);
             }
             Act::Fail { resource, node, why } => {
                 self.logs.line(Level::Error, format!("failed: {why}; Pacemaker is told"));
                 self.hands.give(Job::Fail { resource, node });
             }
-            Act::Reset { why } => ending::end(&why, instances, &self.line, &self.logs),
+            Act::Reset { manner, why } => ending::end(&why, manner, instances, &self.line, &self.logs),
         }
     }
 

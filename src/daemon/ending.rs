@@ -16,9 +16,12 @@ use crate::boundary::ending::{self, Remains};
 use crate::boundary::host::Level;
 use crate::boundary::{corosync_lib, process, storage};
 use crate::cluster::farewell::Farewell;
-use crate::decide::detector::InstanceLook;
+use crate::decide::detector::{InstanceLook, Life, Manner};
+use crate::pg::instance::ProcessId;
 
-/// PostgreSQL's end is awaited for so long; a process that waits for a device does not end.
+/// An orderly shutdown is waited for so long: less than a tenth of the time that the others wait.
+const SHUTDOWN: Duration = Duration::from_millis(1500);
+/// The end of PostgreSQL that was killed is awaited for so long; a process that waits for a device does not end.
 const KILLING: Duration = Duration::from_millis(1000);
 /// The last word has so long to get out.
 const PARTING: Duration = Duration::from_millis(800);
@@ -27,7 +30,10 @@ const WRITING: Duration = Duration::from_millis(150);
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Ends every process of these instances; whether none of them will ever run again.
-pub(super) fn silence(instances: &[&InstanceLook], logs: &Logs) -> bool {
+pub(super) fn silence(instances: &[&InstanceLook], manner: Manner, logs: &Logs) -> bool {
+    if manner == Manner::Orderly {
+        shut_down(instances, logs);
+    }
     let deadline = Deadline::after(KILLING);
     let mut silent = true;
     for look in instances {
@@ -52,14 +58,28 @@ pub(super) fn silence(instances: &[&InstanceLook], logs: &Logs) -> bool {
     silent
 }
 
+/// Tells those that run to shut down (PostgreSQL's fast shutdown), and waits a moment for it.
+fn shut_down(instances: &[&InstanceLook], logs: &Logs) {
+    let running = instances.iter().filter(|i| i.life == Life::Runs);
+    let postmasters: Vec<ProcessId> = running.filter_map(|i| i.instance.postmaster).collect();
+    for id in &postmasters {
+        // Who can't be told is killed in the next moment.
+        let _ = process::signal(*id, Signal::SIGINT);
+    }
+    let left = process::wait_gone(&postmasters, Deadline::after(SHUTDOWN));
+    if !left.is_ok_and(|left| left.is_empty()) {
+        logs.line(Level::Warning, "PostgreSQL is not shut down in time".to_owned());
+    }
+}
+
 /// Ends this node. Comes back only where nothing of it worked.
-pub(super) fn end(why: &str, instances: &[InstanceLook], line: &Arc<Line>, logs: &Logs) {
+pub(super) fn end(why: &str, manner: Manner, instances: &[InstanceLook], line: &Arc<Line>, logs: &Logs) {
     logs.line(Level::Error, format!("reset: {why}"));
     let marked = ending::mark(why);
     if let Err(trouble) = &marked {
         logs.line(Level::Error, format!("the agent can't be told: {trouble}"));
     }
-    let silent = silence(&instances.iter().collect::<Vec<_>>(), logs);
+    let silent = silence(&instances.iter().collect::<Vec<_>>(), manner, logs);
     // The last word says that nothing is left that could write, and that nothing will be started.
     if silent && marked.is_ok() {
         part(why, instances, line, logs);

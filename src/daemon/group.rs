@@ -112,7 +112,7 @@ fn take(board: &Arc<Board>, logs: &Logs, me: u32, event: Event) {
             // A newer version's.
             Err(_) => Ok(()),
         },
-        Event::Nodes(nodes) => gone(directory, &nodes),
+        Event::Nodes(nodes) => gone(directory, &nodes).and_then(|()| back(directory, &nodes)),
         Event::Members(members) => back(directory, &members),
     };
     if let Err(trouble) = kept {
@@ -129,7 +129,7 @@ fn gone(directory: &Path, nodes: &[u32]) -> Effect<()> {
     Ok(())
 }
 
-/// A node that had left and on which `quorated` runs again is back.
+/// A node that had left and is a member of corosync's again, or runs `quorated` again, is back: its last word is that of a life before.
 fn back(directory: &Path, members: &[u32]) -> Effect<()> {
     let back = |d: &Departed| d.left.is_some() && members.contains(&d.node_id);
     for departed in departed::all(directory)?.into_iter().filter(back) {
@@ -155,9 +155,9 @@ mod tests {
         gone(path, &[2]).unwrap();
         let left = find().unwrap().left;
         assert!(left.is_some());
-        gone(path, &[2]).unwrap();
-        back(path, &[2]).unwrap();
-        assert_eq!(find().unwrap().left, left);
+        gone(path, &[2, 3]).unwrap();
+        back(path, &[2, 3]).unwrap();
+        assert_eq!(find().unwrap().left, left, "others come and go");
         back(path, &[1, 2]).unwrap();
         assert_eq!(find(), None);
     }

@@ -159,8 +159,19 @@ pub enum Act {
     },
     /// This node ends now. Nothing else comes after it.
     Reset {
+        manner: Manner,
         why: String,
     },
+}
+
+/// How the PostgreSQL of a node that ends is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// It is told to shut down first: it sends its standbys what they lack. The others go on only when they are told to, or after
+    /// stonith-watchdog-timeout, which is far longer.
+    Orderly,
+    /// SIGKILL: a device hangs, and a shutdown would wait for it.
+    AtOnce,
 }
 
 /// What is carried from look to look.
@@ -257,7 +268,7 @@ impl Detector {
                 Finding::Well => self.excused.retain(|s| *s != watch.rule.subject),
                 Finding::Suspect(None) => {}
                 Finding::Suspect(Some(line)) => acts.push(Act::Say(Voice::Warning, line)),
-                Finding::Undying(why) => acts.push(Act::Reset { why }),
+                Finding::Undying(why) => acts.push(Act::Reset { manner: Manner::AtOnce, why }),
                 Finding::Hangs { process, evidence } => {
                     if let Some(excuse) = excuse(watch.rule, sight) {
                         // Said once, not at every look of a long stop.

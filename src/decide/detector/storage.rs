@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Act, Limits, Maintenance, Millis, Voice};
+use super::{Act, Limits, Maintenance, Manner, Millis, Voice};
 use crate::pg::role::PgRole;
 
 /// A directory into which a small write was made, or is being made.
@@ -70,7 +70,11 @@ impl Places {
             (_, Maintenance::On) => "left alone, the cluster is in maintenance mode",
             (Content::Data(PgRole::Standby), Maintenance::Off) => "a standby's: left to Pacemaker",
             (Content::Data(PgRole::Primary) | Content::State, Maintenance::Off) => {
-                return Some(Act::Reset { why: format!("hangs: {evidence}") });
+                let manner = match look.content {
+                    Content::Data(_) => Manner::AtOnce,
+                    Content::State => Manner::Orderly,
+                };
+                return Some(Act::Reset { manner, why: format!("hangs: {evidence}") });
             }
         };
         let first = !std::mem::replace(&mut pending.said, true);

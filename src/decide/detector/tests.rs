@@ -218,7 +218,7 @@ fn one_that_hangs_again_and_again_costs_the_node() {
         played.look(Subject::Attrd).process = Some((id(500 + round), Pulse::Beating));
         deeds.extend(played.deeds(30_000, |_| {}));
     }
-    let [(_, Act::Kill { .. }), (_, Act::Kill { .. }), (_, Act::Reset { why })] = deeds.as_slice() else {
+    let [(_, Act::Kill { .. }), (_, Act::Kill { .. }), (_, Act::Reset { why, .. })] = deeds.as_slice() else {
         panic!("{deeds:?}")
     };
     assert!(why.contains("3 times"), "{why}");
@@ -352,7 +352,12 @@ fn a_stuck_disk_ends_a_node_with_a_primary_or_without_its_state() {
         let mut played = Played::healthy();
         played.sight.places = vec![place(content.clone())];
         assert_eq!(played.deeds(9500, |_| {}), [], "{content:?}");
-        assert_eq!(played.deeds(5000, |_| {}).len(), deeds, "{content:?}");
+        let done = played.deeds(5000, |_| {});
+        assert_eq!(done.len(), deeds, "{content:?}");
+        if let Some((_, Act::Reset { manner, .. })) = done.first() {
+            let waits = content == Content::State;
+            assert_eq!(*manner == Manner::Orderly, waits, "a shutdown would wait for the disk: {content:?}");
+        }
     }
     let mut slow = Played::healthy();
     slow.sight.places = vec![place(Content::State)];

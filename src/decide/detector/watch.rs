@@ -1,7 +1,7 @@
 //! One daemon over time.
 
 use super::subjects::{Remedy, Rule};
-use super::{Act, Limits, Millis, Voice};
+use super::{Act, Limits, Manner, Millis, Voice};
 use crate::decide::facts::Pulse;
 use crate::pg::instance::ProcessId;
 
@@ -139,7 +139,7 @@ impl Watch {
         limits: &Limits,
     ) -> Vec<Act> {
         match self.rule.remedy {
-            Remedy::Reset => vec![Act::Reset { why: format!("hangs: {evidence}") }],
+            Remedy::Reset => vec![Act::Reset { manner: Manner::Orderly, why: format!("hangs: {evidence}") }],
             Remedy::Fence => {
                 // Once: after the next delivery it may hang again.
                 self.armed = None;
@@ -161,7 +161,7 @@ impl Watch {
                     let times = self.kills.len();
                     let minutes = limits.recurrence / 60_000;
                     let why = format!("hangs: {evidence}; it did so {times} times in {minutes} minutes");
-                    return vec![Act::Reset { why }];
+                    return vec![Act::Reset { manner: Manner::Orderly, why }];
                 }
                 (self.armed, self.killed) = (None, Some((process, now)));
                 vec![Act::Kill { process, why: evidence }]
