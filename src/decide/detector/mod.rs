@@ -63,7 +63,8 @@ impl Default for Limits {
             silent: 10_000,
             stopped: 2500,
             totem: Self::totem(6600, 3000),
-            storage: 10_000,
+            // The time after which the agent, too, calls a disk stuck.
+            storage: crate::decide::storage::STUCK_AFTER,
             postmaster: 2000,
             quorum: 500,
             longest_step: 1000,

@@ -351,7 +351,7 @@ fn a_stuck_disk_ends_a_node_with_a_primary_or_without_its_state() {
     {
         let mut played = Played::healthy();
         played.sight.places = vec![place(content.clone())];
-        assert_eq!(played.deeds(9500, |_| {}), [], "{content:?}");
+        assert_eq!(played.deeds(7500, |_| {}), [], "{content:?}");
         let done = played.deeds(5000, |_| {});
         assert_eq!(done.len(), deeds, "{content:?}");
         if let Some((_, Act::Reset { manner, .. })) = done.first() {
@@ -361,6 +361,6 @@ fn a_stuck_disk_ends_a_node_with_a_primary_or_without_its_state() {
     }
     let mut slow = Played::healthy();
     slow.sight.places = vec![place(Content::State)];
-    let deeds = slow.deeds(120_000, |p| p.sight.places[0].pending = p.at % 9000 != 0);
+    let deeds = slow.deeds(120_000, |p| p.sight.places[0].pending = p.at % 7000 != 0);
     assert_eq!(deeds, [], "each write returned, if late");
 }
