@@ -26,8 +26,10 @@ use crate::decide::detector::Subject;
 
 /// A watchdog device of our own bites after this time.
 const DEVICE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The threads call C libraries with buffers of their own, and are locked into memory.
+/// Stacks are locked into memory, all of them.
 const STACK: usize = 256 * 1024;
+/// libcpg's dispatch has a buffer of 1 MiB (IPC_DISPATCH_SIZE) on the stack of its caller.
+const DISPATCHING_STACK: usize = 2048 * 1024;
 
 /// Notices that corosync, Pacemaker's daemons, sbd, PostgreSQL or a disk hang, beside sbd, which notices that they die.
 #[derive(Debug, Parser)]
@@ -132,7 +134,7 @@ fn looking(board: &Arc<Board>, line: &Arc<Line>, logs: &Logs, state: Vec<PathBuf
         }
     }
     let (b, l, logs_) = with();
-    spawn("group", move || group::listen(&b, &l, &logs_))?;
+    spawn_with("group", DISPATCHING_STACK, move || group::listen(&b, &l, &logs_))?;
     let (b, l, _) = with();
     spawn("ping", move || group::ping(&b, &l))?;
     let (b, _, logs_) = with();
@@ -144,6 +146,10 @@ fn looking(board: &Arc<Board>, line: &Arc<Line>, logs: &Logs, state: Vec<PathBuf
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Effect<()> {
-    let started = std::thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(work);
+    spawn_with(name, STACK, work)
+}
+
+fn spawn_with(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> Effect<()> {
+    let started = std::thread::Builder::new().name(name.to_owned()).stack_size(stack).spawn(work);
     started.map(drop).map_err(|e| Trouble(format!("thread {name}: {e}")))
 }

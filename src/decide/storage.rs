@@ -8,6 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::timing::DISK_STUCK_MS;
+
 use super::memory::{Memory, Millis};
 use super::score::{DETACHED, INITIAL, PRIMARY, ScoreStep, WITHDRAWN};
 
@@ -23,9 +25,8 @@ const _: () = assert!(CRAMPED < DETACHED && DETACHED < ENCUMBERED && ENCUMBERED 
 pub const FULL: u64 = 1 << 20;
 /// What was full counts as sound again with this much: room for some WAL files, or a standby at the edge would flap.
 pub const ROOM: u64 = 64 << 20;
-/// A small write that hangs so long: every commit hangs as long, and what follows (a fencing) takes longer still. A checkpoint
-/// on a slow disk holds up single writes for some seconds.
-pub const STUCK_AFTER: Millis = 8_000;
+/// A small write that hangs so long.
+pub const STUCK_AFTER: Millis = DISK_STUCK_MS as Millis;
 
 /// The result of one trial write to one file system.
 #[derive(Debug, Clone, PartialEq, Eq)]

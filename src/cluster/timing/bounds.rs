@@ -10,6 +10,11 @@ pub const DEFAULT_QDEVICE_TIMEOUT_MS: u32 = 10_000;
 pub const DEFAULT_QDEVICE_SYNC_TIMEOUT_MS: u32 = 30_000;
 /// sbd's own watchdog timeout.
 pub const DEFAULT_WATCHDOG_S: u32 = 5;
+/// A daemon that is stopped by a signal hangs after this time. Nothing but a signal does that to it.
+pub const DAEMON_STOPPED_MS: u32 = 2500;
+/// A small write that has not returned: every commit hangs as long. A checkpoint on a slow disk holds up single writes for some
+/// seconds.
+pub const DISK_STUCK_MS: u32 = 8000;
 /// Below that a stalled machine or a lost packet is a lost node.
 pub const LEAST_TOKEN_MS: u32 = 1000;
 /// corosync-qdevice sends a heartbeat every 0.8 of its timeout, and not more often than each second.

@@ -4,8 +4,8 @@
 use serde::Serialize;
 
 use super::{
-    DEFAULT_WATCHDOG_S, Inputs, NoQuorumPolicy, Preset, Profile, QuorumDevice, decision_ms, latest_death_ms,
-    twice_the_watchdog_s,
+    DEFAULT_WATCHDOG_S, DISK_STUCK_MS, Inputs, NoQuorumPolicy, Preset, Profile, QuorumDevice, decision_ms,
+    latest_death_ms, twice_the_watchdog_s,
 };
 
 /// From the end of stonith-watchdog-timeout to the first write: in 16 runs of the lab 0.1 to 2.7 s
@@ -14,6 +14,19 @@ const PROMOTION_MS: (u32, u32) = (100, 2700);
 /// What follows when a killed PostgreSQL was noticed: the shortest outage of five in the lab (README, PostgreSQL killed),
 /// with little WAL to replay. A crash recovery with much of it takes as long as that.
 const RESTART_MS: u32 = 1700;
+/// The same since quorated notices at once, and its median was 2.1 s: ten runs on a busy host (docs/hangs.md).
+const RESTART_TOLD_MS: (u32, u32) = (700, 3800);
+/// quorated is woken by the kernel; Pacemaker's program takes the rest (docs/hangs.md).
+const TOLD_MS: (u32, u32) = (0, 100);
+/// PostgreSQL is shut down, or killed where the disk hangs (`daemon/ending`).
+const ENDING_MS: (u32, u32) = (100, 1500);
+/// The farewell, and corosync's leave.
+const PARTING_MS: (u32, u32) = (100, 800);
+/// The others see the node leave, elect another DC where it was that, and ask for its fencing, which is confirmed at once: 0.1 to
+/// 2.4 s in the lab (docs/hangs.md).
+const CONFIRMED_MS: (u32, u32) = (100, 2400);
+/// quorated writes every 2 s and looks twice a second.
+const DISK_LOOKS_MS: u32 = 3300;
 /// How long the agent asks a stopped postmaster, which can't answer.
 const STOPPED_MS: u32 = 300;
 
@@ -93,11 +106,38 @@ pub fn predictions(profile: &Profile, commits: Commits) -> Vec<Prediction> {
             vec![noticed(), phase("asked in vain", STOPPED_MS, profile.monitor_timeout_s * 1000), restart()],
         ),
         p("a standby's node is lost", standby),
+        p(
+            "PostgreSQL is killed on the primary, and quorated runs",
+            vec![
+                phase("quorated tells Pacemaker", TOLD_MS.0, TOLD_MS.1),
+                phase(
+                    "stopped, started and promoted again on its node",
+                    RESTART_TOLD_MS.0,
+                    RESTART_TOLD_MS.1,
+                ),
+            ],
+        ),
+        p("sbd or pacemaker-based hangs on the primary's node, and quorated runs", farewell()),
+        p(
+            "the disk of the primary's data hangs, and quorated runs",
+            [vec![phase("quorated notices", DISK_STUCK_MS, DISK_STUCK_MS + DISK_LOOKS_MS)], farewell()]
+                .concat(),
+        ),
     ];
     if profile.quorum_device == QuorumDevice::Present {
         all.push(p("the witness is lost", Vec::new()));
     }
     all
+}
+
+/// Without the time until it is noticed: a node whose daemon hangs takes writes as before.
+fn farewell() -> Vec<Phase> {
+    vec![
+        phase("PostgreSQL is ended", ENDING_MS.0, ENDING_MS.1),
+        phase("the node says farewell and leaves", PARTING_MS.0, PARTING_MS.1),
+        phase("the others see it leave, its fencing is confirmed", CONFIRMED_MS.0, CONFIRMED_MS.1),
+        phase("a standby is promoted, the float IP comes up", PROMOTION_MS.0, PROMOTION_MS.1),
+    ]
 }
 
 fn lost(profile: &Profile) -> Vec<Phase> {
@@ -218,6 +258,16 @@ mod tests {
             (standby(Commits::Alone), standby(Commits::ForAny), standby(Commits::ForFirst)),
             (0, 0, 5000)
         );
+    }
+
+    #[test]
+    fn a_farewell_is_far_sooner_than_the_watchdogs_time() {
+        let profile = profile(Preset::Default, 2, QuorumDevice::Present);
+        let all = predictions(&profile, Commits::Alone);
+        let of = |word: &str| all.iter().find(|p| p.fault.contains(word)).expect("is predicted");
+        assert_eq!((of("sbd").least_ms(), of("sbd").most_ms()), (400, 7400));
+        assert_eq!((of("disk").least_ms(), of("disk").most_ms()), (8400, 18_700));
+        assert!(of("sbd").most_ms() < all[0].least_ms());
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use storage::{Content, PlaceLook};
 pub use subjects::{Remedy, Rule, Subject};
 pub use watch::Look;
 
-use crate::cluster::timing::NoQuorumPolicy;
+use crate::cluster::timing::{DAEMON_STOPPED_MS, NoQuorumPolicy};
 use crate::pg::instance::ProcessId;
 use instances::Instances;
 use quorum::QuorumWatch;
@@ -61,7 +61,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             silent: 10_000,
-            stopped: 2500,
+            stopped: Millis::from(DAEMON_STOPPED_MS),
             totem: Self::totem(6600, 3000),
             // The time after which the agent, too, calls a disk stuck.
             storage: crate::decide::storage::STUCK_AFTER,
