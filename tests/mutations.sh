@@ -133,10 +133,12 @@ mutate detector-unknown-unit src/decide/detector/mod.rs '(unit == Unit::Changing
     --lib an_orderly_stop_is_left_alone
 mutate detector-maintenance src/decide/detector/mod.rs 'if sight.cluster.maintenance == Maintenance::On {' 'if false {' \
     --lib maintenance_excuses_everything
-mutate detector-quorum src/decide/detector/quorum.rs '(true, true, _) => {' '(true, true, _) if false => vec![], (true, true, _) if first => {' \
+mutate detector-quorum src/decide/detector/quorum.rs '(true, true, _) => {' '(true, true, _) if !first => vec![], (true, true, _) => {' \
     --lib without_quorum_no_primary
 mutate detector-quorum-once src/decide/detector/quorum.rs 'if now - lost.since < limits.quorum {' 'if false {' \
     --lib a_standby_a_flaw_of_one_look
+mutate detector-busy-disk src/decide/detector/storage.rs 'pending.still = now;' '' \
+    --lib a_disk_that_is_only_busy
 mutate detector-stopping src/decide/detector/instances.rs '(Some(id), Phase::Running)' '(Some(id), _)' \
     --lib a_postmaster_that_ended
 mutate farewell-marker src/agent/mod.rs 'match self.host.resetting() {' 'match None::<String> {' \

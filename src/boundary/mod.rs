@@ -8,6 +8,8 @@ pub mod corosync;
 #[cfg(feature = "daemon")]
 pub mod corosync_lib;
 pub mod departed;
+#[cfg(feature = "daemon")]
+pub mod disk_stats;
 pub mod ending;
 pub mod fake;
 pub mod files;

@@ -9,13 +9,15 @@ use super::board::Board;
 use super::pause;
 use crate::boundary::identity::SystemUser;
 use crate::boundary::process;
-use crate::boundary::{memory, write_test};
-use crate::decide::detector::{Content, InstanceLook, PlaceLook};
+use crate::boundary::{disk_stats, memory, write_test};
+use crate::decide::detector::{Content, InstanceLook, PlaceLook, Progress};
 use crate::decide::storage::Trial;
 use crate::pg::instance::Instance;
 
 /// Between two writes to one place.
 const ROUND: Duration = Duration::from_secs(2);
+/// While one is pending: whether the device goes on is looked at.
+const UNEASY: Duration = Duration::from_millis(500);
 /// A write that takes longer is pending.
 const PATIENCE: Duration = Duration::from_millis(800);
 /// Where the locks of the writes to Pacemaker's and corosync's directories are: in memory.
@@ -27,6 +29,8 @@ pub(super) struct Placed {
     pub(super) look: PlaceLook,
     /// The write that is being made: what prepares it asks the disk too.
     begun: Option<Instant>,
+    /// The writes that the device had completed at the last look.
+    completed: Option<u64>,
 }
 
 impl Placed {
@@ -48,6 +52,7 @@ struct Task {
 pub(super) fn watch(board: &Arc<Board>, state: &[PathBuf]) {
     // The directories of an instance, as they were when it was first seen: its disk may hang later.
     let mut known: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+    let mut devices: BTreeMap<PathBuf, Option<u64>> = BTreeMap::new();
     loop {
         let instances = board.seen().instances.clone();
         known.retain(|pgdata, _| instances.iter().any(|i| &i.instance.pgdata == pgdata));
@@ -68,11 +73,16 @@ pub(super) fn watch(board: &Arc<Board>, state: &[PathBuf]) {
         }));
         let wanted: Vec<PathBuf> = tasks.iter().flat_map(|t| t.places.clone()).collect();
         board.seen().places.retain(|p| wanted.contains(&p.look.path));
+        for path in &wanted {
+            devices.entry(path.clone()).or_insert_with(|| disk_stats::device(path));
+        }
+        devices.retain(|path, _| wanted.contains(path));
         for task in &tasks {
             begin(board, task);
-            end(board, task, &write(task));
+            end(board, task, &write(task), &devices);
         }
-        pause(ROUND);
+        let pending = board.seen().places.iter().any(|p| p.look.pending);
+        pause(if pending { UNEASY } else { ROUND });
     }
 }
 
@@ -86,19 +96,27 @@ fn begin(board: &Board, task: &Task) {
                 placed.begun = begun;
             }
             None => {
-                let look = PlaceLook { path: path.clone(), content: task.content.clone(), pending: false };
-                seen.places.push(Placed { look, begun });
+                let (path, content) = (path.clone(), task.content.clone());
+                let look = PlaceLook { path, content, pending: false, progress: Progress::Unknown };
+                seen.places.push(Placed { look, begun, completed: None });
             }
         }
     }
 }
 
-fn end(board: &Board, task: &Task, trials: &[Trial]) {
+fn end(board: &Board, task: &Task, trials: &[Trial], devices: &BTreeMap<PathBuf, Option<u64>>) {
     let mut seen = board.seen();
     for (path, trial) in task.places.iter().zip(trials) {
         if let Some(placed) = seen.places.iter_mut().find(|p| &p.look.path == path) {
             placed.begun = None;
             placed.look.pending = matches!(trial, Trial::Pending(_));
+            let completed = devices.get(path).copied().flatten().and_then(disk_stats::completed);
+            placed.look.progress = match (placed.completed, completed) {
+                (Some(before), Some(now)) if now > before => Progress::Advances,
+                (Some(_), Some(_)) => Progress::Still,
+                (None, _) | (_, None) => Progress::Unknown,
+            };
+            placed.completed = completed;
         }
     }
 }

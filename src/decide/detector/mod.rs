@@ -20,7 +20,7 @@ mod watch;
 
 pub use instances::{InstanceLook, Life};
 pub use quorum::Quorum;
-pub use storage::{Content, PlaceLook};
+pub use storage::{Content, PlaceLook, Progress};
 pub use subjects::{Remedy, Rule, Subject};
 pub use watch::Look;
 

@@ -16,7 +16,21 @@ pub struct PlaceLook {
     pub content: Content,
     /// Whether a write is under way for longer than one takes.
     pub pending: bool,
+    pub progress: Progress,
 }
+
+/// Whether the device below completes writes meanwhile, anybody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It does: it is busy, and our write waits its turn.
+    Advances,
+    Still,
+    /// It does not tell: a file server's, for one.
+    Unknown,
+}
+
+/// A device that does not tell whether it is only busy has so many times the time of one that tells.
+const UNTOLD: Millis = 3;
 
 /// What lies there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +49,8 @@ pub(super) struct Places {
 #[derive(Debug, Clone, Copy)]
 struct Pending {
     since: Millis,
+    /// When the device was last known to complete a write.
+    still: Millis,
     suspected: bool,
     said: bool,
 }
@@ -58,11 +74,18 @@ impl Places {
         maintenance: Maintenance,
         limits: &Limits,
     ) -> Option<Act> {
-        let fresh = Pending { since: now, suspected: false, said: false };
+        let fresh = Pending { since: now, still: now, suspected: false, said: false };
         let pending = self.pending.entry(look.path.clone()).or_insert(fresh);
+        if look.progress == Progress::Advances {
+            pending.still = now;
+        }
+        let patience = match look.progress {
+            Progress::Advances | Progress::Still => limits.storage,
+            Progress::Unknown => limits.storage * UNTOLD,
+        };
         let age = now - pending.since;
         let evidence = evidence(&look.path, age);
-        if age < limits.storage {
+        if now - pending.still < patience {
             let first = age >= limits.storage / 2 && !std::mem::replace(&mut pending.suspected, true);
             return first.then(|| Act::Say(Voice::Warning, format!("suspect: {evidence}")));
         }

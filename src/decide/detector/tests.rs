@@ -155,7 +155,7 @@ fn one_answer_in_time_is_enough() {
 fn a_moment_in_which_nobody_ran_is_held_against_nobody() {
     let mut played = Played::healthy();
     played.sight.elapsed = 60_000;
-    let deeds = played.deeds(TICK, mute(Subject::Corosync));
+    let deeds = played.deeds(4 * TICK, mute(Subject::Corosync));
     assert_eq!(deeds, []);
     played.sight.elapsed = TICK;
     assert_eq!(played.deeds(5000, |_| {}), []);
@@ -341,7 +341,7 @@ fn a_frozen_postmaster_is_told_after_its_time() {
 }
 
 fn place(content: Content) -> PlaceLook {
-    PlaceLook { path: "/data".into(), content, pending: true }
+    PlaceLook { path: "/data".into(), content, pending: true, progress: Progress::Still }
 }
 
 #[test]
@@ -363,4 +363,21 @@ fn a_stuck_disk_ends_a_node_with_a_primary_or_without_its_state() {
     slow.sight.places = vec![place(Content::State)];
     let deeds = slow.deeds(120_000, |p| p.sight.places[0].pending = p.at % 7000 != 0);
     assert_eq!(deeds, [], "each write returned, if late");
+}
+
+#[test]
+fn a_disk_that_is_only_busy_ends_nobody() {
+    let mut busy = Played::healthy();
+    busy.sight.places = vec![place(Content::Data(PgRole::Primary))];
+    let deeds = busy.deeds(60_000, |p| {
+        p.sight.places[0].progress = if p.at % 6000 == 0 { Progress::Advances } else { Progress::Still };
+    });
+    assert_eq!(deeds, [], "somebody's writes are completed");
+    // From then on nobody's.
+    assert_eq!(busy.deeds(10_000, |p| p.sight.places[0].progress = Progress::Still).len(), 1);
+    let mut untold = Played::healthy();
+    untold.sight.places = vec![place(Content::State)];
+    let each = |p: &mut Played| p.sight.places[0].progress = Progress::Unknown;
+    assert_eq!(untold.deeds(23_500, each), []);
+    assert_eq!(untold.deeds(5000, each).len(), 1);
 }
