@@ -133,12 +133,16 @@ mutate detector-unknown-unit src/decide/detector/mod.rs '(unit == Unit::Changing
     --lib an_orderly_stop_is_left_alone
 mutate detector-maintenance src/decide/detector/mod.rs 'if sight.cluster.maintenance == Maintenance::On {' 'if false {' \
     --lib maintenance_excuses_everything
-mutate detector-quorum src/decide/detector/quorum.rs '(true, true, _) => {' '(true, true, _) if !first => vec![], (true, true, _) => {' \
+mutate detector-quorum src/decide/detector/quorum.rs '(Duty::Silence | Duty::End, true, _) => {' '(Duty::Silence | Duty::End, true, _) if !first => vec![], (Duty::Silence | Duty::End, true, _) => {' \
     --lib without_quorum_no_primary
 mutate detector-quorum-once src/decide/detector/quorum.rs 'if now - lost.since < limits.quorum {' 'if false {' \
     --lib a_standby_a_flaw_of_one_look
 mutate detector-busy-disk src/decide/detector/storage.rs 'pending.still = now;' '' \
     --lib a_disk_that_is_only_busy
+mutate detector-suicide src/decide/detector/quorum.rs 'if duty == Duty::End && ' 'if false && ' \
+    --lib where_the_policy_is_to_end
+mutate detector-suicide-by-order src/decide/detector/mod.rs 'w.is_armed() && excuse(w.rule, sight).is_none()' 'w.is_armed()' \
+    --lib where_the_policy_is_to_end
 mutate detector-stopping src/decide/detector/instances.rs '(Some(id), Phase::Running)' '(Some(id), _)' \
     --lib a_postmaster_that_ended
 mutate farewell-marker src/agent/mod.rs 'match self.host.resetting() {' 'match None::<String> {' \

@@ -27,7 +27,7 @@ pub use watch::Look;
 use crate::cluster::timing::{DAEMON_STOPPED_MS, NoQuorumPolicy};
 use crate::pg::instance::ProcessId;
 use instances::Instances;
-use quorum::QuorumWatch;
+use quorum::{Duty, QuorumWatch};
 use storage::Places;
 use subjects::RULES;
 use watch::{Finding, Watch};
@@ -50,6 +50,8 @@ pub struct Limits {
     pub postmaster: Millis,
     /// Without quorum before the primaries of this node are ended: a reading, not a flaw of one.
     pub quorum: Millis,
+    /// Without quorum before the node is ended where its policy says so and Pacemaker does not do it.
+    pub suicide: Millis,
     /// So much time passes between two looks at most.
     pub longest_step: Millis,
     /// A daemon that hangs so many times within [`Self::recurrence`] has its node reset.
@@ -67,6 +69,7 @@ impl Default for Limits {
             storage: crate::decide::storage::STUCK_AFTER,
             postmaster: 2000,
             quorum: 500,
+            suicide: 4000,
             longest_step: 1000,
             kills: 3,
             recurrence: 600_000,
@@ -244,21 +247,26 @@ impl Detector {
 
     fn watch_quorum(&mut self, sight: &Sight, acts: &mut Vec<Act>) {
         let corosync = sight.looks.iter().find(|(s, _)| *s == Subject::Corosync).and_then(|(_, l)| l.process);
-        let acting = sight.cluster.maintenance == Maintenance::Off
-            && sight.cluster.no_quorum_policy != Some(NoQuorumPolicy::Ignore);
+        let pacemaker = self.watches.iter().find(|w| w.rule.subject == Subject::Pacemakerd);
+        let pacemaker = pacemaker.is_some_and(|w| w.is_armed() && excuse(w.rule, sight).is_none());
+        let duty = match (sight.cluster.maintenance, sight.cluster.no_quorum_policy) {
+            (Maintenance::On, _) | (_, Some(NoQuorumPolicy::Ignore)) => Duty::None,
+            (_, Some(NoQuorumPolicy::Suicide | NoQuorumPolicy::Fence)) if pacemaker => Duty::End,
+            (Maintenance::Off, _) => Duty::Silence,
+        };
         let primaries = sight.instances.iter().any(InstanceLook::may_write);
         acts.extend(self.quorum.step(
             self.now,
             sight.quorum,
             corosync.map(|(id, _)| id),
-            acting,
+            duty,
             primaries,
             &self.limits,
         ));
     }
 
     fn watch_daemons(&mut self, sight: &Sight, acts: &mut Vec<Act>) {
-        let mut suspicious = false;
+        let mut suspicious = self.quorum.is_lost();
         for watch in &mut self.watches {
             let Some((_, look)) = sight.looks.iter().find(|(s, _)| *s == watch.rule.subject) else {
                 continue;

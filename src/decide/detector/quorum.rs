@@ -3,7 +3,7 @@
 //! A node that lost it has at least stonith-watchdog-timeout until the others go on. Its sbd resets it in that time, if it hears of
 //! the loss; it hears through pacemaker-controld and the CIB. So the primaries of this node end here, at once.
 
-use super::{Act, Limits, Millis, Voice};
+use super::{Act, Limits, Manner, Millis, Voice};
 use crate::pg::instance::ProcessId;
 
 /// What votequorum said last.
@@ -13,6 +13,17 @@ pub enum Quorum {
     Lost,
     /// It did not answer: see the watch on corosync itself.
     Unknown,
+}
+
+/// What a node without quorum has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Duty {
+    /// By maintenance mode or no-quorum-policy.
+    None,
+    /// Stop writing.
+    Silence,
+    /// End: Pacemaker runs here, and no-quorum-policy is suicide or fence. It does so within a second, unless it hangs.
+    End,
 }
 
 #[derive(Debug, Default)]
@@ -33,13 +44,18 @@ impl QuorumWatch {
         self.armed.is_some()
     }
 
-    /// `acting`: whether a node without quorum has to stop writing. `primaries`: whether one runs here.
+    /// Whether it is lost at the moment.
+    pub(super) const fn is_lost(&self) -> bool {
+        self.lost.is_some()
+    }
+
+    /// `primaries`: whether one runs here.
     pub(super) fn step(
         &mut self,
         now: Millis,
         quorum: Quorum,
         corosync: Option<ProcessId>,
-        acting: bool,
+        duty: Duty,
         primaries: bool,
         limits: &Limits,
     ) -> Vec<Act> {
@@ -61,21 +77,28 @@ impl QuorumWatch {
                     return Vec::new();
                 }
                 let first = !std::mem::replace(&mut lost.said, true);
-                match (acting, primaries, first) {
+                if duty == Duty::End && now - lost.since >= limits.suicide {
+                    let why = format!(
+                        "quorum lost for {} ms, and Pacemaker does not end this node as no-quorum-policy says",
+                        now - lost.since
+                    );
+                    return vec![Act::Reset { manner: Manner::AtOnce, why }];
+                }
+                match (duty, primaries, first) {
                     // Again and again: one may be promoted, or started, meanwhile.
-                    (true, true, _) => {
+                    (Duty::Silence | Duty::End, true, _) => {
                         let why = "quorum lost: the others may go on without this node".to_owned();
                         vec![Act::Fence { why }]
                     }
-                    (true, false, true) => vec![Act::Say(
+                    (Duty::Silence | Duty::End, false, true) => vec![Act::Say(
                         Voice::Warning,
                         "quorum lost: no primary runs here, and none will be let write".to_owned(),
                     )],
-                    (false, _, true) => vec![Act::Say(
+                    (Duty::None, _, true) => vec![Act::Say(
                         Voice::Warning,
                         "quorum lost: left alone, by maintenance mode or no-quorum-policy=ignore".to_owned(),
                     )],
-                    (true, false, false) | (false, _, false) => Vec::new(),
+                    (Duty::Silence | Duty::End, false, false) | (Duty::None, _, false) => Vec::new(),
                 }
             }
         }

@@ -381,3 +381,30 @@ fn a_disk_that_is_only_busy_ends_nobody() {
     assert_eq!(untold.deeds(23_500, each), []);
     assert_eq!(untold.deeds(5000, each).len(), 1);
 }
+
+#[test]
+fn where_the_policy_is_to_end_a_node_without_quorum_ends_though_pacemaker_hangs() {
+    let lost = |policy, stop: fn(&mut Played)| {
+        let mut played = Played::healthy();
+        played.sight.cluster.no_quorum_policy = policy;
+        played.sight.quorum = Quorum::Lost;
+        stop(&mut played);
+        let began = played.at;
+        let deeds = played.deeds(10_000, |_| {});
+        deeds.into_iter().find(|(_, a)| matches!(a, Act::Reset { .. })).map(|(at, _)| at - began)
+    };
+    for policy in [NoQuorumPolicy::Suicide, NoQuorumPolicy::Fence] {
+        let after = lost(Some(policy), |_| {}).expect("a reset");
+        assert!((4000..=5000).contains(&after), "{after}");
+        // No Pacemaker runs here that could have a policy; or it is stopped by order.
+        assert_eq!(lost(Some(policy), |p| p.look(Subject::Pacemakerd).process = None), None);
+        let stopping = |p: &mut Played| p.sight.units = vec![("pacemaker.service", Unit::Changing)];
+        assert_eq!(lost(Some(policy), stopping), None);
+        assert_eq!(lost(Some(policy), |p| p.sight.cluster.maintenance = Maintenance::On), None);
+    }
+    for policy in
+        [None, Some(NoQuorumPolicy::Stop), Some(NoQuorumPolicy::Freeze), Some(NoQuorumPolicy::Ignore)]
+    {
+        assert_eq!(lost(policy, |_| {}), None, "{policy:?}");
+    }
+}
