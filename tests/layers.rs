@@ -65,7 +65,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         token: "quick_xml",
-        allowed: &["cluster/", "ocf/", "fence/metadata.rs"],
+        allowed: &["cluster/", "ocf/"],
         why: "boundary/pacemaker hands the text over; cluster/ parses it",
     },
     Rule {

@@ -3,10 +3,9 @@
 use std::io;
 
 use clap::{Arg, CommandFactory};
-use quick_xml::Writer;
-use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use super::options::{Action, Options};
+use crate::ocf::xml::{Document, close, empty, open, text};
 
 const SHORT: &str = "Early confirmation that a node has reset itself";
 
@@ -47,8 +46,7 @@ See also /usr/share/doc/quorate/docs/fencing.md, quorate(1), stonith_admin(8).";
 /// # Errors
 /// None in practice: it writes into memory.
 pub fn document() -> io::Result<String> {
-    let mut w = Writer::new_with_indent(Vec::new(), b' ', 2);
-    w.write_event(Event::Decl(BytesDecl::new("1.0", None, None)))?;
+    let mut w = crate::ocf::xml::begin(None)?;
     open(&mut w, "resource-agent", &[("name", super::NAME), ("shortdesc", SHORT)])?;
     text(&mut w, "longdesc", &[], LONG)?;
     // There is no page of ours to name; the schema wants the element.
@@ -72,7 +70,7 @@ pub fn document() -> io::Result<String> {
     Ok(xml)
 }
 
-fn parameter(w: &mut Writer<Vec<u8>>, argument: &Arg) -> io::Result<()> {
+fn parameter(w: &mut Document, argument: &Arg) -> io::Result<()> {
     let (Some(name), Some(value)) = (argument.get_long(), argument.get_value_names()) else { return Ok(()) };
     let value = value.first().map_or("value", |v| v.as_str()).to_lowercase();
     // Pacemaker adds the first two by itself.
@@ -87,32 +85,6 @@ fn parameter(w: &mut Writer<Vec<u8>>, argument: &Arg) -> io::Result<()> {
     let help = argument.get_help().map_or(String::new(), ToString::to_string);
     text(w, "shortdesc", &[("lang", "en")], &help)?;
     close(w, "parameter")
-}
-
-fn element(name: &'static str, attributes: &[(&str, &str)]) -> BytesStart<'static> {
-    let mut start = BytesStart::new(name);
-    for attribute in attributes {
-        start.push_attribute(*attribute);
-    }
-    start
-}
-
-fn open(w: &mut Writer<Vec<u8>>, name: &'static str, attributes: &[(&str, &str)]) -> io::Result<()> {
-    w.write_event(Event::Start(element(name, attributes)))
-}
-
-fn close(w: &mut Writer<Vec<u8>>, name: &'static str) -> io::Result<()> {
-    w.write_event(Event::End(BytesEnd::new(name)))
-}
-
-fn empty(w: &mut Writer<Vec<u8>>, name: &'static str, attributes: &[(&str, &str)]) -> io::Result<()> {
-    w.write_event(Event::Empty(element(name, attributes)))
-}
-
-fn text(w: &mut Writer<Vec<u8>>, name: &'static str, attributes: &[(&str, &str)], s: &str) -> io::Result<()> {
-    open(w, name, attributes)?;
-    w.write_event(Event::Text(BytesText::new(s)))?;
-    close(w, name)
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use std::io;
 
-use quick_xml::Writer;
-use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+use quick_xml::events::{BytesText, Event};
 
 use super::action::Action;
 use super::environment::Environment;
 use super::params::{Change, PARAMS, Param, Presence, Uniqueness};
+use super::xml::{Document, begin, close, empty, open, text};
 
 /// One advised operation. Times in seconds.
 pub(super) struct Advice {
@@ -71,8 +71,7 @@ const DOCTYPE: &str = "resource-agent SYSTEM \"ra-api-1.dtd\" [<!ATTLIST action 
 /// # Errors
 /// None in practice: it writes into memory.
 pub fn document(dialect: Dialect) -> io::Result<String> {
-    let mut w = Writer::new_with_indent(Vec::new(), b' ', 2);
-    w.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    let mut w = begin(Some("UTF-8"))?;
     w.write_event(Event::DocType(BytesText::from_escaped(DOCTYPE)))?;
     let agent = [("name", "postgres"), ("version", env!("CARGO_PKG_VERSION"))];
     open(&mut w, "resource-agent", &agent)?;
@@ -100,7 +99,7 @@ pub fn document(dialect: Dialect) -> io::Result<String> {
     Ok(xml)
 }
 
-fn parameter(w: &mut Writer<Vec<u8>>, p: &Param, dialect: Dialect) -> io::Result<()> {
+fn parameter(w: &mut Document, p: &Param, dialect: Dialect) -> io::Result<()> {
     let flag = |yes| if yes { "1" } else { "0" };
     let mut attributes = vec![
         ("name", p.name),
@@ -119,32 +118,6 @@ fn parameter(w: &mut Writer<Vec<u8>>, p: &Param, dialect: Dialect) -> io::Result
     }
     empty(w, "content", &content)?;
     close(w, "parameter")
-}
-
-fn element(name: &'static str, attributes: &[(&str, &str)]) -> BytesStart<'static> {
-    let mut start = BytesStart::new(name);
-    for attribute in attributes {
-        start.push_attribute(*attribute);
-    }
-    start
-}
-
-fn open(w: &mut Writer<Vec<u8>>, name: &'static str, attributes: &[(&str, &str)]) -> io::Result<()> {
-    w.write_event(Event::Start(element(name, attributes)))
-}
-
-fn close(w: &mut Writer<Vec<u8>>, name: &'static str) -> io::Result<()> {
-    w.write_event(Event::End(BytesEnd::new(name)))
-}
-
-fn empty(w: &mut Writer<Vec<u8>>, name: &'static str, attributes: &[(&str, &str)]) -> io::Result<()> {
-    w.write_event(Event::Empty(element(name, attributes)))
-}
-
-fn text(w: &mut Writer<Vec<u8>>, name: &'static str, attributes: &[(&str, &str)], s: &str) -> io::Result<()> {
-    open(w, name, attributes)?;
-    w.write_event(Event::Text(BytesText::new(s)))?;
-    close(w, name)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod notify;
 pub mod params;
 pub mod reference;
 pub mod settings;
+pub(crate) mod xml;
 
 pub use action::Action;
 pub use environment::{Environment, Run};
