@@ -1,5 +1,6 @@
 //! `quorated --check`: the configuration, and everything that is watched asked once.
 
+use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -18,15 +19,18 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What is wrong with the configuration.
 pub(super) fn check(config: &Config, path: &Path) -> Effect<u8> {
     let limits = config.limits()?;
-    println!("configuration {} is good; limits in ms:", path.display());
-    println!(
+    let mut out = std::io::stdout().lock();
+    // Who closes the pipe has read enough; println! would panic.
+    let mut line = |text: String| drop(writeln!(out, "{text}"));
+    line(format!("configuration {} is good; limits in ms:", path.display()));
+    line(format!(
         "  silent {}, stopped {}, membership {}, storage {}, postmaster {}",
         limits.silent, limits.stopped, limits.totem, limits.storage, limits.postmaster
-    );
+    ));
     let mut silent = false;
     for subject in Subject::ALL.into_iter().filter(|s| *s != Subject::Totem) {
         let rule = subject.rule();
-        let line = match process::oldest_named(rule.comm) {
+        let word = match process::oldest_named(rule.comm) {
             Err(e) => format!("can't be looked at: {e}"),
             Ok(None) => "does not run".to_owned(),
             Ok(Some(process)) => match answer(subject) {
@@ -37,12 +41,12 @@ pub(super) fn check(config: &Config, path: &Path) -> Effect<u8> {
                 }
             },
         };
-        println!("{:22}{line}", rule.name);
+        line(format!("{:22}{word}", rule.name));
     }
     for instance in registry::all()? {
         match instance {
-            Ok(i) => println!("instance {}: {} in {}", i.resource, i.role, i.pgdata.display()),
-            Err(trouble) => println!("instance: {trouble}"),
+            Ok(i) => line(format!("instance {}: {} in {}", i.resource, i.role, i.pgdata.display())),
+            Err(trouble) => line(format!("instance: {trouble}")),
         }
     }
     Ok(silent.into())
