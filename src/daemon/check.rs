@@ -13,12 +13,12 @@ use crate::decide::detector::Subject;
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Prints what is found. Gives the exit code: 0, or 1 where something that runs does not answer.
+/// Prints what is found. Gives the exit code: 0, or 1 where something that runs does not answer, or corosync.conf can't be read.
 ///
 /// # Errors
-/// What is wrong with the configuration.
+/// The agent's words can't be read.
 pub(super) fn check(config: &Config, path: &Path) -> Effect<u8> {
-    let limits = config.limits()?;
+    let (limits, guessed) = config.limits();
     let mut out = std::io::stdout().lock();
     // Who closes the pipe has read enough; println! would panic.
     let mut line = |text: String| drop(writeln!(out, "{text}"));
@@ -27,7 +27,10 @@ pub(super) fn check(config: &Config, path: &Path) -> Effect<u8> {
         "  silent {}, stopped {}, membership {}, storage {}, postmaster {}",
         limits.silent, limits.stopped, limits.totem, limits.storage, limits.postmaster
     ));
-    let mut silent = false;
+    let mut silent = guessed.is_some();
+    if let Some(trouble) = guessed {
+        line(format!("  the limit of the membership is a guess: {trouble}"));
+    }
     for subject in Subject::ALL.into_iter().filter(|s| *s != Subject::Totem) {
         let rule = subject.rule();
         let word = match process::oldest_named(rule.comm) {

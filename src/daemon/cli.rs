@@ -47,9 +47,8 @@ pub struct Arguments {
 /// configuration).
 pub fn main(arguments: &Arguments, notify_socket: Option<&OsString>) -> u8 {
     let path = arguments.config.clone().unwrap_or_else(|| config::PATH.into());
-    let read = Config::read(&path, arguments.config.is_some()).and_then(|c| Ok((c.limits()?, c)));
-    let config = match read {
-        Ok((_, config)) => config,
+    let config = match Config::read(&path, arguments.config.is_some()) {
+        Ok(config) => config,
         Err(trouble) => {
             eprintln!("quorated: {trouble}");
             return 2;
@@ -75,7 +74,10 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
     let (wake_sender, wake) = sync_channel(1);
     let board = Arc::new(Board::new(wake_sender));
     let line = Arc::new(Line::default());
-    let limits = config.limits()?;
+    let (limits, guessed) = config.limits();
+    if let Some(trouble) = guessed {
+        logs.line(Level::Warning, format!("the limit of corosync's membership is a guess: {trouble}"));
+    }
     looking(&board, &line, &logs, config.state_directories)?;
     let (hands, jobs) = Hands::new(&logs);
     for jobs in jobs {

@@ -12,6 +12,8 @@ use crate::decide::doctor::read::{self, Text};
 /// Where it is looked for.
 pub(super) const PATH: &str = "/etc/quorate/quorated.toml";
 const COROSYNC_CONF: &str = "/etc/corosync/corosync.conf";
+/// Where corosync.conf can't be read: no cluster of ours takes as long to form, and the node is watched all the same.
+const LONG_MEMBERSHIP: Millis = 60_000;
 /// Below that a busy machine looks like one that hangs.
 const LEAST_MS: u32 = 1000;
 
@@ -98,23 +100,25 @@ impl Config {
         Ok(config)
     }
 
-    /// The detector's limits; those of the membership need corosync.conf.
-    ///
-    /// # Errors
-    /// corosync.conf is there and corosync would refuse it. Its defaults are no substitute: they could be too short.
-    pub(super) fn limits(&self) -> Effect<Limits> {
+    /// The detector's limits, and why that of the membership is a guess: it needs corosync.conf.
+    pub(super) fn limits(&self) -> (Limits, Option<Trouble>) {
         let totem = match self.membership_s {
-            Some(seconds) => Millis::from(seconds) * 1000,
-            None => membership(Path::new(COROSYNC_CONF))?,
+            Some(seconds) => Ok(Millis::from(seconds) * 1000),
+            None => membership(Path::new(COROSYNC_CONF)),
         };
-        Ok(Limits {
+        let (totem, trouble) = match totem {
+            Ok(totem) => (totem, None),
+            Err(trouble) => (LONG_MEMBERSHIP, Some(trouble)),
+        };
+        let limits = Limits {
             silent: Millis::from(self.silent_s) * 1000,
             stopped: self.stopped_ms.into(),
             totem,
             storage: Millis::from(self.storage_s) * 1000,
             postmaster: self.postmaster_ms.into(),
             ..Limits::default()
-        })
+        };
+        (limits, trouble)
     }
 }
 
@@ -137,7 +141,7 @@ mod tests {
         assert_eq!(Config::parse(""), Ok(Config::default()));
         let config = Config::parse("mode = \"say\"\nsilent_s = 20\nmembership_s = 15\n").unwrap();
         assert_eq!((config.mode, config.silent_s), (Mode::Say, 20));
-        assert_eq!(config.limits().unwrap().totem, 15_000);
+        assert_eq!(config.limits().0.totem, 15_000);
     }
 
     #[test]
