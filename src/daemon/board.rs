@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::storage::Placed;
 use crate::boundary::corosync_lib::VoteWord;
-use crate::decide::detector::{ClusterWord, InstanceLook, Maintenance, Subject, Unit};
+use crate::decide::detector::{ClusterWord, InstanceLook, Limits, Maintenance, Subject, Unit};
 
 /// An attempt counts as failed each time this goes by without an answer.
 pub(super) const ATTEMPT: Duration = Duration::from_secs(1);
@@ -25,6 +25,7 @@ pub(super) struct Seen {
     pub(super) instances: Vec<InstanceLook>,
     pub(super) places: Vec<Placed>,
     pub(super) cluster: ClusterWord,
+    pub(super) limits: Limits,
     pub(super) units: Vec<(&'static str, Unit)>,
 }
 
@@ -51,13 +52,14 @@ impl Probe {
 }
 
 impl Board {
-    pub(super) fn new(wake: SyncSender<()>) -> Self {
+    pub(super) fn new(wake: SyncSender<()>, limits: Limits) -> Self {
         let seen = Seen {
             probes: std::array::from_fn(|_| Probe::default()),
             votes: None,
             instances: Vec::new(),
             places: Vec::new(),
             cluster: ClusterWord { maintenance: Maintenance::Off, no_quorum_policy: None },
+            limits,
             units: Vec::new(),
         };
         Self { seen: Mutex::new(seen), wake }
@@ -112,7 +114,7 @@ mod tests {
     use super::*;
 
     fn board() -> Board {
-        Board::new(std::sync::mpsc::sync_channel(1).0)
+        Board::new(std::sync::mpsc::sync_channel(1).0, Limits::default())
     }
 
     #[test]

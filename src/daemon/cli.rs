@@ -72,13 +72,9 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
     let (logs, lines) = Logs::new();
     spawn("log", move || log::write(&lines))?;
     let (wake_sender, wake) = sync_channel(1);
-    let board = Arc::new(Board::new(wake_sender));
+    let board = Arc::new(Board::new(wake_sender, config.limits().0));
     let line = Arc::new(Line::default());
-    let (limits, guessed) = config.limits();
-    if let Some(trouble) = guessed {
-        logs.line(Level::Warning, format!("the limit of corosync's membership is a guess: {trouble}"));
-    }
-    looking(&board, &line, &logs, config.state_directories)?;
+    looking(&board, &line, &logs, &config)?;
     let (hands, jobs) = Hands::new(&logs);
     for jobs in jobs {
         let (board, logs) = (Arc::clone(&board), logs.clone());
@@ -103,7 +99,7 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
     let ready = NotifyState::Status("watching".to_owned());
     let _ = notify(false, &[NotifyState::Ready, ready]);
     let mode = config.mode;
-    Control { board, wake, hands, line, logs, pulse, reports, limits, mode }.run(&stop);
+    Control { board, wake, hands, line, logs, pulse, reports, mode }.run(&stop);
     watchdogs.iter().for_each(Watchdog::disarm);
     let _ = notify(false, &[NotifyState::Stopping]);
     Ok(0)
@@ -124,7 +120,7 @@ fn watchdogs(config: &Config, notify_socket: Option<&OsString>) -> Effect<Vec<Wa
 }
 
 /// The threads that look.
-fn looking(board: &Arc<Board>, line: &Arc<Line>, logs: &Logs, state: Vec<PathBuf>) -> Effect<()> {
+fn looking(board: &Arc<Board>, line: &Arc<Line>, logs: &Logs, config: &Config) -> Effect<()> {
     let with = || (Arc::clone(board), Arc::clone(line), logs.clone());
     let (b, _, _) = with();
     spawn("quorum", move || probes::quorum(&b))?;
@@ -142,8 +138,10 @@ fn looking(board: &Arc<Board>, line: &Arc<Line>, logs: &Logs, state: Vec<PathBuf
     let (b, _, logs_) = with();
     spawn("instances", move || instances::watch(&b, &logs_))?;
     let (b, _, logs_) = with();
-    spawn("cluster", move || cluster::watch(&b, &logs_))?;
+    let known = config.clone();
+    spawn("cluster", move || cluster::watch(&b, &known, &logs_))?;
     let (b, _, _) = with();
+    let state = config.state_directories.clone();
     spawn("storage", move || storage::watch(&b, &state))
 }
 

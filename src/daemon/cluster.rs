@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::board::Board;
+use super::config::{COROSYNC_CONF, Config};
 use super::log::Logs;
 use super::pause;
 use crate::boundary::host::Level;
@@ -17,11 +18,25 @@ const CIB: &str = "/var/lib/pacemaker/cib/cib.xml";
 /// Pacemaker writes it some hundred milliseconds after a change.
 const ROUND: Duration = Duration::from_secs(1);
 
-/// Reads it whenever it has changed, for ever.
-pub(super) fn watch(board: &Arc<Board>, logs: &Logs) {
+/// Reads it whenever it has changed, for ever; corosync's configuration too: a cluster may be set up, or get another token, while we
+/// run.
+pub(super) fn watch(board: &Arc<Board>, config: &Config, logs: &Logs) {
     let mut last: Option<SystemTime> = None;
+    let mut conf: Option<SystemTime> = None;
     loop {
-        let changed = std::fs::metadata(CIB).and_then(|m| m.modified()).ok();
+        let changed = written(COROSYNC_CONF);
+        if changed != conf {
+            conf = changed;
+            let (limits, guessed) = config.limits();
+            board.seen().limits = limits;
+            if let Some(trouble) = guessed {
+                logs.line(
+                    Level::Warning,
+                    format!("the limit of corosync's membership is a guess: {trouble}"),
+                );
+            }
+        }
+        let changed = written(CIB);
         if changed != last {
             last = changed;
             match read(Path::new(CIB)) {
@@ -37,6 +52,10 @@ pub(super) fn watch(board: &Arc<Board>, logs: &Logs) {
         }
         pause(ROUND);
     }
+}
+
+fn written(path: &str) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|m| m.modified()).ok()
 }
 
 fn read(path: &Path) -> Result<ClusterWord, String> {

@@ -11,7 +11,7 @@ use crate::decide::doctor::read::{self, Text};
 
 /// Where it is looked for.
 pub(super) const PATH: &str = "/etc/quorate/quorated.toml";
-const COROSYNC_CONF: &str = "/etc/corosync/corosync.conf";
+pub(super) const COROSYNC_CONF: &str = "/etc/corosync/corosync.conf";
 /// Where corosync.conf can't be read: no cluster of ours takes as long to form, and the node is watched all the same.
 const LONG_MEMBERSHIP: Millis = 60_000;
 /// Below that a busy machine looks like one that hangs.

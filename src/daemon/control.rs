@@ -19,7 +19,7 @@ use crate::boundary::host::Level;
 use crate::boundary::process::{self, ProcessInfo, ProcessState};
 use crate::cluster::checker::Counts;
 use crate::decide::detector::{
-    Act, Detector, InstanceLook, Limits, Look, Manner, Millis, Quorum, Sight, Subject, Voice,
+    Act, Detector, InstanceLook, Look, Manner, Millis, Quorum, Sight, Subject, Voice,
 };
 use crate::decide::facts::Pulse as State;
 
@@ -38,7 +38,6 @@ pub(super) struct Control {
     pub(super) logs: Logs,
     pub(super) pulse: Arc<Pulse>,
     pub(super) reports: Reports,
-    pub(super) limits: Limits,
     pub(super) mode: Mode,
 }
 
@@ -51,7 +50,7 @@ struct Processes {
 impl Control {
     /// Looks, decides and acts until `ending` is set.
     pub(super) fn run(mut self, stop: &AtomicBool) {
-        let mut detector = Detector::new(self.limits);
+        let mut detector = Detector::new(self.board.seen().limits);
         let mut processes = Processes { known: Vec::new(), searched: None };
         let mut counts = Counts::default();
         let mut last = Instant::now();
@@ -65,12 +64,13 @@ impl Control {
             counts.looks += 1;
             counts.latest_ms = counts.latest_ms.max(millis(elapsed.saturating_sub(TICK)));
             let sight = self.sight(millis(elapsed), &mut processes);
+            detector.go_by(self.board.seen().limits);
             for act in detector.step(&sight) {
                 report::count(&mut counts, &act);
                 self.act(act, &sight.instances);
             }
             if self.mode == Mode::Say && detector.is_over() {
-                detector = Detector::new(self.limits);
+                detector = Detector::new(self.board.seen().limits);
             }
             self.reports.offer(&detector, &sight, &self.board, &counts);
         }

@@ -212,6 +212,11 @@ impl Detector {
         }
     }
 
+    /// From now on by these limits: corosync's configuration has changed.
+    pub fn go_by(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// Whether the node was to be reset: nothing is decided any more.
     #[must_use]
     pub const fn is_over(&self) -> bool {
