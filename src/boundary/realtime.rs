@@ -35,14 +35,3 @@ pub fn run_first() -> io::Result<()> {
     let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_RR, &raw const parameters) };
     Errno::result(set).map(drop).map_err(Into::into)
 }
-
-/// Takes that back for the calling thread: what may use much time does not belong before others.
-///
-/// # Errors
-/// Never seen.
-pub fn run_as_usual() -> io::Result<()> {
-    let parameters = libc::sched_param { sched_priority: 0 };
-    // SAFETY: as above.
-    let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const parameters) };
-    Errno::result(set).map(drop).map_err(Into::into)
-}

@@ -48,7 +48,7 @@ struct Processes {
 }
 
 impl Control {
-    /// Looks, decides and acts until `ending` is set.
+    /// Looks, decides and acts until `stop` is set.
     pub(super) fn run(mut self, stop: &AtomicBool) {
         let mut detector = Detector::new(self.board.seen().limits);
         let mut processes = Processes { known: Vec::new(), searched: None };

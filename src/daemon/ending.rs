@@ -14,7 +14,7 @@ use super::pause;
 use crate::boundary::clock::Deadline;
 use crate::boundary::ending::{self, Remains};
 use crate::boundary::host::Level;
-use crate::boundary::{corosync_lib, process, storage};
+use crate::boundary::{corosync_lib, process, registry, storage};
 use crate::cluster::farewell::Farewell;
 use crate::decide::detector::{InstanceLook, Life, Manner};
 use crate::pg::instance::ProcessId;
@@ -81,7 +81,7 @@ pub(super) fn end(why: &str, manner: Manner, instances: &[InstanceLook], line: &
     }
     let silent = silence(&instances.iter().collect::<Vec<_>>(), manner, logs);
     // The last word says that nothing is left that could write, and that nothing will be started.
-    if silent && marked.is_ok() {
+    if silent && marked.is_ok() && all_known(instances, logs) {
         part(why, instances, line, logs);
     }
     pause(WRITING);
@@ -92,6 +92,19 @@ pub(super) fn end(why: &str, manner: Manner, instances: &[InstanceLook], line: &
     }
     let failed = ending::restart().err().or(failed);
     logs.line(Level::Error, format!("reset: none worked ({failed:?}); the watchdog is not petted any more"));
+}
+
+/// Whether these are all the instances that the agent left word of. One whose word can't be read may still write.
+fn all_known(instances: &[InstanceLook], logs: &Logs) -> bool {
+    let known = |resource: &str| instances.iter().any(|look| look.instance.resource == resource);
+    let all = registry::all().and_then(|all| all.into_iter().collect::<Result<Vec<_>, _>>());
+    match all {
+        Ok(all) => all.iter().all(|instance| known(&instance.resource)),
+        Err(trouble) => {
+            logs.line(Level::Error, format!("no farewell, an instance is not known: {trouble}"));
+            false
+        }
+    }
 }
 
 /// In a thread of its own: corosync may be what hangs.

@@ -32,16 +32,22 @@ pub(super) fn watch(board: &Arc<Board>, logs: &Logs) {
         let looks: Vec<InstanceLook> =
             instances.into_iter().map(|instance| InstanceLook { life: life(&instance), instance }).collect();
         postmasters.retain(|id, _| looks.iter().any(|l| l.instance.postmaster == Some(*id)));
-        for id in looks.iter().filter(|l| l.life != Life::Gone).filter_map(|l| l.instance.postmaster) {
+        for id in looks
+            .iter()
+            .filter(|l| !matches!(l.life, Life::Gone | Life::Leftovers))
+            .filter_map(|l| l.instance.postmaster)
+        {
             if !postmasters.contains_key(&id)
                 && let Ok(Some(fd)) = process::open(id)
             {
                 postmasters.insert(id, fd);
             }
         }
-        let over = looks.iter().any(|l| l.life == Life::Gone);
+        let ended =
+            |looks: &[InstanceLook]| looks.iter().any(|l| matches!(l.life, Life::Gone | Life::Leftovers));
+        let over = ended(&looks);
         let before = std::mem::replace(&mut board.seen().instances, looks);
-        let news = over && before.iter().all(|l| l.life != Life::Gone);
+        let news = over && !ended(&before);
         if news {
             board.wake();
         }
@@ -63,7 +69,11 @@ fn life(instance: &Instance) -> Life {
     let Some(id) = instance.postmaster else { return Life::Unknown };
     match process::alive(id) {
         Err(_) => Life::Unknown,
-        Ok(None) => Life::Gone,
+        Ok(None) => match process::postgres_below(&instance.pgdata) {
+            Ok(left) if left.is_empty() => Life::Gone,
+            Ok(_) => Life::Leftovers,
+            Err(_) => Life::Unknown,
+        },
         Ok(Some(info)) if info.state == ProcessState::Stopped => Life::Stopped,
         Ok(Some(_)) => Life::Runs,
     }

@@ -36,8 +36,11 @@ pub(super) struct Placed {
 impl Placed {
     /// The look, as it is now.
     pub(super) fn now(&self) -> PlaceLook {
-        let late = self.begun.is_some_and(|b| b.elapsed() > PATIENCE * 2);
-        PlaceLook { pending: self.look.pending || late, ..self.look.clone() }
+        if self.begun.is_some_and(|b| b.elapsed() > PATIENCE * 2) {
+            // What was known of the device is old: the thread that would look at it hangs.
+            return PlaceLook { pending: true, progress: Progress::Unknown, ..self.look.clone() };
+        }
+        self.look.clone()
     }
 }
 

@@ -65,9 +65,7 @@ pub fn document() -> io::Result<String> {
     }
     close(&mut w, "actions")?;
     close(&mut w, "resource-agent")?;
-    let mut xml = String::from_utf8(w.into_inner()).map_err(io::Error::other)?;
-    xml.push('\n');
-    Ok(xml)
+    crate::ocf::xml::end(w)
 }
 
 fn parameter(w: &mut Document, argument: &Arg) -> io::Result<()> {

@@ -7,7 +7,7 @@ use quick_xml::events::{BytesText, Event};
 use super::action::Action;
 use super::environment::Environment;
 use super::params::{Change, PARAMS, Param, Presence, Uniqueness};
-use super::xml::{Document, begin, close, empty, open, text};
+use super::xml::{Document, begin, close, empty, end, open, text};
 
 /// One advised operation. Times in seconds.
 pub(super) struct Advice {
@@ -94,9 +94,7 @@ pub fn document(dialect: Dialect) -> io::Result<String> {
     }
     close(&mut w, "actions")?;
     close(&mut w, "resource-agent")?;
-    let mut xml = String::from_utf8(w.into_inner()).map_err(io::Error::other)?;
-    xml.push('\n');
-    Ok(xml)
+    end(w)
 }
 
 fn parameter(w: &mut Document, p: &Param, dialect: Dialect) -> io::Result<()> {

@@ -15,6 +15,13 @@ pub(crate) fn begin(encoding: Option<&str>) -> io::Result<Document> {
     Ok(w)
 }
 
+/// Its text.
+pub(crate) fn end(w: Document) -> io::Result<String> {
+    let mut xml = String::from_utf8(w.into_inner()).map_err(io::Error::other)?;
+    xml.push('\n');
+    Ok(xml)
+}
+
 fn element(name: &'static str, attributes: &[(&str, &str)]) -> BytesStart<'static> {
     let mut start = BytesStart::new(name);
     for attribute in attributes {

@@ -17,6 +17,9 @@ pub enum Life {
     Runs,
     /// By a signal.
     Stopped,
+    /// It is gone, and children of it are not: a busy one goes on, and commits, until it has nothing to do.
+    Leftovers,
+    /// Nothing of the server is left.
     Gone,
     /// The agent left no word of the process, or it can't be looked at.
     Unknown,
@@ -54,7 +57,7 @@ impl Instances {
             let (Some(id), Phase::Running) = (instance.postmaster, instance.phase) else { continue };
             let trouble = match life {
                 Life::Runs | Life::Unknown => None,
-                Life::Gone => Some("ended by itself".to_owned()),
+                Life::Leftovers | Life::Gone => Some("ended by itself".to_owned()),
                 Life::Stopped => self.stopped_for(id, now, limits),
             };
             let Some(trouble) = trouble else { continue };

@@ -265,8 +265,12 @@ fn without_quorum_no_primary_of_this_node_writes() {
         [],
         "it is gone"
     );
-    played.sight.instances[0].life = Life::Runs;
-    assert!(matches!(played.deeds(TICK, |_| {})[0].1, Act::Fence { .. }), "one that was started since");
+    for (life, what) in
+        [(Life::Runs, "one that was started since"), (Life::Leftovers, "a backend goes on alone")]
+    {
+        played.sight.instances[0].life = life;
+        assert!(matches!(played.deeds(TICK, |_| {})[0].1, Act::Fence { .. }), "{what}");
+    }
 }
 
 #[test]
