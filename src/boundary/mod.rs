@@ -23,6 +23,7 @@ pub mod ipc;
 pub mod log;
 pub mod memory;
 pub mod node;
+pub mod orders;
 pub mod pacemaker;
 pub mod postgres;
 pub mod process;

@@ -1,4 +1,5 @@
-//! What a node tells the others before it resets itself, and what they keep of it. A node that was seen to end need not be waited for.
+//! What a node tells the others before it resets itself, what they keep of it, and how it is told to. A node that was seen to end
+//! need not be waited for.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,18 @@ pub struct Departed {
     pub received: Millis,
     /// When corosync said that the node is gone. `None`: it is still a member, so that its reset is still to come.
     pub left: Option<Millis>,
+}
+
+/// A member is to be fenced, by Pacemaker's decision: its `quorated` ends it. A node that is told so by itself, or that is meant by
+/// none of the ids of its own, does nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// corosync's id of the node that ends.
+    pub node_id: u32,
+    /// Pacemaker's name of it, for the log.
+    pub node: String,
+    /// Who fences it, for the log.
+    pub by: String,
 }
 
 #[cfg(test)]

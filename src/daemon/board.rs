@@ -27,6 +27,8 @@ pub(super) struct Seen {
     pub(super) cluster: ClusterWord,
     pub(super) limits: Limits,
     pub(super) units: Vec<(&'static str, Unit)>,
+    /// Who fences this node, by Pacemaker's decision.
+    pub(super) order: Option<String>,
 }
 
 /// How one subject answers.
@@ -61,6 +63,7 @@ impl Board {
             cluster: ClusterWord { maintenance: Maintenance::Off, no_quorum_policy: None },
             limits,
             units: Vec::new(),
+            order: None,
         };
         Self { seen: Mutex::new(seen), wake }
     }

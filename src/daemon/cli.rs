@@ -135,6 +135,8 @@ fn looking(board: &Arc<Board>, line: &Arc<Line>, logs: &Logs, config: &Config) -
     spawn_with("group", DISPATCHING_STACK, move || group::listen(&b, &l, &logs_))?;
     let (b, l, _) = with();
     spawn("ping", move || group::ping(&b, &l))?;
+    let (_, l, logs_) = with();
+    spawn("orders", move || group::pass_on(&l, &logs_))?;
     let (b, _, logs_) = with();
     spawn("instances", move || instances::watch(&b, &logs_))?;
     let (b, _, logs_) = with();

@@ -79,7 +79,8 @@ impl Control {
     fn sight(&self, elapsed: Millis, processes: &mut Processes) -> Sight {
         processes.look();
         let now = Instant::now();
-        let seen = self.board.seen();
+        let mut seen = self.board.seen();
+        let order = seen.order.take();
         let looks = Subject::ALL.map(|subject| {
             let probe = &seen.probes[subject as usize];
             let process = processes.of(subject.rule().comm).map(|p| (p.id, state(p.state)));
@@ -103,6 +104,7 @@ impl Control {
             places: seen.places.iter().map(super::storage::Placed::now).collect(),
             cluster: seen.cluster,
             units: seen.units.clone(),
+            order,
         }
     }
 

@@ -1,5 +1,5 @@
 //! The process group of all `quorated`: what comes back of one's own messages shows that totem delivers; the farewells of others
-//! are kept for the fence agent.
+//! are kept for the fence agent, and its orders passed on.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,12 +14,15 @@ use crate::boundary::clock::boottime_ms;
 use crate::boundary::corosync_lib::{Event, Group};
 use crate::boundary::departed::{self, DIRECTORY};
 use crate::boundary::host::{Effect, Level, Trouble};
-use crate::cluster::farewell::{Departed, Farewell};
+use crate::boundary::orders::{Inbox, SOCKET};
+use crate::cluster::farewell::{Departed, Farewell, Order};
 use crate::decide::detector::Subject;
 
 /// Between two messages to oneself. Each goes to all members.
 const PING: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(500);
+/// Before a socket that can't be opened is tried again.
+const REOPEN: Duration = Duration::from_secs(10);
 
 /// What is sent.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +30,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 enum Message {
     Ping,
     Farewell(Farewell),
+    End(Order),
 }
 
 /// The connection of the present moment, for those who send.
@@ -52,6 +56,15 @@ impl Line {
         let group = self.get().ok_or_else(|| Trouble("no connection to corosync".to_owned()))?;
         send(&group, &Message::Farewell(farewell))
     }
+
+    /// Tells another node to end.
+    ///
+    /// # Errors
+    /// There is no connection, or it broke.
+    fn order(&self, order: Order) -> Effect<()> {
+        let group = self.get().ok_or_else(|| Trouble("no connection to corosync".to_owned()))?;
+        send(&group, &Message::End(order))
+    }
 }
 
 fn send(group: &Group, message: &Message) -> Effect<()> {
@@ -72,6 +85,34 @@ pub(super) fn ping(board: &Arc<Board>, line: &Arc<Line>) {
             }
         }
         pause(PING);
+    }
+}
+
+/// Passes on what the fence agent of this node orders, for ever.
+pub(super) fn pass_on(line: &Arc<Line>, logs: &Logs) {
+    loop {
+        let trouble = match Inbox::open(Path::new(SOCKET)) {
+            Ok(inbox) => receive(&inbox, line, logs),
+            Err(trouble) => trouble,
+        };
+        logs.line(Level::Error, format!("orders of fence_quorate: {trouble}"));
+        pause(REOPEN);
+    }
+}
+
+/// Until the socket breaks.
+fn receive(inbox: &Inbox, line: &Arc<Line>, logs: &Logs) -> Trouble {
+    loop {
+        match inbox.next() {
+            Ok(Some(order)) => {
+                logs.line(Level::Warning, format!("{} is to be fenced: it is told to end", order.node));
+                if let Err(trouble) = line.order(order) {
+                    logs.line(Level::Error, format!("it is not told: {trouble}"));
+                }
+            }
+            Ok(None) => logs.line(Level::Warning, "an order that makes no sense".to_owned()),
+            Err(trouble) => return trouble,
+        }
     }
 }
 
@@ -109,6 +150,12 @@ fn take(board: &Arc<Board>, logs: &Logs, me: u32, event: Event) {
                     &Departed { farewell, node_id: from, received: boottime_ms(), left: None },
                 )
             }
+            Ok(Message::End(order)) if order.node_id == me && from != me => {
+                board.seen().order = Some(order.by);
+                board.wake();
+                Ok(())
+            }
+            Ok(Message::End(_)) => Ok(()),
             // A newer version's.
             Err(_) => Ok(()),
         },

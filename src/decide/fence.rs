@@ -1,6 +1,6 @@
-//! Is a node that is to be fenced known to be gone already?
+//! Is a node that is to be fenced known to be gone already, and may it be told to end?
 
-use crate::cluster::corosync::tools::Votes;
+use crate::cluster::corosync::tools::{Member, Votes};
 use crate::cluster::farewell::{Departed, Millis};
 
 /// How long a farewell counts after its node has left. Fencing is asked for within seconds of that; a node that has been away for
@@ -61,8 +61,19 @@ pub enum Device {
 /// Whether votequorum lists the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Membership {
+    /// It is this very node.
+    Own,
     Member,
     Gone,
+}
+
+/// Whether the target was told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Order {
+    NotGiven,
+    Given,
+    /// There was nobody to pass it on.
+    Failed,
 }
 
 /// Whether what may still change is waited for.
@@ -77,6 +88,8 @@ pub enum Time {
 pub enum Verdict {
     /// votequorum is to be asked.
     Ask,
+    /// The target is to be told to end.
+    Tell,
     /// Look again: it may still change.
     Wait(&'static str),
     /// The target runs no PostgreSQL, and starts none before it has rebooted.
@@ -95,12 +108,13 @@ pub enum Verdict {
 /// - The quorum device, where there is one, stands behind that: votes that are counted without it may be counted on both sides
 ///   of a cut that it is there to decide.
 ///
-/// Where there is no farewell votequorum is not asked: the answer would change nothing, and the next level begins sooner.
-pub const fn decide(farewell: Farewell, word: Word, time: Time) -> Verdict {
-    use Verdict::{Ask, Confirmed, Refused, Wait};
+/// Where there is no farewell and the target is a member, messages reach it: its `quorated` is told to end it, and its farewell
+/// waited for. Pacemaker has it fenced either way; so it ends in seconds, and its PostgreSQL is shut down before.
+/// Of a target that is gone nothing will come: the next level begins at once.
+pub const fn decide(farewell: Farewell, word: Word, order: Order, time: Time) -> Verdict {
+    use Verdict::{Ask, Confirmed, Refused, Tell, Wait};
     match (farewell, word, time) {
         (Farewell::Unknown, _, _) => Refused("the record of its farewell can't be read"),
-        (Farewell::None, _, _) => Refused("it sent no farewell"),
         (Farewell::Another, _, _) => Refused("the record of its farewell names another node"),
         (Farewell::Impossible, _, _) => {
             Refused("the times in the record of its farewell contradict each other")
@@ -108,10 +122,18 @@ pub const fn decide(farewell: Farewell, word: Word, time: Time) -> Verdict {
         (Farewell::Old, _, _) => Refused("its farewell is too old, it may have been back since"),
         (Farewell::Staying, _, Time::Left) => Wait("it said farewell and has not left the membership"),
         (Farewell::Staying, _, Time::Spent) => Refused("it said farewell and has not left the membership"),
-        (Farewell::Left, Word::NotAsked, _) => Ask,
+        (Farewell::None | Farewell::Left, Word::NotAsked, _) => Ask,
+        (Farewell::None, Word::Said(Quorum::Held, _, Membership::Member), _) => match (order, time) {
+            (Order::NotGiven, _) => Tell,
+            (Order::Given, Time::Left) => Wait("it was told to end, and has sent no farewell"),
+            (Order::Given, Time::Spent) => Refused("it was told to end, and has sent no farewell"),
+            (Order::Failed, _) => Refused("it sent no farewell, and can't be told to end"),
+        },
+        (Farewell::None, _, _) => Refused("it sent no farewell"),
         (Farewell::Left, Word::Silent, Time::Left) => Wait("votequorum does not answer"),
         (Farewell::Left, Word::Silent, Time::Spent) => Refused("votequorum does not answer"),
         (Farewell::Left, Word::Said(Quorum::Lost, _, _), _) => Refused("this side has no quorum"),
+        (Farewell::Left, Word::Said(_, _, Membership::Own), _) => Refused("it is this node itself"),
         (Farewell::Left, Word::Said(Quorum::Held, Device::Unknown, _), _) => {
             Refused("votequorum does not list this node itself")
         }
@@ -150,14 +172,14 @@ pub enum Status {
 
 /// The state of a node, from the same facts as [`decide`]; nothing is waited for.
 pub const fn status(farewell: Farewell, word: Word) -> Status {
-    if let Word::Said(_, _, Membership::Member) = word {
+    if let Word::Said(_, _, Membership::Member | Membership::Own) = word {
         return Status::On;
     }
-    match (decide(farewell, word, Time::Spent), word) {
+    match (decide(farewell, word, Order::Failed, Time::Spent), word) {
         (Verdict::Confirmed(_), _) => Status::Off,
         (_, Word::NotAsked | Word::Silent) => Status::Unknown("votequorum does not answer"),
         (Verdict::Refused(why) | Verdict::Wait(why), _) => Status::Unknown(why),
-        (Verdict::Ask, _) => Status::Unknown("votequorum was not asked"),
+        (Verdict::Ask | Verdict::Tell, _) => Status::Unknown("votequorum was not asked"),
     }
 }
 
@@ -190,8 +212,13 @@ pub fn word(votes: &Votes, target: &str, id: Option<u32>) -> Word {
         Some(Some(_)) => Device::Votes,
     };
     let quorum = if votes.quorate == Some(true) { Quorum::Held } else { Quorum::Lost };
-    let listed = votes.members.iter().any(|m| m.name == target || Some(m.id) == id);
-    Word::Said(quorum, device, if listed { Membership::Member } else { Membership::Gone })
+    let is_target = |m: &Member| m.name == target || Some(m.id) == id;
+    let membership = match votes.members.iter().find(|m| is_target(m)) {
+        Some(member) if Some(member.id) == votes.node_id => Membership::Own,
+        Some(_) => Membership::Member,
+        None => Membership::Gone,
+    };
+    Word::Said(quorum, device, membership)
 }
 
 #[cfg(test)]
@@ -213,7 +240,7 @@ mod tests {
         let mut all = vec![Word::NotAsked, Word::Silent];
         for quorum in [Quorum::Held, Quorum::Lost] {
             for device in [Device::Unknown, Device::None, Device::Votes, Device::Withholds, Device::Dead] {
-                for membership in [Membership::Member, Membership::Gone] {
+                for membership in [Membership::Own, Membership::Member, Membership::Gone] {
                     all.push(Word::Said(quorum, device, membership));
                 }
             }
@@ -221,38 +248,59 @@ mod tests {
         all
     }
 
+    /// Every combination, with what is decided.
+    fn cases() -> impl Iterator<Item = (Farewell, Word, Order, Time, Verdict)> {
+        FAREWELLS.into_iter().flat_map(|farewell| {
+            words().into_iter().flat_map(move |word| {
+                [Order::NotGiven, Order::Given, Order::Failed].into_iter().flat_map(move |order| {
+                    [Time::Left, Time::Spent]
+                        .map(|time| (farewell, word, order, time, decide(farewell, word, order, time)))
+                })
+            })
+        })
+    }
+
     #[test]
     fn only_positive_evidence_confirms() {
-        for farewell in FAREWELLS {
-            for word in words() {
-                for time in [Time::Left, Time::Spent] {
-                    let verdict = decide(farewell, word, time);
-                    let evidence = farewell == Farewell::Left
-                        && matches!(
-                            word,
-                            Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Gone)
-                        );
-                    let case = format!("{farewell:?} {word:?} {time:?}: {verdict:?}");
-                    assert_eq!(matches!(verdict, Verdict::Confirmed(_)), evidence, "{case}");
-                    // It ends: nothing is waited for where the time is spent, nor asked for twice.
-                    assert!(!(time == Time::Spent && matches!(verdict, Verdict::Wait(_))), "{case}");
-                    assert_eq!(
-                        verdict == Verdict::Ask,
-                        farewell == Farewell::Left && word == Word::NotAsked,
-                        "{case}"
-                    );
-                }
-            }
+        for (farewell, word, order, time, verdict) in cases() {
+            let evidence = farewell == Farewell::Left
+                && matches!(word, Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Gone));
+            let case = format!("{farewell:?} {word:?} {order:?} {time:?}: {verdict:?}");
+            assert_eq!(matches!(verdict, Verdict::Confirmed(_)), evidence, "{case}");
+            // It ends: nothing is waited for where the time is spent, nor asked for twice.
+            assert!(!(time == Time::Spent && matches!(verdict, Verdict::Wait(_))), "{case}");
+            assert_eq!(
+                verdict == Verdict::Ask,
+                matches!(farewell, Farewell::None | Farewell::Left) && word == Word::NotAsked,
+                "{case}"
+            );
         }
     }
 
     #[test]
-    fn nothing_is_waited_for_without_a_farewell() {
-        for farewell in FAREWELLS {
-            for word in words() {
-                if let Verdict::Wait(_) = decide(farewell, word, Time::Left) {
-                    assert!(matches!(farewell, Farewell::Staying | Farewell::Left), "{farewell:?} {word:?}");
-                }
+    fn only_another_member_is_told_to_end_once_and_with_quorum() {
+        for (farewell, word, order, time, verdict) in cases() {
+            let member = matches!(word, Word::Said(Quorum::Held, _, Membership::Member));
+            let case = format!("{farewell:?} {word:?} {order:?} {time:?}: {verdict:?}");
+            assert_eq!(
+                verdict == Verdict::Tell,
+                farewell == Farewell::None && member && order == Order::NotGiven,
+                "{case}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_waited_for_from_a_node_that_is_gone_without_a_word() {
+        for (farewell, word, order, time, verdict) in cases() {
+            if let Verdict::Wait(_) = verdict {
+                let told =
+                    order == Order::Given && matches!(word, Word::Said(Quorum::Held, _, Membership::Member));
+                assert!(
+                    matches!(farewell, Farewell::Staying | Farewell::Left)
+                        || farewell == Farewell::None && told,
+                    "{farewell:?} {word:?} {order:?} {time:?}"
+                );
             }
         }
     }
@@ -261,8 +309,8 @@ mod tests {
     fn status_of_every_combination() {
         for farewell in FAREWELLS {
             for word in words() {
-                let wanted = match (decide(farewell, word, Time::Spent), word) {
-                    (_, Word::Said(_, _, Membership::Member)) => 0,
+                let wanted = match (decide(farewell, word, Order::Failed, Time::Spent), word) {
+                    (_, Word::Said(_, _, Membership::Member | Membership::Own)) => 0,
                     (Verdict::Confirmed(_), _) => 2,
                     _ => 1,
                 };
@@ -327,5 +375,7 @@ mod tests {
             let text = SAID.replace(" 0 1 Qdevice\n", row).replace("Nodes: 2", "Nodes: 3");
             assert_eq!(word_of(&text), said(Quorum::Held, Device::Votes, Membership::Member), "{row}");
         }
+        let own = word(&tools::votes(SAID).expect("its output"), "srv2", None);
+        assert_eq!(own, said(Quorum::Held, Device::Votes, Membership::Own));
     }
 }

@@ -3,6 +3,7 @@
 //! It never assumes that a node is gone. What it knows is what `quorated` kept of the node's own last word, and what votequorum
 //! says now; [`crate::decide::fence`] says what that is worth.
 
+mod confirm;
 pub mod metadata;
 pub mod options;
 
@@ -12,12 +13,12 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::boundary::clock::{Deadline, boottime_ms};
-use crate::boundary::host::{Effect, Level, Trouble};
+use crate::boundary::clock::Deadline;
+use crate::boundary::host::Level;
 use crate::boundary::log::Log;
-use crate::boundary::{corosync, departed, input};
-use crate::cluster::farewell::Departed;
-use crate::decide::fence::{self, Farewell, Status, Time, Verdict, Word};
+use crate::boundary::{corosync, departed, input, orders};
+use crate::decide::fence::{self, Status, Verdict};
+use confirm::{Patience, Seen, confirm};
 use options::{Action, Options, OptionsError};
 
 /// The program's name, in its messages and in the log.
@@ -27,8 +28,6 @@ pub const NAME: &str = "fence_quorate";
 const ANSWER: Duration = Duration::from_millis(500);
 /// For a monitor, which delays nothing: while corosync forms its membership, its tool waits for the quorum device.
 const MONITOR: Duration = Duration::from_secs(10);
-/// How soon a record or a membership that may still change is looked at again.
-const AGAIN: Duration = Duration::from_millis(50);
 /// Pacemaker writes its lines at once and closes the pipe; a person who types none is told how.
 const LINES: Duration = Duration::from_secs(10);
 /// More than all options that Pacemaker knows.
@@ -62,6 +61,7 @@ pub struct Places {
     pub quorumtool: PathBuf,
     pub configuration: PathBuf,
     pub departed: PathBuf,
+    pub orders: PathBuf,
 }
 
 impl Default for Places {
@@ -70,6 +70,7 @@ impl Default for Places {
             quorumtool: corosync::QUORUMTOOL.into(),
             configuration: corosync::CONFIGURATION.into(),
             departed: departed::DIRECTORY.into(),
+            orders: orders::SOCKET.into(),
         }
     }
 }
@@ -186,85 +187,18 @@ fn on_node(options: &Options, target: &str, places: &Places) -> Report {
             }
         }
         _ => {
-            let (seen, verdict) = confirm(target, Duration::from_secs(options.wait), places);
+            let patience = Patience {
+                ending: Duration::from_secs(options.ending),
+                leaving: Duration::from_secs(options.wait),
+            };
+            let (seen, verdict) = confirm(target, &patience, places);
             match verdict {
                 Verdict::Confirmed(why) => told(Code::Done, format!("confirmed: {}", seen.explain(why))),
                 Verdict::Refused(why) | Verdict::Wait(why) => {
                     Report::failed(format!("not confirmed: {}", seen.explain(why)))
                 }
-                Verdict::Ask => Report::failed("not confirmed: votequorum was not asked"),
+                Verdict::Ask | Verdict::Tell => Report::failed("not confirmed: votequorum was not asked"),
             }
-        }
-    }
-}
-
-/// What is known of the target at a moment.
-struct Seen {
-    farewell: Farewell,
-    word: Word,
-    record: Option<Departed>,
-    now: u64,
-    trouble: Option<Trouble>,
-}
-
-impl Seen {
-    fn look(target: &str, places: &Places) -> Seen {
-        let (found, now): (Effect<Option<Departed>>, u64) =
-            (departed::find(&places.departed, target), boottime_ms());
-        let word = Word::NotAsked;
-        match found {
-            Ok(record) => {
-                let farewell = fence::farewell(record.as_ref(), target, now);
-                Seen { farewell, word, record, now, trouble: None }
-            }
-            Err(why) => Seen { farewell: Farewell::Unknown, word, record: None, now, trouble: Some(why) },
-        }
-    }
-
-    fn ask(mut self, target: &str, places: &Places, deadline: Deadline) -> Seen {
-        match corosync::votes(&places.quorumtool, deadline) {
-            Ok(votes) => self.word = fence::word(&votes, target, self.record.as_ref().map(|r| r.node_id)),
-            Err(why) => {
-                self.word = Word::Silent;
-                self.trouble = self.trouble.or(Some(why));
-            }
-        }
-        self
-    }
-
-    /// The reason, with what the record and the programs say themselves.
-    fn explain(&self, why: &str) -> String {
-        let ago = |then: u64| Duration::from_millis(self.now.saturating_sub(then));
-        let mut text = why.to_owned();
-        if let Some(record) = &self.record {
-            let said = format!(" (farewell {:.1?} ago: {:?}", ago(record.received), record.farewell.reason);
-            text.push_str(&said);
-            text.push_str(
-                &record.left.map_or(")".to_owned(), |left| format!("; left {:.1?} ago)", ago(left))),
-            );
-        }
-        if let Some(trouble) = &self.trouble {
-            text.push_str(&format!(" ({trouble})"));
-        }
-        text
-    }
-}
-
-/// Looks until there is an answer. `wait`: for how long what may still change is looked at again.
-fn confirm(target: &str, wait: Duration, places: &Places) -> (Seen, Verdict) {
-    let waiting = Deadline::after(wait);
-    let time = || if waiting.passed() { Time::Spent } else { Time::Left };
-    loop {
-        // The record before the membership: a node that came back in between is then seen as a member.
-        let mut seen = Seen::look(target, places);
-        let mut verdict = fence::decide(seen.farewell, seen.word, time());
-        if verdict == Verdict::Ask {
-            seen = seen.ask(target, places, waiting.max(Deadline::after(ANSWER)));
-            verdict = fence::decide(seen.farewell, seen.word, time());
-        }
-        match verdict {
-            Verdict::Wait(_) => waiting.sleep(AGAIN),
-            Verdict::Ask | Verdict::Confirmed(_) | Verdict::Refused(_) => return (seen, verdict),
         }
     }
 }

@@ -91,6 +91,9 @@ pub struct Options {
     /// Seconds for which a node that said farewell may take to leave the membership
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     pub wait: u64,
+    /// Seconds for which a member that is told to end may take to say farewell; 0: none is told to
+    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds)]
+    pub ending: u64,
 }
 
 /// Options that are none, in one line.

@@ -8,8 +8,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use quorate::boundary::orders::Inbox;
 use quorate::boundary::{clock::boottime_ms, departed};
-use quorate::cluster::farewell::{Departed, Farewell};
+use quorate::cluster::farewell::{Departed, Farewell, Order};
 use quorate::fence::options::Options;
 use quorate::fence::{Code, Places, Report, perform};
 
@@ -34,6 +35,7 @@ impl World {
             quorumtool: at("quorumtool"),
             configuration: at("corosync.conf"),
             departed: at("departed"),
+            orders: at("orders"),
         };
         fs::write(&places.configuration, CONF).expect("writable");
         let world = World { dir, places };
@@ -101,13 +103,56 @@ fn a_node_that_said_farewell_and_left_is_confirmed() {
 }
 
 #[test]
-fn without_a_farewell_nothing_is_and_votequorum_is_not_asked() {
-    let world = World::with("sleep 60");
+fn of_a_node_that_left_without_a_farewell_nothing_is_known_and_little_time_is_lost() {
+    let world = World::saying(ALONE);
     let began = Instant::now();
     refused(&world.asked("action=off\nplug=srv1"), &["it sent no farewell"]);
     world.farewell("srv2", Some(300));
     refused(&world.asked("action=off\nplug=srv1"), &["it sent no farewell"]);
-    assert!(began.elapsed() < Duration::from_millis(300), "{:?}", began.elapsed());
+    // Its corosync may hang as well.
+    world.votequorum("sleep 60");
+    refused(&world.asked("action=off\nplug=srv1"), &["it sent no farewell"]);
+    assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_member_without_a_farewell_is_told_to_end() {
+    let world = World::saying(BOTH);
+    let began = Instant::now();
+    refused(&world.asked("action=off\nplug=srv1"), &["can't be told", "orders"]);
+    assert!(began.elapsed() < Duration::from_millis(1000), "{:?}", began.elapsed());
+
+    let inbox = Inbox::open(&world.places.orders).expect("its place is free");
+    refused(&world.asked("action=off\nplug=srv1\nending=0"), &["can't be told"]);
+    let began = Instant::now();
+    refused(&world.asked("action=off\nplug=srv1\nending=1"), &["was told to end", "no farewell"]);
+    let waited = began.elapsed();
+    assert!(waited >= Duration::from_secs(1) && waited < Duration::from_millis(2500), "{waited:?}");
+    let order = Order { node_id: 1, node: "srv1".to_owned(), by: "srv2".to_owned() };
+    assert_eq!(inbox.next(), Ok(Some(order)), "and nobody with ending=0");
+
+    let report = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| world.asked("action=reboot\nplug=srv1\nending=10\nwait=0"));
+        assert!(inbox.next().expect("it was given").is_some());
+        world.farewell("srv1", Some(0));
+        world.says(ALONE);
+        asked.join().expect("no panic")
+    });
+    assert_eq!(report.code, Code::Done, "{report:?}");
+}
+
+#[test]
+fn neither_itself_nor_anybody_without_quorum_is_told_to_end() {
+    let world = World::saying(BOTH);
+    let inbox = Inbox::open(&world.places.orders).expect("its place is free");
+    refused(&world.asked("action=off\nplug=srv2"), &["it sent no farewell"]);
+    refused(&world.asked("action=off\nplug=srv3"), &["it sent no farewell"]);
+    world.says(&BOTH.replace("Quorate: Yes", "Quorate: No"));
+    refused(&world.asked("action=off\nplug=srv1"), &["it sent no farewell"]);
+    world.says(BOTH);
+    refused(&world.asked("action=off\nplug=srv1\nending=1"), &["was told to end"]);
+    let first = inbox.next().expect("it was given").expect("an order");
+    assert_eq!(first.node, "srv1", "the only one");
 }
 
 #[test]

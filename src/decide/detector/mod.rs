@@ -125,6 +125,8 @@ pub struct Sight {
     pub cluster: ClusterWord,
     /// The answer to the last [`Act::AskUnits`].
     pub units: Vec<(&'static str, Unit)>,
+    /// Another member has this node fenced, by Pacemaker's decision: its name.
+    pub order: Option<String>,
 }
 
 /// How loudly something is said.
@@ -242,6 +244,12 @@ impl Detector {
         }
         self.now += sight.elapsed.min(self.limits.longest_step);
         let mut acts = Vec::new();
+        if let Some(by) = &sight.order {
+            // No excuse counts, maintenance neither: Pacemaker has decided with the quorum, and the watchdog would end it later.
+            acts.push(Act::Reset { manner: Manner::Orderly, why: format!("fenced: {by} carries it out") });
+            self.over = true;
+            return acts;
+        }
         self.watch_quorum(sight, &mut acts);
         self.watch_daemons(sight, &mut acts);
         acts.extend(self.instances.step(self.now, &sight.instances, sight.cluster.maintenance, &self.limits));

@@ -54,6 +54,7 @@ impl Played {
                 units: ["corosync.service", "pacemaker.service", "sbd.service", "corosync-qdevice.service"]
                     .map(|u| (u, Unit::Active))
                     .into(),
+                order: None,
             },
             at: 0,
         };
@@ -410,5 +411,19 @@ fn where_the_policy_is_to_end_a_node_without_quorum_ends_though_pacemaker_hangs(
         [None, Some(NoQuorumPolicy::Stop), Some(NoQuorumPolicy::Freeze), Some(NoQuorumPolicy::Ignore)]
     {
         assert_eq!(lost(policy, |_| {}), None, "{policy:?}");
+    }
+}
+
+#[test]
+fn a_fenced_node_ends_also_under_maintenance() {
+    for maintenance in [Maintenance::Off, Maintenance::On] {
+        let mut node = Played::healthy();
+        node.sight.cluster.maintenance = maintenance;
+        node.sight.order = Some("srv2".into());
+        let done = node.deeds(3000, |_| {});
+        assert!(
+            matches!(&done[..], [(_, Act::Reset { manner: Manner::Orderly, why })] if why.contains("srv2")),
+            "{done:?}"
+        );
     }
 }

@@ -1,0 +1,86 @@
+//! Orders for `quorated`, over a datagram socket that only root may write to: the fence agent gives them, `quorated` passes them on to
+//! the node that is meant.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::time::Duration;
+
+use super::files;
+use super::host::{Effect, Trouble};
+use crate::cluster::farewell::Order;
+
+/// Where it is.
+pub const SOCKET: &str = "/run/quorate/orders";
+/// A `quorated` that does not take an order hangs.
+const TAKING: Duration = Duration::from_millis(300);
+/// More than an order has.
+const LIMIT: usize = 4096;
+
+fn trouble(socket: &Path) -> impl Fn(std::io::Error) -> Trouble + '_ {
+    move |e| Trouble(format!("{}: {e}", socket.display()))
+}
+
+/// Gives an order to the `quorated` of this node.
+///
+/// # Errors
+/// It does not run, or does not take it.
+pub fn give(socket: &Path, order: &Order) -> Effect<()> {
+    let text = serde_json::to_vec(order).map_err(|e| Trouble(e.to_string()))?;
+    let from = UnixDatagram::unbound().map_err(trouble(socket))?;
+    from.set_write_timeout(Some(TAKING)).map_err(trouble(socket))?;
+    from.send_to(&text, socket).map_err(trouble(socket))?;
+    Ok(())
+}
+
+/// The end that receives.
+pub struct Inbox {
+    socket: UnixDatagram,
+}
+
+impl Inbox {
+    /// Takes the place of an earlier one, of a process that is gone.
+    ///
+    /// # Errors
+    /// The directory is not there, or can't be written to.
+    pub fn open(socket: &Path) -> Effect<Self> {
+        files::remove(socket).map_err(|e| Trouble(e.to_string()))?;
+        let bound = UnixDatagram::bind(socket).map_err(trouble(socket))?;
+        std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).map_err(trouble(socket))?;
+        Ok(Self { socket: bound })
+    }
+
+    /// Waits for the next one, for ever. `None`: what came makes no sense.
+    ///
+    /// # Errors
+    /// The socket broke.
+    pub fn next(&self) -> Effect<Option<Order>> {
+        let mut text = [0; LIMIT];
+        let length = self.socket.recv(&mut text).map_err(|e| Trouble(e.to_string()))?;
+        Ok(serde_json::from_slice(&text[..length]).ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_is_received_and_without_a_receiver_it_fails() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("orders");
+        let order = Order { node_id: 2, node: "srv2".into(), by: "srv1".into() };
+        assert!(give(&socket, &order).unwrap_err().0.contains("orders"));
+        let inbox = Inbox::open(&socket).unwrap();
+        assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+        give(&socket, &order).unwrap();
+        assert_eq!(inbox.next(), Ok(Some(order.clone())));
+        UnixDatagram::unbound().unwrap().send_to(b"rubbish", &socket).unwrap();
+        assert_eq!(inbox.next(), Ok(None));
+        drop(inbox);
+        assert!(give(&socket, &order).is_err(), "nobody receives");
+        let inbox = Inbox::open(&socket).unwrap();
+        give(&socket, &order).unwrap();
+        assert_eq!(inbox.next(), Ok(Some(order)));
+    }
+}

@@ -1,0 +1,131 @@
+//! Gathers what is known of the target, tells it to end where it can be told, and looks again until there is an answer.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{ANSWER, Places};
+use crate::boundary::clock::{Deadline, boottime_ms};
+use crate::boundary::host::{Effect, Trouble};
+use crate::boundary::{corosync, departed, orders};
+use crate::cluster::corosync::tools::Votes;
+use crate::cluster::farewell::{self, Departed};
+use crate::decide::fence::{self, Farewell, Order, Time, Verdict, Word};
+
+/// How soon a record or a membership that may still change is looked at again.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// For how long what may still change is looked at again.
+pub(super) struct Patience {
+    /// Until a member that was told to end has said farewell. Zero: none is told to.
+    pub(super) ending: Duration,
+    /// Until one that has said farewell has left the membership.
+    pub(super) leaving: Duration,
+}
+
+/// What is known of the target at a moment.
+pub(super) struct Seen {
+    pub(super) farewell: Farewell,
+    pub(super) word: Word,
+    votes: Option<Votes>,
+    record: Option<Departed>,
+    now: u64,
+    trouble: Option<Trouble>,
+}
+
+impl Seen {
+    pub(super) fn look(target: &str, places: &Places) -> Seen {
+        let (found, now): (Effect<Option<Departed>>, u64) =
+            (departed::find(&places.departed, target), boottime_ms());
+        let (farewell, record, trouble) = match found {
+            Ok(record) => (fence::farewell(record.as_ref(), target, now), record, None),
+            Err(why) => (Farewell::Unknown, None, Some(why)),
+        };
+        Seen { farewell, word: Word::NotAsked, votes: None, record, now, trouble }
+    }
+
+    pub(super) fn ask(mut self, target: &str, places: &Places, deadline: Deadline) -> Seen {
+        match corosync::votes(&places.quorumtool, deadline) {
+            Ok(votes) => {
+                self.word = fence::word(&votes, target, self.record.as_ref().map(|r| r.node_id));
+                self.votes = Some(votes);
+            }
+            Err(why) => {
+                self.word = Word::Silent;
+                self.trouble = self.trouble.or(Some(why));
+            }
+        }
+        self
+    }
+
+    /// Has `quorated` tell the target to end.
+    fn tell(&self, target: &str, socket: &Path) -> Effect<()> {
+        let member = |is: &dyn Fn(&str, u32) -> bool| {
+            let votes = self.votes.as_ref()?;
+            votes.members.iter().find(|m| is(&m.name, m.id))
+        };
+        let node = member(&|name, _| name == target)
+            .ok_or_else(|| Trouble(format!("votequorum has no id of {target}")))?;
+        let own = self.votes.as_ref().and_then(|v| v.node_id);
+        let by = member(&|_, id| Some(id) == own).map(|m| m.name.clone()).unwrap_or_default();
+        orders::give(socket, &farewell::Order { node_id: node.id, node: target.to_owned(), by })
+    }
+
+    /// The reason, with what the record and the programs say themselves.
+    pub(super) fn explain(&self, why: &str) -> String {
+        let ago = |then: u64| Duration::from_millis(self.now.saturating_sub(then));
+        let mut text = why.to_owned();
+        if let Some(record) = &self.record {
+            let said = format!(" (farewell {:.1?} ago: {:?}", ago(record.received), record.farewell.reason);
+            text.push_str(&said);
+            text.push_str(
+                &record.left.map_or(")".to_owned(), |left| format!("; left {:.1?} ago)", ago(left))),
+            );
+        }
+        if let Some(trouble) = &self.trouble {
+            text.push_str(&format!(" ({trouble})"));
+        }
+        text
+    }
+}
+
+/// Looks until there is an answer.
+pub(super) fn confirm(target: &str, patience: &Patience, places: &Places) -> (Seen, Verdict) {
+    let mut waiting = Deadline::after(patience.leaving);
+    let mut order = if patience.ending.is_zero() { Order::Failed } else { Order::NotGiven };
+    let mut untold = None;
+    loop {
+        let time = || if waiting.passed() { Time::Spent } else { Time::Left };
+        // The record before the membership: a node that came back in between is then seen as a member.
+        let mut seen = Seen::look(target, places);
+        let mut verdict = fence::decide(seen.farewell, seen.word, order, time());
+        if verdict == Verdict::Ask {
+            // Where nothing is waited for, the next level is to begin soon.
+            let answer = Deadline::after(ANSWER);
+            let waits = order == Order::Given || seen.farewell == Farewell::Left;
+            seen = seen.ask(target, places, if waits { waiting.max(answer) } else { answer });
+            verdict = fence::decide(seen.farewell, seen.word, order, time());
+        }
+        if order == Order::Given && seen.farewell != Farewell::None {
+            // It has said it: from now on it has the time to leave.
+            (order, waiting) = (Order::Failed, waiting.max(Deadline::after(patience.leaving)));
+            continue;
+        }
+        match verdict {
+            Verdict::Tell => {
+                order = match seen.tell(target, &places.orders) {
+                    Ok(()) => Order::Given,
+                    Err(why) => {
+                        untold = Some(why);
+                        Order::Failed
+                    }
+                };
+                waiting = Deadline::after(patience.ending);
+            }
+            Verdict::Wait(_) => waiting.sleep(AGAIN),
+            Verdict::Ask | Verdict::Confirmed(_) | Verdict::Refused(_) => {
+                seen.trouble = seen.trouble.or(untold);
+                return (seen, verdict);
+            }
+        }
+    }
+}
