@@ -13,6 +13,8 @@ pub struct Cib {
     pub properties: Vec<Property>,
     pub nodes: Vec<Node>,
     pub primitives: Vec<Primitive>,
+    /// The fencing topology, in the order in which it is written down.
+    pub levels: Vec<Level>,
 }
 
 /// A cluster property.
@@ -51,6 +53,18 @@ pub struct Operation {
     pub interval: String,
     pub timeout: Option<String>,
     pub role: Option<String>,
+    pub line: usize,
+}
+
+/// A level of the fencing topology.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Level {
+    /// Whom it fences: a node, a pattern of names, or an attribute of nodes with its value.
+    pub target: String,
+    /// Levels are tried from the lowest on.
+    pub index: u32,
+    /// Resources; all of them have to succeed.
+    pub devices: Vec<String>,
     pub line: usize,
 }
 
@@ -144,6 +158,22 @@ impl Parser<'_> {
                     primitive.parameters.insert(name, value);
                 }
             }
+            (Some("fencing-topology"), "fencing-level") => {
+                let index = need("index")?;
+                let index = index.parse().map_err(|_| CibError {
+                    line,
+                    what: format!("the index of a <fencing-level>, {index:?}, is no number"),
+                    cure: HOW,
+                })?;
+                let attribute = get("target-attribute")?.zip(get("target-value")?);
+                let target = match (get("target")?.or(get("target-pattern")?), attribute) {
+                    (Some(target), _) => target,
+                    (None, Some((name, value))) => format!("{name}={value}"),
+                    (None, None) => need("target")?,
+                };
+                let devices = need("devices")?.split(',').map(|device| device.trim().to_owned()).collect();
+                self.cib.levels.push(Level { target, index, devices, line });
+            }
             (Some("operations"), "op") => {
                 let operation = Operation {
                     name: need("name")?,
@@ -227,6 +257,11 @@ mod tests {
         </operations>
       </primitive></clone>
     </resources>
+    <fencing-topology>
+      <fencing-level id="l1" target="srv1" index="2" devices="a, b"/>
+      <fencing-level id="l2" target-attribute="centre" target-value="east" index="1" devices="a"/>
+      <fencing-level id="l3" target-pattern="srv.*" index="1" devices="a"/>
+    </fencing-topology>
   </configuration>
   <status/>
 </cib>
@@ -240,6 +275,13 @@ mod tests {
         assert_eq!(cib.primitives[0].agent, "ocf:quorate:postgres");
         assert_eq!(cib.primitives[0].parameters.get("pgdata").map(String::as_str), Some("/d"));
         assert_eq!((cib.primitives[0].line, cib.primitives[0].operations[0].line), (10, 12));
+        let levels: Vec<_> =
+            cib.levels.iter().map(|l| (l.target.as_str(), l.index, l.devices.join("+"), l.line)).collect();
+        let expected = [("srv1", 2, "a+b", 17), ("centre=east", 1, "a", 18), ("srv.*", 1, "a", 19)];
+        assert_eq!(
+            levels,
+            expected.map(|(target, index, devices, line)| (target, index, devices.to_owned(), line))
+        );
     }
 
     #[test]
@@ -250,6 +292,8 @@ mod tests {
             ("<cib>\n<configuration>\n</cib>\n", 3, "broken XML"),
             ("<cib>\n<configuration>\n", 2, "ends inside of <configuration>"),
             ("<cib>\n<configuration>\n<nodes>\n<node id=\"1\"/>\n", 4, "<node> has no uname"),
+            ("<cib><fencing-topology>\n<fencing-level index=\"x\"/>", 2, "\"x\", is no number"),
+            ("<cib><fencing-topology>\n<fencing-level index=\"1\" devices=\"a\"/>", 2, "has no target"),
             ("<cib>\n<nodes>\n<node uname=\"&x;\"/></nodes></cib>\n", 3, "broken attribute"),
         ] {
             let error = parse(text).expect_err(text);
