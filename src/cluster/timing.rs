@@ -198,6 +198,18 @@ impl Profile {
         self.recovery_ms() + self.stonith_watchdog_s * 1000
     }
 
+    /// The timeout that fence_quorate's device has to have so that Pacemaker before 2.1.6 waits for the whole of
+    /// stonith-watchdog-timeout; `None` where its own is long enough.
+    #[must_use]
+    pub const fn fence_timeout_s(&self) -> Option<u32> {
+        let needs = farewell_s(DEFAULT_FAREWELL_WAIT_S).saturating_add(self.stonith_watchdog_s);
+        if fencing_total_s(DEFAULT_FENCING_S) >= needs {
+            None
+        } else {
+            Some(least_fencing_timeout_s(needs, 0))
+        }
+    }
+
     /// What is unsound about the times: empty for everything that [`Self::compute`] gives, but for [`Preset::Paf`] and
     /// for watchdogs out of reason.
     #[must_use]
@@ -286,6 +298,20 @@ mod tests {
         assert_eq!((p.qdevice_timeout_ms, p.qdevice_sync_timeout_ms, p.stonith_watchdog_s), (2000, 3000, 10));
         let fast = profile(Preset::Fast, 2, QuorumDevice::Present);
         assert_eq!((fast.recovery_ms(), fast.stonith_watchdog_s, fast.failover_ms()), (2200, 10, 12_200));
+    }
+
+    #[test]
+    fn pacemaker_waits_for_the_whole_of_the_watchdogs_time() {
+        let sound = profile(Preset::Default, 2, QuorumDevice::Present);
+        for (stonith_watchdog_s, timeout_s) in [(10, None), (69, None), (70, Some(61)), (600, Some(503))] {
+            let profile = Profile { stonith_watchdog_s, ..sound };
+            assert_eq!(profile.fence_timeout_s(), timeout_s, "{stonith_watchdog_s}");
+            let given = fencing_total_s(timeout_s.unwrap_or(DEFAULT_FENCING_S));
+            assert!(
+                given >= stonith_watchdog_s + farewell_s(DEFAULT_FAREWELL_WAIT_S),
+                "{stonith_watchdog_s}"
+            );
+        }
     }
 
     #[test]

@@ -198,3 +198,28 @@ pub const fn least_stonith_watchdog_s(
 pub const fn twice_the_watchdog_s(watchdog_s: u32) -> u32 {
     watchdog_s.saturating_mul(2)
 }
+
+/// Pacemaker's own stonith-timeout: how long a fence device may take that has no time of its own.
+pub const DEFAULT_FENCING_S: u32 = 60;
+
+/// fence_quorate's own `wait`.
+pub const DEFAULT_FAREWELL_WAIT_S: u32 = 2;
+
+/// How long Pacemaker gives so many seconds of fence devices' timeouts, before it gives up on them.
+#[must_use]
+pub const fn fencing_total_s(timeouts_s: u32) -> u32 {
+    // Pacemaker cuts the fraction off too.
+    timeouts_s.saturating_mul(12) / 10
+}
+
+/// How long fence_quorate takes to fail at most: its `wait`, and what it and Pacemaker need besides.
+#[must_use]
+pub const fn farewell_s(wait_s: u32) -> u32 {
+    wait_s.saturating_add(1)
+}
+
+/// The least timeout of a fence device beside others', with which all of them together are given so long.
+#[must_use]
+pub const fn least_fencing_timeout_s(total_s: u32, others_s: u32) -> u32 {
+    total_s.saturating_mul(10).div_ceil(12).saturating_sub(others_s)
+}
