@@ -205,6 +205,28 @@ pub const CASES: &[Case] = &[
         ],
         "is 13 s, sbd's watchdog timeout 7 s",
     ),
+    // Seen with 2.1.5: fencing fails after 6 s, before the watchdog's 10 are over.
+    case(
+        "fencing-time",
+        Classic,
+        &[
+            Cib("name=\"pcmk_off_retries\" value=\"1\"/>", "name=\"pcmk_reboot_timeout\" value=\"5\"/>"),
+            Cib(
+                "      </cluster_property_set>",
+                "<nvpair id=\"x\" name=\"dc-version\" value=\"2.1.5-a3f44794f94\"/></cluster_property_set>",
+            ),
+        ],
+        "srv1, srv2 is given 6 s (1.2 x (quorate-fence 5 s)), and needs 13: quorate-fence 3 s until they have failed, and stonith-watchdog-timeout 10 s",
+    ),
+    case(
+        "fencing-time",
+        Classic,
+        &[Cib(
+            "      </cluster_property_set>",
+            "<nvpair id=\"x\" name=\"stonith-timeout\" value=\"2\"/></cluster_property_set>",
+        )],
+        "after 2 s (1.2 x stonith-timeout 2 s) Pacemaker does not wait for the watchdog any more",
+    ),
     case(
         "sbd-watchdog-same",
         Classic,

@@ -6,6 +6,7 @@
 mod base;
 mod broken;
 mod command;
+mod levels;
 
 use base::{Base, examined};
 use quorate::cluster::timing::Preset;

@@ -253,15 +253,30 @@ impl Facts {
 
     /// Pacemaker's major and minor version, as the cluster wrote it down.
     pub(super) fn pacemaker_version(&self) -> Known<At<(u32, u32)>> {
+        self.pacemaker_numbers(|numbers| match numbers {
+            [major, minor, ..] => Some((*major, *minor)),
+            _ => None,
+        })
+    }
+
+    /// The same with the release.
+    pub(super) fn pacemaker_release(&self) -> Known<At<(u32, u32, u32)>> {
+        self.pacemaker_numbers(|numbers| match numbers {
+            [major, minor, release, ..] => Some((*major, *minor, *release)),
+            _ => None,
+        })
+    }
+
+    fn pacemaker_numbers<T>(&self, take: impl FnOnce(&[u32]) -> Option<T>) -> Known<At<T>> {
         let unknown = |text: String| Unknown(text);
         let set =
             self.cib.as_ref()?.property("dc-version").ok_or_else(|| {
                 unknown("the CIB does not tell Pacemaker's version (dc-version)".to_owned())
             })?;
-        let mut numbers = set.value.split(['.', '-']).map_while(|n| n.parse::<u32>().ok());
-        match (numbers.next(), numbers.next()) {
-            (Some(major), Some(minor)) => Ok(At { value: (major, minor), place: set.place }),
-            _ => Err(unknown(format!("dc-version {:?} is no version", set.value))),
+        let numbers: Vec<u32> = set.value.split(['.', '-']).map_while(|n| n.parse().ok()).collect();
+        match take(&numbers) {
+            Some(value) => Ok(At { value, place: set.place }),
+            None => Err(unknown(format!("dc-version {:?} is no version", set.value))),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod facts;
 mod fencing;
+mod levels;
 mod membership;
 mod node;
 mod postgresql;

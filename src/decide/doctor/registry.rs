@@ -2,7 +2,7 @@
 
 use super::Severity::{Critical, Error, Warning};
 use super::Subject::{Corosync, Fencing, Node, Postgresql, QuorumDevice, Resources, Sbd};
-use super::{Rule, fencing, membership, node, postgresql, quorum_device, resources, watchdog};
+use super::{Rule, fencing, levels, membership, node, postgresql, quorum_device, resources, watchdog};
 
 /// The rules, by what they look at.
 pub const RULES: &[Rule] = &[
@@ -181,6 +181,14 @@ pub const RULES: &[Rule] = &[
         rule: "stonith-watchdog-timeout is at least twice the watchdog timeout",
         why: "Pacemaker's own rule; below the watchdog timeout itself it shuts down",
         check: fencing::watchdog_timeout_twice,
+    },
+    Rule {
+        name: "fencing-time",
+        severity: Error,
+        subject: Fencing,
+        rule: "the devices before the watchdog's level have failed within 1.2 times stonith-timeout; and, before Pacemaker 2.1.6, 1.2 times the sum of their timeouts lasts until stonith-watchdog-timeout is over too",
+        why: "fencing fails before the watchdog has confirmed a lost node, again and again: nobody is promoted",
+        check: levels::time,
     },
     Rule {
         name: "sbd-watchdog-same",
