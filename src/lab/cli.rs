@@ -41,6 +41,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print what happened to a cluster's machines since `up`, one JSON object a line: power, cables, watchdogs
+    Events(Name),
     /// Open a shell on a node, or run a command there
     Shell {
         #[command(flatten)]
@@ -143,6 +145,11 @@ fn execute(command: Command) -> Result<u8> {
             up::up_all(&args.all()?, &Progress::start())?;
         }
         Command::Status { json } => status(json)?,
+        Command::Events(name) => {
+            for event in name.connect()?.events()? {
+                println!("{}", serde_json::to_string(&event).map_err(|e| LabError::Host(e.to_string()))?);
+            }
+        }
         Command::Shell { name, node, command } => return shell(&name.connect()?, &node, &command),
         Command::Down { all: true, .. } => {
             let progress = Progress::start();
@@ -193,13 +200,14 @@ fn status(json: bool) -> Result<()> {
         for n in &status.nodes {
             let leader = n.leader.map_or("-".to_owned(), |l| l.to_string());
             println!(
-                "  {:8} {:15} {:?}, {:?}, {:?}, watchdog {:?}, init {leader}, booted {} times",
+                "  {:8} {:15} {:?}, {:?}, {:?}, watchdogs {:?} and {:?}, init {leader}, booted {} times",
                 n.name,
                 n.address.to_string(),
                 n.power,
                 n.cable,
                 n.activity,
                 n.watchdog,
+                n.second_watchdog,
                 n.boots
             );
         }

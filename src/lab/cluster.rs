@@ -396,6 +396,7 @@ fn gone(witness: &Witness) -> NodeInfo {
         lost_packets: 0,
         activity: Activity::Running,
         watchdog: Watchdog::Idle,
+        second_watchdog: Watchdog::Idle,
         leader: None,
         boots: 0,
         cgroups: Vec::new(),

@@ -121,7 +121,13 @@ impl Disk {
             .map_err(|source| LabError::File { path: link, source })?;
         self.install(&payload.watchdog, WATCHDOG_LIBRARY, 0o644)?;
         let drop_in = format!("[Service]\nEnvironment=LD_PRELOAD=/{WATCHDOG_LIBRARY}\n");
-        self.write("etc/systemd/system/sbd.service.d/60-lab-watchdog.conf", &drop_in, 0o644)?;
+        for unit in ["sbd", "quorated"] {
+            self.write(
+                &format!("etc/systemd/system/{unit}.service.d/60-lab-watchdog.conf"),
+                &drop_in,
+                0o644,
+            )?;
+        }
         match plan.kind {
             NodeKind::Database => {
                 self.install_package(&payload.package)?;

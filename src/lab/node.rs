@@ -1,4 +1,4 @@
-//! One node: a systemd-nspawn machine with a power switch, a cable and a watchdog.
+//! One node: a systemd-nspawn machine with a power switch, a cable and two watchdogs.
 
 use super::cgroup::{Groups, Host};
 use super::cluster::enter;
@@ -8,7 +8,7 @@ use super::journal::Journal;
 use super::machines::Machine as Plan;
 use super::net;
 use super::paths::ClusterName;
-use super::protocol::{Activity, Cable, Happening, Impairment, NodeInfo, Power, PowerLoss, Watchdog};
+use super::protocol::{Activity, Cable, Happening, Impairment, NodeInfo, Owner, Power, PowerLoss, Watchdog};
 use super::run;
 use super::watchdog::{Device, Verdict};
 use ipnet::IpNet;
@@ -34,6 +34,9 @@ const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// systemd-nspawn's exit code when the machine inside asked for a reboot.
 const REBOOT: i32 = 133;
 
+/// The watchdog devices, and the preloaded library's names for their sockets.
+const DEVICES: [(Owner, &str); 2] = [(Owner::Sbd, "watchdog.sock"), (Owner::Quorated, "watchdog1.sock")];
+
 /// One node of a cluster.
 pub struct Node {
     plan: Plan,
@@ -45,7 +48,7 @@ pub struct Node {
     machine: Mutex<Option<Machine>>,
     /// What `status` shows; never held during an operation.
     view: Mutex<View>,
-    device: OnceLock<Device>,
+    devices: OnceLock<[Device; DEVICES.len()]>,
     journal: Arc<Journal>,
 }
 
@@ -98,18 +101,22 @@ impl Node {
                 leader: None,
                 boots: 0,
             }),
-            device: OnceLock::new(),
+            devices: OnceLock::new(),
             journal,
             run_dir,
         });
-        let told = Arc::downgrade(&node);
-        let device = Device::serve(&node.run_dir.join("watchdog.sock"), move |verdict| {
-            if let Some(node) = told.upgrade() {
-                node.hear(verdict);
-            }
-        })?;
+        let serve = |(of, socket): (Owner, &str)| {
+            let told = Arc::downgrade(&node);
+            Device::serve(&node.run_dir.join(socket), move |verdict| {
+                if let Some(node) = told.upgrade() {
+                    node.hear(of, verdict);
+                }
+            })
+        };
+        let [first, second] = DEVICES;
+        let devices = [serve(first)?, serve(second)?];
         // Nobody else has the node yet, so this can't have been set before.
-        let _ = node.device.set(device);
+        let _ = node.devices.set(devices);
         Ok(node)
     }
 
@@ -126,7 +133,10 @@ impl Node {
     /// What `status` shows.
     pub fn info(&self) -> NodeInfo {
         let view = lock(&self.view);
-        let armed = self.device.get().is_some_and(Device::is_armed);
+        let state = |index: usize| {
+            let armed = self.devices.get().is_some_and(|devices| devices[index].is_armed());
+            if armed { Watchdog::Armed } else { Watchdog::Idle }
+        };
         NodeInfo {
             name: self.plan.name.clone(),
             address: self.plan.addresses.first().map_or(NOWHERE, IpNet::addr),
@@ -142,7 +152,8 @@ impl Node {
                 net::lost_packets(&self.plan).unwrap_or(0)
             },
             activity: view.activity,
-            watchdog: if armed { Watchdog::Armed } else { Watchdog::Idle },
+            watchdog: state(0),
+            second_watchdog: state(1),
             leader: view.leader,
             boots: view.boots,
             cgroups: self.groups.dirs(),
@@ -245,14 +256,14 @@ impl Node {
         off.and(unmounted).and(self.groups.remove())
     }
 
-    fn hear(self: &Arc<Self>, verdict: Verdict) {
+    fn hear(self: &Arc<Self>, of: Owner, verdict: Verdict) {
         let (happening, is_lost) = match verdict {
             Verdict::Armed(timeout) => {
                 let timeout_ms = timeout.as_millis().try_into().unwrap_or(u64::MAX);
-                (Happening::WatchdogArmed { timeout_ms }, false)
+                (Happening::WatchdogArmed { of, timeout_ms }, false)
             }
-            Verdict::Disarmed => (Happening::WatchdogDisarmed, false),
-            Verdict::Expired => (Happening::WatchdogExpired, true),
+            Verdict::Disarmed => (Happening::WatchdogDisarmed { of }, false),
+            Verdict::Expired => (Happening::WatchdogExpired { of }, true),
             Verdict::ResetRequested => (Happening::ResetRequested, true),
         };
         self.journal.note(&self.plan.name, happening);
@@ -308,8 +319,8 @@ impl Node {
     }
 
     fn is_off(&self, cause: PowerLoss) {
-        if let Some(device) = self.device.get() {
-            device.power_cycle();
+        if let Some(devices) = self.devices.get() {
+            devices.iter().for_each(Device::power_cycle);
         }
         let mut view = lock(&self.view);
         view.leader = None;

@@ -56,13 +56,24 @@ pub enum Activity {
 }
 
 /// The state of the emulated watchdog device of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Watchdog {
     /// Nobody opened it, or it was closed in the orderly way.
+    #[default]
     Idle,
     /// It is armed: without a pet within its timeout the node is reset.
     Armed,
+}
+
+/// A node has two watchdog devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Owner {
+    /// `/dev/watchdog`
+    Sbd,
+    /// `/dev/watchdog1`: nobody opens it before quorated's configuration names it.
+    Quorated,
 }
 
 /// One node as the supervisor sees it.
@@ -85,6 +96,9 @@ pub struct NodeInfo {
     pub lost_packets: u64,
     pub activity: Activity,
     pub watchdog: Watchdog,
+    /// That of [`Owner::Quorated`].
+    #[serde(default)]
+    pub second_watchdog: Watchdog,
     /// The process id, on the host, of the node's init. None when it is off.
     pub leader: Option<i32>,
     /// How often the node was booted since `up`.
@@ -130,12 +144,12 @@ pub enum Happening {
     Booted,
     /// The node's last process is gone (whatever the cause).
     PowerLost { cause: PowerLoss },
-    /// The watchdog was opened and armed; the timeout in milliseconds.
-    WatchdogArmed { timeout_ms: u64 },
-    /// The watchdog was closed in the orderly way.
-    WatchdogDisarmed,
-    /// The watchdog was not petted in time. The power cut follows at once.
-    WatchdogExpired,
+    /// A watchdog was opened and armed; the timeout in milliseconds.
+    WatchdogArmed { of: Owner, timeout_ms: u64 },
+    /// A watchdog was closed in the orderly way.
+    WatchdogDisarmed { of: Owner },
+    /// A watchdog was not petted in time. The power cut follows at once.
+    WatchdogExpired { of: Owner },
     /// A process inside asked for a reset (reboot(2) by sbd).
     ResetRequested,
     /// The cable was pulled.

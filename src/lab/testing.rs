@@ -28,6 +28,7 @@ fn info(name: &str, address: IpAddr, kind: NodeKind) -> NodeInfo {
         lost_packets: 0,
         activity: Activity::Running,
         watchdog: Watchdog::Armed,
+        second_watchdog: Watchdog::Idle,
         leader: Some(1),
         boots: 1,
         cgroups: Vec::new(),

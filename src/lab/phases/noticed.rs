@@ -13,7 +13,7 @@ use super::{Mark, Scene, mark};
 pub enum By {
     /// sbd, by a servant that does not report.
     Sbd,
-    /// The node's watchdog device, which nobody petted.
+    /// A watchdog device of the node, which nobody petted.
     Watchdog,
     /// pacemakerd, which kills or starts anew what it looks after.
     Pacemakerd,
@@ -77,7 +77,7 @@ pub fn noticed(scene: Scene<'_>, lines: &[Line], events: &[Event]) -> Vec<Notice
     });
     let of_events = events.iter().filter(|e| scene.hit.contains(&e.node)).filter_map(|event| {
         let by = match event.happening {
-            Happening::WatchdogExpired => By::Watchdog,
+            Happening::WatchdogExpired { .. } => By::Watchdog,
             // By sbd, with reboot(2).
             Happening::ResetRequested => By::Sbd,
             _ => return None,

@@ -1,4 +1,4 @@
-use super::super::protocol::{PowerLoss, Stamp};
+use super::super::protocol::{Owner, PowerLoss, Stamp};
 use super::facts::{Fact, read};
 use super::journal::parse;
 use super::noticed::{By, noticed, words};
@@ -246,7 +246,7 @@ fn sbd_notices_and_the_watchdog_resets() {
     let expired = Event {
         node: "srv1".to_owned(),
         at: Stamp { monotonic_us: 0, wall_us: fault_us + 7_500_000 },
-        happening: Happening::WatchdogExpired,
+        happening: Happening::WatchdogExpired { of: Owner::Sbd },
     };
     let of_another = Event { node: "srv2".to_owned(), ..expired.clone() };
     let found = who_noticed(fault_us, "srv1", &lines(&COROSYNC_STOP), &[of_another, expired.clone()]);

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::lab::cluster::Cluster;
-use crate::lab::protocol::{Event, Happening, PowerLoss};
+use crate::lab::protocol::{Event, Happening, Owner, PowerLoss};
 
 /// For one node's answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -113,12 +113,15 @@ pub fn of_machines(events: &[Event], known: usize) -> Vec<Entry> {
 /// `None` for what belongs to every boot and shutdown.
 fn in_words(happening: &Happening) -> Option<String> {
     Some(match happening {
-        Happening::WatchdogArmed { .. } | Happening::WatchdogDisarmed => return None,
+        Happening::WatchdogArmed { .. } | Happening::WatchdogDisarmed { .. } => return None,
         Happening::Booted => "boots".to_owned(),
         Happening::PowerLost { cause: PowerLoss::Cut } => "has lost its power".to_owned(),
         Happening::PowerLost { cause: PowerLoss::Watchdog } => "was reset by its watchdog".to_owned(),
         Happening::PowerLost { cause: PowerLoss::Itself } => "has shut itself down".to_owned(),
-        Happening::WatchdogExpired => "watchdog: nobody petted it in time".to_owned(),
+        Happening::WatchdogExpired { of: Owner::Sbd } => "watchdog: nobody petted it in time".to_owned(),
+        Happening::WatchdogExpired { of: Owner::Quorated } => {
+            "quorated's watchdog: nobody petted it in time".to_owned()
+        }
         Happening::ResetRequested => "sbd asks for a reset".to_owned(),
         Happening::Unlinked => "cable pulled".to_owned(),
         Happening::Linked => "cable put in".to_owned(),
@@ -167,7 +170,7 @@ mod tests {
         };
         let events = [
             event(Happening::Booted),
-            event(Happening::WatchdogDisarmed),
+            event(Happening::WatchdogDisarmed { of: Owner::Sbd }),
             event(Happening::PowerLost { cause: PowerLoss::Watchdog }),
         ];
         let told = of_machines(&events, 1);

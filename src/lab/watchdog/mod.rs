@@ -1,4 +1,4 @@
-//! The emulated watchdog device: a library inside the node (`preload.rs`, built on its own), a timer outside.
+//! The emulated watchdog devices, sbd's and one for quorated: a library inside the node (`preload.rs`, built on its own), a timer outside.
 
 mod server;
 mod timer;

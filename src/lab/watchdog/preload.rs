@@ -1,15 +1,18 @@
-//! `libquorate_watchdog.so`: a /dev/watchdog for machines that have none.
+//! `libquorate_watchdog.so`: a /dev/watchdog for machines that have none, and a /dev/watchdog1.
 //!
-//! Preloaded into sbd alone, inside a node of the lab. Opening `/dev/watchdog*` gives a socket to the lab outside the
+//! Preloaded into sbd and quorated alone, inside a node of the lab. Opening a device gives a socket to the lab outside the
 //! node, where the timer is. Each message on that socket is one of
 //!
-//! - one byte: what sbd itself writes to the device: a pet, or 'V', the magic close;
+//! - `O`+`!`: the device is opened; answered by `y`, or `n` where somebody has it;
+//! - one byte: what the program itself writes to the device: a pet, or 'V', the magic close;
 //! - `T` and a decimal number: the timeout in seconds (WDIOC_SETTIMEOUT);
 //! - `K`+`!`: a pet by ioctl (WDIOC_KEEPALIVE);
 //! - `D`+`!`, `E`+`!`: disable and enable (WDIOC_SETOPTIONS);
 //! - `RESET`: sbd called reboot(2).
 //!
-//! Closing the socket without the magic close leaves the timer armed, as the real device does.
+//! Closing the socket without the magic close is a last pet and leaves the timer armed, as with the real device.
+//!
+//! reboot(2) is taken from sbd only: that of quorated is the node's own, which ends its init.
 //!
 //! The calls taken are variadic in C (`open`, `ioctl`). Here they have their longest argument list: on the ABIs of
 //! Linux on x86-64 and arm64 the callee finds these arguments in the same registers either way.
@@ -19,9 +22,11 @@
 use std::ffi::{CStr, c_char, c_int, c_long, c_ulong, c_void};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
-/// Where the lab's socket is inside a node; the supervisor binds its directory there.
-const SOCKET: &[u8] = b"/run/quorate-lab/watchdog.sock";
-const DEVICE: &[u8] = b"/dev/watchdog";
+/// Where the lab's sockets are inside a node; the supervisor binds their directory there.
+const FIRST: &[u8] = b"/run/quorate-lab/watchdog.sock";
+const SECOND: &[u8] = b"/run/quorate-lab/watchdog1.sock";
+/// The lab answers at once; a node that is being cut off from it must not hold up whoever opens.
+static ANSWER: libc::timeval = libc::timeval { tv_sec: 2, tv_usec: 0 };
 /// WDIOF_SETTIMEOUT | WDIOF_MAGICCLOSE | WDIOF_KEEPALIVEPING
 const OPTIONS: u32 = 0x0080 | 0x0100 | 0x8000;
 /// The type byte of the watchdog's ioctls.
@@ -29,7 +34,7 @@ const WATCHDOG_IOCTL: c_ulong = b'W' as c_ulong;
 const WDIOS_DISABLECARD: c_int = 1;
 const WDIOS_ENABLECARD: c_int = 2;
 
-/// The descriptor that sbd has of the device, or -1. sbd opens one device, once.
+/// The descriptor that the program has of the device, or -1. It has one at a time.
 static DESCRIPTOR: AtomicI32 = AtomicI32::new(-1);
 /// The timeout last set, for WDIOC_GETTIMEOUT.
 static TIMEOUT: AtomicI32 = AtomicI32::new(60);
@@ -60,16 +65,21 @@ fn fail(errno: c_int) -> c_int {
     -1
 }
 
-fn is_watchdog(path: *const c_char) -> bool {
+/// The socket of the device with this path. A machine of the lab has two; `/dev/watchdog` is the first by its old name.
+fn socket_of(path: *const c_char) -> Option<&'static [u8]> {
     if path.is_null() {
-        return false;
+        return None;
     }
     // SAFETY: a caller of open gives a terminated string.
-    unsafe { CStr::from_ptr(path) }.to_bytes().starts_with(DEVICE)
+    match unsafe { CStr::from_ptr(path) }.to_bytes() {
+        b"/dev/watchdog" | b"/dev/watchdog0" => Some(FIRST),
+        b"/dev/watchdog1" => Some(SECOND),
+        _ => None,
+    }
 }
 
 /// A connection to the lab, or -1 with errno set.
-fn connect() -> c_int {
+fn connect(socket: &[u8]) -> c_int {
     // SAFETY: plain system calls on values that live here; the address is initialised before it is used.
     unsafe {
         let fd = libc::socket(libc::AF_UNIX, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC, 0);
@@ -78,7 +88,7 @@ fn connect() -> c_int {
         }
         let mut address: libc::sockaddr_un = std::mem::zeroed();
         address.sun_family = libc::AF_UNIX as libc::sa_family_t;
-        for (to, from) in address.sun_path.iter_mut().zip(SOCKET) {
+        for (to, from) in address.sun_path.iter_mut().zip(socket) {
             *to = *from as c_char;
         }
         let length = std::mem::size_of::<libc::sockaddr_un>() as libc::socklen_t;
@@ -91,12 +101,25 @@ fn connect() -> c_int {
     }
 }
 
-fn open_watchdog() -> c_int {
-    let fd = connect();
-    if fd >= 0 {
-        DESCRIPTOR.store(fd, Ordering::Relaxed);
+fn open_watchdog(socket: &[u8]) -> c_int {
+    let fd = connect(socket);
+    if fd < 0 {
+        return fd;
     }
-    fd
+    let mut word = [0u8; 1];
+    // SAFETY: an open descriptor, and values that live here, with their sizes.
+    let heard = unsafe {
+        let size = std::mem::size_of::<libc::timeval>() as libc::socklen_t;
+        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_RCVTIMEO, (&raw const ANSWER).cast(), size);
+        if say(fd, b"O!") < 0 { -1 } else { libc::recv(fd, word.as_mut_ptr().cast(), 1, 0) }
+    };
+    if heard == 1 && word[0] == b'y' {
+        DESCRIPTOR.store(fd, Ordering::Relaxed);
+        return fd;
+    }
+    // SAFETY: the descriptor is ours.
+    unsafe { libc::close(fd) };
+    fail(if heard == 1 { libc::EBUSY } else { libc::EIO })
 }
 
 fn say(fd: c_int, message: &[u8]) -> c_int {
@@ -130,8 +153,8 @@ macro_rules! take_open {
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name(path: *const c_char, flags: c_int, mode: c_int) -> c_int {
             static REAL: AtomicUsize = AtomicUsize::new(0);
-            if is_watchdog(path) {
-                return open_watchdog();
+            if let Some(socket) = socket_of(path) {
+                return open_watchdog(socket);
             }
             match next($real, &REAL) {
                 0 => fail(libc::ENOSYS),
@@ -149,8 +172,8 @@ macro_rules! take_open_2 {
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name(path: *const c_char, flags: c_int) -> c_int {
             static REAL: AtomicUsize = AtomicUsize::new(0);
-            if is_watchdog(path) {
-                return open_watchdog();
+            if let Some(socket) = socket_of(path) {
+                return open_watchdog(socket);
             }
             match next($real, &REAL) {
                 0 => fail(libc::ENOSYS),
@@ -223,6 +246,14 @@ unsafe fn watchdog_ioctl(fd: c_int, number: c_ulong, argument: *mut c_void) -> c
     }
 }
 
+fn is_sbd() -> bool {
+    unsafe extern "C" {
+        static program_invocation_short_name: *const c_char;
+    }
+    // SAFETY: the C library sets it to a terminated string before any code of a program runs.
+    unsafe { CStr::from_ptr(program_invocation_short_name) }.to_bytes() == b"sbd"
+}
+
 /// # Safety
 /// As the C library's function of this name.
 #[unsafe(no_mangle)]
@@ -230,8 +261,8 @@ pub unsafe extern "C" fn reboot(how: c_int) -> c_int {
     static REAL: AtomicUsize = AtomicUsize::new(0);
     // Enabling and disabling Ctrl-Alt-Del is no reset.
     const RB_ENABLE_CAD: c_int = 0x89AB_CDEFu32 as c_int;
-    if how != 0 && how != RB_ENABLE_CAD {
-        let fd = connect();
+    if how != 0 && how != RB_ENABLE_CAD && is_sbd() {
+        let fd = connect(FIRST);
         if fd >= 0 && say(fd, b"RESET") == 0 {
             // The lab cuts the power any moment now. If it doesn't, the real call below does.
             // SAFETY: a plain system call.

@@ -5,7 +5,7 @@ use crate::lab::error::{LabError, Result};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind, listen, recv, socket,
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind, listen, recv, send, socket,
 };
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
@@ -31,7 +31,16 @@ pub enum Verdict {
     ResetRequested,
 }
 
-/// The watchdog device of one node. Its thread ends when the device is dropped.
+/// One end of a socket.
+struct Connection {
+    fd: OwnedFd,
+    /// Whether this is the one that has the device: as a real one it can be opened once.
+    has_it: bool,
+    /// Whether the last that was written was the magic close. Another pet takes it back.
+    closing: bool,
+}
+
+/// A watchdog device of one node. Its thread ends when the device is dropped.
 pub struct Device {
     timer: Arc<Mutex<Timer>>,
     ending: Arc<AtomicBool>,
@@ -81,7 +90,7 @@ impl Drop for Device {
 
 struct Server {
     listener: OwnedFd,
-    connections: Vec<OwnedFd>,
+    connections: Vec<Connection>,
     timer: Arc<Mutex<Timer>>,
     tell: Box<dyn Fn(Verdict) + Send>,
 }
@@ -113,7 +122,7 @@ impl Server {
 
     fn wait(&self, at_most: Duration) {
         let mut fds = vec![PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
-        fds.extend(self.connections.iter().map(|c| PollFd::new(c.as_fd(), PollFlags::POLLIN)));
+        fds.extend(self.connections.iter().map(|c| PollFd::new(c.fd.as_fd(), PollFlags::POLLIN)));
         // An interrupted poll is only a round that came early.
         let _ = poll(&mut fds, PollTimeout::try_from(at_most).unwrap_or(PollTimeout::ZERO));
     }
@@ -122,32 +131,56 @@ impl Server {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         while let Ok(fd) = accept4(self.listener.as_raw_fd(), flags) {
             // SAFETY: accept4 has just given this descriptor to us and to nobody else.
-            self.connections.push(unsafe { OwnedFd::from_raw_fd(fd) });
-            self.handle(Signal::Open);
+            let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+            self.connections.push(Connection { fd, has_it: false, closing: false });
         }
     }
 
+    /// The oldest first: the end of who had the device is seen before the next one asks for it.
     fn receive(&mut self) {
-        let connections = std::mem::take(&mut self.connections);
-        for connection in connections {
-            if self.read_all(&connection) {
-                self.connections.push(connection);
+        let mut at = 0;
+        while at < self.connections.len() {
+            if self.read_all(at) {
+                at += 1;
+                continue;
+            }
+            let ended = self.connections.remove(at);
+            // The end comes when the last copy of the descriptor is closed, also those of forked children. Without the magic
+            // close the kernel pets the device once more ("watchdog did not stop!") and leaves it armed.
+            if ended.has_it {
+                self.handle(if ended.closing { Signal::Disarm } else { Signal::Pet });
             }
         }
     }
 
-    /// Handles all messages of a connection; false at its end. The end itself changes nothing: only the magic close
-    /// disarms.
-    fn read_all(&mut self, connection: &OwnedFd) -> bool {
+    /// Handles all messages of a connection; false at its end.
+    fn read_all(&mut self, at: usize) -> bool {
         let mut message = [0u8; LONGEST_MESSAGE];
         loop {
-            match recv(connection.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
+            match recv(self.connections[at].fd.as_raw_fd(), &mut message, MsgFlags::MSG_DONTWAIT) {
                 Ok(0) => return false,
-                Ok(n) => self.handle(Signal::parse(&message[..n])),
-                Err(Errno::EINTR) => {}
+                Ok(length) => match Signal::parse(&message[..length]) {
+                    Signal::Open => self.open(at),
+                    signal => {
+                        self.connections[at].closing = signal == Signal::MagicClose;
+                        self.handle(signal);
+                    }
+                },
                 Err(Errno::EAGAIN) => return true,
+                Err(Errno::EINTR) => {}
                 Err(_) => return false,
             }
+        }
+    }
+
+    fn open(&mut self, at: usize) {
+        let is_free = self.connections.iter().all(|c| !c.has_it);
+        let word: &[u8] = if is_free { b"y" } else { b"n" };
+        // Who does not hear it gives up by its own deadline.
+        let _ = send(self.connections[at].fd.as_raw_fd(), word, MsgFlags::MSG_DONTWAIT);
+        if is_free {
+            self.connections[at].has_it = true;
+            self.handle(Signal::Open);
         }
     }
 
@@ -179,28 +212,35 @@ mod tests {
     use std::sync::mpsc::{Receiver, channel};
 
     struct Bench {
-        _dir: tempfile::TempDir,
+        dir: tempfile::TempDir,
         _device: Device,
-        sbd: Option<OwnedFd>,
         verdicts: Receiver<Verdict>,
     }
 
     fn bench() -> Bench {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("watchdog.sock");
         let (sender, verdicts) = channel();
-        let device = Device::serve(&path, move |verdict| {
+        let device = Device::serve(&dir.path().join("watchdog.sock"), move |verdict| {
             let _ = sender.send(verdict);
         })
         .unwrap();
-        let sbd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
-        connect(sbd.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
-        Bench { _dir: dir, _device: device, sbd: Some(sbd), verdicts }
+        Bench { dir, _device: device, verdicts }
+    }
+
+    fn say(to: &OwnedFd, message: &[u8]) {
+        send(to.as_raw_fd(), message, MsgFlags::empty()).unwrap();
     }
 
     impl Bench {
-        fn say(&self, message: &[u8]) {
-            send(self.sbd.as_ref().unwrap().as_raw_fd(), message, MsgFlags::empty()).unwrap();
+        /// Opens the device, and gives what it said.
+        fn open(&self) -> (OwnedFd, u8) {
+            let fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
+            let path = self.dir.path().join("watchdog.sock");
+            connect(fd.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+            say(&fd, b"O!");
+            let mut word = [0];
+            recv(fd.as_raw_fd(), &mut word, MsgFlags::empty()).unwrap();
+            (fd, word[0])
         }
 
         fn next(&self) -> Option<Verdict> {
@@ -209,25 +249,49 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_is_dropped_without_the_magic_close_fires() {
-        let mut bench = bench();
-        assert_eq!(bench.next(), Some(Verdict::Armed(Duration::from_secs(60))));
-        bench.say(b"T0000000001");
+    fn a_device_that_is_closed_without_the_magic_close_fires() {
+        let bench = bench();
+        let (sbd, word) = bench.open();
+        assert_eq!((word, bench.next()), (b'y', Some(Verdict::Armed(Duration::from_secs(60)))));
+        say(&sbd, b"T0000000001");
         assert_eq!(bench.next(), Some(Verdict::Armed(Duration::from_secs(1))));
+        // A pet takes the magic close back.
+        say(&sbd, b"V");
+        say(&sbd, b"\0");
         let started = Instant::now();
-        bench.sbd = None;
+        drop(sbd);
         assert_eq!(bench.next(), Some(Verdict::Expired));
         assert!(started.elapsed() > Duration::from_millis(900), "{:?}", started.elapsed());
     }
 
     #[test]
-    fn the_magic_close_disarms_and_a_reset_is_passed_on() {
+    fn the_magic_close_disarms_at_the_last_close() {
         let bench = bench();
+        let (sbd, _) = bench.open();
         assert_eq!(bench.next(), Some(Verdict::Armed(Duration::from_secs(60))));
-        bench.say(b"\0");
-        bench.say(b"V");
+        let of_a_child = sbd.try_clone().unwrap();
+        say(&sbd, b"V");
+        drop(sbd);
+        assert_eq!(bench.verdicts.recv_timeout(TICK * 2).ok(), None);
+        drop(of_a_child);
         assert_eq!(bench.next(), Some(Verdict::Disarmed));
-        bench.say(b"RESET");
+    }
+
+    #[test]
+    fn it_is_opened_once_and_again_after_its_close() {
+        let bench = bench();
+        let (sbd, first) = bench.open();
+        assert_eq!((first, bench.open().1), (b'y', b'n'));
+        drop(sbd);
+        assert_eq!(bench.open().1, b'y');
+    }
+
+    #[test]
+    fn a_reset_is_passed_on() {
+        let bench = bench();
+        let (sbd, _) = bench.open();
+        assert_eq!(bench.next(), Some(Verdict::Armed(Duration::from_secs(60))));
+        say(&sbd, b"RESET");
         assert_eq!(bench.next(), Some(Verdict::ResetRequested));
     }
 }

@@ -12,7 +12,9 @@ pub enum Signal {
     Open,
     /// A byte was written, or a keep-alive sent.
     Pet,
-    /// 'V' was written, or the device disabled: disarmed.
+    /// 'V' was written, which is a pet, too: a close that comes next is the orderly one.
+    MagicClose,
+    /// The device was disabled, or closed in the orderly way: disarmed.
     Disarm,
     /// The device was enabled again.
     Arm,
@@ -28,7 +30,9 @@ impl Signal {
     /// Reads a message of the preloaded library.
     pub fn parse(message: &[u8]) -> Signal {
         match message {
-            b"V" | b"D!" => Signal::Disarm,
+            b"O!" => Signal::Open,
+            b"V" => Signal::MagicClose,
+            b"D!" => Signal::Disarm,
             b"E!" => Signal::Arm,
             b"K!" | [_] => Signal::Pet,
             b"RESET" => Signal::Reset,
@@ -42,7 +46,7 @@ impl Signal {
     }
 }
 
-/// The timer. Closing the device without [`Signal::Disarm`] has no effect on it, on purpose.
+/// The timer. Closing the device without [`Signal::MagicClose`] is a last pet, and leaves it armed.
 #[derive(Debug, Clone)]
 pub struct Timer {
     timeout: Duration,
@@ -60,7 +64,7 @@ impl Timer {
     pub fn take(&mut self, signal: Signal, now: Instant) {
         match signal {
             Signal::Open | Signal::Arm => self.fires = Some(now + self.timeout),
-            Signal::Pet => self.fires = self.fires.map(|_| now + self.timeout),
+            Signal::Pet | Signal::MagicClose => self.fires = self.fires.map(|_| now + self.timeout),
             Signal::Timeout(timeout) => {
                 self.timeout = timeout;
                 self.fires = self.fires.map(|_| now + timeout);
@@ -100,7 +104,8 @@ mod tests {
         for (message, signal) in [
             (&b"\0"[..], Signal::Pet),
             (b"x", Signal::Pet),
-            (b"V", Signal::Disarm),
+            (b"O!", Signal::Open),
+            (b"V", Signal::MagicClose),
             (b"K!", Signal::Pet),
             (b"D!", Signal::Disarm),
             (b"E!", Signal::Arm),
@@ -132,6 +137,8 @@ mod tests {
         let start = Instant::now();
         let mut timer = Timer::new();
         timer.take(Signal::Open, start);
+        timer.take(Signal::MagicClose, start);
+        assert!(timer.fires().is_some(), "a word, and no close yet");
         timer.take(Signal::Disarm, start);
         assert_eq!(timer.fires(), None);
         timer.take(Signal::Pet, start);
