@@ -1,8 +1,9 @@
-//! What resets the node when `quorated` itself hangs: a watchdog device of its own, or systemd.
+//! What acts when `quorated` itself hangs: systemd, and a watchdog device of its own.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::Duration;
@@ -11,8 +12,19 @@ use nix::errno::Errno;
 
 use super::host::{Effect, Trouble};
 
-/// linux/watchdog.h: `_IOWR('W', 6, int)`.
+/// linux/watchdog.h: `_IOR('W', 0, struct watchdog_info)`.
+const WDIOC_GETSUPPORT: libc::c_ulong = 0x8028_5700;
+/// `_IOWR('W', 6, int)`.
 const WDIOC_SETTIMEOUT: libc::c_ulong = 0xC004_5706;
+
+/// `struct watchdog_info`.
+#[repr(C)]
+#[derive(Default)]
+struct Info {
+    options: u32,
+    firmware_version: u32,
+    identity: [u8; 32],
+}
 
 /// One that has to be petted. Petting allocates nothing and never waits.
 pub enum Watchdog {
@@ -20,27 +32,46 @@ pub enum Watchdog {
     Device(File),
     /// systemd's `WatchdogSec=`.
     Systemd(UnixDatagram),
-    /// None: `quorated` was not started by systemd, and has no device.
-    None,
 }
 
 impl Watchdog {
-    /// Opens a device, which is armed from then on.
+    /// Opens a device, which is armed from then on. One that can't be used is left disarmed, and what is no watchdog untouched.
     ///
     /// # Errors
-    /// It is not there, somebody else has it, or it refuses the time.
+    /// It is not there, somebody else has it, it is no watchdog, or it refuses the time.
     pub fn device(path: &Path, timeout: Duration) -> Effect<Self> {
-        let failed = |why: &dyn std::fmt::Display| {
-            Trouble(format!(
-                "watchdog_device = {path:?}: {why}; name one that neither sbd nor systemd has, or leave it out"
-            ))
+        let failed = |why: &dyn std::fmt::Display, cure: &str| {
+            Trouble(format!("watchdog_device = {path:?}: {why}; {cure}, or leave it out"))
         };
-        let device = OpenOptions::new().write(true).open(path).map_err(|e| failed(&e))?;
-        let mut seconds = libc::c_int::try_from(timeout.as_secs()).map_err(|e| failed(&e))?;
+        // A FIFO would block whoever opens it.
+        let opened = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(path);
+        let device = opened.map_err(|e| failed(&e, cure(&e)))?;
+        let mut info = Info::default();
+        // SAFETY: an open descriptor, and the structure that this request fills.
+        let asked = unsafe { libc::ioctl(device.as_raw_fd(), WDIOC_GETSUPPORT, &raw mut info) };
+        if Errno::result(asked).is_err() {
+            return Err(failed(&"is no watchdog", "name a watchdog device"));
+        }
+        let device = Self::Device(device);
+        device
+            .set(timeout)
+            .inspect_err(|_| device.disarm())
+            .map_err(|why| failed(&why, "name a device whose driver takes that time"))?;
+        Ok(device)
+    }
+
+    fn set(&self, timeout: Duration) -> Result<(), String> {
+        let Self::Device(device) = self else { return Ok(()) };
+        let wanted = timeout.as_secs();
+        let mut seconds = libc::c_int::try_from(wanted).map_err(|e| e.to_string())?;
         // SAFETY: an open descriptor, and the integer that this request takes.
         let set = unsafe { libc::ioctl(device.as_raw_fd(), WDIOC_SETTIMEOUT, &raw mut seconds) };
-        Errno::result(set).map_err(|e| failed(&e))?;
-        Ok(Self::Device(device))
+        Errno::result(set).map_err(|e| format!("does not take a timeout of {wanted} s: {e}"))?;
+        // A driver may round, but less than was asked for is less than systemd needs to bring `quorated` back.
+        match u64::try_from(seconds) {
+            Ok(got) if got >= wanted => Ok(()),
+            _ => Err(format!("takes a timeout of {seconds} s, not of {wanted} s")),
+        }
     }
 
     /// systemd's, by the address in `NOTIFY_SOCKET` (`sd_notify(3)`); a leading `@` is an abstract one.
@@ -72,16 +103,50 @@ impl Watchdog {
             Self::Systemd(socket) => {
                 let _ = socket.send(b"WATCHDOG=1");
             }
-            Self::None => {}
         }
     }
 
-    /// Ends in the orderly way: nothing is to be reset.
+    /// Ends in the orderly way: nothing is to be reset. It holds when the device is closed next, and another pet takes it back.
     pub fn disarm(&self) {
         if let Self::Device(device) = self {
             let mut device = device;
             // The magic close.
             let _ = device.write(b"V");
         }
+    }
+}
+
+fn cure(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ENXIO | libc::ENODEV) => "load its driver, name another device",
+        Some(libc::EBUSY) => "name one that neither sbd, systemd nor another program has (fuser -v)",
+        _ => "name a watchdog device",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_watchdog_is_named_and_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        std::fs::write(&file, "text").unwrap();
+        let fifo = directory.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for (path, words) in [
+            (file.as_path(), "is no watchdog"),
+            (Path::new("/dev/null"), "is no watchdog"),
+            (directory.path(), "Is a directory"),
+            (fifo.as_path(), "load its driver"),
+            (Path::new("/dev/no-such-watchdog"), "load its driver"),
+        ] {
+            let Err(Trouble(why)) = Watchdog::device(path, Duration::from_secs(10)) else {
+                panic!("{path:?} is taken for a watchdog")
+            };
+            assert!(why.contains(words) && why.contains(&format!("{path:?}")), "{why}");
+        }
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "text");
     }
 }

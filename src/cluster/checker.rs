@@ -25,7 +25,22 @@ pub struct Checker {
     /// Directories into which small writes are made, and how many of these are pending.
     pub places: usize,
     pub places_pending: usize,
+    /// The watchdog device that its configuration names.
+    #[serde(default)]
+    pub device: OwnDevice,
     pub counts: Counts,
+}
+
+/// A watchdog device of `quorated`'s own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OwnDevice {
+    /// None is named.
+    #[default]
+    None,
+    Petted,
+    /// It can't be had, and why.
+    Missing(String),
 }
 
 /// A daemon that is watched.
@@ -98,6 +113,17 @@ impl Checker {
             "Small writes that have not returned.",
             &one(self.places_pending as u64),
         );
+        let device = match self.device {
+            OwnDevice::None => 2,
+            OwnDevice::Petted => 1,
+            OwnDevice::Missing(_) => 0,
+        };
+        family(
+            "watchdog_device",
+            "gauge",
+            "Whether the watchdog device is petted: 1 yes, 0 it can't be had, 2 none is named.",
+            &one(device),
+        );
         let counts = &self.counts;
         let acts = [
             ("kill", counts.kills),
@@ -128,6 +154,7 @@ mod tests {
             "quorated_armed{daemon=\"sbd\"} 1",
             "quorated_failures{daemon=\"sbd\"} 2",
             "quorated_quorate 1",
+            "quorated_watchdog_device 2",
             "quorated_acts_total{act=\"reset\"} 0",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}:\n{text}");

@@ -1,5 +1,8 @@
 //! sbd's configuration, `/etc/default/sbd` or `/etc/sysconfig/sbd`: assignments as systemd's EnvironmentFile takes them.
 
+/// sbd's device where none is named.
+const FIRST: &str = "/dev/watchdog";
+
 /// A value and its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
@@ -69,6 +72,14 @@ impl Sbd {
     pub fn get(&self, name: &str) -> Option<&Assignment> {
         self.assignments.iter().rev().find(|a| a.name == name).filter(|a| !a.value.is_empty())
     }
+
+    /// Whether this is the watchdog device that sbd takes. The kernel's first one has two names.
+    #[must_use]
+    pub fn has_device(&self, path: &str) -> bool {
+        let first = |path: &str| path == FIRST || path == "/dev/watchdog0";
+        let own = self.get("SBD_WATCHDOG_DEV").map_or(FIRST, |a| a.value.as_str());
+        own == path || first(own) && first(path)
+    }
 }
 
 /// Whether sbd takes this for a yes.
@@ -89,6 +100,21 @@ mod tests {
         let timeout = sbd.get("SBD_WATCHDOG_TIMEOUT").expect("set");
         assert_eq!((timeout.value.as_str(), timeout.line), ("10", 5));
         assert_eq!((sbd.get("SBD_DEVICE"), sbd.get("SBD_OPTS")), (None, None));
+    }
+
+    #[test]
+    fn the_first_device_has_two_names() {
+        let default = Sbd::default();
+        let other = parse("SBD_WATCHDOG_DEV=/dev/watchdog1\n").expect("good");
+        for (path, by_default, where_named) in
+            [("/dev/watchdog", true, false), ("/dev/watchdog0", true, false), ("/dev/watchdog1", false, true)]
+        {
+            assert_eq!(
+                (default.has_device(path), other.has_device(path)),
+                (by_default, where_named),
+                "{path}"
+            );
+        }
     }
 
     #[test]

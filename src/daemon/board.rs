@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::storage::Placed;
 use crate::boundary::corosync_lib::VoteWord;
+use crate::cluster::checker::OwnDevice;
 use crate::decide::detector::{ClusterWord, InstanceLook, Limits, Maintenance, Subject, Unit};
 
 /// An attempt counts as failed each time this goes by without an answer.
@@ -29,6 +30,8 @@ pub(super) struct Seen {
     pub(super) units: Vec<(&'static str, Unit)>,
     /// Who fences this node, by Pacemaker's decision.
     pub(super) order: Option<String>,
+    /// The watchdog device of our own.
+    pub(super) device: OwnDevice,
 }
 
 /// How one subject answers.
@@ -64,6 +67,7 @@ impl Board {
             limits,
             units: Vec::new(),
             order: None,
+            device: OwnDevice::None,
         };
         Self { seen: Mutex::new(seen), wake }
     }

@@ -27,6 +27,12 @@ pub(super) fn check(config: &Config, path: &Path) -> Effect<u8> {
         "  silent {}, stopped {}, membership {}, storage {}, postmaster {}",
         limits.silent, limits.stopped, limits.totem, limits.storage, limits.postmaster
     ));
+    if let Some(device) = &config.watchdog_device {
+        line(format!(
+            "  watchdog_device {}: to open it would arm it; quorate status tells whether it is petted",
+            device.display()
+        ));
+    }
     let mut silent = guessed.is_some();
     if let Some(trouble) = guessed {
         line(format!("  the limit of the membership is a guess: {trouble}"));

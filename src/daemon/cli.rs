@@ -1,31 +1,32 @@
 //! From the command line to threads that run.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
-use std::time::Duration;
+use std::thread::JoinHandle;
 
 use clap::Parser;
 use libsystemd::daemon::{NotifyState, notify, watchdog_enabled};
 
 use super::board::Board;
 use super::config::{self, Config, Mode};
-use super::control::Control;
+use super::control::{Control, End};
 use super::group::{self, Line};
 use super::hands::{self, Hands};
 use super::log::{self, Logs};
-use super::pet::{self, Pulse};
+use super::pet::{self, Pets};
 use super::report::{self, Reports};
-use super::{check, cluster, instances, probes, storage};
+use super::{check, cluster, ending, instances, probes, storage};
+use crate::boundary::ending::MARKER;
 use crate::boundary::host::{Effect, Level, Trouble};
 use crate::boundary::realtime;
+use crate::boundary::storage::read_text_if_there;
 use crate::boundary::watchdog::Watchdog;
+use crate::cluster::checker::OwnDevice;
 use crate::decide::detector::Subject;
 
-/// A watchdog device of our own bites after this time.
-const DEVICE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Stacks are locked into memory, all of them.
 const STACK: usize = 256 * 1024;
 /// libcpg's dispatch has a buffer of 1 MiB (IPC_DISPATCH_SIZE) on the stack of its caller.
@@ -68,11 +69,27 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
         signal_hook::flag::register(signal, Arc::clone(&stop))
             .map_err(|e| Trouble(format!("signal {signal} can't be caught: {e}")))?;
     }
-    let watchdogs = Arc::new(watchdogs(&config, notify_socket)?);
     let (logs, lines) = Logs::new();
     spawn("log", move || log::write(&lines))?;
+    if config.mode == Mode::Act
+        && let Some(why) = marked()
+    {
+        // The device stays as it is: to open it would pet it once more.
+        ending::go_on(&why, &logs);
+        return Ok(1);
+    }
+    let pets = Arc::new(Pets::new(systemd(notify_socket)?));
     let (wake_sender, wake) = sync_channel(1);
     let board = Arc::new(Board::new(wake_sender, config.limits().0));
+    if let Some(path) = &config.watchdog_device {
+        // First of all: it may be armed since before, and nobody pets it.
+        pet::open(&pets, path, &board, &logs);
+        if board.seen().device != OwnDevice::Petted {
+            let (pets, path, board, logs) =
+                (Arc::clone(&pets), path.clone(), Arc::clone(&board), logs.clone());
+            spawn("device", move || pet::open_later(&pets, &path, &board, &logs))?;
+        }
+    }
     let line = Arc::new(Line::default());
     looking(&board, &line, &logs, &config)?;
     let (hands, jobs) = Hands::new(&logs);
@@ -91,32 +108,32 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
             logs.line(Level::Warning, format!("{what}: {e}; a busy machine may hold this up"));
         }
     }
-    let pulse = Arc::new(Pulse::new());
-    {
-        let (pulse, watchdogs) = (Arc::clone(&pulse), Arc::clone(&watchdogs));
-        spawn("pet", move || pet::pet(&pulse, &watchdogs))?;
-    }
+    let petting = {
+        let pets = Arc::clone(&pets);
+        spawn("pet", move || pets.pet())?
+    };
     let ready = NotifyState::Status("watching".to_owned());
     let _ = notify(false, &[NotifyState::Ready, ready]);
     let mode = config.mode;
-    Control { board, wake, hands, line, logs, pulse, reports, mode }.run(&stop);
-    watchdogs.iter().for_each(Watchdog::disarm);
+    let control = Control { board, wake, hands, line, logs, pets: Arc::clone(&pets), reports, mode };
+    if control.run(&stop) == End::NotReset {
+        return Ok(1);
+    }
     let _ = notify(false, &[NotifyState::Stopping]);
+    pets.end(&petting);
     Ok(0)
 }
 
-/// Ours, and systemd's.
-fn watchdogs(config: &Config, notify_socket: Option<&OsString>) -> Effect<Vec<Watchdog>> {
-    let mut found = Vec::new();
-    if let Some(path) = &config.watchdog_device {
-        found.push(Watchdog::device(path, DEVICE_TIMEOUT)?);
+/// Why this node was to be reset before this process was started. A mark that can't be read is no reason to reset.
+fn marked() -> Option<String> {
+    read_text_if_there(Path::new(MARKER)).ok().flatten()
+}
+
+fn systemd(notify_socket: Option<&OsString>) -> Effect<Option<Watchdog>> {
+    match notify_socket.and_then(|a| a.to_str()) {
+        Some(address) if watchdog_enabled(false).is_some() => Watchdog::systemd(address).map(Some),
+        _ => Ok(None),
     }
-    if watchdog_enabled(false).is_some()
-        && let Some(address) = notify_socket.and_then(|a| a.to_str())
-    {
-        found.push(Watchdog::systemd(address)?);
-    }
-    Ok(found)
 }
 
 /// The threads that look.
@@ -144,14 +161,14 @@ fn looking(board: &Arc<Board>, line: &Arc<Line>, logs: &Logs, config: &Config) -
     spawn("cluster", move || cluster::watch(&b, &known, &logs_))?;
     let (b, _, _) = with();
     let state = config.state_directories.clone();
-    spawn("storage", move || storage::watch(&b, &state))
+    spawn("storage", move || storage::watch(&b, &state)).map(drop)
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Effect<()> {
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Effect<JoinHandle<()>> {
     spawn_with(name, STACK, work)
 }
 
-fn spawn_with(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> Effect<()> {
+fn spawn_with(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> Effect<JoinHandle<()>> {
     let started = std::thread::Builder::new().name(name.to_owned()).stack_size(stack).spawn(work);
-    started.map(drop).map_err(|e| Trouble(format!("thread {name}: {e}")))
+    started.map_err(|e| Trouble(format!("thread {name}: {e}")))
 }

@@ -1,5 +1,6 @@
 //! The thread that decides: twice a second, and at once when a postmaster ended.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -13,7 +14,7 @@ use super::ending;
 use super::group::Line;
 use super::hands::{Hands, Job};
 use super::log::Logs;
-use super::pet::Pulse;
+use super::pet::Pets;
 use super::report::{self, Reports};
 use crate::boundary::host::Level;
 use crate::boundary::process::{self, ProcessInfo, ProcessState};
@@ -36,9 +37,18 @@ pub(super) struct Control {
     pub(super) hands: Hands,
     pub(super) line: Arc<Line>,
     pub(super) logs: Logs,
-    pub(super) pulse: Arc<Pulse>,
+    pub(super) pets: Arc<Pets>,
     pub(super) reports: Reports,
     pub(super) mode: Mode,
+}
+
+/// Why it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It was told to.
+    Told,
+    /// The node was to be reset, and lives.
+    NotReset,
 }
 
 /// The daemons' processes, as they were last found.
@@ -48,8 +58,8 @@ struct Processes {
 }
 
 impl Control {
-    /// Looks, decides and acts until `stop` is set.
-    pub(super) fn run(mut self, stop: &AtomicBool) {
+    /// Looks, decides and acts until `stop` is set, or the node would not be reset.
+    pub(super) fn run(mut self, stop: &AtomicBool) -> End {
         let mut detector = Detector::new(self.board.seen().limits);
         let mut processes = Processes { known: Vec::new(), searched: None };
         let mut counts = Counts::default();
@@ -58,7 +68,7 @@ impl Control {
             match self.wake.recv_timeout(TICK) {
                 Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
-            self.pulse.beat();
+            self.pets.pulse.beat();
             let elapsed = last.elapsed();
             last = Instant::now();
             counts.looks += 1;
@@ -67,13 +77,16 @@ impl Control {
             detector.go_by(self.board.seen().limits);
             for act in detector.step(&sight) {
                 report::count(&mut counts, &act);
-                self.act(act, &sight.instances);
+                if self.act(act, &sight.instances) == ControlFlow::Break(()) {
+                    return End::NotReset;
+                }
             }
             if self.mode == Mode::Say && detector.is_over() {
                 detector = Detector::new(self.board.seen().limits);
             }
             self.reports.offer(&detector, &sight, &self.board, &counts);
         }
+        End::Told
     }
 
     fn sight(&self, elapsed: Millis, processes: &mut Processes) -> Sight {
@@ -108,10 +121,11 @@ impl Control {
         }
     }
 
-    fn act(&mut self, act: Act, instances: &[InstanceLook]) {
+    /// Breaks off where the node was to end and did not: nothing that comes round any more may be petted for.
+    fn act(&mut self, act: Act, instances: &[InstanceLook]) -> ControlFlow<()> {
         if self.mode == Mode::Say && !matches!(act, Act::Say(..) | Act::AskUnits) {
             self.logs.line(Level::Warning, format!("would: {act:?}"));
-            return;
+            return ControlFlow::Continue(());
         }
         match act {
             Act::Say(voice, text) => self.logs.line(level(voice), text),
@@ -134,8 +148,12 @@ impl Control {
                 self.logs.line(Level::Error, format!("failed: {why}; Pacemaker is told"));
                 self.hands.give(Job::Fail { resource, node });
             }
-            Act::Reset { manner, why } => ending::end(&why, manner, instances, &self.line, &self.logs),
+            Act::Reset { manner, why } => {
+                ending::end(&why, manner, instances, &self.line, &self.logs);
+                return ControlFlow::Break(());
+            }
         }
+        ControlFlow::Continue(())
     }
 
     fn kill(&self, process: process::ProcessId) {

@@ -1,6 +1,7 @@
 //! The end of this node: PostgreSQL first, then a last word to the others, then the reset, by one way after the other.
 //!
-//! Run in the control thread: from here on it does not come round any more, so that the watchdog bites where all of this hangs.
+//! Run in the control thread: from here on it does not come round any more, so that nothing is petted where all of this hangs. Where it
+//! only fails, or systemd kills it, `quorated` is started anew, finds the mark, and tries again; the watchdog device is left to bite.
 
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -27,6 +28,8 @@ const KILLING: Duration = Duration::from_millis(1000);
 const PARTING: Duration = Duration::from_millis(800);
 /// The log has so long to be written.
 const WRITING: Duration = Duration::from_millis(150);
+/// Between two attempts to reset a node that lives on.
+const AGAIN: Duration = Duration::from_secs(5);
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Ends every process of these instances; whether none of them will ever run again.
@@ -85,13 +88,47 @@ pub(super) fn end(why: &str, manner: Manner, instances: &[InstanceLook], line: &
         part(why, instances, line, logs);
     }
     pause(WRITING);
-    let failed = ending::sysrq().err();
-    // Still here. Pacemaker's own way: without its inquisitor sbd pets no watchdog.
-    if let Ok(Some(sbd)) = process::oldest_named("sbd") {
-        let _ = process::signal(sbd.id, Signal::SIGKILL);
+    let failed = reset();
+    logs.line(
+        Level::Error,
+        format!("reset: none of the ways worked ({failed}); no watchdog device is petted any more"),
+    );
+    pause(WRITING);
+}
+
+/// What [`end`] did not bring to its end, where the node was marked before this process was started.
+pub(super) fn go_on(why: &str, logs: &Logs) {
+    logs.line(Level::Error, format!("reset: once more, it was to be reset before: {why}"));
+    match registry::all() {
+        Ok(all) => {
+            let look = |instance| InstanceLook { instance, life: Life::Unknown };
+            let looks: Vec<InstanceLook> = all.into_iter().filter_map(Result::ok).map(look).collect();
+            silence(&looks.iter().collect::<Vec<_>>(), Manner::AtOnce, logs);
+        }
+        Err(trouble) => {
+            logs.line(Level::Error, format!("what of PostgreSQL is left is not known: {trouble}"))
+        }
     }
-    let failed = ending::restart().err().or(failed);
-    logs.line(Level::Error, format!("reset: none worked ({failed:?}); the watchdog is not petted any more"));
+    pause(WRITING);
+    let failed = reset();
+    logs.line(Level::Error, format!("reset: none of the ways worked ({failed}); again in {AGAIN:?}"));
+    pause(AGAIN);
+}
+
+/// One way after the other. Comes back where none worked, with what they said.
+fn reset() -> String {
+    let sysrq = ending::sysrq().err().map_or("done".to_owned(), |e| e.to_string());
+    // Still here. Pacemaker's own way: without its inquisitor sbd pets no watchdog.
+    let sbd = match process::oldest_named("sbd") {
+        Ok(Some(sbd)) => match process::signal(sbd.id, Signal::SIGKILL) {
+            Ok(_) => "killed".to_owned(),
+            Err(e) => e.to_string(),
+        },
+        Ok(None) => "does not run".to_owned(),
+        Err(e) => e.to_string(),
+    };
+    let reboot = ending::restart().err().map_or("done".to_owned(), |e| e.to_string());
+    format!("sysrq: {sysrq}; sbd: {sbd}; reboot: {reboot}")
 }
 
 /// Whether these are all the instances that the agent left word of. One whose word can't be read may still write.

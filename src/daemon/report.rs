@@ -65,6 +65,7 @@ impl Reports {
             watched: watched.into(),
             places: sight.places.len(),
             places_pending: sight.places.iter().filter(|p| p.pending).count(),
+            device: seen.device.clone(),
             counts: counts.clone(),
         }
     }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::doctor::facts::{Facts, Known, Quorated, Unknown};
 use super::doctor::{Report, Severity};
 use crate::cluster::attributes;
+use crate::cluster::checker::OwnDevice;
 use crate::cluster::cib::{boolean, milliseconds};
 use crate::cluster::crm_mon::{Node, Role, Status};
 use crate::pg::lsn::Lsn;
@@ -155,7 +156,12 @@ fn quorated(told: &Known<Quorated>) -> String {
                 checker.watched.iter().filter(|w| !w.armed).map(|w| w.name.as_str()).collect();
             let without =
                 if idle.is_empty() { String::new() } else { format!("; not seen well: {}", idle.join(", ")) };
-            format!("armed: {armed} daemons, {} directories, {quorum}{without}", checker.places)
+            let device = match checker.device {
+                OwnDevice::None => "",
+                OwnDevice::Petted => ", a watchdog device",
+                OwnDevice::Missing(_) => ", NOT its watchdog device",
+            };
+            format!("armed: {armed} daemons, {} directories, {quorum}{device}{without}", checker.places)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Clean configurations, as the layouts' own templates make them, and what a healthy node says.
 
 use quorate::cli::doctor::site;
-use quorate::cluster::checker::Checker;
+use quorate::cluster::checker::{Checker, OwnDevice};
 use quorate::cluster::corosync::tools;
 use quorate::cluster::crm_mon;
 use quorate::cluster::timing::Preset;
@@ -41,6 +41,8 @@ pub enum Change {
     Certificate(&'static str, &'static str),
     Systemd(&'static str, &'static str),
     Cluster(&'static str, &'static str),
+    /// It can't have the watchdog device that its configuration names.
+    QuoratedHasNoDevice,
     /// quorated has told nothing.
     QuoratedIsSilent,
     /// It says what it finds, and does nothing.
@@ -105,6 +107,11 @@ impl Base {
             Change::Cluster(from, to) => (&mut self.cluster, from, to),
             Change::QuoratedIsSilent => {
                 self.quorated = Quorated::Silent;
+                return;
+            }
+            Change::QuoratedHasNoDevice => {
+                let device = OwnDevice::Missing("watchdog_device = \"/dev/watchdog1\": busy".to_owned());
+                self.quorated = Quorated::Runs(Checker { acts: true, device, ..Checker::default() });
                 return;
             }
             Change::QuoratedOnlySays => {

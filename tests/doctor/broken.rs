@@ -344,4 +344,5 @@ pub const CASES: &[Case] = &[
     ),
     case("quorated", Classic, &[QuoratedIsSilent], "does not run here, or hangs"),
     case("quorated", Classic, &[QuoratedOnlySays], "only says what it finds"),
+    case("quorated", Classic, &[QuoratedHasNoDevice], "does not have its watchdog device"),
 ];

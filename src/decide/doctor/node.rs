@@ -2,7 +2,7 @@
 
 use super::facts::{Facts, Place, Quorated};
 use super::{Finding, Outcome};
-use crate::cluster::checker;
+use crate::cluster::checker::{self, OwnDevice};
 
 const DAY_S: i64 = 86_400;
 /// Time to renew a certificate without hurry.
@@ -58,7 +58,14 @@ pub(super) fn quorated(facts: &Facts) -> Outcome {
             "quorated only says what it finds",
             "mode = \"act\" in /etc/quorate/quorated.toml, then systemctl restart quorated".to_owned(),
         )],
-        Quorated::Runs(_) => Vec::new(),
+        Quorated::Runs(checker) => match &checker.device {
+            OwnDevice::Missing(why) => vec![Finding::new(
+                &place,
+                format!("quorated does not have its watchdog device: {why}"),
+                "watchdog_device in /etc/quorate/quorated.toml, then systemctl restart quorated".to_owned(),
+            )],
+            OwnDevice::None | OwnDevice::Petted => Vec::new(),
+        },
     })
 }
 
