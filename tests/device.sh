@@ -13,13 +13,14 @@ say() {
 
 on() { timeout 60 "$lab" shell --name "$name" "$node" "$@"; }
 
-# What happened to the device since $begin: milliseconds on the host's clock, and what.
+# What happened to the node and the device since $begin: milliseconds on the host's clock, and what.
 events() {
-    timeout 20 "$lab" events --name "$name" | sed -n "s/.*\"node\":\"$node\".*\"monotonic_us\":\([0-9]*\)[0-9]\{3\},.*\"what\":\"watchdog-\([a-z]*\)\",\"of\":\"quorated\".*/\1 \2/p" |
+    timeout 20 "$lab" events --name "$name" | sed -n "/\"of\":\"sbd\"/d
+        s/.*\"node\":\"$node\".*\"monotonic_us\":\([0-9]*\)[0-9]\{3\},.*\"what\":\"\([a-z-]*\)\".*/\1 \2/p" |
         awk -v begin="$begin" '$1 >= begin'
 }
 
-now() { awk '{ print $1 * 1000 }' /proc/uptime; }
+now() { awk '{ printf "%d\n", $1 * 1000 }' /proc/uptime; }
 
 # When it came first, in ms after $begin; fails after so many seconds without.
 event() { # word, seconds
@@ -51,8 +52,8 @@ node=$(on crm_mon --one-shot --output-as=xml --include=none,resources |
 begin=$(now)
 stopped=
 on sh -c 'echo "watchdog_device = \"/dev/watchdog1\"" >/etc/quorate/quorated.toml; systemctl restart quorated'
-armed=$(event armed 10) && on systemctl stop quorated && stopped=$(event disarmed 5) && on systemctl start quorated
-say $? "quorated's own watchdog device is armed after ${armed:-no} ms, and disarmed by an orderly stop after ${stopped:-no}"
+armed=$(event watchdog-armed 10) && begin=$(now) && on systemctl stop quorated && stopped=$(event watchdog-disarmed 5) && on systemctl start quorated
+say $? "quorated's own watchdog device is armed after ${armed:-no} ms, and disarmed by an orderly stop after ${stopped:-no} ms"
 
 begin=$(now)
 back=
@@ -77,6 +78,10 @@ on sh -c 'cd /run/systemd/system && mkdir -p quorated.service.d sbd.service.d &&
         send(S, q(D!), 0) or die; sleep 1"'
 begin=$(now)
 on pkill -STOP -x corosync
-bitten=$(event expired 30)
+bitten=$(event watchdog-expired 30)
 say $? "no way to reset a node works but quorated's device: it bites after ${bitten:-no} ms"
+# Whoever goes on with the cluster finds all nodes on.
+event booted 60 >/dev/null || say 1 "the node that was reset boots again"
+# Where systemd can't be asked yet, quorated has not been started either.
+on sh -c ': >/etc/quorate/quorated.toml; systemctl try-restart quorated' 2>/dev/null
 exit $failed
