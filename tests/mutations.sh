@@ -119,10 +119,18 @@ mutate fence-quorum src/decide/fence.rs 'if votes.quorate == Some(true)' 'if vot
     --features fence --test fence without_quorum_nothing
 mutate fence-quorum-device src/decide/fence.rs 'Some(Some(device)) if !device.votes => Device::Withholds,' '' \
     --features fence --test fence without_quorum_nothing
-mutate fence-silence src/fence/mod.rs 'self.word = Word::Silent;' 'self.word = Word::Said(fence::Quorum::Held, fence::Device::None, fence::Membership::Gone);' \
+mutate fence-silence src/fence/confirm.rs 'self.word = Word::Silent;' 'self.word = Word::Said(fence::Quorum::Held, fence::Device::None, fence::Membership::Gone);' \
     --features fence --test fence a_votequorum_that_hangs
 mutate fence-whose-farewell src/decide/fence.rs 'record.farewell.node != target' 'false' \
     --features fence --test fence a_record_that_makes_no_sense
+mutate fence-tells-itself src/decide/fence.rs 'Some(member) if Some(member.id) == votes.node_id => Membership::Own,' '' \
+    --features fence --test fence neither_itself_nor
+mutate fence-tells-without-quorum src/decide/fence.rs '(Farewell::None, Word::Said(Quorum::Held, _, Membership::Member), _)' '(Farewell::None, Word::Said(_, _, Membership::Member), _)' \
+    --features fence --test fence neither_itself_nor
+mutate fence-looks-again src/fence/confirm.rs 'seen.farewell == Farewell::None && !looked_again' 'false' \
+    --features fence --test fence a_farewell_that_comes_between
+mutate detector-fenced src/decide/detector/mod.rs 'if let Some(by) = &sight.order {' 'if let Some(by) = sight.order.as_ref().filter(|_| sight.cluster.maintenance == Maintenance::Off) {' \
+    --lib a_fenced_node_ends
 mutate detector-own-stall src/decide/detector/mod.rs 'self.now += sight.elapsed.min(self.limits.longest_step);' 'self.now += sight.elapsed;' \
     --lib a_moment_in_which_nobody_ran
 mutate detector-armed src/decide/detector/watch.rs 'let well = pulse == Pulse::Beating && (answered' 'let well = true || (answered' \

@@ -93,6 +93,7 @@ pub(super) fn confirm(target: &str, patience: &Patience, places: &Places) -> (Se
     let mut waiting = Deadline::after(patience.leaving);
     let mut order = if patience.ending.is_zero() { Order::Failed } else { Order::NotGiven };
     let mut untold = None;
+    let mut looked_again = false;
     loop {
         let time = || if waiting.passed() { Time::Spent } else { Time::Left };
         // The record before the membership: a node that came back in between is then seen as a member.
@@ -122,6 +123,12 @@ pub(super) fn confirm(target: &str, patience: &Patience, places: &Places) -> (Se
                 waiting = Deadline::after(patience.ending);
             }
             Verdict::Wait(_) => waiting.sleep(AGAIN),
+            // It may have said farewell and left after the look at the record, before votequorum answered.
+            Verdict::Refused(_)
+                if order == Order::Given && seen.farewell == Farewell::None && !looked_again =>
+            {
+                looked_again = true;
+            }
             Verdict::Ask | Verdict::Confirmed(_) | Verdict::Refused(_) => {
                 seen.trouble = seen.trouble.or(untold);
                 return (seen, verdict);

@@ -142,6 +142,24 @@ fn a_member_without_a_farewell_is_told_to_end() {
 }
 
 #[test]
+fn a_farewell_that_comes_between_the_record_and_the_membership_counts() {
+    let world = World::saying(BOTH);
+    let _inbox = Inbox::open(&world.places.orders).expect("its place is free");
+    let (kept, told) = (world.dir.path().join("kept"), world.dir.path().join("told"));
+    keep(&kept, "srv1", Some(0));
+    fs::create_dir(&world.places.departed).expect("its place is free");
+    world.votequorum(&format!(
+        "if [ -e {told} ]; then [ ! -e {kept}/srv1 ] || mv {kept}/srv1 {departed}; cat <<'END'\n{ALONE}END\n\
+         else touch {told}; cat <<'END'\n{BOTH}END\nfi",
+        told = told.display(),
+        kept = kept.display(),
+        departed = world.places.departed.display(),
+    ));
+    let report = world.asked("action=off\nplug=srv1");
+    assert_eq!(report.code, Code::Done, "{report:?}");
+}
+
+#[test]
 fn neither_itself_nor_anybody_without_quorum_is_told_to_end() {
     let world = World::saying(BOTH);
     let inbox = Inbox::open(&world.places.orders).expect("its place is free");
