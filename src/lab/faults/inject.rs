@@ -15,6 +15,9 @@ const QUICK: Duration = Duration::from_secs(10);
 /// `pcs resource move` waits until the cluster has settled, and takes the constraint away again.
 const MOVE: Duration = Duration::from_secs(150);
 
+/// All levels of the topology one after the other, on a busy host.
+const FENCING: Duration = Duration::from_secs(60);
+
 /// dpkg with its synchronous writes, on a busy disk.
 const DPKG: Duration = Duration::from_secs(60);
 
@@ -56,6 +59,17 @@ pub(super) fn was_booted_again(cluster: &Cluster, node: &str, trace: &Trace) -> 
     } else {
         Err("it was not booted yet".to_owned())
     }
+}
+
+/// By another database node that runs, as Pacemaker has it done after a `stop` that failed.
+pub(super) fn fence(cluster: &Cluster, node: &str) -> Result<Trace> {
+    let boots = cluster.node(node)?.boots;
+    let others = cluster.site().nodes.iter().map(|n| n.name.as_str()).filter(|name| *name != node);
+    let mut by = others.filter(|name| cluster.node(name).is_ok_and(|n| n.power == Power::On));
+    let by =
+        by.next().ok_or_else(|| LabError::Host(format!("no other node is on that could fence {node}")))?;
+    cluster.exec(by, &["stonith_admin", "--reboot", node], FENCING)?.success("stonith_admin --reboot")?;
+    Ok(Trace { boots, ..Trace::default() })
 }
 
 pub(super) fn unlink(cluster: &Cluster, node: &str) -> Result<Trace> {

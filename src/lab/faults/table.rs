@@ -102,6 +102,15 @@ pub const ALL: &[Fault] = &[
     .happens_within(30)
     .costs("none stated", "17.8 s; standby by itself"),
     Fault::own(
+        "fence",
+        "the cluster fences the node while it is a member: stonith_admin --reboot by another one",
+        inject::fence,
+        inject::was_booted_again,
+    )
+    .seen_by("the machine was booted once more")
+    .happens_within(30)
+    .costs("the watchdog's 10 s and a promotion", "2.3 s; standby by itself"),
+    Fault::own(
         "shut-down",
         "an orderly power-off, as by an administrator: systemctl poweroff",
         inject::shut_down,
