@@ -16,14 +16,13 @@ use crate::cluster::checker::{self, Checker};
 use crate::cluster::cib::Primitive;
 use crate::cluster::corosync::tools::{self, Votes};
 use crate::cluster::crm_mon::Status;
+use crate::cluster::sbd;
 use crate::decide::doctor::facts::{Certificate, Known, Member, Node, Quorated, Server, Unknown};
 use crate::decide::doctor::read::{Broken, Text};
 use crate::pg::conf::{self, Line, Setting};
 use crate::pg::postmaster_pid::PostmasterPid;
 use crate::pg::view::Answer;
 
-/// Where sbd's configuration is, on Debian and elsewhere.
-const SBD: [&str; 2] = ["/etc/default/sbd", "/etc/sysconfig/sbd"];
 /// Pacemaker's own copy, for when it does not run.
 const CIB: &str = "/var/lib/pacemaker/cib/cib.xml";
 /// Where corosync-qdevice's certificates are.
@@ -82,10 +81,10 @@ pub fn cib() -> Known<Text> {
 
 /// sbd's configuration on this node.
 pub fn sbd() -> Known<Text> {
-    let found = SBD.iter().map(Path::new).find(|path| path.exists());
+    let found = sbd::PATHS.iter().map(Path::new).find(|path| path.exists());
     match found {
         Some(path) => file(path).map_err(unknown),
-        None => Err(Unknown(format!("neither {} is there: sbd is not installed", SBD.join(" nor ")))),
+        None => Err(Unknown(format!("neither {} is there: sbd is not installed", sbd::PATHS.join(" nor ")))),
     }
 }
 

@@ -1,5 +1,7 @@
 //! sbd's configuration, `/etc/default/sbd` or `/etc/sysconfig/sbd`: assignments as systemd's EnvironmentFile takes them.
 
+/// Where it is, on Debian and elsewhere.
+pub const PATHS: [&str; 2] = ["/etc/default/sbd", "/etc/sysconfig/sbd"];
 /// sbd's device where none is named.
 const FIRST: &str = "/dev/watchdog";
 

@@ -53,17 +53,12 @@ impl Line {
     /// # Errors
     /// There is no connection, or it broke.
     pub(super) fn farewell(&self, farewell: Farewell) -> Effect<()> {
-        let group = self.get().ok_or_else(|| Trouble("no connection to corosync".to_owned()))?;
-        send(&group, &Message::Farewell(farewell))
+        self.say(&Message::Farewell(farewell))
     }
 
-    /// Tells another node to end.
-    ///
-    /// # Errors
-    /// There is no connection, or it broke.
-    fn order(&self, order: Order) -> Effect<()> {
+    fn say(&self, message: &Message) -> Effect<()> {
         let group = self.get().ok_or_else(|| Trouble("no connection to corosync".to_owned()))?;
-        send(&group, &Message::End(order))
+        send(&group, message)
     }
 }
 
@@ -106,7 +101,7 @@ fn receive(inbox: &Inbox, line: &Arc<Line>, logs: &Logs) -> Trouble {
         match inbox.next() {
             Ok(Some(order)) => {
                 logs.line(Level::Warning, format!("{} is to be fenced: it is told to end", order.node));
-                if let Err(trouble) = line.order(order) {
+                if let Err(trouble) = line.say(&Message::End(order)) {
                     logs.line(Level::Error, format!("it is not told: {trouble}"));
                 }
             }

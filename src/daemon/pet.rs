@@ -20,8 +20,6 @@ use crate::cluster::sbd;
 const DEVICE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A device that can't be had is tried again so often.
 const AGAIN: Duration = Duration::from_secs(10);
-/// sbd's configuration, on Debian and elsewhere.
-const SBD: [&str; 2] = ["/etc/default/sbd", "/etc/sysconfig/sbd"];
 /// The end of the petting is awaited for so long.
 const ENDING: Duration = Duration::from_secs(2);
 
@@ -110,7 +108,7 @@ impl Pets {
 
 /// sbd's device is free while the cluster is stopped. Taken then, it would keep sbd, and with it the cluster, from starting.
 fn not_sbds(path: &Path) -> Effect<()> {
-    let text = SBD.iter().find_map(|p| read_text_if_there(Path::new(p)).ok().flatten());
+    let text = sbd::PATHS.iter().find_map(|p| read_text_if_there(Path::new(p)).ok().flatten());
     let Some(text) = text else { return Ok(()) };
     // What can't be read is sbd's own trouble, and the doctor's.
     if sbd::parse(&text).unwrap_or_default().has_device(&path.to_string_lossy()) {

@@ -72,7 +72,7 @@ pub enum Membership {
 pub enum Order {
     NotGiven,
     Given,
-    /// There was nobody to pass it on.
+    /// None is to be given, or there was nobody to pass it on.
     Failed,
 }
 

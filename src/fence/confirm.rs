@@ -107,7 +107,7 @@ pub(super) fn confirm(target: &str, patience: &Patience, places: &Places) -> (Se
             verdict = fence::decide(seen.farewell, seen.word, order, time());
         }
         if order == Order::Given && seen.farewell != Farewell::None {
-            // It has said it: from now on it has the time to leave.
+            // It has heeded the order, which is no reason to wait for a farewell any more: from now on it has the time to leave.
             (order, waiting) = (Order::Failed, waiting.max(Deadline::after(patience.leaving)));
             continue;
         }
