@@ -109,7 +109,7 @@ mutate receiver-stopped src/decide/receiver.rs '[Some(Pulse::Stopped), Some(Puls
 mutate probe-scores src/decide/score.rs 'ScoreStep::Set(RETURNED,' 'ScoreStep::Set(PRIMARY,' \
     --lib a_probe_gives_the_primary
 mutate control-file-checksum src/pg/control_data.rs 'if found != computed {' 'if false && found != computed {' --lib control_data
-mutate fence-left src/decide/fence.rs 'None => Farewell::Staying,' 'None => Farewell::Left,' \
+mutate fence-left src/decide/fence.rs 'None => Notice::Staying,' 'None => Notice::Left,' \
     --features fence --test fence a_member_is_not_believed
 mutate fence-back-again src/decide/fence.rs 'm.name == target || Some(m.id) == id' 'false' \
     --features fence --test fence a_member_is_not_believed
@@ -121,15 +121,15 @@ mutate fence-quorum-device src/decide/fence.rs 'Some(Some(device)) if !device.vo
     --features fence --test fence without_quorum_nothing
 mutate fence-silence src/fence/confirm.rs 'self.word = Word::Silent;' 'self.word = Word::Said(fence::Quorum::Held, fence::Device::None, fence::Membership::Gone);' \
     --features fence --test fence a_votequorum_that_hangs
-mutate fence-whose-farewell src/decide/fence.rs 'record.farewell.node != target' 'false' \
+mutate fence-whose-notice src/decide/fence.rs 'record.notice.node != target' 'false' \
     --features fence --test fence a_record_that_makes_no_sense
 mutate fence-tells-itself src/decide/fence.rs 'Some(member) if Some(member.id) == votes.node_id => Membership::Own,' '' \
     --features fence --test fence neither_itself_nor
-mutate fence-tells-without-quorum src/decide/fence.rs '(Farewell::None, Word::Said(Quorum::Held, _, Membership::Member), _)' '(Farewell::None, Word::Said(_, _, Membership::Member), _)' \
+mutate fence-tells-without-quorum src/decide/fence.rs '(Notice::None, Word::Said(Quorum::Held, _, Membership::Member), _)' '(Notice::None, Word::Said(_, _, Membership::Member), _)' \
     --features fence --test fence neither_itself_nor
-mutate fence-looks-again src/fence/confirm.rs 'seen.farewell == Farewell::None && !looked_again' 'false' \
-    --features fence --test fence a_farewell_that_comes_between
-mutate detector-fenced src/decide/detector/mod.rs 'if let Some(by) = &sight.order {' 'if let Some(by) = sight.order.as_ref().filter(|_| sight.cluster.maintenance == Maintenance::Off) {' \
+mutate fence-looks-again src/fence/confirm.rs 'seen.notice == Notice::None && !looked_again' 'false' \
+    --features fence --test fence a_notice_that_comes_between
+mutate detector-fenced src/decide/detector/mod.rs 'if let Some(by) = &sight.request {' 'if let Some(by) = sight.request.as_ref().filter(|_| sight.cluster.maintenance == Maintenance::Off) {' \
     --lib a_fenced_node_ends
 mutate detector-own-stall src/decide/detector/mod.rs 'self.now += sight.elapsed.min(self.limits.longest_step);' 'self.now += sight.elapsed;' \
     --lib a_moment_in_which_nobody_ran
@@ -153,10 +153,10 @@ mutate detector-suicide-by-order src/decide/detector/mod.rs 'w.is_armed() && exc
     --lib where_the_policy_is_to_end
 mutate detector-stopping src/decide/detector/instances.rs '(Some(id), Phase::Running)' '(Some(id), _)' \
     --lib a_postmaster_that_ended
-mutate farewell-marker src/agent/mod.rs 'match self.host.resetting() {' 'match None::<String> {' \
+mutate notice-marker src/agent/mod.rs 'match self.host.resetting() {' 'match None::<String> {' \
     --lib nothing_starts_or_is_promoted
-mutate farewell-member src/daemon/group.rs 'd.left.is_none() && !nodes.contains(&d.node_id)' 'd.left.is_none()' \
-    --features daemon --lib a_farewell_is_kept
+mutate notice-member src/daemon/group.rs 'd.left.is_none() && !nodes.contains(&d.node_id)' 'd.left.is_none()' \
+    --features daemon --lib a_notice_is_kept
 mutate promoted-before-told src/agent/promote.rs 'self.tell_node(|host| host.record(PgRole::Primary));' '' \
     --lib quorated_knows_a_primary
 exit $failed

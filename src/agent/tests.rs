@@ -402,7 +402,7 @@ fn quorated_knows_a_primary_before_it_takes_writes_and_a_stop_before_it_is_over(
 }
 
 #[test]
-fn nothing_starts_or_is_promoted_on_a_node_that_said_farewell() {
+fn nothing_starts_or_is_promoted_on_a_node_that_announced_its_self_fencing() {
     for (condition, action) in [(Condition::Down, Action::Start), (Condition::Standby, Action::Promote)] {
         let mut host = FakeHost::new(condition, position(1, 100));
         host.memory.standing = Standing::Current;

@@ -77,23 +77,23 @@ pub enum Event {
 
 thread_local! {
     // The library calls back without a context of ours, on the thread that dispatches.
-    static INBOX: RefCell<Vec<Event>> = const { RefCell::new(Vec::new()) };
+    static EVENTS: RefCell<Vec<Event>> = const { RefCell::new(Vec::new()) };
 }
 
 fn deliver(_: &cpg::Handle, _: String, node: NodeId, _: u32, text: &[u8], _: usize) {
     let event = Event::Message { from: node.into(), text: text.to_vec() };
-    INBOX.with_borrow_mut(|inbox| inbox.push(event));
+    EVENTS.with_borrow_mut(|events| events.push(event));
 }
 
 fn change(_: &cpg::Handle, _: &str, members: Vec<cpg::Address>, _: Vec<cpg::Address>, _: Vec<cpg::Address>) {
     let members = members.iter().map(|a| a.nodeid.into()).collect();
-    INBOX.with_borrow_mut(|inbox| inbox.push(Event::Members(members)));
+    EVENTS.with_borrow_mut(|events| events.push(Event::Members(members)));
 }
 
 // The group's own changes don't tell a node that left from a process that ended.
 fn reformed(_: &cpg::Handle, _: cpg::RingId, nodes: Vec<NodeId>) {
     let nodes = nodes.into_iter().map(u32::from).collect();
-    INBOX.with_borrow_mut(|inbox| inbox.push(Event::Nodes(nodes)));
+    EVENTS.with_borrow_mut(|events| events.push(Event::Nodes(nodes)));
 }
 
 /// A member of the group. Clones send from other threads.
@@ -146,7 +146,7 @@ impl Group {
     /// The connection broke.
     pub fn next(&self) -> Effect<Vec<Event>> {
         cpg::dispatch(&self.handle, DispatchFlags::One).map_err(failed("cpg_dispatch"))?;
-        Ok(INBOX.take())
+        Ok(EVENTS.take())
     }
 }
 

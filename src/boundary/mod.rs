@@ -7,7 +7,6 @@ pub mod control_file;
 pub mod corosync;
 #[cfg(feature = "daemon")]
 pub mod corosync_lib;
-pub mod departed;
 #[cfg(feature = "daemon")]
 pub mod disk_stats;
 pub mod ending;
@@ -23,7 +22,6 @@ pub mod ipc;
 pub mod log;
 pub mod memory;
 pub mod node;
-pub mod orders;
 pub mod pacemaker;
 pub mod postgres;
 pub mod process;
@@ -32,6 +30,8 @@ pub mod realtime;
 pub mod registry;
 #[cfg(feature = "cli")]
 pub mod scheduler;
+pub mod self_fence_records;
+pub mod self_fence_requests;
 #[cfg(feature = "cli")]
 pub mod setup;
 #[cfg(feature = "cli")]

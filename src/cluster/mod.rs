@@ -5,6 +5,6 @@ pub mod checker;
 pub mod cib;
 pub mod corosync;
 pub mod crm_mon;
-pub mod farewell;
 pub mod sbd;
+pub mod self_fencing;
 pub mod timing;

@@ -202,7 +202,7 @@ impl Profile {
     /// stonith-watchdog-timeout; `None` where its own is long enough.
     #[must_use]
     pub const fn fence_timeout_s(&self) -> Option<u32> {
-        let needs = farewell_s(DEFAULT_FAREWELL_WAIT_S).saturating_add(self.stonith_watchdog_s);
+        let needs = notice_wait_s(DEFAULT_NOTICE_WAIT_S).saturating_add(self.stonith_watchdog_s);
         if fencing_total_s(DEFAULT_FENCING_S) >= needs {
             None
         } else {
@@ -308,7 +308,7 @@ mod tests {
             assert_eq!(profile.fence_timeout_s(), timeout_s, "{stonith_watchdog_s}");
             let given = fencing_total_s(timeout_s.unwrap_or(DEFAULT_FENCING_S));
             assert!(
-                given >= stonith_watchdog_s + farewell_s(DEFAULT_FAREWELL_WAIT_S),
+                given >= stonith_watchdog_s + notice_wait_s(DEFAULT_NOTICE_WAIT_S),
                 "{stonith_watchdog_s}"
             );
         }

@@ -29,7 +29,7 @@ pub(super) struct Seen {
     pub(super) limits: Limits,
     pub(super) units: Vec<(&'static str, Unit)>,
     /// Who fences this node, by Pacemaker's decision.
-    pub(super) order: Option<String>,
+    pub(super) request: Option<String>,
     /// The watchdog device of our own.
     pub(super) device: OwnDevice,
 }
@@ -66,7 +66,7 @@ impl Board {
             cluster: ClusterWord { maintenance: Maintenance::Off, no_quorum_policy: None },
             limits,
             units: Vec::new(),
-            order: None,
+            request: None,
             device: OwnDevice::None,
         };
         Self { seen: Mutex::new(seen), wake }

@@ -153,7 +153,7 @@ fn looking(board: &Arc<Board>, line: &Arc<Line>, logs: &Logs, config: &Config) -
     let (b, l, _) = with();
     spawn("ping", move || group::ping(&b, &l))?;
     let (_, l, logs_) = with();
-    spawn("orders", move || group::pass_on(&l, &logs_))?;
+    spawn("requests", move || group::pass_on(&l, &logs_))?;
     let (b, _, logs_) = with();
     spawn("instances", move || instances::watch(&b, &logs_))?;
     let (b, _, logs_) = with();

@@ -93,7 +93,7 @@ impl Control {
         processes.look();
         let now = Instant::now();
         let mut seen = self.board.seen();
-        let order = seen.order.take();
+        let request = seen.request.take();
         let looks = Subject::ALL.map(|subject| {
             let probe = &seen.probes[subject as usize];
             let process = processes.of(subject.rule().comm).map(|p| (p.id, state(p.state)));
@@ -117,7 +117,7 @@ impl Control {
             places: seen.places.iter().map(super::storage::Placed::now).collect(),
             cluster: seen.cluster,
             units: seen.units.clone(),
-            order,
+            request,
         }
     }
 

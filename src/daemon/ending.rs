@@ -1,4 +1,4 @@
-//! The end of this node: PostgreSQL first, then a last word to the others, then the reset, by one way after the other.
+//! The end of this node: PostgreSQL first, then a self-fencing notice to the others, then the reset, by one way after the other.
 //!
 //! Run in the control thread: from here on it does not come round any more, so that nothing is petted where all of this hangs. Where it
 //! only fails, or systemd kills it, `quorated` is started anew, finds the mark, and tries again; the watchdog device is left to bite.
@@ -16,7 +16,7 @@ use crate::boundary::clock::Deadline;
 use crate::boundary::ending::{self, Remains};
 use crate::boundary::host::Level;
 use crate::boundary::{corosync_lib, process, registry, storage};
-use crate::cluster::farewell::Farewell;
+use crate::cluster::self_fencing::SelfFencingNotice;
 use crate::decide::detector::{InstanceLook, Life, Manner};
 use crate::pg::instance::ProcessId;
 
@@ -24,7 +24,7 @@ use crate::pg::instance::ProcessId;
 const SHUTDOWN: Duration = Duration::from_millis(1500);
 /// The end of PostgreSQL that was killed is awaited for so long; a process that waits for a device does not end.
 const KILLING: Duration = Duration::from_millis(1000);
-/// The last word has so long to get out.
+/// The self-fencing notice has so long to get out.
 const PARTING: Duration = Duration::from_millis(800);
 /// The log has so long to be written.
 const WRITING: Duration = Duration::from_millis(150);
@@ -83,7 +83,7 @@ pub(super) fn end(why: &str, manner: Manner, instances: &[InstanceLook], line: &
         logs.line(Level::Error, format!("the agent can't be told: {trouble}"));
     }
     let silent = silence(&instances.iter().collect::<Vec<_>>(), manner, logs);
-    // The last word says that nothing is left that could write, and that nothing will be started.
+    // The self-fencing notice says that nothing is left that could write, and that nothing will be started.
     if silent && marked.is_ok() && all_known(instances, logs) {
         part(why, instances, line, logs);
     }
@@ -138,7 +138,7 @@ fn all_known(instances: &[InstanceLook], logs: &Logs) -> bool {
     match all {
         Ok(all) => all.iter().all(|instance| known(&instance.resource)),
         Err(trouble) => {
-            logs.line(Level::Error, format!("no farewell, an instance is not known: {trouble}"));
+            logs.line(Level::Error, format!("no self-fencing notice, an instance is not known: {trouble}"));
             false
         }
     }
@@ -146,12 +146,12 @@ fn all_known(instances: &[InstanceLook], logs: &Logs) -> bool {
 
 /// In a thread of its own: corosync may be what hangs.
 fn part(why: &str, instances: &[InstanceLook], line: &Arc<Line>, logs: &Logs) {
-    let farewell = Farewell { node: name(instances), boot: boot(), reason: why.to_owned() };
+    let notice = SelfFencingNotice { node: name(instances), boot: boot(), reason: why.to_owned() };
     let (done, wait) = sync_channel(1);
     let line = Arc::clone(line);
     std::thread::spawn(move || {
-        // Leaving without the last word would look like any other loss, only sooner: the others wait all the same.
-        let parted = line.farewell(farewell).and_then(|()| {
+        // Leaving without the self-fencing notice would look like any other loss, only sooner: the others wait all the same.
+        let parted = line.notice(notice).and_then(|()| {
             pause(Duration::from_millis(100));
             corosync_lib::leave()
         });

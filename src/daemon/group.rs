@@ -1,5 +1,5 @@
-//! The process group of all `quorated`: what comes back of one's own messages shows that totem delivers; the farewells of others
-//! are kept for the fence agent, and its orders passed on.
+//! The process group of all `quorated`: what comes back of one's own messages shows that totem delivers; the self-fencing notices of others
+//! are kept for the fence agent, and its requests passed on.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,10 +12,10 @@ use super::log::Logs;
 use super::pause;
 use crate::boundary::clock::boottime_ms;
 use crate::boundary::corosync_lib::{Event, Group};
-use crate::boundary::departed::{self, DIRECTORY};
 use crate::boundary::host::{Effect, Level, Trouble};
-use crate::boundary::orders::{Inbox, SOCKET};
-use crate::cluster::farewell::{Departed, Farewell, Order};
+use crate::boundary::self_fence_records::{self, DIRECTORY};
+use crate::boundary::self_fence_requests::{Requests, SOCKET};
+use crate::cluster::self_fencing::{SelfFenceRecord, SelfFenceRequest, SelfFencingNotice};
 use crate::decide::detector::Subject;
 
 /// Between two messages to oneself. Each goes to all members.
@@ -29,8 +29,8 @@ const REOPEN: Duration = Duration::from_secs(10);
 #[serde(rename_all = "lowercase")]
 enum Message {
     Ping,
-    Farewell(Farewell),
-    End(Order),
+    Notice(SelfFencingNotice),
+    Request(SelfFenceRequest),
 }
 
 /// The connection of the present moment, for those who send.
@@ -48,12 +48,12 @@ impl Line {
         self.group.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Sends the last word of this node.
+    /// Sends the self-fencing notice of this node.
     ///
     /// # Errors
     /// There is no connection, or it broke.
-    pub(super) fn farewell(&self, farewell: Farewell) -> Effect<()> {
-        self.say(&Message::Farewell(farewell))
+    pub(super) fn notice(&self, notice: SelfFencingNotice) -> Effect<()> {
+        self.say(&Message::Notice(notice))
     }
 
     fn say(&self, message: &Message) -> Effect<()> {
@@ -83,29 +83,32 @@ pub(super) fn ping(board: &Arc<Board>, line: &Arc<Line>) {
     }
 }
 
-/// Passes on what the fence agent of this node orders, for ever.
+/// Passes on what the fence agent of this node requests, for ever.
 pub(super) fn pass_on(line: &Arc<Line>, logs: &Logs) {
     loop {
-        let trouble = match Inbox::open(Path::new(SOCKET)) {
-            Ok(inbox) => receive(&inbox, line, logs),
+        let trouble = match Requests::open(Path::new(SOCKET)) {
+            Ok(requests) => receive(&requests, line, logs),
             Err(trouble) => trouble,
         };
-        logs.line(Level::Error, format!("orders of fence_quorate: {trouble}"));
+        logs.line(Level::Error, format!("self-fence requests of fence_quorate: {trouble}"));
         pause(REOPEN);
     }
 }
 
 /// Until the socket breaks.
-fn receive(inbox: &Inbox, line: &Arc<Line>, logs: &Logs) -> Trouble {
+fn receive(requests: &Requests, line: &Arc<Line>, logs: &Logs) -> Trouble {
     loop {
-        match inbox.next() {
-            Ok(Some(order)) => {
-                logs.line(Level::Warning, format!("{} is to be fenced: it is told to end", order.node));
-                if let Err(trouble) = line.say(&Message::End(order)) {
+        match requests.next() {
+            Ok(Some(request)) => {
+                logs.line(
+                    Level::Warning,
+                    format!("{} is to be fenced: it is asked to fence itself", request.node),
+                );
+                if let Err(trouble) = line.say(&Message::Request(request)) {
                     logs.line(Level::Error, format!("it is not told: {trouble}"));
                 }
             }
-            Ok(None) => logs.line(Level::Warning, "an order that makes no sense".to_owned()),
+            Ok(None) => logs.line(Level::Warning, "a self-fence request that makes no sense".to_owned()),
             Err(trouble) => return trouble,
         }
     }
@@ -137,20 +140,23 @@ fn take(board: &Arc<Board>, logs: &Logs, me: u32, event: Event) {
                 Ok(())
             }
             Ok(Message::Ping) => Ok(()),
-            Ok(Message::Farewell(_)) if from == me => Ok(()),
-            Ok(Message::Farewell(farewell)) => {
-                logs.line(Level::Warning, format!("farewell of {}: {}", farewell.node, farewell.reason));
-                departed::keep(
+            Ok(Message::Notice(_)) if from == me => Ok(()),
+            Ok(Message::Notice(notice)) => {
+                logs.line(
+                    Level::Warning,
+                    format!("self-fencing notice of {}: {}", notice.node, notice.reason),
+                );
+                self_fence_records::keep(
                     directory,
-                    &Departed { farewell, node_id: from, received: boottime_ms(), left: None },
+                    &SelfFenceRecord { notice, node_id: from, received: boottime_ms(), left: None },
                 )
             }
-            Ok(Message::End(order)) if order.node_id == me && from != me => {
-                board.seen().order = Some(order.by);
+            Ok(Message::Request(request)) if request.node_id == me && from != me => {
+                board.seen().request = Some(request.by);
                 board.wake();
                 Ok(())
             }
-            Ok(Message::End(_)) => Ok(()),
+            Ok(Message::Request(_)) => Ok(()),
             // A newer version's.
             Err(_) => Ok(()),
         },
@@ -158,24 +164,24 @@ fn take(board: &Arc<Board>, logs: &Logs, me: u32, event: Event) {
         Event::Members(members) => back(directory, &members),
     };
     if let Err(trouble) = kept {
-        logs.line(Level::Error, format!("a farewell could not be kept or dropped: {trouble}"));
+        logs.line(Level::Error, format!("a self-fencing notice could not be kept or dropped: {trouble}"));
     }
 }
 
 /// Who is no member of corosync's any more has left.
 fn gone(directory: &Path, nodes: &[u32]) -> Effect<()> {
-    let left = |d: &Departed| d.left.is_none() && !nodes.contains(&d.node_id);
-    for departed in departed::all(directory)?.into_iter().filter(left) {
-        departed::keep(directory, &Departed { left: Some(boottime_ms()), ..departed })?;
+    let left = |d: &SelfFenceRecord| d.left.is_none() && !nodes.contains(&d.node_id);
+    for record in self_fence_records::all(directory)?.into_iter().filter(left) {
+        self_fence_records::keep(directory, &SelfFenceRecord { left: Some(boottime_ms()), ..record })?;
     }
     Ok(())
 }
 
-/// A node that had left and is a member of corosync's again, or runs `quorated` again, is back: its last word is that of a life before.
+/// A node that had left and is a member of corosync's again, or runs `quorated` again, is back: its notice is that of the boot before.
 fn back(directory: &Path, members: &[u32]) -> Effect<()> {
-    let back = |d: &Departed| d.left.is_some() && members.contains(&d.node_id);
-    for departed in departed::all(directory)?.into_iter().filter(back) {
-        departed::drop(directory, &departed.farewell.node)?;
+    let back = |d: &SelfFenceRecord| d.left.is_some() && members.contains(&d.node_id);
+    for record in self_fence_records::all(directory)?.into_iter().filter(back) {
+        self_fence_records::drop(directory, &record.notice.node)?;
     }
     Ok(())
 }
@@ -185,12 +191,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_farewell_is_kept_until_the_node_is_back() {
+    fn a_notice_is_kept_until_the_node_is_back() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
-        let find = || departed::find(path, "srv1").unwrap();
-        let farewell = Farewell { node: "srv1".into(), boot: "b".into(), reason: "r".into() };
-        departed::keep(path, &Departed { farewell, node_id: 1, received: 5, left: None }).unwrap();
+        let find = || self_fence_records::find(path, "srv1").unwrap();
+        let notice = SelfFencingNotice { node: "srv1".into(), boot: "b".into(), reason: "r".into() };
+        self_fence_records::keep(path, &SelfFenceRecord { notice, node_id: 1, received: 5, left: None })
+            .unwrap();
         back(path, &[1, 2]).unwrap();
         gone(path, &[1, 2]).unwrap();
         assert_eq!(find().unwrap().left, None, "it is still there");
@@ -207,8 +214,8 @@ mod tests {
     #[test]
     fn a_message_of_a_newer_version_is_no_error() {
         assert!(serde_json::from_slice::<Message>(br#"{"song":1}"#).is_err());
-        let farewell = Farewell { node: "a".into(), boot: "b".into(), reason: "c".into() };
-        let text = serde_json::to_vec(&Message::Farewell(farewell.clone())).unwrap();
-        assert_eq!(serde_json::from_slice::<Message>(&text).unwrap(), Message::Farewell(farewell));
+        let notice = SelfFencingNotice { node: "a".into(), boot: "b".into(), reason: "c".into() };
+        let text = serde_json::to_vec(&Message::Notice(notice.clone())).unwrap();
+        assert_eq!(serde_json::from_slice::<Message>(&text).unwrap(), Message::Notice(notice));
     }
 }

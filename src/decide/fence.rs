@@ -1,22 +1,22 @@
 //! Is a node that is to be fenced known to be gone already, and may it be told to end?
 
 use crate::cluster::corosync::tools::{Member, Votes};
-use crate::cluster::farewell::{Departed, Millis};
+use crate::cluster::self_fencing::{Millis, SelfFenceRecord};
 
-/// How long a farewell counts after its node has left. Fencing is asked for within seconds of that; a node that has been away for
+/// How long a self-fencing notice counts after its node has left. Fencing is asked for within seconds of that; a node that has been away for
 /// longer may have been back meanwhile, while nobody here kept the record.
 pub const FRESH_MS: Millis = 60_000;
 
-/// What the record of the target's farewell says.
+/// What the record of the target's notice says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Farewell {
+pub enum Notice {
     /// It could not be read.
     Unknown,
     /// There is none.
     None,
     /// The record under the target's name names another node.
     Another,
-    /// It left before it said farewell, or after now.
+    /// It left before it announced its self-fencing, or after now.
     Impossible,
     /// It has said it and is still a member: its reset is to come.
     Staying,
@@ -69,9 +69,9 @@ pub enum Membership {
 
 /// Whether the target was told to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Order {
-    NotGiven,
-    Given,
+pub enum Request {
+    NotSent,
+    Sent,
     /// None is to be given, or there was nobody to pass it on.
     Failed,
 }
@@ -100,61 +100,69 @@ pub enum Verdict {
 
 /// One row for every combination of facts; a test enumerates it.
 ///
-/// A farewell is sent when no process of an instance is left, and none will be started before a reboot. It confirms the end of its
+/// A self-fencing notice is sent when no process of an instance is left, and none will be started before a reboot. It confirms the end of its
 /// node only together with all of these:
 /// - The node has left since. While it is a member it can be asked to reset itself, and what is a member again has rebooted: its
-///   farewell is no longer true.
+///   notice is no longer true.
 /// - votequorum, asked directly, does not list it and says that this side has quorum. Pacemaker's own view is second-hand.
 /// - The quorum device, where there is one, stands behind that: votes that are counted without it may be counted on both sides
 ///   of a cut that it is there to decide.
 ///
-/// Where there is no farewell and the target is a member, messages reach it: its `quorated` is told to end it, and its farewell
+/// Where there is no notice and the target is a member, messages reach it: its `quorated` is told to end it, and its notice
 /// waited for. Pacemaker has it fenced either way; so it ends in seconds, and its PostgreSQL is shut down before.
 /// Of a target that is gone nothing will come: the next level begins at once.
-pub const fn decide(farewell: Farewell, word: Word, order: Order, time: Time) -> Verdict {
+pub const fn decide(notice: Notice, word: Word, request: Request, time: Time) -> Verdict {
     use Verdict::{Ask, Confirmed, Refused, Tell, Wait};
-    match (farewell, word, time) {
-        (Farewell::Unknown, _, _) => Refused("the record of its farewell can't be read"),
-        (Farewell::Another, _, _) => Refused("the record of its farewell names another node"),
-        (Farewell::Impossible, _, _) => {
-            Refused("the times in the record of its farewell contradict each other")
+    match (notice, word, time) {
+        (Notice::Unknown, _, _) => Refused("the record of its notice can't be read"),
+        (Notice::Another, _, _) => Refused("the record of its notice names another node"),
+        (Notice::Impossible, _, _) => Refused("the times in the record of its notice contradict each other"),
+        (Notice::Old, _, _) => Refused("its notice is too old, it may have been back since"),
+        (Notice::Staying, _, Time::Left) => {
+            Wait("it announced its self-fencing and has not left the membership")
         }
-        (Farewell::Old, _, _) => Refused("its farewell is too old, it may have been back since"),
-        (Farewell::Staying, _, Time::Left) => Wait("it said farewell and has not left the membership"),
-        (Farewell::Staying, _, Time::Spent) => Refused("it said farewell and has not left the membership"),
-        (Farewell::None | Farewell::Left, Word::NotAsked, _) => Ask,
-        (Farewell::None, Word::Said(Quorum::Held, _, Membership::Member), _) => match (order, time) {
-            (Order::NotGiven, _) => Tell,
-            (Order::Given, Time::Left) => Wait("it was told to end, and has sent no farewell"),
-            (Order::Given, Time::Spent) => Refused("it was told to end, and has sent no farewell"),
-            (Order::Failed, _) => Refused("it sent no farewell, and can't be told to end"),
+        (Notice::Staying, _, Time::Spent) => {
+            Refused("it announced its self-fencing and has not left the membership")
+        }
+        (Notice::None | Notice::Left, Word::NotAsked, _) => Ask,
+        (Notice::None, Word::Said(Quorum::Held, _, Membership::Member), _) => match (request, time) {
+            (Request::NotSent, _) => Tell,
+            (Request::Sent, Time::Left) => {
+                Wait("it was asked to fence itself, and sent no self-fencing notice")
+            }
+            (Request::Sent, Time::Spent) => {
+                Refused("it was asked to fence itself, and sent no self-fencing notice")
+            }
+            (Request::Failed, _) => {
+                Refused("it sent no self-fencing notice, and can't be asked to fence itself")
+            }
         },
-        (Farewell::None, _, _) => Refused("it sent no farewell"),
-        (Farewell::Left, Word::Silent, Time::Left) => Wait("votequorum does not answer"),
-        (Farewell::Left, Word::Silent, Time::Spent) => Refused("votequorum does not answer"),
-        (Farewell::Left, Word::Said(Quorum::Lost, _, _), _) => Refused("this side has no quorum"),
-        (Farewell::Left, Word::Said(_, _, Membership::Own), _) => Refused("it is this node itself"),
-        (Farewell::Left, Word::Said(Quorum::Held, Device::Unknown, _), _) => {
+        (Notice::None, _, _) => Refused("it sent no self-fencing notice"),
+        (Notice::Left, Word::Silent, Time::Left) => Wait("votequorum does not answer"),
+        (Notice::Left, Word::Silent, Time::Spent) => Refused("votequorum does not answer"),
+        (Notice::Left, Word::Said(Quorum::Lost, _, _), _) => Refused("this side has no quorum"),
+        (Notice::Left, Word::Said(_, _, Membership::Own), _) => Refused("it is this node itself"),
+        (Notice::Left, Word::Said(Quorum::Held, Device::Unknown, _), _) => {
             Refused("votequorum does not list this node itself")
         }
-        (Farewell::Left, Word::Said(Quorum::Held, Device::Withholds, _), _) => {
+        (Notice::Left, Word::Said(Quorum::Held, Device::Withholds, _), _) => {
             Refused("the quorum device withholds its vote from this node")
         }
-        (Farewell::Left, Word::Said(Quorum::Held, Device::Dead, _), _) => {
+        (Notice::Left, Word::Said(Quorum::Held, Device::Dead, _), _) => {
             Refused("the quorum device's client does not answer on this node")
         }
         (
-            Farewell::Left,
+            Notice::Left,
             Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Member),
             Time::Left,
         ) => Wait("votequorum lists it as a member"),
         (
-            Farewell::Left,
+            Notice::Left,
             Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Member),
             Time::Spent,
         ) => Refused("votequorum lists it as a member"),
-        (Farewell::Left, Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Gone), _) => {
-            Confirmed("it said farewell and has left the membership, and this side has quorum")
+        (Notice::Left, Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Gone), _) => {
+            Confirmed("it announced its self-fencing and has left the membership, and this side has quorum")
         }
     }
 }
@@ -171,11 +179,11 @@ pub enum Status {
 }
 
 /// The state of a node, from the same facts as [`decide`]; nothing is waited for.
-pub const fn status(farewell: Farewell, word: Word) -> Status {
+pub const fn status(notice: Notice, word: Word) -> Status {
     if let Word::Said(_, _, Membership::Member | Membership::Own) = word {
         return Status::On;
     }
-    match (decide(farewell, word, Order::Failed, Time::Spent), word) {
+    match (decide(notice, word, Request::Failed, Time::Spent), word) {
         (Verdict::Confirmed(_), _) => Status::Off,
         (_, Word::NotAsked | Word::Silent) => Status::Unknown("votequorum does not answer"),
         (Verdict::Refused(why) | Verdict::Wait(why), _) => Status::Unknown(why),
@@ -183,21 +191,21 @@ pub const fn status(farewell: Farewell, word: Word) -> Status {
     }
 }
 
-/// What a record says of the target's farewell.
-pub fn farewell(record: Option<&Departed>, target: &str, now: Millis) -> Farewell {
-    let Some(record) = record else { return Farewell::None };
-    if record.farewell.node != target {
-        return Farewell::Another;
+/// What a record says of the target's notice.
+pub fn notice(record: Option<&SelfFenceRecord>, target: &str, now: Millis) -> Notice {
+    let Some(record) = record else { return Notice::None };
+    if record.notice.node != target {
+        return Notice::Another;
     }
     match record.left {
-        None => Farewell::Staying,
-        Some(left) if left < record.received || left > now => Farewell::Impossible,
-        Some(left) if now - left > FRESH_MS => Farewell::Old,
-        Some(_) => Farewell::Left,
+        None => Notice::Staying,
+        Some(left) if left < record.received || left > now => Notice::Impossible,
+        Some(left) if now - left > FRESH_MS => Notice::Old,
+        Some(_) => Notice::Left,
     }
 }
 
-/// What votequorum's answer means for the target. `id`: corosync's id of it, where the record of its farewell has one.
+/// What votequorum's answer means for the target. `id`: corosync's id of it, where the record of its notice has one.
 pub fn word(votes: &Votes, target: &str, id: Option<u32>) -> Word {
     // Where a row is missing, or was not understood, the target's may be that one.
     if votes.nodes.map(|n| n as usize) != Some(votes.members.len()) {
@@ -226,14 +234,14 @@ mod tests {
     use super::*;
     use crate::cluster::corosync::tools;
 
-    const FAREWELLS: [Farewell; 7] = [
-        Farewell::Unknown,
-        Farewell::None,
-        Farewell::Another,
-        Farewell::Impossible,
-        Farewell::Staying,
-        Farewell::Old,
-        Farewell::Left,
+    const NOTICES: [Notice; 7] = [
+        Notice::Unknown,
+        Notice::None,
+        Notice::Another,
+        Notice::Impossible,
+        Notice::Staying,
+        Notice::Old,
+        Notice::Left,
     ];
 
     fn words() -> Vec<Word> {
@@ -249,12 +257,12 @@ mod tests {
     }
 
     /// Every combination, with what is decided.
-    fn cases() -> impl Iterator<Item = (Farewell, Word, Order, Time, Verdict)> {
-        FAREWELLS.into_iter().flat_map(|farewell| {
+    fn cases() -> impl Iterator<Item = (Notice, Word, Request, Time, Verdict)> {
+        NOTICES.into_iter().flat_map(|notice| {
             words().into_iter().flat_map(move |word| {
-                [Order::NotGiven, Order::Given, Order::Failed].into_iter().flat_map(move |order| {
+                [Request::NotSent, Request::Sent, Request::Failed].into_iter().flat_map(move |request| {
                     [Time::Left, Time::Spent]
-                        .map(|time| (farewell, word, order, time, decide(farewell, word, order, time)))
+                        .map(|time| (notice, word, request, time, decide(notice, word, request, time)))
                 })
             })
         })
@@ -262,16 +270,16 @@ mod tests {
 
     #[test]
     fn only_positive_evidence_confirms() {
-        for (farewell, word, order, time, verdict) in cases() {
-            let evidence = farewell == Farewell::Left
+        for (notice, word, request, time, verdict) in cases() {
+            let evidence = notice == Notice::Left
                 && matches!(word, Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Gone));
-            let case = format!("{farewell:?} {word:?} {order:?} {time:?}: {verdict:?}");
+            let case = format!("{notice:?} {word:?} {request:?} {time:?}: {verdict:?}");
             assert_eq!(matches!(verdict, Verdict::Confirmed(_)), evidence, "{case}");
             // It ends: nothing is waited for where the time is spent, nor asked for twice.
             assert!(!(time == Time::Spent && matches!(verdict, Verdict::Wait(_))), "{case}");
             assert_eq!(
                 verdict == Verdict::Ask,
-                matches!(farewell, Farewell::None | Farewell::Left) && word == Word::NotAsked,
+                matches!(notice, Notice::None | Notice::Left) && word == Word::NotAsked,
                 "{case}"
             );
         }
@@ -279,12 +287,12 @@ mod tests {
 
     #[test]
     fn only_another_member_is_told_to_end_once_and_with_quorum() {
-        for (farewell, word, order, time, verdict) in cases() {
+        for (notice, word, request, time, verdict) in cases() {
             let member = matches!(word, Word::Said(Quorum::Held, _, Membership::Member));
-            let case = format!("{farewell:?} {word:?} {order:?} {time:?}: {verdict:?}");
+            let case = format!("{notice:?} {word:?} {request:?} {time:?}: {verdict:?}");
             assert_eq!(
                 verdict == Verdict::Tell,
-                farewell == Farewell::None && member && order == Order::NotGiven,
+                notice == Notice::None && member && request == Request::NotSent,
                 "{case}"
             );
         }
@@ -292,14 +300,13 @@ mod tests {
 
     #[test]
     fn nothing_is_waited_for_from_a_node_that_is_gone_without_a_word() {
-        for (farewell, word, order, time, verdict) in cases() {
+        for (notice, word, request, time, verdict) in cases() {
             if let Verdict::Wait(_) = verdict {
-                let told =
-                    order == Order::Given && matches!(word, Word::Said(Quorum::Held, _, Membership::Member));
+                let told = request == Request::Sent
+                    && matches!(word, Word::Said(Quorum::Held, _, Membership::Member));
                 assert!(
-                    matches!(farewell, Farewell::Staying | Farewell::Left)
-                        || farewell == Farewell::None && told,
-                    "{farewell:?} {word:?} {order:?} {time:?}"
+                    matches!(notice, Notice::Staying | Notice::Left) || notice == Notice::None && told,
+                    "{notice:?} {word:?} {request:?} {time:?}"
                 );
             }
         }
@@ -307,41 +314,44 @@ mod tests {
 
     #[test]
     fn status_of_every_combination() {
-        for farewell in FAREWELLS {
+        for notice in NOTICES {
             for word in words() {
-                let wanted = match (decide(farewell, word, Order::Failed, Time::Spent), word) {
+                let wanted = match (decide(notice, word, Request::Failed, Time::Spent), word) {
                     (_, Word::Said(_, _, Membership::Member | Membership::Own)) => 0,
                     (Verdict::Confirmed(_), _) => 2,
                     _ => 1,
                 };
-                let found = match status(farewell, word) {
+                let found = match status(notice, word) {
                     Status::On => 0,
                     Status::Unknown(_) => 1,
                     Status::Off => 2,
                 };
-                assert_eq!(found, wanted, "{farewell:?} {word:?}");
+                assert_eq!(found, wanted, "{notice:?} {word:?}");
             }
         }
     }
 
-    fn departed(node: &str, received: Millis, left: Option<Millis>) -> Departed {
-        let farewell =
-            crate::cluster::farewell::Farewell { node: node.into(), boot: "b".into(), reason: "r".into() };
-        Departed { farewell, node_id: 1, received, left }
+    fn record(node: &str, received: Millis, left: Option<Millis>) -> SelfFenceRecord {
+        let notice = crate::cluster::self_fencing::SelfFencingNotice {
+            node: node.into(),
+            boot: "b".into(),
+            reason: "r".into(),
+        };
+        SelfFenceRecord { notice, node_id: 1, received, left }
     }
 
     #[test]
-    fn the_times_of_a_farewell() {
+    fn the_times_of_a_notice() {
         let now = 100_000;
-        let of = |left| farewell(Some(&departed("srv1", 20_000, left)), "srv1", now);
-        assert_eq!(of(None), Farewell::Staying);
-        assert_eq!(of(Some(now)), Farewell::Left);
-        assert_eq!(of(Some(now - FRESH_MS)), Farewell::Left);
-        assert_eq!(of(Some(now - FRESH_MS - 1)), Farewell::Old);
-        assert_eq!(of(Some(now + 1)), Farewell::Impossible);
-        assert_eq!(of(Some(19_999)), Farewell::Impossible);
-        assert_eq!(farewell(Some(&departed("srv2", 1, Some(now))), "srv1", now), Farewell::Another);
-        assert_eq!(farewell(None, "srv1", now), Farewell::None);
+        let of = |left| notice(Some(&record("srv1", 20_000, left)), "srv1", now);
+        assert_eq!(of(None), Notice::Staying);
+        assert_eq!(of(Some(now)), Notice::Left);
+        assert_eq!(of(Some(now - FRESH_MS)), Notice::Left);
+        assert_eq!(of(Some(now - FRESH_MS - 1)), Notice::Old);
+        assert_eq!(of(Some(now + 1)), Notice::Impossible);
+        assert_eq!(of(Some(19_999)), Notice::Impossible);
+        assert_eq!(notice(Some(&record("srv2", 1, Some(now))), "srv1", now), Notice::Another);
+        assert_eq!(notice(None, "srv1", now), Notice::None);
     }
 
     const SAID: &str = "Nodes: 2\nNode ID: 2\nQuorate: Yes\nMembership information\n Nodeid Votes Qdevice Name\n 2 1 A,V,NMW srv2 (local)\n 3 1 NA,NV,NMW srv3\n 0 1 Qdevice\n";

@@ -6,41 +6,41 @@ use std::time::Duration;
 use super::{ANSWER, Places};
 use crate::boundary::clock::{Deadline, boottime_ms};
 use crate::boundary::host::{Effect, Trouble};
-use crate::boundary::{corosync, departed, orders};
+use crate::boundary::{corosync, self_fence_records, self_fence_requests};
 use crate::cluster::corosync::tools::Votes;
-use crate::cluster::farewell::{self, Departed};
-use crate::decide::fence::{self, Farewell, Order, Time, Verdict, Word};
+use crate::cluster::self_fencing::{SelfFenceRecord, SelfFenceRequest};
+use crate::decide::fence::{self, Notice, Request, Time, Verdict, Word};
 
 /// How soon a record or a membership that may still change is looked at again.
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// For how long what may still change is looked at again.
 pub(super) struct Patience {
-    /// Until a member that was told to end has said farewell. Zero: none is told to.
+    /// Until a member that was told to end has announced its self-fencing. Zero: none is told to.
     pub(super) ending: Duration,
-    /// Until one that has said farewell has left the membership.
+    /// Until one that has announced its self-fencing has left the membership.
     pub(super) leaving: Duration,
 }
 
 /// What is known of the target at a moment.
 pub(super) struct Seen {
-    pub(super) farewell: Farewell,
+    pub(super) notice: Notice,
     pub(super) word: Word,
     votes: Option<Votes>,
-    record: Option<Departed>,
+    record: Option<SelfFenceRecord>,
     now: u64,
     trouble: Option<Trouble>,
 }
 
 impl Seen {
     pub(super) fn look(target: &str, places: &Places) -> Seen {
-        let (found, now): (Effect<Option<Departed>>, u64) =
-            (departed::find(&places.departed, target), boottime_ms());
-        let (farewell, record, trouble) = match found {
-            Ok(record) => (fence::farewell(record.as_ref(), target, now), record, None),
-            Err(why) => (Farewell::Unknown, None, Some(why)),
+        let (found, now): (Effect<Option<SelfFenceRecord>>, u64) =
+            (self_fence_records::find(&places.self_fence_records, target), boottime_ms());
+        let (notice, record, trouble) = match found {
+            Ok(record) => (fence::notice(record.as_ref(), target, now), record, None),
+            Err(why) => (Notice::Unknown, None, Some(why)),
         };
-        Seen { farewell, word: Word::NotAsked, votes: None, record, now, trouble }
+        Seen { notice, word: Word::NotAsked, votes: None, record, now, trouble }
     }
 
     pub(super) fn ask(mut self, target: &str, places: &Places, deadline: Deadline) -> Seen {
@@ -67,7 +67,7 @@ impl Seen {
             .ok_or_else(|| Trouble(format!("votequorum has no id of {target}")))?;
         let own = self.votes.as_ref().and_then(|v| v.node_id);
         let by = member(&|_, id| Some(id) == own).map(|m| m.name.clone()).unwrap_or_default();
-        orders::give(socket, &farewell::Order { node_id: node.id, node: target.to_owned(), by })
+        self_fence_requests::give(socket, &SelfFenceRequest { node_id: node.id, node: target.to_owned(), by })
     }
 
     /// The reason, with what the record and the programs say themselves.
@@ -75,7 +75,7 @@ impl Seen {
         let ago = |then: u64| Duration::from_millis(self.now.saturating_sub(then));
         let mut text = why.to_owned();
         if let Some(record) = &self.record {
-            let said = format!(" (farewell {:.1?} ago: {:?}", ago(record.received), record.farewell.reason);
+            let said = format!(" (announced {:.1?} ago: {:?}", ago(record.received), record.notice.reason);
             text.push_str(&said);
             text.push_str(
                 &record.left.map_or(")".to_owned(), |left| format!("; left {:.1?} ago)", ago(left))),
@@ -91,41 +91,41 @@ impl Seen {
 /// Looks until there is an answer.
 pub(super) fn confirm(target: &str, patience: &Patience, places: &Places) -> (Seen, Verdict) {
     let mut waiting = Deadline::after(patience.leaving);
-    let mut order = if patience.ending.is_zero() { Order::Failed } else { Order::NotGiven };
+    let mut request = if patience.ending.is_zero() { Request::Failed } else { Request::NotSent };
     let mut untold = None;
     let mut looked_again = false;
     loop {
         let time = || if waiting.passed() { Time::Spent } else { Time::Left };
         // The record before the membership: a node that came back in between is then seen as a member.
         let mut seen = Seen::look(target, places);
-        let mut verdict = fence::decide(seen.farewell, seen.word, order, time());
+        let mut verdict = fence::decide(seen.notice, seen.word, request, time());
         if verdict == Verdict::Ask {
             // Where nothing is waited for, the next level is to begin soon.
             let answer = Deadline::after(ANSWER);
-            let waits = order == Order::Given || seen.farewell == Farewell::Left;
+            let waits = request == Request::Sent || seen.notice == Notice::Left;
             seen = seen.ask(target, places, if waits { waiting.max(answer) } else { answer });
-            verdict = fence::decide(seen.farewell, seen.word, order, time());
+            verdict = fence::decide(seen.notice, seen.word, request, time());
         }
-        if order == Order::Given && seen.farewell != Farewell::None {
-            // It has heeded the order, which is no reason to wait for a farewell any more: from now on it has the time to leave.
-            (order, waiting) = (Order::Failed, waiting.max(Deadline::after(patience.leaving)));
+        if request == Request::Sent && seen.notice != Notice::None {
+            // It has heeded the request, which is no reason to wait for a self-fencing notice any more: from now on it has the time to leave.
+            (request, waiting) = (Request::Failed, waiting.max(Deadline::after(patience.leaving)));
             continue;
         }
         match verdict {
             Verdict::Tell => {
-                order = match seen.tell(target, &places.orders) {
-                    Ok(()) => Order::Given,
+                request = match seen.tell(target, &places.self_fence_requests) {
+                    Ok(()) => Request::Sent,
                     Err(why) => {
                         untold = Some(why);
-                        Order::Failed
+                        Request::Failed
                     }
                 };
                 waiting = Deadline::after(patience.ending);
             }
             Verdict::Wait(_) => waiting.sleep(AGAIN),
-            // It may have said farewell and left after the look at the record, before votequorum answered.
+            // It may have announced its self-fencing and left after the look at the record, before votequorum answered.
             Verdict::Refused(_)
-                if order == Order::Given && seen.farewell == Farewell::None && !looked_again =>
+                if request == Request::Sent && seen.notice == Notice::None && !looked_again =>
             {
                 looked_again = true;
             }

@@ -10,17 +10,17 @@ use crate::ocf::xml::{Document, close, empty, open, text};
 const SHORT: &str = "Early confirmation that a node has reset itself, which a member is told to do";
 
 /// What it is.
-pub(super) const LONG: &str = "Confirms at once that a node is gone, where it said farewell before it reset itself: no process of \
+pub(super) const LONG: &str = "Confirms at once that a node is gone, where it announced its self-fencing before it reset itself: no process of \
 PostgreSQL was left there then. A node that is still a member and said nothing is told to end: its quorated shuts PostgreSQL down, \
-says farewell and resets it. It switches nothing off. It belongs into the first level of a fencing topology, before a power \
+announces its self-fencing and resets it. It switches nothing off. It belongs into the first level of a fencing topology, before a power \
 switch or the watchdog, and fails within milliseconds where it has no positive evidence, so that the next level begins.";
 
 /// What an operator needs to know beside the options.
-pub(super) const HELP: &str = "off and reboot succeed only when all of this is so: the node's quorated said farewell, the node has \
+pub(super) const HELP: &str = "off and reboot succeed only when all of this is so: the node's quorated announced its self-fencing, the node has \
 left the membership since, less than a minute ago, votequorum, asked directly, does not list it and says that this side has quorum, \
 and the quorum device, where there is one, gives its vote. Everything else, and whatever can't be read or does not answer, fails.
 
-A member that said no farewell is told to end, where this side has quorum, and its farewell is waited for. What has left without one \
+A member that announced nothing is told to end, where this side has quorum, and its notice is waited for. What has left without one \
 is never waited for.
 
 on does nothing and succeeds: a node that has reset itself comes back by itself. monitor succeeds when votequorum answers, with \

@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::boundary::clock::Deadline;
 use crate::boundary::host::Level;
 use crate::boundary::log::Log;
-use crate::boundary::{corosync, departed, input, orders};
+use crate::boundary::{corosync, input, self_fence_records, self_fence_requests};
 use crate::decide::fence::{self, Status, Verdict};
 use confirm::{Patience, Seen, confirm};
 use options::{Action, Options, OptionsError};
@@ -60,8 +60,8 @@ impl Code {
 pub struct Places {
     pub quorumtool: PathBuf,
     pub configuration: PathBuf,
-    pub departed: PathBuf,
-    pub orders: PathBuf,
+    pub self_fence_records: PathBuf,
+    pub self_fence_requests: PathBuf,
 }
 
 impl Default for Places {
@@ -69,8 +69,8 @@ impl Default for Places {
         Places {
             quorumtool: corosync::QUORUMTOOL.into(),
             configuration: corosync::CONFIGURATION.into(),
-            departed: departed::DIRECTORY.into(),
-            orders: orders::SOCKET.into(),
+            self_fence_records: self_fence_records::DIRECTORY.into(),
+            self_fence_requests: self_fence_requests::SOCKET.into(),
         }
     }
 }
@@ -178,7 +178,7 @@ fn on_node(options: &Options, target: &str, places: &Places) -> Report {
         }
         Action::Status => {
             let seen = Seen::look(target, places).ask(target, places, Deadline::after(ANSWER));
-            match fence::status(seen.farewell, seen.word) {
+            match fence::status(seen.notice, seen.word) {
                 Status::On => told(Code::Done, "it is a member".to_owned()),
                 Status::Off => {
                     told(Code::Off, format!("it is gone: {}", seen.explain("its end is confirmed")))

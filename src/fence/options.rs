@@ -68,7 +68,7 @@ fn node(word: &str) -> Result<String, String> {
     if fits { Ok(name.to_owned()) } else { Err("the name of a node, as crm_node -l lists it".to_owned()) }
 }
 
-/// Confirms that a node is gone which said farewell before it reset itself.
+/// Confirms that a node is gone which announced its self-fencing before it reset itself.
 #[derive(Debug, Parser)]
 #[command(
     name = super::NAME,
@@ -88,10 +88,10 @@ pub struct Options {
     /// The node's name where there is no plug; Pacemaker gives both
     #[arg(short = 'N', long, value_name = "NODE", value_parser = node)]
     pub nodename: Option<String>,
-    /// Seconds for which a node that said farewell may take to leave the membership
+    /// Seconds for which a node that announced its self-fencing may take to leave the membership
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     pub wait: u64,
-    /// Seconds for which a member that is told to end may take to say farewell; 0: none is told to
+    /// Seconds for which a member that is told to end may take to announce its self-fencing; 0: none is told to
     #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds)]
     pub ending: u64,
 }

@@ -8,9 +8,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use quorate::boundary::orders::Inbox;
-use quorate::boundary::{clock::boottime_ms, departed};
-use quorate::cluster::farewell::{Departed, Farewell, Order};
+use quorate::boundary::self_fence_requests::Requests;
+use quorate::boundary::{clock::boottime_ms, self_fence_records};
+use quorate::cluster::self_fencing::{SelfFenceRecord, SelfFenceRequest, SelfFencingNotice};
 use quorate::fence::options::Options;
 use quorate::fence::{Code, Places, Report, perform};
 
@@ -34,8 +34,8 @@ impl World {
         let places = Places {
             quorumtool: at("quorumtool"),
             configuration: at("corosync.conf"),
-            departed: at("departed"),
-            orders: at("orders"),
+            self_fence_records: at("self_fence_records"),
+            self_fence_requests: at("self_fence_requests"),
         };
         fs::write(&places.configuration, CONF).expect("writable");
         let world = World { dir, places };
@@ -62,9 +62,9 @@ impl World {
         self.votequorum(&format!("cat <<'END'\n{votes}END\nexit {code}"));
     }
 
-    /// A farewell that came two seconds ago; `left`: how many milliseconds ago its node left.
-    fn farewell(&self, node: &str, left: Option<u64>) {
-        keep(&self.places.departed, node, left);
+    /// A self-fencing notice that came two seconds ago; `left`: how many milliseconds ago its node left.
+    fn notice(&self, node: &str, left: Option<u64>) {
+        keep(&self.places.self_fence_records, node, left);
     }
 
     fn asked(&self, lines: &str) -> Report {
@@ -74,11 +74,14 @@ impl World {
 
 fn keep(directory: &Path, node: &str, left: Option<u64>) {
     let now = boottime_ms();
-    let farewell =
-        Farewell { node: node.to_owned(), boot: "b".to_owned(), reason: "corosync hangs".to_owned() };
+    let notice = SelfFencingNotice {
+        node: node.to_owned(),
+        boot: "b".to_owned(),
+        reason: "corosync hangs".to_owned(),
+    };
     let received = now.saturating_sub(left.unwrap_or(0) + 2000);
-    let departed = Departed { farewell, node_id: 1, received, left: left.map(|ago| now - ago) };
-    departed::keep(directory, &departed).expect("writable");
+    let record = SelfFenceRecord { notice, node_id: 1, received, left: left.map(|ago| now - ago) };
+    self_fence_records::keep(directory, &record).expect("writable");
 }
 
 #[track_caller]
@@ -91,9 +94,9 @@ fn refused(report: &Report, words: &[&str]) {
 }
 
 #[test]
-fn a_node_that_said_farewell_and_left_is_confirmed() {
+fn a_node_that_announced_its_self_fencing_and_left_is_confirmed() {
     let world = World::saying(ALONE);
-    world.farewell("srv1", Some(300));
+    world.notice("srv1", Some(300));
     for action in ["off", "reboot"] {
         let report = world.asked(&format!("action={action}\nplug=srv1\nnodename=srv1\n"));
         assert_eq!(report.code, Code::Done, "{report:?}");
@@ -103,38 +106,44 @@ fn a_node_that_said_farewell_and_left_is_confirmed() {
 }
 
 #[test]
-fn of_a_node_that_left_without_a_farewell_nothing_is_known_and_little_time_is_lost() {
+fn of_a_node_that_left_without_a_notice_nothing_is_known_and_little_time_is_lost() {
     let world = World::saying(ALONE);
     let began = Instant::now();
-    refused(&world.asked("action=off\nplug=srv1"), &["it sent no farewell"]);
-    world.farewell("srv2", Some(300));
-    refused(&world.asked("action=off\nplug=srv1"), &["it sent no farewell"]);
+    refused(&world.asked("action=off\nplug=srv1"), &["it sent no self-fencing notice"]);
+    world.notice("srv2", Some(300));
+    refused(&world.asked("action=off\nplug=srv1"), &["it sent no self-fencing notice"]);
     // Its corosync may hang as well.
     world.votequorum("sleep 60");
-    refused(&world.asked("action=off\nplug=srv1"), &["it sent no farewell"]);
+    refused(&world.asked("action=off\nplug=srv1"), &["it sent no self-fencing notice"]);
     assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
 }
 
 #[test]
-fn a_member_without_a_farewell_is_told_to_end() {
+fn a_member_without_a_notice_is_asked_to_fence_itself() {
     let world = World::saying(BOTH);
     let began = Instant::now();
-    refused(&world.asked("action=off\nplug=srv1"), &["can't be told", "orders"]);
+    refused(
+        &world.asked("action=off\nplug=srv1"),
+        &["can't be asked to fence itself", "self_fence_requests"],
+    );
     assert!(began.elapsed() < Duration::from_millis(1000), "{:?}", began.elapsed());
 
-    let inbox = Inbox::open(&world.places.orders).expect("its place is free");
-    refused(&world.asked("action=off\nplug=srv1\nending=0"), &["can't be told"]);
+    let requests = Requests::open(&world.places.self_fence_requests).expect("its place is free");
+    refused(&world.asked("action=off\nplug=srv1\nending=0"), &["can't be asked to fence itself"]);
     let began = Instant::now();
-    refused(&world.asked("action=off\nplug=srv1\nending=1"), &["was told to end", "no farewell"]);
+    refused(
+        &world.asked("action=off\nplug=srv1\nending=1"),
+        &["was asked to fence itself", "no self-fencing notice"],
+    );
     let waited = began.elapsed();
     assert!(waited >= Duration::from_secs(1) && waited < Duration::from_millis(2500), "{waited:?}");
-    let order = Order { node_id: 1, node: "srv1".to_owned(), by: "srv2".to_owned() };
-    assert_eq!(inbox.next(), Ok(Some(order)), "and nobody with ending=0");
+    let request = SelfFenceRequest { node_id: 1, node: "srv1".to_owned(), by: "srv2".to_owned() };
+    assert_eq!(requests.next(), Ok(Some(request)), "and nobody with ending=0");
 
     let report = std::thread::scope(|scope| {
         let asked = scope.spawn(|| world.asked("action=reboot\nplug=srv1\nending=10\nwait=0"));
-        assert!(inbox.next().expect("it was given").is_some());
-        world.farewell("srv1", Some(0));
+        assert!(requests.next().expect("it was given").is_some());
+        world.notice("srv1", Some(0));
         world.says(ALONE);
         asked.join().expect("no panic")
     });
@@ -142,44 +151,44 @@ fn a_member_without_a_farewell_is_told_to_end() {
 }
 
 #[test]
-fn a_farewell_that_comes_between_the_record_and_the_membership_counts() {
+fn a_notice_that_comes_between_the_record_and_the_membership_counts() {
     let world = World::saying(BOTH);
-    let _inbox = Inbox::open(&world.places.orders).expect("its place is free");
+    let _requests = Requests::open(&world.places.self_fence_requests).expect("its place is free");
     let (kept, told) = (world.dir.path().join("kept"), world.dir.path().join("told"));
     keep(&kept, "srv1", Some(0));
-    fs::create_dir(&world.places.departed).expect("its place is free");
+    fs::create_dir(&world.places.self_fence_records).expect("its place is free");
     world.votequorum(&format!(
-        "if [ -e {told} ]; then [ ! -e {kept}/srv1 ] || mv {kept}/srv1 {departed}; cat <<'END'\n{ALONE}END\n\
+        "if [ -e {told} ]; then [ ! -e {kept}/srv1 ] || mv {kept}/srv1 {self_fence_records}; cat <<'END'\n{ALONE}END\n\
          else touch {told}; cat <<'END'\n{BOTH}END\nfi",
         told = told.display(),
         kept = kept.display(),
-        departed = world.places.departed.display(),
+        self_fence_records = world.places.self_fence_records.display(),
     ));
     let report = world.asked("action=off\nplug=srv1");
     assert_eq!(report.code, Code::Done, "{report:?}");
 }
 
 #[test]
-fn neither_itself_nor_anybody_without_quorum_is_told_to_end() {
+fn neither_itself_nor_anybody_without_quorum_is_asked_to_fence_itself() {
     let world = World::saying(BOTH);
-    let inbox = Inbox::open(&world.places.orders).expect("its place is free");
-    refused(&world.asked("action=off\nplug=srv2"), &["it sent no farewell"]);
-    refused(&world.asked("action=off\nplug=srv3"), &["it sent no farewell"]);
+    let requests = Requests::open(&world.places.self_fence_requests).expect("its place is free");
+    refused(&world.asked("action=off\nplug=srv2"), &["it sent no self-fencing notice"]);
+    refused(&world.asked("action=off\nplug=srv3"), &["it sent no self-fencing notice"]);
     world.says(&BOTH.replace("Quorate: Yes", "Quorate: No"));
-    refused(&world.asked("action=off\nplug=srv1"), &["it sent no farewell"]);
+    refused(&world.asked("action=off\nplug=srv1"), &["it sent no self-fencing notice"]);
     world.says(BOTH);
-    refused(&world.asked("action=off\nplug=srv1\nending=1"), &["was told to end"]);
-    let first = inbox.next().expect("it was given").expect("an order");
+    refused(&world.asked("action=off\nplug=srv1\nending=1"), &["was asked to fence itself"]);
+    let first = requests.next().expect("it was given").expect("an order");
     assert_eq!(first.node, "srv1", "the only one");
 }
 
 #[test]
 fn a_member_is_not_believed() {
     let world = World::saying(BOTH);
-    world.farewell("srv1", None);
+    world.notice("srv1", None);
     refused(&world.asked("action=off\nplug=srv1\nwait=0"), &["has not left the membership"]);
     // It has been back: the record is of an earlier boot.
-    world.farewell("srv1", Some(300));
+    world.notice("srv1", Some(300));
     refused(&world.asked("action=off\nplug=srv1\nwait=0"), &["lists it as a member"]);
     assert_eq!(world.asked("action=status\nplug=srv1").code, Code::Done);
     // Under another name than Pacemaker's.
@@ -190,7 +199,7 @@ fn a_member_is_not_believed() {
 #[test]
 fn without_quorum_nothing_is_confirmed() {
     let world = World::saying(&ALONE.replace("Quorate: Yes", "Quorate: No"));
-    world.farewell("srv1", Some(300));
+    world.notice("srv1", Some(300));
     refused(&world.asked("action=off\nplug=srv1"), &["no quorum"]);
     for (flags, why) in
         [("A,NV,NMW", "withholds"), ("NA,V,NMW", "does not answer"), ("NR", "does not answer")]
@@ -212,7 +221,7 @@ fn a_votequorum_that_hangs_or_fails_confirms_nothing_and_delays_little() {
         ("kill -9 $$", &["votequorum does not answer", "signal 9"]),
     ] {
         let world = World::with(script);
-        world.farewell("srv1", Some(300));
+        world.notice("srv1", Some(300));
         let began = Instant::now();
         refused(&world.asked("action=off\nplug=srv1\nwait=0"), words);
         assert!(began.elapsed() < Duration::from_millis(1500), "{script}: {:?}", began.elapsed());
@@ -220,7 +229,7 @@ fn a_votequorum_that_hangs_or_fails_confirms_nothing_and_delays_little() {
         refused(&status, &["votequorum does not answer"]);
     }
     let world = World::saying(ALONE);
-    world.farewell("srv1", Some(300));
+    world.notice("srv1", Some(300));
     fs::remove_file(&world.places.quorumtool).expect("it is there");
     refused(&world.asked("action=off\nplug=srv1\nwait=0"), &["is not there or not executable"]);
     refused(&world.asked("action=monitor"), &["is not there or not executable"]);
@@ -229,17 +238,17 @@ fn a_votequorum_that_hangs_or_fails_confirms_nothing_and_delays_little() {
 #[test]
 fn a_record_that_makes_no_sense_confirms_nothing() {
     let world = World::saying(ALONE);
-    world.farewell("srv1", Some(61_000));
+    world.notice("srv1", Some(61_000));
     refused(&world.asked("action=off\nplug=srv1"), &["too old"]);
-    let record = world.places.departed.join("srv1");
+    let record = world.places.self_fence_records.join("srv1");
     for rubbish in ["", "{}", "rubbish\n", "\u{0}"] {
         fs::write(&record, rubbish).expect("writable");
         refused(&world.asked("action=off\nplug=srv1"), &["can't be read"]);
         refused(&world.asked("action=status\nplug=srv1"), &["can't be read"]);
     }
     fs::remove_file(&record).expect("it is there");
-    world.farewell("srv2", Some(300));
-    fs::rename(world.places.departed.join("srv2"), &record).expect("the same directory");
+    world.notice("srv2", Some(300));
+    fs::rename(world.places.self_fence_records.join("srv2"), &record).expect("the same directory");
     refused(&world.asked("action=off\nplug=srv1"), &["another node"]);
     fs::remove_file(&record).expect("it is there");
     fs::create_dir(&record).expect("its place is free");
@@ -249,7 +258,7 @@ fn a_record_that_makes_no_sense_confirms_nothing() {
 #[test]
 fn it_waits_for_a_node_that_is_about_to_leave_and_no_longer() {
     let world = World::saying(BOTH);
-    world.farewell("srv1", None);
+    world.notice("srv1", None);
     let began = Instant::now();
     refused(&world.asked("action=off\nplug=srv1\nwait=1"), &["has not left the membership"]);
     let waited = began.elapsed();
@@ -258,7 +267,7 @@ fn it_waits_for_a_node_that_is_about_to_leave_and_no_longer() {
         let asked = scope.spawn(|| world.asked("action=off\nplug=srv1\nwait=10"));
         std::thread::sleep(Duration::from_millis(200));
         // quorated's word and votequorum's do not come at the same moment.
-        world.farewell("srv1", Some(0));
+        world.notice("srv1", Some(0));
         std::thread::sleep(Duration::from_millis(200));
         world.says(ALONE);
         asked.join().expect("no panic")
@@ -276,7 +285,7 @@ fn the_other_actions() {
     assert_eq!(world.asked("action=on\nplug=srv1").code, Code::Done);
     assert_eq!(world.asked("action=list").output, "srv1,\nsrv2,\n");
     assert!(world.asked("action=metadata").output.starts_with("<?xml"));
-    refused(&world.asked("action=status\nplug=srv1"), &["it sent no farewell"]);
+    refused(&world.asked("action=status\nplug=srv1"), &["it sent no self-fencing notice"]);
     fs::write(&world.places.configuration, "nodelist {\n").expect("writable");
     refused(&world.asked("action=list"), &["nodelist", "closing brace"]);
     refused(&world.asked("action=validate-all"), &["nodelist", "closing brace"]);

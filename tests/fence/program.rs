@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// No node of this name has ever said farewell here.
+/// No node of this name has ever announced its self-fencing here.
 const NOBODY: &str = "nobody-of-this-name";
 
 #[track_caller]
@@ -45,7 +45,7 @@ fn by_standard_input_as_pacemaker_calls_it() {
         "# a comment\naction=off\nnodename={NOBODY}\nnodeid=1\nplug={NOBODY}\ncrm_feature_set=3.16.2\n"
     );
     let began = Instant::now();
-    fails(&[], lines.as_bytes(), &[NOBODY, "not confirmed", "no farewell"]);
+    fails(&[], lines.as_bytes(), &[NOBODY, "not confirmed", "no self-fencing notice"]);
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     let output = run(&[], b"action=metadata");
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
@@ -54,8 +54,8 @@ fn by_standard_input_as_pacemaker_calls_it() {
 
 #[test]
 fn by_the_command_line() {
-    fails(&["-o", "off", "-n", NOBODY], b"", &[NOBODY, "no farewell"]);
-    fails(&["--action=reboot", "--plug", NOBODY], b"action=metadata\n", &[NOBODY, "no farewell"]);
+    fails(&["-o", "off", "-n", NOBODY], b"", &[NOBODY, "no self-fencing notice"]);
+    fails(&["--action=reboot", "--plug", NOBODY], b"action=metadata\n", &[NOBODY, "no self-fencing notice"]);
     for shown in [["--help"], ["--version"]] {
         let output = run(&shown, b"");
         assert_eq!(output.status.code(), Some(0), "{shown:?}");

@@ -203,7 +203,7 @@ pub const fn twice_the_watchdog_s(watchdog_s: u32) -> u32 {
 pub const DEFAULT_FENCING_S: u32 = 60;
 
 /// fence_quorate's own `wait`.
-pub const DEFAULT_FAREWELL_WAIT_S: u32 = 2;
+pub const DEFAULT_NOTICE_WAIT_S: u32 = 2;
 
 /// How long Pacemaker gives so many seconds of fence devices' timeouts, before it gives up on them.
 #[must_use]
@@ -215,7 +215,7 @@ pub const fn fencing_total_s(timeouts_s: u32) -> u32 {
 /// How long fence_quorate takes to fail at most for a target that has left: its `wait`, and what it and Pacemaker need besides.
 /// A member, which it tells to end, it waits for longer (`ending`); the watchdog's time is counted there.
 #[must_use]
-pub const fn farewell_s(wait_s: u32) -> u32 {
+pub const fn notice_wait_s(wait_s: u32) -> u32 {
     wait_s.saturating_add(1)
 }
 

@@ -20,8 +20,8 @@ const RESTART_TOLD_MS: (u32, u32) = (700, 3800);
 const TOLD_MS: (u32, u32) = (0, 100);
 /// PostgreSQL is shut down, or killed where the disk hangs (`daemon/ending`).
 const ENDING_MS: (u32, u32) = (100, 1500);
-/// The farewell, and corosync's leave.
-const PARTING_MS: (u32, u32) = (100, 800);
+/// The self-fencing notice, and corosync's leave.
+const NOTICE_MS: (u32, u32) = (100, 800);
 /// The others see the node leave, elect another DC where it was that, and ask for its fencing, which is confirmed at once: 0.1 to
 /// 2.4 s in the lab (docs/hangs.md).
 const CONFIRMED_MS: (u32, u32) = (100, 2400);
@@ -117,10 +117,10 @@ pub fn predictions(profile: &Profile, commits: Commits) -> Vec<Prediction> {
                 ),
             ],
         ),
-        p("sbd or pacemaker-based hangs on the primary's node, and quorated runs", farewell()),
+        p("sbd or pacemaker-based hangs on the primary's node, and quorated runs", self_fencing()),
         p(
             "the disk of the primary's data hangs, and quorated runs",
-            [vec![phase("quorated notices", DISK_STUCK_MS, DISK_STUCK_MS + DISK_LOOKS_MS)], farewell()]
+            [vec![phase("quorated notices", DISK_STUCK_MS, DISK_STUCK_MS + DISK_LOOKS_MS)], self_fencing()]
                 .concat(),
         ),
     ];
@@ -131,10 +131,10 @@ pub fn predictions(profile: &Profile, commits: Commits) -> Vec<Prediction> {
 }
 
 /// Without the time until it is noticed: a node whose daemon hangs takes writes as before.
-fn farewell() -> Vec<Phase> {
+fn self_fencing() -> Vec<Phase> {
     vec![
         phase("PostgreSQL is ended", ENDING_MS.0, ENDING_MS.1),
-        phase("the node says farewell and leaves", PARTING_MS.0, PARTING_MS.1),
+        phase("the node announces its self-fencing and leaves", NOTICE_MS.0, NOTICE_MS.1),
         phase("the others see it leave, its fencing is confirmed", CONFIRMED_MS.0, CONFIRMED_MS.1),
         phase("a standby is promoted, the float IP comes up", PROMOTION_MS.0, PROMOTION_MS.1),
     ]
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_farewell_is_far_sooner_than_the_watchdogs_time() {
+    fn a_self_fencing_notice_is_far_sooner_than_the_watchdogs_time() {
         let profile = profile(Preset::Default, 2, QuorumDevice::Present);
         let all = predictions(&profile, Commits::Alone);
         let of = |word: &str| all.iter().find(|p| p.fault.contains(word)).expect("is predicted");

@@ -126,7 +126,7 @@ pub struct Sight {
     /// The answer to the last [`Act::AskUnits`].
     pub units: Vec<(&'static str, Unit)>,
     /// Another member has this node fenced, by Pacemaker's decision: its name.
-    pub order: Option<String>,
+    pub request: Option<String>,
 }
 
 /// How loudly something is said.
@@ -244,7 +244,7 @@ impl Detector {
         }
         self.now += sight.elapsed.min(self.limits.longest_step);
         let mut acts = Vec::new();
-        if let Some(by) = &sight.order {
+        if let Some(by) = &sight.request {
             // No excuse counts, maintenance neither: Pacemaker has decided with the quorum, and the watchdog would end it later.
             acts.push(Act::Reset { manner: Manner::Orderly, why: format!("fenced: {by} carries it out") });
             self.over = true;

@@ -54,7 +54,7 @@ impl Played {
                 units: ["corosync.service", "pacemaker.service", "sbd.service", "corosync-qdevice.service"]
                     .map(|u| (u, Unit::Active))
                     .into(),
-                order: None,
+                request: None,
             },
             at: 0,
         };
@@ -419,7 +419,7 @@ fn a_fenced_node_ends_also_under_maintenance() {
     for maintenance in [Maintenance::Off, Maintenance::On] {
         let mut node = Played::healthy();
         node.sight.cluster.maintenance = maintenance;
-        node.sight.order = Some("srv2".into());
+        node.sight.request = Some("srv2".into());
         let done = node.deeds(3000, |_| {});
         assert!(
             matches!(&done[..], [(_, Act::Reset { manner: Manner::Orderly, why })] if why.contains("srv2")),

@@ -7,7 +7,7 @@ use super::facts::{At, Facts, File, Place};
 use super::{Finding, Outcome};
 use crate::cluster::cib::{Cib, Level, Primitive, milliseconds};
 use crate::cluster::timing::{
-    DEFAULT_FAREWELL_WAIT_S, DEFAULT_FENCING_S, farewell_s, fencing_total_s, least_fencing_timeout_s,
+    DEFAULT_FENCING_S, DEFAULT_NOTICE_WAIT_S, fencing_total_s, least_fencing_timeout_s, notice_wait_s,
 };
 
 /// The first that counts stonith-watchdog-timeout where the target is gone.
@@ -15,7 +15,7 @@ const COUNTS_THE_WATCHDOG: (u32, u32, u32) = (2, 1, 6);
 /// The first that reads the unit of a device's timeout: before, `1m` is one second.
 const READS_UNITS: (u32, u32, u32) = (2, 1, 8);
 const WATCHDOG: &str = "stonith:fence_watchdog";
-const FAREWELL: &str = "stonith:fence_quorate";
+const FENCE_QUORATE: &str = "stonith:fence_quorate";
 /// What Pacemaker may want of a device. Each has a timeout of its own, and a node may be fenced by either.
 const ACTIONS: [&str; 2] = ["reboot", "off"];
 
@@ -49,9 +49,9 @@ impl Units {
 }
 
 /// How long fence_quorate takes to fail where nobody cuts it off.
-fn farewell_fails_s(primitive: &Primitive) -> u32 {
+fn notice_fails_s(primitive: &Primitive) -> u32 {
     let wait = primitive.parameters.get("wait").and_then(|v| v.trim().parse().ok());
-    farewell_s(wait.unwrap_or(DEFAULT_FAREWELL_WAIT_S))
+    notice_wait_s(wait.unwrap_or(DEFAULT_NOTICE_WAIT_S))
 }
 
 impl<'a> Device<'a> {
@@ -59,8 +59,8 @@ impl<'a> Device<'a> {
         let set = |name: &str| primitive.parameters.get(name);
         let timeout_s =
             set(&format!("pcmk_{action}_timeout")).and_then(|v| units.seconds(v)).unwrap_or(own_s);
-        let fails_s = if primitive.agent == FAREWELL {
-            farewell_fails_s(primitive).min(timeout_s)
+        let fails_s = if primitive.agent == FENCE_QUORATE {
+            notice_fails_s(primitive).min(timeout_s)
         } else {
             // One that hangs, as a switch that went down with the node's data centre may, is killed at its timeout.
             let delays =
@@ -182,7 +182,7 @@ fn too_short(
     let given = given_s(devices, own.value);
     let needs = fails_s(devices).saturating_add(watchdog_s);
     // The one whose longer timeout does not make it fail later.
-    let Some(device) = devices.iter().find(|d| d.primitive.agent == FAREWELL).or(devices.first()) else {
+    let Some(device) = devices.iter().find(|d| d.primitive.agent == FENCE_QUORATE).or(devices.first()) else {
         let what = format!(
             "the fencing of {targets} is given {given} s (1.2 x stonith-timeout {} s), stonith-watchdog-timeout is {watchdog_s} s",
             own.value
@@ -195,9 +195,9 @@ fn too_short(
         named(devices, |d| d.timeout_s),
         named(devices, |d| d.fails_s)
     );
-    let seconds = if device.primitive.agent == FAREWELL {
+    let seconds = if device.primitive.agent == FENCE_QUORATE {
         let others = devices.iter().fold(0, |sum: u32, d| sum.saturating_add(d.timeout_s)) - device.timeout_s;
-        let cut_off = farewell_fails_s(device.primitive) - device.fails_s;
+        let cut_off = notice_fails_s(device.primitive) - device.fails_s;
         least_fencing_timeout_s(needs.saturating_add(cut_off), others)
     } else {
         // It may need the second more that it is given itself: a fifth of one is won.
@@ -216,10 +216,10 @@ fn skipped(cib: &File<Cib>, targets: &str, devices: &[Device<'_>], own_s: u32) -
         "the fencing of {targets} may take {} until the watchdog's level, and after {limit} s (1.2 x stonith-timeout {own_s} s) Pacemaker does not wait for the watchdog any more",
         named(devices, |d| d.fails_s)
     );
-    let switches: Vec<&Device<'_>> = devices.iter().filter(|d| d.primitive.agent != FAREWELL).collect();
+    let switches: Vec<&Device<'_>> = devices.iter().filter(|d| d.primitive.agent != FENCE_QUORATE).collect();
     let place = switches.first().map_or(Place::of(&cib.name), |d| Place::line(&cib.name, d.primitive.line));
-    let farewell = fails_s(devices) - switches.iter().fold(0, |sum: u32, d| sum.saturating_add(d.fails_s));
-    let left = limit.saturating_sub(farewell).saturating_sub(1);
+    let first = fails_s(devices) - switches.iter().fold(0, |sum: u32, d| sum.saturating_add(d.fails_s));
+    let left = limit.saturating_sub(first).saturating_sub(1);
     let cure = match u32::try_from(switches.len()).ok().and_then(|count| left.checked_div(count)) {
         None | Some(0) => {
             let least = least_fencing_timeout_s(fails_s(devices).saturating_add(1), 0).max(DEFAULT_FENCING_S);

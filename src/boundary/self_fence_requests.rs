@@ -1,4 +1,4 @@
-//! Orders for `quorated`, over a datagram socket that only root may write to: the fence agent gives them, `quorated` passes them on to
+//! Requests for `quorated`, over a datagram socket that only root may write to: the fence agent gives them, `quorated` passes them on to
 //! the node that is meant.
 
 use std::os::unix::fs::PermissionsExt;
@@ -8,25 +8,25 @@ use std::time::Duration;
 
 use super::files;
 use super::host::{Effect, Trouble};
-use crate::cluster::farewell::Order;
+use crate::cluster::self_fencing::SelfFenceRequest;
 
 /// Where it is.
-pub const SOCKET: &str = "/run/quorate/orders";
-/// A `quorated` that does not take an order hangs.
+pub const SOCKET: &str = "/run/quorate/self-fence-requests";
+/// A `quorated` that does not take a request hangs.
 const TAKING: Duration = Duration::from_millis(300);
-/// More than an order has.
+/// More than a request has.
 const LIMIT: usize = 4096;
 
 fn trouble(socket: &Path) -> impl Fn(std::io::Error) -> Trouble + '_ {
     move |e| Trouble(format!("{}: {e}", socket.display()))
 }
 
-/// Gives an order to the `quorated` of this node.
+/// Gives a request to the `quorated` of this node.
 ///
 /// # Errors
 /// It does not run, or does not take it.
-pub fn give(socket: &Path, order: &Order) -> Effect<()> {
-    let text = serde_json::to_vec(order).map_err(|e| Trouble(e.to_string()))?;
+pub fn give(socket: &Path, request: &SelfFenceRequest) -> Effect<()> {
+    let text = serde_json::to_vec(request).map_err(|e| Trouble(e.to_string()))?;
     let from = UnixDatagram::unbound().map_err(trouble(socket))?;
     from.set_write_timeout(Some(TAKING)).map_err(trouble(socket))?;
     from.send_to(&text, socket).map_err(trouble(socket))?;
@@ -34,11 +34,11 @@ pub fn give(socket: &Path, order: &Order) -> Effect<()> {
 }
 
 /// The end that receives.
-pub struct Inbox {
+pub struct Requests {
     socket: UnixDatagram,
 }
 
-impl Inbox {
+impl Requests {
     /// Takes the place of an earlier one, of a process that is gone.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Inbox {
     ///
     /// # Errors
     /// The socket broke.
-    pub fn next(&self) -> Effect<Option<Order>> {
+    pub fn next(&self) -> Effect<Option<SelfFenceRequest>> {
         let mut text = [0; LIMIT];
         let length = self.socket.recv(&mut text).map_err(|e| Trouble(e.to_string()))?;
         Ok(serde_json::from_slice(&text[..length]).ok())
@@ -68,19 +68,19 @@ mod tests {
     #[test]
     fn what_is_given_is_received_and_without_a_receiver_it_fails() {
         let directory = tempfile::tempdir().unwrap();
-        let socket = directory.path().join("orders");
-        let order = Order { node_id: 2, node: "srv2".into(), by: "srv1".into() };
-        assert!(give(&socket, &order).unwrap_err().0.contains("orders"));
-        let inbox = Inbox::open(&socket).unwrap();
+        let socket = directory.path().join("requests");
+        let request = SelfFenceRequest { node_id: 2, node: "srv2".into(), by: "srv1".into() };
+        assert!(give(&socket, &request).unwrap_err().0.contains("requests"));
+        let requests = Requests::open(&socket).unwrap();
         assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
-        give(&socket, &order).unwrap();
-        assert_eq!(inbox.next(), Ok(Some(order.clone())));
+        give(&socket, &request).unwrap();
+        assert_eq!(requests.next(), Ok(Some(request.clone())));
         UnixDatagram::unbound().unwrap().send_to(b"rubbish", &socket).unwrap();
-        assert_eq!(inbox.next(), Ok(None));
-        drop(inbox);
-        assert!(give(&socket, &order).is_err(), "nobody receives");
-        let inbox = Inbox::open(&socket).unwrap();
-        give(&socket, &order).unwrap();
-        assert_eq!(inbox.next(), Ok(Some(order)));
+        assert_eq!(requests.next(), Ok(None));
+        drop(requests);
+        assert!(give(&socket, &request).is_err(), "nobody receives");
+        let requests = Requests::open(&socket).unwrap();
+        give(&socket, &request).unwrap();
+        assert_eq!(requests.next(), Ok(Some(request)));
     }
 }

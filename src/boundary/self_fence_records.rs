@@ -1,13 +1,13 @@
-//! The farewells of other nodes, a file each below `/run/quorate/departed`. `quorated` writes them; fencing reads them.
+//! The self-fencing notices of other nodes, a file each below `/run/quorate/self-fenced`. `quorated` writes them; fencing reads them.
 
 use std::path::{Path, PathBuf};
 
 use super::host::{Effect, Trouble};
 use super::{files, storage};
-use crate::cluster::farewell::Departed;
+use crate::cluster::self_fencing::SelfFenceRecord;
 
 /// Where they are.
-pub const DIRECTORY: &str = "/run/quorate/departed";
+pub const DIRECTORY: &str = "/run/quorate/self-fenced";
 
 /// The file of a node. A name that would leave the directory is none.
 fn path(directory: &Path, node: &str) -> Effect<PathBuf> {
@@ -17,11 +17,11 @@ fn path(directory: &Path, node: &str) -> Effect<PathBuf> {
     Ok(directory.join(node))
 }
 
-/// The farewell of a node; `None`: it sent none since it was last here.
+/// The self-fencing notice of a node; `None`: it sent none since it was last here.
 ///
 /// # Errors
 /// When the file is there and can't be read, or makes no sense.
-pub fn find(directory: &Path, node: &str) -> Effect<Option<Departed>> {
+pub fn find(directory: &Path, node: &str) -> Effect<Option<SelfFenceRecord>> {
     let path = path(directory, node)?;
     let text = storage::read_text_if_there(&path).map_err(|e| Trouble(e.to_string()))?;
     let read =
@@ -33,7 +33,7 @@ pub fn find(directory: &Path, node: &str) -> Effect<Option<Departed>> {
 ///
 /// # Errors
 /// When the directory is there and can't be read.
-pub fn all(directory: &Path) -> Effect<Vec<Departed>> {
+pub fn all(directory: &Path) -> Effect<Vec<SelfFenceRecord>> {
     let trouble = |e: std::io::Error| Trouble(format!("{}: {e}", directory.display()));
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
@@ -50,19 +50,19 @@ pub fn all(directory: &Path) -> Effect<Vec<Departed>> {
     Ok(found)
 }
 
-/// Keeps a farewell.
+/// Keeps a self-fencing notice.
 ///
 /// # Errors
 /// When it can't be written.
-pub fn keep(directory: &Path, departed: &Departed) -> Effect<()> {
-    let path = path(directory, &departed.farewell.node)?;
+pub fn keep(directory: &Path, record: &SelfFenceRecord) -> Effect<()> {
+    let path = path(directory, &record.notice.node)?;
     let trouble = |why: &dyn std::fmt::Display| Trouble(format!("{}: {why}", path.display()));
-    let text = serde_json::to_string(departed).map_err(|e| trouble(&e))?;
+    let text = serde_json::to_string(record).map_err(|e| trouble(&e))?;
     std::fs::create_dir_all(directory).map_err(|e| trouble(&e))?;
     files::replace(&path, text.as_bytes()).map_err(|e| trouble(&e))
 }
 
-/// Drops the farewell of a node that is back.
+/// Drops the notice of a node that is back.
 ///
 /// # Errors
 /// When it is there and can't be removed.
@@ -73,17 +73,17 @@ pub fn drop(directory: &Path, node: &str) -> Effect<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::farewell::Farewell;
+    use crate::cluster::self_fencing::SelfFencingNotice;
 
     #[test]
     fn kept_found_and_dropped() {
         let directory = tempfile::tempdir().unwrap();
-        let place = directory.path().join("departed");
-        let farewell = Farewell { node: "srv1".into(), boot: "b".into(), reason: "r".into() };
-        let departed = Departed { farewell, node_id: 1, received: 7, left: Some(9) };
+        let place = directory.path().join("self-fenced");
+        let notice = SelfFencingNotice { node: "srv1".into(), boot: "b".into(), reason: "r".into() };
+        let record = SelfFenceRecord { notice, node_id: 1, received: 7, left: Some(9) };
         assert_eq!(find(&place, "srv1"), Ok(None));
-        keep(&place, &departed).unwrap();
-        assert_eq!(find(&place, "srv1"), Ok(Some(departed)));
+        keep(&place, &record).unwrap();
+        assert_eq!(find(&place, "srv1"), Ok(Some(record)));
         drop(&place, "srv1").unwrap();
         drop(&place, "srv1").unwrap();
         assert_eq!(find(&place, "srv1"), Ok(None));

@@ -9,7 +9,7 @@ pub type Millis = u64;
 /// The last word of a node's `quorated`: no process of its instances is left, none will be started before a reboot, and the reset
 /// comes next. It is never sent while that is not so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Farewell {
+pub struct SelfFencingNotice {
     /// Pacemaker's name of the node.
     pub node: String,
     /// Its boot (`/proc/sys/kernel/random/boot_id`).
@@ -18,10 +18,10 @@ pub struct Farewell {
     pub reason: String,
 }
 
-/// A farewell as another node keeps it. It is removed as soon as `quorated` runs on that node again.
+/// A notice as another node keeps it. It is removed as soon as `quorated` runs on that node again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Departed {
-    pub farewell: Farewell,
+pub struct SelfFenceRecord {
+    pub notice: SelfFencingNotice,
     /// corosync's id of the node that sent it, as corosync gave it.
     pub node_id: u32,
     /// When it came.
@@ -33,7 +33,7 @@ pub struct Departed {
 /// A member is to be fenced, by Pacemaker's decision: its `quorated` ends it. A node that is told so by itself, or that is meant by
 /// none of the ids of its own, does nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Order {
+pub struct SelfFenceRequest {
     /// corosync's id of the node that ends.
     pub node_id: u32,
     /// Pacemaker's name of it, for the log.
@@ -48,14 +48,18 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
-        let departed = Departed {
-            farewell: Farewell { node: "srv1".into(), boot: "b".into(), reason: "corosync hangs".into() },
+        let record = SelfFenceRecord {
+            notice: SelfFencingNotice {
+                node: "srv1".into(),
+                boot: "b".into(),
+                reason: "corosync hangs".into(),
+            },
             node_id: 1,
             received: 5,
             left: None,
         };
-        let text = serde_json::to_string(&departed).unwrap();
-        assert_eq!(serde_json::from_str::<Departed>(&text).unwrap(), departed);
-        assert!(serde_json::from_str::<Departed>("{}").is_err());
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<SelfFenceRecord>(&text).unwrap(), record);
+        assert!(serde_json::from_str::<SelfFenceRecord>("{}").is_err());
     }
 }
