@@ -43,7 +43,7 @@ impl Deadline {
     /// What to give to poll(2): rounded up, so that a wait of under a millisecond does not spin.
     pub(crate) fn poll_timeout(self) -> nix::poll::PollTimeout {
         let left = self.remaining();
-        let millis = left.as_millis() + u128::from(left.subsec_nanos() % 1_000_000 != 0);
+        let millis = left.as_millis() + u128::from(!left.subsec_nanos().is_multiple_of(1_000_000));
         i32::try_from(millis).ok().and_then(|ms| ms.try_into().ok()).unwrap_or(nix::poll::PollTimeout::MAX)
     }
 }

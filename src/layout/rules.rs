@@ -93,7 +93,7 @@ fn centres(d: &Description, site: &Site, c: &mut Complaints<'_>) {
 }
 
 fn witness(d: &Description, site: &Site, c: &mut Complaints<'_>) {
-    let even = site.nodes.len() % 2 == 0;
+    let even = site.nodes.len().is_multiple_of(2);
     match (&d.witness, even) {
         (None, true) if !d.nodes.is_empty() => at_nodes(
             d,
@@ -186,16 +186,15 @@ fn addresses(d: &Description, site: &Site, c: &mut Complaints<'_>) {
             once(text, format!("a float IP of the instance {name}"), c);
         }
     }
-    if let [first, second] = site.networks.as_slice() {
-        if first.contains(&second.addr()) || second.contains(&first.addr()) {
-            if let Some(text) = &d.network.second {
-                c.at(
-                    text,
-                    format!("{second} and {first} overlap: one cable fault would cut both links"),
-                    "give the second link a network of its own",
-                );
-            }
-        }
+    if let [first, second] = site.networks.as_slice()
+        && (first.contains(&second.addr()) || second.contains(&first.addr()))
+        && let Some(text) = &d.network.second
+    {
+        c.at(
+            text,
+            format!("{second} and {first} overlap: one cable fault would cut both links"),
+            "give the second link a network of its own",
+        );
     }
 }
 

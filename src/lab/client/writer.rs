@@ -98,10 +98,10 @@ impl Writer {
             let attempt = self.attempt(&mut session, id).await;
             let is_acked = attempt.is_acked();
             log.push(attempt);
-            if let (Some(also), Some(open), true) = (&self.also, &session.open, is_acked) {
-                if !also.update_and_read(open, session.count).await {
-                    session.open = None;
-                }
+            if let (Some(also), Some(open), true) = (&self.also, &session.open, is_acked)
+                && !also.update_and_read(open, session.count).await
+            {
+                session.open = None;
             }
             let died = session.open.is_none() && (had_session || self.on_death == OnDeath::End);
             if died && self.on_death == OnDeath::End {
