@@ -86,8 +86,18 @@ mutate disk-full src/decide/storage.rs '_ if *free < FULL => Disk::Full,' '_ if 
     --test agent a_full_disk_is_noticed
 mutate disk-stuck src/decide/storage.rs 'Trial::Pending(age) if *age >= STUCK_AFTER => Disk::Stuck,' '' \
     --test agent a_stuck_disk_is_noticed
-mutate disk-one-trial src/boundary/write_test.rs 'libc::dup2(lock.as_raw_fd(), 0);' 'libc::dup2(null.as_raw_fd(), 0);' \
+mutate disk-one-trial src/boundary/write_test/child.rs 'libc::dup2(work.lock.as_raw_fd(), 0);' 'libc::dup2(work.null.as_raw_fd(), 0);' \
     --test agent a_stuck_disk_is_noticed
+mutate disk-owner-stops src/boundary/write_test/child.rs '&& libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) == 0' \
+    '&& libc::syscall(libc::SYS_setresuid, user.uid, user.uid, user.uid) == 0' --test agent the_owner_of_the_data_cannot
+mutate disk-root-capabilities src/boundary/write_test/child.rs '&& libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) == 0' '' \
+    --test agent the_owner_of_the_data_cannot
+mutate disk-stopped src/boundary/write_test.rs 'ProcessState::Stopped => {
+            let ended' 'ProcessState::Stopped if age > age => {
+            let ended' --lib a_child_that_is_stopped
+mutate disk-stopped-other src/boundary/write_test.rs 'pid.filter(same).map_or(' 'pid.map_or(' --lib who_does_not_hold_the_lock
+mutate disk-empty-mount src/boundary/write_test.rs 'AMONG_DATA => AMONG.iter()' 'AMONG_DATA => AMONG[..0].iter()' \
+    --lib nothing_is_left_in_an_empty_mount_point
 mutate disk-wal-apart src/boundary/write_test.rs 'all.extend(apart.then_some(wal));' 'let _ = (apart, wal);' \
     --test agent a_file_system_of_the_wal_alone
 mutate disk-standby src/decide/storage.rs 'Disk::Full => CRAMPED,' 'Disk::Full => return usual,' \

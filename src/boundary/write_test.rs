@@ -2,8 +2,12 @@
 //!
 //! A write to a stuck disk hangs in the kernel (state D), and no signal ends it. So a child makes it, which is awaited for a moment
 //! and then left alone. It holds a lock (flock) on a file in memory for as long as it lives: the next call finds the lock taken,
-//! starts no second child, and reads in the file since when the first one hangs. The lock is the kernel's: it can't be
+//! starts no second child, and reads in the file since when the first one hangs, and who it is. The lock is the kernel's: it can't be
 //! forgotten, and no recycled pid is mistaken for the child.
+//!
+//! A child that somebody stopped says nothing about the disk: it is ended, and the trial counts as not made.
+
+mod child;
 
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
@@ -16,12 +20,14 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, Uid, fork};
 
+use self::child::NO_DATA_DIRECTORY;
 use super::clock::{Deadline, boottime_ms};
 use super::identity::SystemUser;
-use super::process;
+use super::process::{self, ProcessState};
 use crate::decide::storage::Trial;
 
 /// The file that is written over, again and again, in a data directory. PostgreSQL's backups leave out what begins so.
@@ -29,9 +35,8 @@ pub const AMONG_DATA: &str = "pgsql_tmp.quorate";
 /// The same anywhere else.
 #[cfg(feature = "daemon")]
 pub const ELSEWHERE: &str = ".quorated";
-/// One block: it has its place on the disk from the first time on, so that a full disk does not fail it, and flushing it
-/// needs no other blocks.
-const BLOCK: usize = 4096;
+/// One of these lies in each directory of an instance's data: nothing is written into what is none, such as an empty mount point.
+const AMONG: [&str; 2] = ["PG_VERSION", "archive_status"];
 /// How often a lock that is taken is tried again.
 const ROUND: Duration = Duration::from_millis(20);
 
@@ -68,7 +73,7 @@ pub fn run(
             let mut lock = lock.as_os_str().to_owned();
             lock.push(format!(".{index}.lock"));
             let started = boottime_ms();
-            let attempt = begin(&directory.join(name), user, Path::new(&lock), deadline);
+            let attempt = begin(directory, name, user, Path::new(&lock), deadline);
             (directory, started, attempt.unwrap_or_else(|e| Attempt::Over(Trial::Untried(e.to_string()))))
         })
         .collect();
@@ -79,8 +84,11 @@ pub fn run(
                 Attempt::Over(trial) => trial,
                 Attempt::Running(pid) => match outcome(pid, deadline) {
                     Ok(Some(0)) => room(directory),
+                    Ok(Some(NO_DATA_DIRECTORY)) => {
+                        Trial::Untried("it holds no PG_VERSION: nothing is written there".to_owned())
+                    }
                     Ok(Some(errno)) => refused(errno),
-                    Ok(None) => Trial::Pending(boottime_ms().saturating_sub(started)),
+                    Ok(None) => pending(pid.as_raw(), boottime_ms().saturating_sub(started)),
                     Err(error) => Trial::Untried(error.to_string()),
                 },
             };
@@ -89,7 +97,13 @@ pub fn run(
         .collect()
 }
 
-fn begin(file: &Path, user: &SystemUser, lock: &Path, deadline: Deadline) -> io::Result<Attempt> {
+fn begin(
+    directory: &Path,
+    name: &str,
+    user: &SystemUser,
+    lock: &Path,
+    deadline: Deadline,
+) -> io::Result<Attempt> {
     let mut held =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(lock)?;
     loop {
@@ -97,11 +111,11 @@ fn begin(file: &Path, user: &SystemUser, lock: &Path, deadline: Deadline) -> io:
         match Errno::result(unsafe { libc::flock(held.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }) {
             Ok(_) => break,
             Err(Errno::EWOULDBLOCK) if deadline.passed() => {
-                return Ok(Attempt::Over(Trial::Pending(age(&mut held))));
+                return Ok(Attempt::Over(earlier(&mut held)));
             }
             // One that hangs since long is not waited for once more.
-            Err(Errno::EWOULDBLOCK) if age(&mut held) >= crate::decide::storage::STUCK_AFTER => {
-                return Ok(Attempt::Over(Trial::Pending(age(&mut held))));
+            Err(Errno::EWOULDBLOCK) if holder(&mut held).age >= crate::decide::storage::STUCK_AFTER => {
+                return Ok(Attempt::Over(earlier(&mut held)));
             }
             Err(Errno::EWOULDBLOCK) => deadline.sleep(ROUND),
             Err(errno) => return Err(errno.into()),
@@ -109,68 +123,90 @@ fn begin(file: &Path, user: &SystemUser, lock: &Path, deadline: Deadline) -> io:
     }
     held.rewind()?;
     held.set_len(0)?;
-    held.write_all(boottime_ms().to_string().as_bytes())?;
-    let path = CString::new(file.as_os_str().as_bytes())?;
+    // The child adds its pid.
+    held.write_all(format!("{} ", boottime_ms()).as_bytes())?;
+    let path = |name: &str| CString::new(directory.join(name).as_os_str().as_bytes());
+    let file = path(name)?;
+    let marks = match name {
+        AMONG_DATA => AMONG.iter().map(|mark| path(mark)).collect::<Result<_, _>>()?,
+        _ => Vec::new(),
+    };
     let null = OpenOptions::new().write(true).open("/dev/null")?;
-    let user = Uid::effective().is_root().then_some(user);
+    let user = Uid::effective().is_root().then_some(user).filter(|user| user.uid != 0);
+    let work = child::Work { lock: &held, null: &null, user, file: &file, marks: &marks };
     // SAFETY: the child makes bare system calls on values that exist already, without allocation and locks, and ends by _exit.
     match unsafe { fork() }? {
         ForkResult::Parent { child } => Ok(Attempt::Running(child)),
         ForkResult::Child => {
             // SAFETY: as above.
-            let errno = unsafe { write(&held, &null, user, &path) };
+            let errno = unsafe { child::write(&work) };
             // SAFETY: ends this process only, without running anything of the parent's.
             unsafe { libc::_exit(errno) }
         }
     }
 }
 
-/// Since when the lock is held, by what its holder wrote.
-fn age(held: &mut File) -> u64 {
+/// Who holds a lock, and since when, by what it wrote.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Holder {
+    /// ms; 0 where it is just being written.
+    age: u64,
+    pid: Option<i32>,
+}
+
+fn holder(held: &mut File) -> Holder {
     let mut text = String::new();
-    let read = held.rewind().and_then(|()| held.read_to_string(&mut text));
-    match (read, text.trim().parse::<u64>()) {
-        (Ok(_), Ok(since)) => boottime_ms().saturating_sub(since),
-        // Just being written.
-        _ => 0,
+    if held.rewind().and_then(|()| held.read_to_string(&mut text)).is_err() {
+        return Holder::default();
+    }
+    let mut words = text.split_ascii_whitespace();
+    let since: Option<u64> = words.next().and_then(|word| word.parse().ok());
+    let age = since.map_or(0, |since| boottime_ms().saturating_sub(since));
+    Holder { age, pid: words.next().and_then(|word| word.parse().ok()) }
+}
+
+/// What an earlier trial that still holds the lock tells.
+fn earlier(held: &mut File) -> Trial {
+    let Holder { age, pid } = holder(held);
+    let same = |pid: &i32| {
+        let its = fs::metadata(format!("/proc/{pid}/fd/0")).map(|m| (m.dev(), m.ino()));
+        matches!((its, held.metadata()), (Ok(its), Ok(ours)) if its == (ours.dev(), ours.ino()))
+    };
+    // What the file says is believed of a process that has the lock open in the place of its stdin.
+    pid.filter(same).map_or(Trial::Pending(age), |pid| pending(pid, age))
+}
+
+/// What a child that does not end tells: that the disk hangs, unless the child itself was stopped. One that was is ended, so that the next
+/// trial is made by another one.
+fn pending(pid: i32, age: u64) -> Trial {
+    let Ok(Some(info)) = process::inspect(pid) else { return Trial::Pending(age) };
+    match info.state {
+        ProcessState::Stopped => {
+            let ended = match process::signal(info.id, Signal::SIGKILL) {
+                Ok(_) => "and ended".to_owned(),
+                Err(e) => format!("and can't be ended: {e}"),
+            };
+            Trial::Untried(format!("the process that writes (pid {pid}) was stopped by a signal {ended}"))
+        }
+        ProcessState::Traced => {
+            Trial::Untried(format!("the process that writes (pid {pid}) is held by a debugger"))
+        }
+        ProcessState::Running
+        | ProcessState::Sleeping
+        | ProcessState::DiskSleep
+        | ProcessState::Zombie
+        | ProcessState::Other(_) => Trial::Pending(age),
     }
 }
 
-/// The child's work; the errno with which it failed, else 0.
-unsafe fn write(lock: &File, null: &File, user: Option<&SystemUser>, path: &CString) -> libc::c_int {
-    let block = [b'q'; BLOCK];
-    // SAFETY: descriptors that are open, a path that ends with a null, a buffer of its length.
-    unsafe {
-        // Away from the group that Pacemaker would kill, and from its pipes. The lock stays open in the place of stdin.
-        libc::setsid();
-        libc::dup2(lock.as_raw_fd(), 0);
-        libc::dup2(null.as_raw_fd(), 1);
-        libc::dup2(null.as_raw_fd(), 2);
-        libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0);
-        // As PostgreSQL itself: root has blocks of its own on many file systems, and is nobody on many file servers.
-        if let Some(user) = user {
-            let failed = libc::syscall(libc::SYS_setgroups, user.groups.len(), user.groups.as_ptr()) != 0
-                || libc::syscall(libc::SYS_setresgid, user.gid, user.gid, user.gid) != 0
-                || libc::syscall(libc::SYS_setresuid, user.uid, user.uid, user.uid) != 0;
-            if failed {
-                return Errno::last_raw();
-            }
-        }
-        let flags = libc::O_RDWR | libc::O_CREAT | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC;
-        let fd = libc::open(path.as_ptr(), flags, 0o600);
-        if fd < 0 {
-            return Errno::last_raw();
-        }
-        match libc::pwrite(fd, block.as_ptr().cast(), BLOCK, 0) {
-            -1 => return Errno::last_raw(),
-            written if usize::try_from(written) != Ok(BLOCK) => return libc::ENOSPC,
-            _ => {}
-        }
-        if libc::fdatasync(fd) != 0 {
-            return Errno::last_raw();
+/// Takes note of children that ended after they were given up, so that none stays a zombie. For a process whose only children are trial writes.
+#[cfg(feature = "daemon")]
+pub fn reap() {
+    while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+        if status == WaitStatus::StillAlive {
+            break;
         }
     }
-    0
 }
 
 /// The exit status of the child; `None` when it still runs at the deadline.
@@ -214,12 +250,20 @@ fn room(directory: &Path) -> Trial {
 
 #[cfg(test)]
 mod tests {
+    use super::child::BLOCK;
     use super::*;
 
     fn me() -> SystemUser {
         let uid = Uid::current();
         let name = nix::unistd::User::from_uid(uid).expect("works").expect("known").name;
         SystemUser::lookup(&name).expect("it is us")
+    }
+
+    /// A directory that looks like one of data.
+    fn data() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::write(dir.path().join(AMONG[0]), "15\n").expect("written");
+        dir
     }
 
     fn trial(directory: &Path, lock: &Path, patience: u64) -> Trial {
@@ -229,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_good_directory_takes_writes_again_and_again() {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = data();
         for _ in 0..3 {
             let trial = trial(dir.path(), &dir.path().join("l"), 5000);
             assert!(matches!(trial, Trial::Written { free } if free > 0), "{trial:?}");
@@ -245,14 +289,22 @@ mod tests {
         assert_eq!(refused(libc::EIO), Trial::Broken);
         let dir = tempfile::tempdir().expect("a directory");
         let missing = trial(&dir.path().join("missing"), &dir.path().join("l"), 5000);
-        assert!(matches!(missing, Trial::Untried(why) if why.contains("No such file")));
+        assert!(matches!(missing, Trial::Untried(why) if why.contains("no PG_VERSION")));
     }
 
-    /// A FIFO that nobody reads stands for the disk: opening it for reading and writing returns, writing 4 KiB too, so the lock is
-    /// held by the test instead.
+    #[test]
+    fn nothing_is_left_in_an_empty_mount_point() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let lock = tempfile::tempdir().expect("a directory");
+        let found = trial(dir.path(), &lock.path().join("l"), 5000);
+        assert!(matches!(&found, Trial::Untried(why) if why.contains("no PG_VERSION")), "{found:?}");
+        assert_eq!(fs::read_dir(dir.path()).expect("it is there").count(), 0, "something was written");
+    }
+
+    /// The lock is held by the test itself, in the place of a child that hangs.
     #[test]
     fn while_an_earlier_one_hangs_none_is_started() {
-        let dir = tempfile::tempdir().expect("a directory");
+        let dir = data();
         let lock = dir.path().join("l.0.lock");
         let mut held = File::create(&lock).expect("a file");
         let since = boottime_ms().saturating_sub(60_000);
@@ -264,5 +316,58 @@ mod tests {
         assert!(!dir.path().join(AMONG_DATA).exists(), "a second write was started");
         drop(held);
         assert!(matches!(trial(dir.path(), &dir.path().join("l"), 5000), Trial::Written { .. }));
+    }
+
+    /// A process that holds the lock as a child that hangs would.
+    fn held_by_sleep(dir: &Path) -> std::process::Child {
+        use std::process::Stdio;
+        let mut held = File::create(dir.join("l.0.lock")).expect("a file");
+        // SAFETY: an open descriptor.
+        assert_eq!(unsafe { libc::flock(held.as_raw_fd(), libc::LOCK_EX) }, 0);
+        #[expect(clippy::disallowed_methods, reason = "a process that hangs as long as the test wants")]
+        let mut sleep = std::process::Command::new("/bin/sleep");
+        let stdin = held.try_clone().expect("a descriptor");
+        let child = sleep.arg("60").stdin(Stdio::from(stdin)).spawn().expect("coreutils");
+        let since = boottime_ms().saturating_sub(60_000);
+        held.write_all(format!("{since} {}", child.id()).as_bytes()).expect("written");
+        child
+    }
+
+    #[test]
+    fn a_child_that_is_stopped_says_nothing_about_the_disk() {
+        let dir = data();
+        let mut child = held_by_sleep(dir.path());
+        let found = trial(dir.path(), &dir.path().join("l"), 100);
+        assert!(matches!(found, Trial::Pending(age) if age >= 60_000), "{found:?}");
+        let pid = i32::try_from(child.id()).expect("a pid");
+        nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("it is ours");
+        let stopped = |info: &process::ProcessInfo| info.state == ProcessState::Stopped;
+        let deadline = Deadline::after(Duration::from_secs(5));
+        while !process::inspect(pid).expect("proc").is_some_and(|i| stopped(&i)) && !deadline.passed() {
+            deadline.sleep(ROUND);
+        }
+        let found = trial(dir.path(), &dir.path().join("l"), 100);
+        assert!(matches!(&found, Trial::Untried(why) if why.contains("stopped by a signal")), "{found:?}");
+        child.wait().expect("it was ended");
+        assert!(matches!(trial(dir.path(), &dir.path().join("l"), 5000), Trial::Written { .. }));
+    }
+
+    /// A lock file's word is no reason to end somebody else.
+    #[test]
+    fn who_does_not_hold_the_lock_is_left_alone() {
+        let dir = data();
+        let mut child = held_by_sleep(dir.path());
+        #[expect(clippy::disallowed_methods, reason = "somebody else")]
+        let mut other = std::process::Command::new("/bin/sleep").arg("60").spawn().expect("coreutils");
+        let pid = i32::try_from(other.id()).expect("a pid");
+        nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("it is ours");
+        fs::write(dir.path().join("l.0.lock"), format!("1 {pid}")).expect("written");
+        let found = trial(dir.path(), &dir.path().join("l"), 100);
+        assert!(matches!(found, Trial::Pending(_)), "{found:?}");
+        assert_eq!(other.try_wait().expect("it is ours"), None, "it was ended");
+        for process in [&mut other, &mut child] {
+            process.kill().expect("it is ours");
+            process.wait().expect("it is ours");
+        }
     }
 }

@@ -97,6 +97,63 @@ fn a_stuck_disk_is_noticed_in_time_and_one_write_hangs_for_it() {
     assert_eq!(world.score("srv1"), Some(PRIMARY));
 }
 
+/// Stops the trial write while its disk hangs, and gives the disk back: from then on the child is in state T.
+fn stopped_by(
+    world: &World,
+    volume: &Volume,
+    node: &Node<'_>,
+    stop: impl FnOnce(i32) -> bool,
+) -> (i32, bool) {
+    volume.freeze();
+    let pid = wait_for("a trial write that hangs", SOON, || {
+        monitor(node).assert_code(code::PROMOTED);
+        hanging(world).first().copied()
+    });
+    let done = stop(pid);
+    volume.thaw();
+    (pid, done)
+}
+
+#[test]
+fn the_owner_of_the_data_cannot_make_a_sound_disk_look_stuck() {
+    let world = World::new("disk-owner-stops");
+    let volume = Volume::of_data(&world, 1);
+    let node = primary(&world);
+    let (pid, sent) = stopped_by(&world, &volume, &node, |pid| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it hangs");
+        // Root's blocks and quota are not its own.
+        assert!(status.contains("CapEff:\t0000000000000000"), "{status}");
+        crate::support::succeeds_as_owner(&["/bin/kill", "-STOP", &pid.to_string()], &world.dir)
+    });
+    assert!(!sent, "the owner could stop process {pid}");
+    wait_for("end of the trial write", SOON, || (!alive(pid)).then_some(()));
+    monitor(&node).assert_code(code::PROMOTED);
+    assert_eq!(world.score("srv1"), Some(PRIMARY));
+}
+
+#[test]
+fn a_trial_write_that_root_stops_is_no_evidence() {
+    let world = World::new("disk-root-stops");
+    let volume = Volume::of_data(&world, 1);
+    let node = primary(&world);
+    let (pid, sent) = stopped_by(&world, &volume, &node, |pid| {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGSTOP).is_ok()
+    });
+    assert!(sent);
+    // Longer than a write that hangs is borne with.
+    let until = Instant::now() + NOTICED;
+    while Instant::now() < until {
+        monitor(&node).assert_code(code::PROMOTED);
+        assert_eq!(world.score("srv1"), Some(PRIMARY), "a sound disk is called stuck");
+    }
+    assert!(!alive(pid), "nobody ended it");
+}
+
+/// Whether this trial write still runs.
+fn alive(pid: i32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
 #[test]
 fn a_stop_on_a_stuck_disk_ends_soon_and_tells_the_truth() {
     let world = World::new("disk-stuck-stop");

@@ -79,3 +79,17 @@ pub fn spawn_as_owner(words: &[&str], dir: &Path) {
         .status()
         .expect("setsid is there");
 }
+
+/// Runs as the owner of the data; whether it succeeded.
+pub fn succeeds_as_owner(words: &[&str], dir: &Path) -> bool {
+    let user = world::OWNER;
+    Command::new("setpriv")
+        .args([&format!("--reuid={user}"), &format!("--regid={user}"), "--init-groups", "--"])
+        .args(words)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .expect("setpriv is there")
+        .success()
+}
