@@ -35,9 +35,10 @@ release: ## the programs as a node gets them, manual pages, completions
 deb: ## the Debian package of all that, target/debian/quorate_VERSION_ARCH.deb
 	@SOURCE_DATE_EPOCH=$(EPOCH) dist/build-deb
 
-lint: ## rustfmt and clippy, warnings are errors
+lint: ## rustfmt and clippy, warnings are errors; licences, sources and advisories of every crate
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets --features lab,packaging -- -D warnings
+	@dist/check-crates
 
 demo: deps build deb ## a real cluster on this machine; its primary is killed, then powered off (root)
 	@$(LAB) demo

@@ -14,6 +14,7 @@ cd "$(dirname "$0")/.." || exit 1
 PARTS='
 fmt       |   60 | no  | cargo fmt --check
 clippy    |  600 | no  | cargo clippy --locked --all-targets --features lab,packaging -- -D warnings
+deny      |  600 | no  | dist/check-crates
 unit      |  900 | yes | cargo test --locked --features lab,packaging --lib --bins --test layers --test documents --test doctor
 postgres  |  300 | yes | cargo test --locked --features lab,packaging --test boundary_postgres
 fence     |  300 | no  | cargo test --locked --features lab,packaging --test fence
