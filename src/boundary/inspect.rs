@@ -182,7 +182,7 @@ impl Instance {
 
     /// Its settings: the server's own, else those of its files.
     pub fn settings(&self) -> Known<Server> {
-        let running = self.endpoint().and_then(|e| e.query(conf::QUERY, POSTGRES_DEADLINE).map_err(unknown));
+        let running = self.endpoint().and_then(|e| e.read(conf::QUERY, POSTGRES_DEADLINE).map_err(unknown));
         match running {
             Ok(rows) => {
                 Ok(Server { name: format!("{} (running)", self.resource), settings: conf::read(&rows) })

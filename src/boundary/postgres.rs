@@ -1,14 +1,19 @@
 //! The only client of a PostgreSQL server: one connection over the Unix socket, one round trip, one deadline for both.
 //!
 //! A server that does not answer is an [`Answer`], not an error. Nothing here chooses a role.
+//!
+//! Neither the server nor who may create objects in its databases is trusted: a session has settings of its own (`connect::options`),
+//! every name in a statement is qualified, another user's server is sent nothing, and an answer has a limit.
 
 mod connect;
+mod limited;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use self::connect::Mode;
 use super::clock::Deadline;
 use super::identity::SystemUser;
 use crate::pg::instance::Access;
@@ -137,7 +142,7 @@ impl Endpoint {
 
     /// Asks how the server is. Returns within `timeout`.
     pub fn probe(&self, timeout: Duration) -> Answer {
-        let row = match self.query(probe::QUERY, timeout) {
+        let row = match self.read(probe::QUERY, timeout) {
             Ok(rows) => rows.into_iter().next().unwrap_or_default(),
             Err(error) => return error.into(),
         };
@@ -162,7 +167,7 @@ impl Endpoint {
     pub fn verify_writable(&self, timeout: Duration) -> Result<Lsn, PostgresError> {
         let rows = self.query(
             "BEGIN READ WRITE; SET LOCAL synchronous_commit = local; \
-             SELECT pg_logical_emit_message(true, 'quorate', 'is this server writable?'); COMMIT",
+             SELECT pg_catalog.pg_logical_emit_message(true, 'quorate', 'is this server writable?'); COMMIT",
             timeout,
         )?;
         let position = rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
@@ -183,10 +188,10 @@ impl Endpoint {
     ) -> Result<BTreeMap<String, String>, PostgresError> {
         let list: Vec<String> = names.iter().map(|name| literal(name)).collect();
         let sql = format!(
-            "SELECT n, current_setting(n, true) FROM unnest(ARRAY[{}]::text[]) AS n",
+            "SELECT n, pg_catalog.current_setting(n, true) FROM pg_catalog.unnest(ARRAY[{}]::pg_catalog.text[]) AS n",
             list.join(", ")
         );
-        let rows = self.query(&sql, timeout)?;
+        let rows = self.read(&sql, timeout)?;
         Ok(rows
             .into_iter()
             .filter_map(|row| match <[Option<String>; 2]>::try_from(row) {
@@ -202,7 +207,15 @@ impl Endpoint {
     /// # Errors
     /// See [`PostgresError`].
     pub fn query(&self, sql: &str, timeout: Duration) -> Result<Rows, PostgresError> {
-        connect::query(self, sql, Deadline::after(timeout), timeout)
+        connect::query(self, sql, Mode::ReadWrite, Deadline::after(timeout), timeout)
+    }
+
+    /// [`Self::query`] for statements that only look: the session's transactions are read-only.
+    ///
+    /// # Errors
+    /// See [`PostgresError`]; a statement that writes is `Rejected` with 25006.
+    pub fn read(&self, sql: &str, timeout: Duration) -> Result<Rows, PostgresError> {
+        connect::query(self, sql, Mode::ReadOnly, Deadline::after(timeout), timeout)
     }
 }
 

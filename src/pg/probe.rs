@@ -13,17 +13,17 @@ use super::view::{Answer, ConnectedStandby, PrimaryView, Receiver, StandbyView, 
 /// functions do not raise on a primary. Without pg_read_all_settings, primary_conninfo would be an error: it is null then.
 pub const QUERY: &str = "\
 SELECT r, \
-CASE WHEN NOT r THEN pg_current_wal_lsn() END, \
-CASE WHEN NOT r THEN substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END, \
-CASE WHEN NOT r THEN current_setting('synchronous_standby_names') END, \
-CASE WHEN NOT r THEN (SELECT json_agg(json_build_array(application_name, state, sync_state, sent_lsn, flush_lsn)) \
-FROM pg_stat_replication) END, \
-CASE WHEN r THEN pg_last_wal_receive_lsn() END, \
-CASE WHEN r THEN pg_last_wal_replay_lsn() END, \
-CASE WHEN r THEN (SELECT json_build_array(status, sender_host, sender_port, received_tli, latest_end_lsn, pid) \
-FROM pg_stat_wal_receiver) END, \
-CASE WHEN r AND pg_has_role('pg_read_all_settings', 'USAGE') THEN current_setting('primary_conninfo') END \
-FROM (SELECT pg_is_in_recovery() AS r OFFSET 0) AS recovery";
+CASE WHEN NOT r THEN pg_catalog.pg_current_wal_lsn() END, \
+CASE WHEN NOT r THEN pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) END, \
+CASE WHEN NOT r THEN pg_catalog.current_setting('synchronous_standby_names') END, \
+CASE WHEN NOT r THEN (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(application_name, state, sync_state, sent_lsn, flush_lsn)) \
+FROM pg_catalog.pg_stat_replication) END, \
+CASE WHEN r THEN pg_catalog.pg_last_wal_receive_lsn() END, \
+CASE WHEN r THEN pg_catalog.pg_last_wal_replay_lsn() END, \
+CASE WHEN r THEN (SELECT pg_catalog.json_build_array(status, sender_host, sender_port, received_tli, latest_end_lsn, pid) \
+FROM pg_catalog.pg_stat_wal_receiver) END, \
+CASE WHEN r AND pg_catalog.pg_has_role('pg_read_all_settings', 'USAGE') THEN pg_catalog.current_setting('primary_conninfo') END \
+FROM (SELECT pg_catalog.pg_is_in_recovery() AS r OFFSET 0) AS recovery";
 
 /// An answer of another shape than [`QUERY`] has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

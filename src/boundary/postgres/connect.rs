@@ -10,18 +10,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use nix::sys::socket::sockopt::PeerCredentials;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket};
 use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 
 use super::super::clock::Deadline;
 use super::super::storage;
-use super::{Endpoint, PostgresError, Rows};
+use super::{Endpoint, PostgresError, Rows, limited};
 use crate::pg::rejection::classify;
 use crate::pg::view::Rejection;
 use crate::pg::{passfile, service};
 
 /// Between two tries of a connect that met a full backlog: the kernel gives no notice of room in it.
 const BACKLOG_RETRY: Duration = Duration::from_millis(20);
+/// Bytes that a server may send in one session, from the first of its startup. A probe's answer has some hundred bytes, and a hundred more
+/// for each standby. What is read takes up to twenty times as much memory.
+const ANSWER: usize = 1024 * 1024;
 /// For the goodbye; the answer is in hand already.
 const GOODBYE: Duration = Duration::from_millis(100);
 
@@ -35,10 +39,19 @@ struct Target {
     passfile: Option<PathBuf>,
 }
 
+/// Whether the statements of a session may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Nothing below the statement may write either: no function, no rule.
+    ReadOnly,
+    ReadWrite,
+}
+
 /// See [`Endpoint::query`].
 pub(super) fn query(
     endpoint: &Endpoint,
     sql: &str,
+    mode: Mode,
     deadline: Deadline,
     timeout: Duration,
 ) -> Result<Rows, PostgresError> {
@@ -51,7 +64,8 @@ pub(super) fn query(
         .map_err(|error| unusable("can't build an event loop", error))?;
     let attempt = |password: Option<String>| {
         runtime.block_on(async {
-            let asked = ask(endpoint, &target, &address, password, sql, timeout);
+            let options = options(mode, timeout);
+            let asked = ask(endpoint, &target, &address, password, sql, &options, timeout);
             match tokio::time::timeout(deadline.remaining(), asked).await {
                 Ok(result) => result,
                 Err(_) => Err(Failure::Known(PostgresError::Silent { after: timeout })),
@@ -204,7 +218,10 @@ async fn open(endpoint: &Endpoint, address: &UnixAddr) -> Result<StdUnixStream, 
         let fd: OwnedFd =
             made.map_err(|errno| PostgresError::Unusable(format!("can't make a socket: {errno}")))?;
         match endpoint.user.act_as(|| connect(fd.as_raw_fd(), address)) {
-            Ok(()) => return Ok(StdUnixStream::from(fd)),
+            Ok(()) => {
+                same_user(&fd, endpoint, address)?;
+                return Ok(StdUnixStream::from(fd));
+            }
             Err(Errno::EAGAIN | Errno::EINTR) => tokio::time::sleep(BACKLOG_RETRY).await,
             Err(Errno::ENOENT | Errno::ECONNREFUSED) => return Err(PostgresError::Refused),
             Err(errno) => {
@@ -219,27 +236,72 @@ async fn open(endpoint: &Endpoint, address: &UnixAddr) -> Result<StdUnixStream, 
     }
 }
 
+/// Refuses a server that another user runs: whoever may write to the socket's directory can listen there, and would be sent the password
+/// and believed. The kernel keeps who called listen(2), so that nothing needs to be sent to know it.
+fn same_user(socket: &OwnedFd, endpoint: &Endpoint, address: &UnixAddr) -> Result<(), PostgresError> {
+    let server = getsockopt(socket, PeerCredentials).map_err(|errno| {
+        PostgresError::Unusable(format!("can't tell who listens on {address}: {}", errno.desc()))
+    })?;
+    let user = &endpoint.user;
+    if server.uid() == user.uid || server.uid() == 0 {
+        return Ok(());
+    }
+    Err(PostgresError::Unusable(format!(
+        "uid {} listens on {address}, not {} (uid {}): nothing was sent; end that process and remove its socket, or correct pghost",
+        server.uid(),
+        user.name,
+        user.uid
+    )))
+}
+
+/// The settings of a session. In the startup packet they win over ALTER ROLE and ALTER DATABASE … SET, which the owner of a database may
+/// use, and they are there before the first statement.
+fn options(mode: Mode, timeout: Duration) -> String {
+    let read_only = match mode {
+        Mode::ReadOnly => "on",
+        Mode::ReadWrite => "off",
+    };
+    let milliseconds = timeout.as_millis().max(1);
+    [
+        // Whoever may create objects in `public` could put a function of his own before PostgreSQL's, for us to run.
+        "search_path=pg_catalog,pg_temp".to_owned(),
+        format!("default_transaction_read_only={read_only}"),
+        "role=none".to_owned(),
+        "local_preload_libraries=".to_owned(),
+        format!("statement_timeout={milliseconds}"),
+        format!("idle_in_transaction_session_timeout={milliseconds}"),
+        // Nobody reads a notice; compiling a statement that runs once costs more than the statement.
+        "client_min_messages=error".to_owned(),
+        "jit=off".to_owned(),
+    ]
+    .map(|setting| format!("-c {setting}"))
+    .join(" ")
+}
+
 async fn ask(
     endpoint: &Endpoint,
     target: &Target,
     address: &UnixAddr,
     password: Option<String>,
     sql: &str,
+    options: &str,
     timeout: Duration,
 ) -> Result<Rows, Failure> {
     let stream = open(endpoint, address).await.map_err(Failure::Known)?;
     let stream = tokio::net::UnixStream::from_std(stream)
         .map_err(|error| Failure::Known(PostgresError::Unusable(format!("can't watch a socket: {error}"))))?;
+    let (stream, limit) = limited::limited(stream, ANSWER);
+    let failed = |error: &tokio_postgres::Error| {
+        if limit.is_reached() { Failure::Known(endless(address)) } else { failure(error, timeout) }
+    };
     let mut config = Config::new();
-    config.user(&target.user).dbname(&target.database).application_name("quorate");
-    config.options(format!("-c statement_timeout={}", timeout.as_millis().max(1)));
+    config.user(&target.user).dbname(&target.database).application_name("quorate").options(options);
     if let Some(password) = password {
         config.password(password);
     }
-    let (client, connection) =
-        config.connect_raw(stream, NoTls).await.map_err(|error| failure(&error, timeout))?;
+    let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(|error| failed(&error))?;
     let connection = tokio::spawn(connection);
-    let messages = client.simple_query(sql).await.map_err(|error| failure(&error, timeout))?;
+    let messages = client.simple_query(sql).await.map_err(|error| failed(&error))?;
     drop(client);
     // Says goodbye, so that the server does not log a lost connection.
     let _ = tokio::time::timeout(GOODBYE, connection).await;
@@ -250,6 +312,12 @@ async fn ask(
         _ => None,
     });
     Ok(rows.collect())
+}
+
+fn endless(address: &UnixAddr) -> PostgresError {
+    let message =
+        format!("the server on {address} sent more than {ANSWER} bytes for one answer; it was not read on");
+    PostgresError::Rejected(Rejection::Other { sqlstate: String::new(), message })
 }
 
 fn failure(error: &tokio_postgres::Error, timeout: Duration) -> Failure {
