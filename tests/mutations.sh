@@ -169,4 +169,17 @@ mutate notice-member src/daemon/group.rs 'd.left.is_none() && !nodes.contains(&d
     --features daemon --lib a_notice_is_kept
 mutate promoted-before-told src/agent/promote.rs 'self.tell_node(|host| host.record(PgRole::Primary));' '' \
     --lib quorated_knows_a_primary
+mutate session-search-path src/boundary/postgres/connect.rs '"search_path=pg_catalog,pg_temp".to_owned(),' '"jit=off".to_owned(),' \
+    --test boundary_postgres what_a_session
+mutate session-read-only src/boundary/postgres/connect.rs 'Mode::ReadOnly => "on"' 'Mode::ReadOnly => "off"' \
+    --test boundary_postgres what_a_session
+mutate session-role src/boundary/postgres/connect.rs '"role=none".to_owned(),' '"jit=off".to_owned(),' \
+    --test boundary_postgres what_a_session
+mutate session-libraries src/boundary/postgres/connect.rs '"local_preload_libraries=".to_owned(),' '"jit=off".to_owned(),' \
+    --test boundary_postgres what_a_session
+mutate probe-qualified src/pg/probe.rs 'pg_catalog.pg_has_role' 'pg_has_role' --test boundary_postgres a_role_that_may_create
+mutate answer-limit src/boundary/postgres/connect.rs 'const ANSWER: usize = 1024 * 1024' 'const ANSWER: usize = usize::MAX' \
+    --test boundary_postgres never_ends
+mutate server-uid src/boundary/postgres/connect.rs '|| server.uid() == 0' '|| true' \
+    --test boundary_postgres another_users_server
 exit $failed

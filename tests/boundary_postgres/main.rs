@@ -1,9 +1,9 @@
 //! The boundary against real PostgreSQL servers. Runs as root, needs PostgreSQL 13 to 17 installed.
 
 mod server;
+mod trust;
 
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use quorate::boundary::control_file;
-use quorate::boundary::identity::SystemUser;
 use quorate::boundary::postgres::{Endpoint, PostgresError};
 use quorate::boundary::process::{self, ProcessId, ProcessState, Signalled};
 use quorate::boundary::storage::{self, Changed, Ownership, SignalFile};
@@ -117,7 +116,7 @@ fn a_primary_its_standby_and_a_promotion() {
         divergence(WalPosition { timeline: Timeline::FIRST, lsn: fork }, &history),
         Divergence::InLine
     );
-    one.sql("CREATE TABLE lost (i int)");
+    one.sql("CREATE TABLE public.lost (i int)");
     let own = WalPosition { timeline: Timeline::FIRST, lsn: one.primary().lsn };
     assert!(matches!(divergence(own, &history), Divergence::Diverged { bytes_past, .. } if bytes_past > 100));
 
@@ -204,8 +203,8 @@ fn a_detached_server_has_none_of_our_descriptors() {
 fn who_may_ask() {
     let mut server = Server::initdb("");
     server.start_ready();
-    server.sql("CREATE ROLE monitor LOGIN; GRANT pg_monitor TO monitor; CREATE ROLE plain LOGIN; CREATE ROLE secret LOGIN PASSWORD 'it:is\\secret'");
-    let hba = "local all monitor,plain trust\nlocal all secret scram-sha-256\nlocal all postgres peer\nlocal replication all trust\n";
+    server.sql("CREATE ROLE monitor LOGIN; GRANT pg_monitor TO monitor; CREATE ROLE plain LOGIN; CREATE ROLE peered LOGIN; CREATE ROLE secret LOGIN PASSWORD 'it:is\\secret'");
+    let hba = "local all monitor,plain trust\nlocal all secret scram-sha-256\nlocal all postgres,peered peer\nlocal replication all trust\n";
     storage::write_durable(&server.pgdata().join("pg_hba.conf"), hba.as_bytes(), Ownership::Keep)
         .expect("written");
     server.sql("SELECT pg_reload_conf()");
@@ -233,11 +232,8 @@ fn who_may_ask() {
     let Answer::Standby(view) = on_standby.probe(PROBE) else { panic!("monitor may log in") };
     assert!(view.primary_conninfo.is_some_and(|text| text.contains("host=")) && view.receiver.is_some());
 
-    // Peer: another user of the system is not postgres.
-    let nobody = SystemUser::lookup("nobody").expect("known");
-    std::fs::set_permissions(server.directory.path(), std::fs::Permissions::from_mode(0o755)).expect("ours");
-    let stranger = Endpoint { user: nobody, ..server.endpoint() };
-    let answer = stranger.probe(PROBE);
+    // Peer: postgres is no other role.
+    let answer = as_role("peered").probe(PROBE);
     assert!(
         matches!(&answer, Answer::Rejects(Rejection::Authentication(text)) if text.contains("Peer")),
         "{answer:?}"
