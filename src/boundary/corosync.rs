@@ -31,8 +31,21 @@ pub fn votes(quorumtool: &Path, deadline: Deadline) -> Effect<tools::Votes> {
 /// # Errors
 /// When the configuration can't be read, or corosync would refuse it.
 pub fn names(configuration: &Path) -> Effect<Vec<String>> {
+    Ok(nodes(configuration)?.into_iter().filter_map(|node| node.name).collect())
+}
+
+/// The name of the member with that id, where it has one.
+///
+/// # Errors
+/// As [`names`].
+pub fn name_of(configuration: &Path, id: u32) -> Effect<Option<String>> {
+    let is = |node: &conf::Node| node.id.as_deref().is_some_and(|given| given.parse() == Ok(id));
+    Ok(nodes(configuration)?.into_iter().find(is).and_then(|node| node.name))
+}
+
+fn nodes(configuration: &Path) -> Effect<Vec<conf::Node>> {
     let text = storage::read_text(configuration).map_err(|e| Trouble(e.to_string()))?;
     let conf = conf::parse(&text)
         .map_err(|e| Trouble(format!("{}:{}: {}; {}", configuration.display(), e.line, e.what, e.cure)))?;
-    Ok(conf.nodes.into_iter().filter_map(|node| node.name).collect())
+    Ok(conf.nodes)
 }

@@ -5,9 +5,10 @@
 
 use std::cell::RefCell;
 
-use rust_corosync::{CsError, DispatchFlags, NodeId, cfg, cpg, votequorum};
+use rust_corosync::{CsError, DispatchFlags, NodeId, TrackFlags, cfg, cpg, votequorum};
 
 use super::host::{Effect, Trouble};
+use crate::cluster::group::Ring;
 
 /// The process group; a message to it goes to every member and back.
 const GROUP: &str = "quorated";
@@ -65,14 +66,12 @@ impl Votes {
 /// What the group delivers, in the same order on every node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    Message {
-        from: u32,
-        text: Vec<u8>,
-    },
+    /// From a process of a node. The node is as corosync knows it, the pid as the sender told corosync.
+    Message { node_id: u32, pid: u32, text: Vec<u8> },
     /// The nodes with a member of the group, after a change.
     Members(Vec<u32>),
     /// The nodes of corosync's membership, after a change.
-    Nodes(Vec<u32>),
+    Nodes { ring: Ring, nodes: Vec<u32> },
 }
 
 thread_local! {
@@ -80,8 +79,8 @@ thread_local! {
     static EVENTS: RefCell<Vec<Event>> = const { RefCell::new(Vec::new()) };
 }
 
-fn deliver(_: &cpg::Handle, _: String, node: NodeId, _: u32, text: &[u8], _: usize) {
-    let event = Event::Message { from: node.into(), text: text.to_vec() };
+fn deliver(_: &cpg::Handle, _: String, node: NodeId, pid: u32, text: &[u8], _: usize) {
+    let event = Event::Message { node_id: node.into(), pid, text: text.to_vec() };
     EVENTS.with_borrow_mut(|events| events.push(event));
 }
 
@@ -91,9 +90,52 @@ fn change(_: &cpg::Handle, _: &str, members: Vec<cpg::Address>, _: Vec<cpg::Addr
 }
 
 // The group's own changes don't tell a node that left from a process that ended.
-fn reformed(_: &cpg::Handle, _: cpg::RingId, nodes: Vec<NodeId>) {
+fn reformed(_: &cpg::Handle, ring: cpg::RingId, nodes: Vec<NodeId>) {
+    let ring = Ring { seq: ring.seq, node_id: ring.nodeid.into() };
     let nodes = nodes.into_iter().map(u32::from).collect();
-    EVENTS.with_borrow_mut(|events| events.push(Event::Nodes(nodes)));
+    EVENTS.with_borrow_mut(|events| events.push(Event::Nodes { ring, nodes }));
+}
+
+fn formed(_: &votequorum::Handle, _: u64, ring: votequorum::RingId, nodes: Vec<NodeId>) {
+    let ring = Ring { seq: ring.seq, node_id: ring.nodeid.into() };
+    let nodes = nodes.into_iter().map(u32::from).collect();
+    EVENTS.with_borrow_mut(|events| events.push(Event::Nodes { ring, nodes }));
+}
+
+/// The present membership, from votequorum: the process group tells of changes alone. Blocks while a membership forms.
+///
+/// # Errors
+/// corosync does not run, or refuses.
+pub fn membership() -> Effect<Event> {
+    let callbacks = votequorum::Callbacks {
+        quorum_notification_fn: None,
+        nodelist_notification_fn: Some(formed),
+        expectedvotes_notification_fn: None,
+    };
+    let handle = votequorum::initialize(&callbacks).map_err(failed("votequorum_initialize"))?;
+    // What is there of the process group's is not this thread's to lose.
+    let before = EVENTS.take();
+    let told = votequorum::trackstart(&handle, 0, TrackFlags::Current)
+        .map_err(failed("votequorum_trackstart"))
+        .and_then(|()| {
+            votequorum::dispatch(&handle, DispatchFlags::All).map_err(failed("votequorum_dispatch"))
+        });
+    let found = EVENTS.replace(before);
+    // The handle is this call's alone, whatever came of it.
+    let _ = votequorum::finalize(&handle);
+    told?;
+    let nodes = found.into_iter().find(|event| matches!(event, Event::Nodes { .. }));
+    nodes.ok_or_else(|| Trouble("corosync: votequorum does not tell the membership".to_owned()))
+}
+
+/// Why a message was not sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// A membership forms, or too much is on its way: the same may succeed a moment later.
+    #[error("corosync is busy (try again)")]
+    Busy,
+    #[error("corosync: cpg_mcast_joined: {0}")]
+    Failed(String),
 }
 
 /// A member of the group. Clones send from other threads.
@@ -136,8 +178,11 @@ impl Group {
     ///
     /// # Errors
     /// The connection broke, or a membership forms.
-    pub fn send(&self, text: &[u8]) -> Effect<()> {
-        cpg::mcast_joined(&self.handle, cpg::Guarantee::TypeAgreed, text).map_err(failed("cpg_mcast_joined"))
+    pub fn send(&self, text: &[u8]) -> Result<(), SendError> {
+        cpg::mcast_joined(&self.handle, cpg::Guarantee::TypeAgreed, text).map_err(|error| match error {
+            CsError::CsErrTryAgain => SendError::Busy,
+            other => SendError::Failed(other.to_string()),
+        })
     }
 
     /// Waits for what comes next.

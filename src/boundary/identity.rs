@@ -127,6 +127,17 @@ impl Drop for EffectiveIds {
     }
 }
 
+/// The id of this boot of the machine. Empty where the kernel tells none.
+pub fn boot_id() -> String {
+    let read = super::storage::read_text("/proc/sys/kernel/random/boot_id".as_ref());
+    read.map(|text| text.trim().to_owned()).unwrap_or_default()
+}
+
+/// The machine's name.
+pub fn host_name() -> String {
+    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,8 @@ pub mod disk_stats;
 pub mod ending;
 pub mod fake;
 pub mod files;
+#[cfg(feature = "daemon")]
+pub mod group_key;
 pub mod host;
 pub mod identity;
 pub mod input;

@@ -28,7 +28,19 @@ pub struct Checker {
     /// The watchdog device that its configuration names.
     #[serde(default)]
     pub device: OwnDevice,
+    /// What is believed of the messages of other nodes' `quorated`.
+    #[serde(default)]
+    pub group: GroupState,
     pub counts: Counts,
+}
+
+/// The state of `quorated`'s process group on this node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupState {
+    /// Why nothing can be sealed, so that no message is believed; `None`: it can.
+    pub no_key: Option<String>,
+    /// Messages that were not from root's `quorated`, or copies of one, since it was started.
+    pub refused: u64,
 }
 
 /// A watchdog device of `quorated`'s own.
@@ -124,6 +136,18 @@ impl Checker {
             "Whether the watchdog device is petted: 1 yes, 0 it can't be had, 2 none is named.",
             &one(device),
         );
+        family(
+            "messages_sealed",
+            "gauge",
+            "Whether messages of other nodes can be believed.",
+            &one(self.group.no_key.is_none().into()),
+        );
+        family(
+            "messages_refused_total",
+            "counter",
+            "Messages that were not from root's quorated.",
+            &one(self.group.refused),
+        );
         let counts = &self.counts;
         let acts = [
             ("kill", counts.kills),
@@ -155,6 +179,7 @@ mod tests {
             "quorated_failures{daemon=\"sbd\"} 2",
             "quorated_quorate 1",
             "quorated_watchdog_device 2",
+            "quorated_messages_refused_total 0",
             "quorated_acts_total{act=\"reset\"} 0",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}:\n{text}");

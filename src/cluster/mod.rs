@@ -5,6 +5,8 @@ pub mod checker;
 pub mod cib;
 pub mod corosync;
 pub mod crm_mon;
+#[cfg(feature = "daemon")]
+pub mod group;
 pub mod sbd;
 pub mod self_fencing;
 pub mod timing;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::storage::Placed;
 use crate::boundary::corosync_lib::VoteWord;
-use crate::cluster::checker::OwnDevice;
+use crate::cluster::checker::{GroupState, OwnDevice};
 use crate::decide::detector::{ClusterWord, InstanceLook, Limits, Maintenance, Subject, Unit};
 
 /// An attempt counts as failed each time this goes by without an answer.
@@ -30,6 +30,8 @@ pub(super) struct Seen {
     pub(super) units: Vec<(&'static str, Unit)>,
     /// Who fences this node, by Pacemaker's decision.
     pub(super) request: Option<String>,
+    /// What is believed of the messages of others.
+    pub(super) group: GroupState,
     /// The watchdog device of our own.
     pub(super) device: OwnDevice,
 }
@@ -67,6 +69,7 @@ impl Board {
             limits,
             units: Vec::new(),
             request: None,
+            group: GroupState::default(),
             device: OwnDevice::None,
         };
         Self { seen: Mutex::new(seen), wake }

@@ -13,17 +13,18 @@ use libsystemd::daemon::{NotifyState, notify, watchdog_enabled};
 use super::board::Board;
 use super::config::{self, Config, Mode};
 use super::control::{Control, End};
-use super::group::{self, Line};
+use super::group;
 use super::hands::{self, Hands};
+use super::line::{self, Line};
 use super::log::{self, Logs};
 use super::pet::{self, Pets};
 use super::report::{self, Reports};
 use super::{check, cluster, ending, instances, probes, storage};
 use crate::boundary::ending::MARKER;
 use crate::boundary::host::{Effect, Level, Trouble};
-use crate::boundary::realtime;
 use crate::boundary::storage::read_text_if_there;
 use crate::boundary::watchdog::Watchdog;
+use crate::boundary::{identity, realtime};
 use crate::cluster::checker::OwnDevice;
 use crate::decide::detector::Subject;
 
@@ -90,7 +91,7 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
             spawn("device", move || pet::open_later(&pets, &path, &board, &logs))?;
         }
     }
-    let line = Arc::new(Line::default());
+    let line = Arc::new(Line::new(identity::boot_id()));
     looking(&board, &line, &logs, &config)?;
     let (hands, jobs) = Hands::new(&logs);
     for jobs in jobs {
@@ -154,6 +155,8 @@ fn looking(board: &Arc<Board>, line: &Arc<Line>, logs: &Logs, config: &Config) -
     spawn("ping", move || group::ping(&b, &l))?;
     let (_, l, logs_) = with();
     spawn("requests", move || group::pass_on(&l, &logs_))?;
+    let (b, l, logs_) = with();
+    spawn("group-key", move || line::keep_key(&b, &l, &logs_))?;
     let (b, _, logs_) = with();
     spawn("instances", move || instances::watch(&b, &logs_))?;
     let (b, _, logs_) = with();

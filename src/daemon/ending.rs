@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::group::Line;
+use super::line::Line;
 use super::log::Logs;
 use super::pause;
 use crate::boundary::clock::Deadline;
 use crate::boundary::ending::{self, Remains};
 use crate::boundary::host::Level;
-use crate::boundary::{corosync_lib, process, registry, storage};
+use crate::boundary::{corosync_lib, process, registry};
+use crate::cluster::group::Message;
 use crate::cluster::self_fencing::SelfFencingNotice;
 use crate::decide::detector::{InstanceLook, Life, Manner};
 use crate::pg::instance::ProcessId;
@@ -30,7 +31,6 @@ const PARTING: Duration = Duration::from_millis(800);
 const WRITING: Duration = Duration::from_millis(150);
 /// Between two attempts to reset a node that lives on.
 const AGAIN: Duration = Duration::from_secs(5);
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Ends every process of these instances; whether none of them will ever run again.
 pub(super) fn silence(instances: &[&InstanceLook], manner: Manner, logs: &Logs) -> bool {
@@ -146,12 +146,14 @@ fn all_known(instances: &[InstanceLook], logs: &Logs) -> bool {
 
 /// In a thread of its own: corosync may be what hangs.
 fn part(why: &str, instances: &[InstanceLook], line: &Arc<Line>, logs: &Logs) {
-    let notice = SelfFencingNotice { node: name(instances), boot: boot(), reason: why.to_owned() };
+    let here = line.sender();
+    let notice =
+        SelfFencingNotice { node: name(instances, here.node), boot: here.boot, reason: why.to_owned() };
     let (done, wait) = sync_channel(1);
     let line = Arc::clone(line);
     std::thread::spawn(move || {
         // Leaving without the self-fencing notice would look like any other loss, only sooner: the others wait all the same.
-        let parted = line.notice(notice).and_then(|()| {
+        let parted = line.send(&Message::Notice(notice), Deadline::after(PARTING / 2)).and_then(|()| {
             pause(Duration::from_millis(100));
             corosync_lib::leave()
         });
@@ -164,14 +166,7 @@ fn part(why: &str, instances: &[InstanceLook], line: &Arc<Line>, logs: &Logs) {
     }
 }
 
-/// Pacemaker's name of this node: as it told the agent, else the host's, which it takes where corosync.conf has none.
-fn name(instances: &[InstanceLook]) -> String {
-    let told = instances.iter().find_map(|i| i.instance.node.clone());
-    told.unwrap_or_else(|| {
-        nix::unistd::gethostname().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
-    })
-}
-
-fn boot() -> String {
-    storage::read_text(BOOT_ID.as_ref()).map(|t| t.trim().to_owned()).unwrap_or_default()
+/// Pacemaker's name of this node: as it told the agent, else as corosync's configuration has it.
+fn name(instances: &[InstanceLook], configured: String) -> String {
+    instances.iter().find_map(|i| i.instance.node.clone()).unwrap_or(configured)
 }

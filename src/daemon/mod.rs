@@ -21,6 +21,7 @@ mod ending;
 mod group;
 mod hands;
 mod instances;
+mod line;
 mod log;
 mod pet;
 mod probes;

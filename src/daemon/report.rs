@@ -66,6 +66,7 @@ impl Reports {
             places: sight.places.len(),
             places_pending: sight.places.iter().filter(|p| p.pending).count(),
             device: seen.device.clone(),
+            group: seen.group.clone(),
             counts: counts.clone(),
         }
     }
