@@ -54,6 +54,12 @@ const RULES: &[Rule] = &[
         why: "boundary/command is the only runner: null stdin, LC_ALL=C, a deadline, the whole group killed",
     },
     Rule {
+        token: "thread::spawn",
+        // A command that fails by its exit code, whichever way.
+        allowed: &["lab/", "cli/primary_here.rs"],
+        why: "it panics where the kernel refuses a thread: a Builder, as daemon/threads does, whose error is said",
+    },
+    Rule {
         token: "tokio_postgres",
         allowed: &["boundary/postgres.rs", "boundary/postgres/", "lab/client/"],
         why: "boundary/postgres is the only client: connect and statement timeouts",

@@ -98,6 +98,9 @@ mutate disk-stopped src/boundary/write_test.rs 'ProcessState::Stopped => {
 mutate disk-stopped-other src/boundary/write_test.rs 'pid.filter(same).map_or(' 'pid.map_or(' --lib who_does_not_hold_the_lock
 mutate disk-empty-mount src/boundary/write_test.rs 'AMONG_DATA => AMONG.iter()' 'AMONG_DATA => AMONG[..0].iter()' \
     --lib nothing_is_left_in_an_empty_mount_point
+mutate helper-reaps src/daemon/helper.rs 'write_test::reap();' '' --features daemon --test helper no_zombies
+mutate thread-lost src/daemon/control.rs 'if let Some(why) = self.threads.lost() {' 'if let Some(why) = self.threads.lost().filter(|_| false) {' \
+    --features daemon --lib it_ends_with_the_first_thread
 mutate disk-wal-apart src/boundary/write_test.rs 'all.extend(apart.then_some(wal));' 'let _ = (apart, wal);' \
     --test agent a_file_system_of_the_wal_alone
 mutate disk-standby src/decide/storage.rs 'Disk::Full => CRAMPED,' 'Disk::Full => return usual,' \

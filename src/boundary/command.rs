@@ -257,6 +257,18 @@ impl Command {
         child.wait().map_err(|source| CommandError::Spawn { command: self.line(), source })
     }
 
+    /// Starts a program that talks to us by a socket in the place of its standard input, and ends when that is closed. No fork: what is
+    /// started so has no step of ours between.
+    ///
+    /// # Errors
+    /// It can't be started.
+    #[cfg(feature = "daemon")]
+    pub fn spawn_beside(&self, socket: std::os::fd::OwnedFd) -> Result<Child, CommandError> {
+        let mut command = self.prepare(Some("C"));
+        command.stdin(socket).stdout(Stdio::null()).process_group(0);
+        self.start(&mut command)
+    }
+
     /// Starts a daemon: in a session of its own, with standard output and error appended to `log`, and with none of our descriptors.
     /// It outlives us. A log that does not exist is created with mode 0640, with the user of [`Self::run_as`].
     ///

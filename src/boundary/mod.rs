@@ -3,6 +3,8 @@
 
 pub mod clock;
 pub mod command;
+#[cfg(feature = "daemon")]
+pub mod companion;
 pub mod control_file;
 pub mod corosync;
 #[cfg(feature = "daemon")]

@@ -19,12 +19,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, Uid, fork};
 
-use self::child::NO_DATA_DIRECTORY;
+use self::child::{NO_DATA_DIRECTORY, Room};
 use super::clock::{Deadline, boottime_ms};
 use super::identity::SystemUser;
 use super::process::{self, ProcessState};
@@ -43,7 +44,7 @@ const ROUND: Duration = Duration::from_millis(20);
 /// A write that was begun.
 enum Attempt {
     Over(Trial),
-    Running(Pid),
+    Running(Pid, File),
 }
 
 /// The directories of an instance that may hang apart: its data, and its WAL where that is another file system.
@@ -82,8 +83,8 @@ pub fn run(
         .map(|(directory, started, attempt)| {
             let trial = match attempt {
                 Attempt::Over(trial) => trial,
-                Attempt::Running(pid) => match outcome(pid, deadline) {
-                    Ok(Some(0)) => room(directory),
+                Attempt::Running(pid, answer) => match outcome(pid, deadline) {
+                    Ok(Some(0)) => room(answer),
                     Ok(Some(NO_DATA_DIRECTORY)) => {
                         Trial::Untried("it holds no PG_VERSION: nothing is written there".to_owned())
                     }
@@ -133,10 +134,11 @@ fn begin(
     };
     let null = OpenOptions::new().write(true).open("/dev/null")?;
     let user = Uid::effective().is_root().then_some(user).filter(|user| user.uid != 0);
-    let work = child::Work { lock: &held, null: &null, user, file: &file, marks: &marks };
+    let (told, answer) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+    let work = child::Work { lock: &held, null: &null, answer: &answer, user, file: &file, marks: &marks };
     // SAFETY: the child makes bare system calls on values that exist already, without allocation and locks, and ends by _exit.
     match unsafe { fork() }? {
-        ForkResult::Parent { child } => Ok(Attempt::Running(child)),
+        ForkResult::Parent { child } => Ok(Attempt::Running(child, told.into())),
         ForkResult::Child => {
             // SAFETY: as above.
             let errno = unsafe { child::write(&work) };
@@ -238,13 +240,13 @@ fn refused(errno: i32) -> Trial {
     }
 }
 
-/// The room on a file system that has just taken a write: asking does not hang.
-fn room(directory: &Path) -> Trial {
-    match nix::sys::statvfs::statvfs(directory) {
-        // Some file systems have no fixed number of files, and say 0 of 0.
-        Ok(fs) if fs.files() > 0 && fs.files_available() == 0 => Trial::NoSpace,
-        Ok(fs) => Trial::Written { free: fs.blocks_available().saturating_mul(fs.fragment_size()) },
-        Err(errno) => Trial::Untried(format!("its free space: {errno}")),
+/// The room on a file system that has just taken a write, as the child told it before it ended.
+fn room(mut answer: File) -> Trial {
+    let mut free: Room = Room::default();
+    match answer.read_exact(&mut free).map(|()| u64::from_ne_bytes(free)) {
+        Ok(0) => Trial::NoSpace,
+        Ok(free) => Trial::Written { free },
+        Err(e) => Trial::Untried(format!("its free space: {e}")),
     }
 }
 

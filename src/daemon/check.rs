@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::config::Config;
+use super::threads::spawn_for_once;
 use crate::boundary::clock::Deadline;
 use crate::boundary::corosync_lib::Votes;
 use crate::boundary::host::Effect;
@@ -83,8 +84,9 @@ fn answer(subject: Subject) -> Result<String, String> {
 /// In a thread of its own, which is left behind where corosync hangs.
 fn votes() -> Result<crate::boundary::corosync_lib::VoteWord, String> {
     let (done, wait) = std::sync::mpsc::sync_channel(1);
-    std::thread::spawn(move || {
+    spawn_for_once("votes", move || {
         let _ = done.send(Votes::connect().and_then(|v| v.ask()).map_err(|t| t.0));
-    });
+    })
+    .map_err(|t| t.0)?;
     wait.recv_timeout(PATIENCE).unwrap_or_else(|_| Err("no answer in time".to_owned()))
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
-use std::thread::JoinHandle;
 
 use clap::Parser;
 use libsystemd::daemon::{NotifyState, notify, watchdog_enabled};
@@ -19,7 +18,9 @@ use super::line::{self, Line};
 use super::log::{self, Logs};
 use super::pet::{self, Pets};
 use super::report::{self, Reports};
-use super::{check, cluster, ending, instances, probes, storage};
+use super::threads::{Threads, spawn_for_once};
+use super::{check, cluster, ending, helper, instances, probes, storage};
+use crate::boundary::companion::Companion;
 use crate::boundary::ending::MARKER;
 use crate::boundary::host::{Effect, Level, Trouble};
 use crate::boundary::storage::read_text_if_there;
@@ -28,8 +29,6 @@ use crate::boundary::{identity, realtime};
 use crate::cluster::checker::OwnDevice;
 use crate::decide::detector::Subject;
 
-/// Stacks are locked into memory, all of them.
-const STACK: usize = 256 * 1024;
 /// libcpg's dispatch has a buffer of 1 MiB (IPC_DISPATCH_SIZE) on the stack of its caller.
 const DISPATCHING_STACK: usize = 2048 * 1024;
 
@@ -43,11 +42,17 @@ pub struct Arguments {
     /// The configuration; where none is named and none is there, everything has its default
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// What `quorated` starts beside itself
+    #[arg(long, hide = true, value_enum)]
+    helper: Option<helper::Kind>,
 }
 
 /// Runs until it is told to end. Gives the exit code: 0, 1 (what runs does not answer: `--check`; or can't be watched), 2 (the
 /// configuration).
 pub fn main(arguments: &Arguments, notify_socket: Option<&OsString>) -> u8 {
+    if let Some(kind) = arguments.helper {
+        return helper::serve(kind);
+    }
     let path = arguments.config.clone().unwrap_or_else(|| config::PATH.into());
     let config = match Config::read(&path, arguments.config.is_some()) {
         Ok(config) => config,
@@ -65,13 +70,17 @@ pub fn main(arguments: &Arguments, notify_socket: Option<&OsString>) -> u8 {
 
 fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
     realtime::one_arena();
+    // Before memory is locked and anything runs at real-time priority. What can't be started now is tried again, and said.
+    let mut disks = Companion::new("storage");
+    let _ = disks.start();
+    let threads = Threads::default();
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop))
             .map_err(|e| Trouble(format!("signal {signal} can't be caught: {e}")))?;
     }
     let (logs, lines) = Logs::new();
-    spawn("log", move || log::write(&lines))?;
+    threads.spawn("log", move || log::write(&lines))?;
     if config.mode == Mode::Act
         && let Some(why) = marked()
     {
@@ -88,18 +97,23 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
         if board.seen().device != OwnDevice::Petted {
             let (pets, path, board, logs) =
                 (Arc::clone(&pets), path.clone(), Arc::clone(&board), logs.clone());
-            spawn("device", move || pet::open_later(&pets, &path, &board, &logs))?;
+            spawn_for_once("device", move || pet::open_later(&pets, &path, &board, &logs))?;
         }
     }
     let line = Arc::new(Line::new(identity::boot_id()));
-    looking(&board, &line, &logs, &config)?;
+    looking(&threads, &board, &line, &logs, &config)?;
+    {
+        let (board, logs) = (Arc::clone(&board), logs.clone());
+        let state = config.state_directories.clone();
+        threads.spawn("storage", move || storage::watch(&board, disks, &state, &logs))?;
+    }
     let (hands, jobs) = Hands::new(&logs);
     for jobs in jobs {
         let (board, logs) = (Arc::clone(&board), logs.clone());
-        spawn("hand", move || hands::work(&board, &jobs, &logs))?;
+        threads.spawn("hand", move || hands::work(&board, &jobs, &logs))?;
     }
     let (reports, reported) = Reports::new(config.mode == Mode::Act);
-    spawn("report", move || report::write(&reported))?;
+    threads.spawn("report", move || report::write(&reported))?;
 
     // From here on: what decides and what pets.
     for (what, result) in
@@ -111,14 +125,17 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
     }
     let petting = {
         let pets = Arc::clone(&pets);
-        spawn("pet", move || pets.pet())?
+        threads.spawn("pet", move || pets.pet())?
     };
     let ready = NotifyState::Status("watching".to_owned());
     let _ = notify(false, &[NotifyState::Ready, ready]);
     let mode = config.mode;
-    let control = Control { board, wake, hands, line, logs, pets: Arc::clone(&pets), reports, mode };
-    if control.run(&stop) == End::NotReset {
-        return Ok(1);
+    let control = Control { board, wake, hands, line, logs, pets: Arc::clone(&pets), reports, mode, threads };
+    match control.run(&stop) {
+        End::Told => {}
+        End::NotReset => return Ok(1),
+        // The device stays armed: systemd starts us anew in time.
+        End::Lost(why) => return Err(Trouble(format!("{why}; to be started anew"))),
     }
     let _ = notify(false, &[NotifyState::Stopping]);
     pets.end(&petting);
@@ -138,40 +155,35 @@ fn systemd(notify_socket: Option<&OsString>) -> Effect<Option<Watchdog>> {
 }
 
 /// The threads that look.
-fn looking(board: &Arc<Board>, line: &Arc<Line>, logs: &Logs, config: &Config) -> Effect<()> {
+fn looking(
+    threads: &Threads,
+    board: &Arc<Board>,
+    line: &Arc<Line>,
+    logs: &Logs,
+    config: &Config,
+) -> Effect<()> {
     let with = || (Arc::clone(board), Arc::clone(line), logs.clone());
     let (b, _, _) = with();
-    spawn("quorum", move || probes::quorum(&b))?;
+    threads.spawn("quorum", move || probes::quorum(&b))?;
     for subject in Subject::ALL {
         let rule = subject.rule();
         if let Some(socket) = rule.socket {
             let (b, _, _) = with();
-            spawn(rule.comm, move || probes::daemon(&b, rule, socket))?;
+            threads.spawn(rule.comm, move || probes::daemon(&b, rule, socket))?;
         }
     }
     let (b, l, logs_) = with();
-    spawn_with("group", DISPATCHING_STACK, move || group::listen(&b, &l, &logs_))?;
+    threads.spawn_with("group", DISPATCHING_STACK, move || group::listen(&b, &l, &logs_))?;
     let (b, l, _) = with();
-    spawn("ping", move || group::ping(&b, &l))?;
+    threads.spawn("ping", move || group::ping(&b, &l))?;
     let (_, l, logs_) = with();
-    spawn("requests", move || group::pass_on(&l, &logs_))?;
+    threads.spawn("requests", move || group::pass_on(&l, &logs_))?;
     let (b, l, logs_) = with();
-    spawn("group-key", move || line::keep_key(&b, &l, &logs_))?;
+    threads.spawn("group-key", move || line::keep_key(&b, &l, &logs_))?;
     let (b, _, logs_) = with();
-    spawn("instances", move || instances::watch(&b, &logs_))?;
+    threads.spawn("instances", move || instances::watch(&b, &logs_))?;
     let (b, _, logs_) = with();
     let known = config.clone();
-    spawn("cluster", move || cluster::watch(&b, &known, &logs_))?;
-    let (b, _, _) = with();
-    let state = config.state_directories.clone();
-    spawn("storage", move || storage::watch(&b, &state)).map(drop)
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Effect<JoinHandle<()>> {
-    spawn_with(name, STACK, work)
-}
-
-fn spawn_with(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> Effect<JoinHandle<()>> {
-    let started = std::thread::Builder::new().name(name.to_owned()).stack_size(stack).spawn(work);
-    started.map_err(|e| Trouble(format!("thread {name}: {e}")))
+    threads.spawn("cluster", move || cluster::watch(&b, &known, &logs_))?;
+    Ok(())
 }

@@ -16,6 +16,7 @@ use super::line::Line;
 use super::log::Logs;
 use super::pet::Pets;
 use super::report::{self, Reports};
+use super::threads::Threads;
 use crate::boundary::host::Level;
 use crate::boundary::process::{self, ProcessInfo, ProcessState};
 use crate::cluster::checker::Counts;
@@ -40,15 +41,18 @@ pub(super) struct Control {
     pub(super) pets: Arc<Pets>,
     pub(super) reports: Reports,
     pub(super) mode: Mode,
+    pub(super) threads: Threads,
 }
 
 /// Why it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum End {
     /// It was told to.
     Told,
     /// The node was to be reset, and lives.
     NotReset,
+    /// One of the threads did, which nobody ends.
+    Lost(String),
 }
 
 /// The daemons' processes, as they were last found.
@@ -67,6 +71,9 @@ impl Control {
         while !stop.load(Ordering::Relaxed) {
             match self.wake.recv_timeout(TICK) {
                 Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+            if let Some(why) = self.threads.lost() {
+                return End::Lost(why.to_owned());
             }
             self.pets.pulse.beat();
             let elapsed = last.elapsed();
@@ -214,4 +221,40 @@ const fn level(voice: Voice) -> Level {
 
 fn millis(duration: Duration) -> Millis {
     Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::detector::Limits;
+
+    #[test]
+    fn it_ends_with_the_first_thread_that_is_lost() {
+        let (wake_sender, wake) = std::sync::mpsc::sync_channel(1);
+        let (logs, _lines) = Logs::new();
+        let (hands, _jobs) = Hands::new(&logs);
+        let (reports, _reported) = Reports::new(false);
+        let threads = Threads::default();
+        let control = Control {
+            board: Arc::new(Board::new(wake_sender, Limits::default())),
+            wake,
+            hands,
+            line: Arc::new(Line::new(String::new())),
+            logs,
+            pets: Arc::new(Pets::new(None)),
+            reports,
+            mode: Mode::Say,
+            threads: threads.clone(),
+        };
+        threads.spawn("quorum", || {}).unwrap().join().unwrap();
+        // Ends the test where the loss is not seen.
+        let stop = Arc::new(AtomicBool::new(false));
+        let watchdog = Arc::clone(&stop);
+        super::super::threads::spawn_for_once("stop", move || {
+            super::super::pause(Duration::from_secs(5));
+            watchdog.store(true, Ordering::Relaxed);
+        })
+        .unwrap();
+        assert!(matches!(control.run(&stop), End::Lost(why) if why.contains("quorum")));
+    }
 }

@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 use super::line::Line;
 use super::log::Logs;
 use super::pause;
+use super::threads::spawn_for_once;
 use crate::boundary::clock::Deadline;
 use crate::boundary::ending::{self, Remains};
 use crate::boundary::host::Level;
@@ -151,7 +152,7 @@ fn part(why: &str, instances: &[InstanceLook], line: &Arc<Line>, logs: &Logs) {
         SelfFencingNotice { node: name(instances, here.node), boot: here.boot, reason: why.to_owned() };
     let (done, wait) = sync_channel(1);
     let line = Arc::clone(line);
-    std::thread::spawn(move || {
+    let started = spawn_for_once("notice", move || {
         // Leaving without the self-fencing notice would look like any other loss, only sooner: the others wait all the same.
         let parted = line.send(&Message::Notice(notice), Deadline::after(PARTING / 2)).and_then(|()| {
             pause(Duration::from_millis(100));
@@ -159,6 +160,10 @@ fn part(why: &str, instances: &[InstanceLook], line: &Arc<Line>, logs: &Logs) {
         });
         let _ = done.send(parted);
     });
+    if let Err(trouble) = started {
+        logs.line(Level::Error, format!("the others are not told: {trouble}"));
+        return;
+    }
     match wait.recv_timeout(PARTING) {
         Ok(Ok(())) => logs.line(Level::Warning, "the others are told, and corosync leaves".to_owned()),
         Ok(Err(trouble)) => logs.line(Level::Error, format!("the others are not told: {trouble}")),

@@ -20,6 +20,7 @@ mod control;
 mod ending;
 mod group;
 mod hands;
+mod helper;
 mod instances;
 mod line;
 mod log;
@@ -27,6 +28,7 @@ mod pet;
 mod probes;
 mod report;
 mod storage;
+mod threads;
 
 pub use cli::{Arguments, main};
 

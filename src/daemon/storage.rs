@@ -1,4 +1,4 @@
-//! Small writes to the disks, each in a process of its own that may hang for ever.
+//! Small writes to the disks, made by a helper process: see [`super::helper`]. This thread itself asks no disk.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::board::Board;
+use super::helper::{Answer, Request, Survey, Surveyed, Write};
+use super::log::{Logs, Seldom};
 use super::pause;
-use crate::boundary::identity::SystemUser;
+use crate::boundary::clock::Deadline;
+use crate::boundary::companion::{Companion, NoAnswer};
+use crate::boundary::host::Level;
 use crate::boundary::process;
 use crate::boundary::{disk_stats, memory, write_test};
 use crate::decide::detector::{Content, InstanceLook, PlaceLook, Progress};
 use crate::decide::storage::Trial;
-use crate::pg::instance::Instance;
 
 /// Between two writes to one place.
 const ROUND: Duration = Duration::from_secs(2);
@@ -20,6 +23,8 @@ const ROUND: Duration = Duration::from_secs(2);
 const UNEASY: Duration = Duration::from_millis(500);
 /// A write that takes longer is pending.
 const PATIENCE: Duration = Duration::from_millis(800);
+/// The helper has so long to answer: it waits for no write longer than [`PATIENCE`], nor for any disk.
+const ANSWERING: Duration = Duration::from_secs(2);
 /// Where the locks of the writes to Pacemaker's and corosync's directories are: in memory.
 const LOCKS: &str = "/run/quorate";
 
@@ -27,7 +32,7 @@ const LOCKS: &str = "/run/quorate";
 #[derive(Debug, Clone)]
 pub(super) struct Placed {
     pub(super) look: PlaceLook,
-    /// The write that is being made: what prepares it asks the disk too.
+    /// The write that is being made.
     begun: Option<Instant>,
     /// The writes that the device had completed at the last look.
     completed: Option<u64>,
@@ -46,52 +51,144 @@ impl Placed {
 
 /// Who writes where.
 struct Task {
-    places: Vec<PathBuf>,
+    places: Surveyed,
     content: Content,
-    instance: Option<Instance>,
+    /// The resource, and the user that the server runs as.
+    server: Option<(String, u32)>,
 }
 
-/// Writes, for ever.
-pub(super) fn watch(board: &Arc<Board>, state: &[PathBuf]) {
-    // The directories of an instance, as they were when it was first seen: its disk may hang later.
-    let mut known: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
-    let mut devices: BTreeMap<PathBuf, Option<u64>> = BTreeMap::new();
+/// What is carried from round to round.
+struct Watcher<'a> {
+    board: &'a Board,
+    logs: &'a Logs,
+    helper: Companion,
+    /// By the data directory, or the directory itself: as it was when it was first seen. Its disk may hang later.
+    surveyed: BTreeMap<PathBuf, Surveyed>,
+    complaints: Seldom,
+}
+
+/// Has writes made, for ever.
+pub(super) fn watch(board: &Arc<Board>, helper: Companion, state: &[PathBuf], logs: &Logs) {
+    let mut watcher =
+        Watcher { board, logs, helper, surveyed: BTreeMap::new(), complaints: Seldom::default() };
     loop {
-        let instances = board.seen().instances.clone();
-        known.retain(|pgdata, _| instances.iter().any(|i| &i.instance.pgdata == pgdata));
-        let mut tasks: Vec<Task> = Vec::new();
-        for InstanceLook { instance, .. } in instances {
-            let content = Content::Data(instance.role);
-            let places = known
-                .entry(instance.pgdata.clone())
-                .or_insert_with(|| write_test::directories(&instance.pgdata))
-                .clone();
-            tasks.push(Task { places, content, instance: Some(instance) });
-        }
-        let there = state.iter().filter(|p| p.is_dir());
-        tasks.extend(there.map(|p| Task {
-            places: vec![p.clone()],
-            content: Content::State,
-            instance: None,
-        }));
-        let wanted: Vec<PathBuf> = tasks.iter().flat_map(|t| t.places.clone()).collect();
-        board.seen().places.retain(|p| wanted.contains(&p.look.path));
-        for path in &wanted {
-            devices.entry(path.clone()).or_insert_with(|| disk_stats::device(path));
-        }
-        devices.retain(|path, _| wanted.contains(path));
-        for task in &tasks {
-            begin(board, task);
-            end(board, task, &write(task), &devices);
-        }
-        let pending = board.seen().places.iter().any(|p| p.look.pending);
+        let pending = watcher.round(state);
         pause(if pending { UNEASY } else { ROUND });
     }
 }
 
+impl Watcher<'_> {
+    /// Whether a write is pending.
+    fn round(&mut self, state: &[PathBuf]) -> bool {
+        let instances = self.board.seen().instances.clone();
+        self.surveyed
+            .retain(|path, _| state.contains(path) || instances.iter().any(|i| &i.instance.pgdata == path));
+        let mut tasks: Vec<Task> = Vec::new();
+        // One that does not run writes nothing: its start tries the disk.
+        let running = |i: &InstanceLook| i.instance.postmaster.and_then(process::user_of);
+        for (InstanceLook { instance, .. }, uid) in
+            instances.into_iter().filter_map(|i| running(&i).map(|uid| (i, uid)))
+        {
+            let content = Content::Data(instance.role);
+            if let Some(places) = self.survey(&instance.pgdata, Survey::Data) {
+                tasks.push(Task { places, content, server: Some((instance.resource, uid)) });
+            }
+        }
+        for path in state {
+            if let Some(places) = self.survey(path, Survey::Other) {
+                tasks.push(Task { places, content: Content::State, server: None });
+            }
+        }
+        let wanted = |path: &PathBuf| tasks.iter().any(|t| t.places.iter().any(|(place, _)| place == path));
+        self.board.seen().places.retain(|p| wanted(&p.look.path));
+        for task in &tasks {
+            begin(self.board, task);
+            let trials = self.write(task);
+            for ((path, _), trial) in task.places.iter().zip(&trials) {
+                if let Trial::Untried(why) = trial {
+                    self.complain(path, &format!("no trial write in {}: {why}", path.display()));
+                }
+            }
+            end(self.board, task, &trials);
+        }
+        self.board.seen().places.iter().any(|p| p.look.pending)
+    }
+
+    fn complain(&mut self, path: &Path, why: &str) {
+        if self.complaints.due(path) {
+            self.logs.line(Level::Warning, format!("{why}; it says nothing about the disk"));
+        }
+    }
+
+    /// The places of a directory; none where it is not there, or can't be asked for now.
+    fn survey(&mut self, path: &Path, of: impl FnOnce(PathBuf) -> Survey) -> Option<Surveyed> {
+        if let Some(known) = self.surveyed.get(path) {
+            return Some(known.clone());
+        }
+        let request = of(path.to_owned());
+        let data = matches!(request, Survey::Data(_));
+        let found = match self.ask(&Request::Survey(request)) {
+            Ok(Answer::Survey(found)) => found,
+            // It hangs from the beginning: a write will tell. Where the WAL is on another file system can't be told.
+            Err(NoAnswer::Hangs(_)) if data => vec![(path.to_owned(), None), (path.join("pg_wal"), None)],
+            Err(NoAnswer::Hangs(_)) => vec![(path.to_owned(), None)],
+            Ok(Answer::Write(_) | Answer::Untried(_)) => return None,
+            Err(trouble) => {
+                self.complain(path, &format!("{} is not watched: {trouble}", path.display()));
+                return None;
+            }
+        };
+        if found.is_empty() {
+            return None;
+        }
+        self.surveyed.insert(path.to_owned(), found.clone());
+        Some(found)
+    }
+
+    fn ask(&mut self, request: &Request) -> Result<Answer, NoAnswer> {
+        let gone = |e: serde_json::Error| NoAnswer::Gone(e.to_string());
+        let text = serde_json::to_vec(request).map_err(gone)?;
+        let answer = self.helper.ask(&text, Deadline::after(ANSWERING))?;
+        serde_json::from_slice(&answer).map_err(gone)
+    }
+
+    /// One trial for each place.
+    fn write(&mut self, task: &Task) -> Vec<Trial> {
+        let all = |trial: Trial| vec![trial; task.places.len()];
+        let asked = match request(task) {
+            Ok(write) => self.ask(&Request::Write(write)),
+            Err(why) => return all(Trial::Untried(why)),
+        };
+        match asked {
+            Ok(Answer::Write(trials)) if trials.len() == task.places.len() => trials,
+            Ok(Answer::Untried(why)) => all(Trial::Untried(why)),
+            Ok(Answer::Write(_) | Answer::Survey(_)) => {
+                all(Trial::Untried("an answer to another question".to_owned()))
+            }
+            Err(trouble) => all(Trial::Untried(trouble.to_string())),
+        }
+    }
+}
+
+/// As the server itself, and with the agent's own lock: a write of the agent's that hangs is known at once.
+fn request(task: &Task) -> Result<Write, String> {
+    let places: Vec<PathBuf> = task.places.iter().map(|(path, _)| path.clone()).collect();
+    let (uid, lock, name) = match &task.server {
+        Some((resource, uid)) => (*uid, memory::lock(resource).map_err(|e| e.0)?, write_test::AMONG_DATA),
+        None => (0, state_lock(&places)?, write_test::ELSEWHERE),
+    };
+    Ok(Write { places, uid, lock, patience: PATIENCE, name: name.to_owned() })
+}
+
+fn state_lock(places: &[PathBuf]) -> Result<PathBuf, String> {
+    std::fs::create_dir_all(LOCKS).map_err(|e| format!("{LOCKS}: {e}"))?;
+    let name = places.first().ok_or("no place")?.display().to_string().replace('/', "-");
+    Ok(Path::new(LOCKS).join(format!("write{name}")))
+}
+
 fn begin(board: &Board, task: &Task) {
     let mut seen = board.seen();
-    for path in &task.places {
+    for (path, _) in &task.places {
         let begun = Some(Instant::now());
         match seen.places.iter_mut().find(|p| &p.look.path == path) {
             Some(placed) => {
@@ -107,13 +204,13 @@ fn begin(board: &Board, task: &Task) {
     }
 }
 
-fn end(board: &Board, task: &Task, trials: &[Trial], devices: &BTreeMap<PathBuf, Option<u64>>) {
+fn end(board: &Board, task: &Task, trials: &[Trial]) {
     let mut seen = board.seen();
-    for (path, trial) in task.places.iter().zip(trials) {
+    for ((path, device), trial) in task.places.iter().zip(trials) {
         if let Some(placed) = seen.places.iter_mut().find(|p| &p.look.path == path) {
             placed.begun = None;
             placed.look.pending = matches!(trial, Trial::Pending(_));
-            let completed = devices.get(path).copied().flatten().and_then(disk_stats::completed);
+            let completed = device.and_then(disk_stats::completed);
             placed.look.progress = match (placed.completed, completed) {
                 (Some(before), Some(now)) if now > before => Progress::Advances,
                 (Some(_), Some(_)) => Progress::Still,
@@ -122,27 +219,4 @@ fn end(board: &Board, task: &Task, trials: &[Trial], devices: &BTreeMap<PathBuf,
             placed.completed = completed;
         }
     }
-}
-
-/// One trial for each place; none where nothing can be tried, which says nothing about the disk.
-fn write(task: &Task) -> Vec<Trial> {
-    let tried = match &task.instance {
-        // As the server itself, and with the agent's own lock: a write of the agent's that hangs is known at once.
-        Some(instance) => instance.postmaster.and_then(process::user_of).and_then(|uid| {
-            let user = SystemUser::by_uid(uid).ok()?;
-            let lock = memory::lock(&instance.resource).ok()?;
-            Some(write_test::run(&task.places, write_test::AMONG_DATA, &user, &lock, PATIENCE))
-        }),
-        None => state_lock(task).and_then(|lock| {
-            let root = SystemUser::lookup("root").ok()?;
-            Some(write_test::run(&task.places, write_test::ELSEWHERE, &root, &lock, PATIENCE))
-        }),
-    };
-    tried.unwrap_or_default().into_iter().map(|(_, trial)| trial).collect()
-}
-
-fn state_lock(task: &Task) -> Option<PathBuf> {
-    std::fs::create_dir_all(LOCKS).ok()?;
-    let name = task.places.first()?.display().to_string().replace('/', "-");
-    Some(Path::new(LOCKS).join(format!("write{name}")))
 }

@@ -29,7 +29,7 @@ pub const ROOM: u64 = 64 << 20;
 pub const STUCK_AFTER: Millis = DISK_STUCK_MS as Millis;
 
 /// The result of one trial write to one file system.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Trial {
     /// Written and flushed; with the bytes that are left for PostgreSQL.
     Written {

@@ -6,7 +6,7 @@
 
 use std::ffi::CString;
 use std::fs::File;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 
@@ -20,10 +20,15 @@ pub(super) const NO_DATA_DIRECTORY: libc::c_int = 254;
 /// `_LINUX_CAPABILITY_VERSION_3` of linux/capability.h.
 const CAPABILITIES: u32 = 0x2008_0522;
 
+/// The bytes that are left for PostgreSQL, or none where no file can be made any more.
+pub(super) type Room = [u8; 8];
+
 /// All that the child needs, made before it is forked.
 pub(super) struct Work<'a> {
     pub(super) lock: &'a File,
     pub(super) null: &'a File,
+    /// Takes a [`Room`].
+    pub(super) answer: &'a OwnedFd,
     pub(super) user: Option<&'a SystemUser>,
     pub(super) file: &'a CString,
     pub(super) marks: &'a [CString],
@@ -37,7 +42,7 @@ pub(super) unsafe fn write(work: &Work<'_>) -> libc::c_int {
         // Away from the group that Pacemaker would kill, and from its pipes. The lock stays open in the place of stdin.
         libc::setsid();
         libc::dup2(work.lock.as_raw_fd(), 0);
-        libc::dup2(work.null.as_raw_fd(), 1);
+        libc::dup2(work.answer.as_raw_fd(), 1);
         libc::dup2(work.null.as_raw_fd(), 2);
         libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0);
         sign(libc::getpid());
@@ -67,6 +72,16 @@ pub(super) unsafe fn write(work: &Work<'_>) -> libc::c_int {
         if libc::fdatasync(fd) != 0 {
             return Errno::last_raw();
         }
+        // Here, not in the parent: a file server may take a write and then not answer.
+        let mut fs: libc::statvfs = std::mem::zeroed();
+        if libc::fstatvfs(fd, &raw mut fs) != 0 {
+            return Errno::last_raw();
+        }
+        // Some file systems have no fixed number of files, and say 0 of 0.
+        let files = fs.f_files == 0 || fs.f_favail > 0;
+        let free = if files { fs.f_bavail.saturating_mul(fs.f_frsize) } else { 0 };
+        let room: Room = free.to_ne_bytes();
+        libc::write(1, room.as_ptr().cast(), room.len());
     }
     0
 }
