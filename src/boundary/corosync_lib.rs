@@ -29,6 +29,9 @@ pub struct VoteWord {
     pub quorate: bool,
     /// A quorum device is registered, and votes. `None`: none is registered.
     pub device_votes: Option<bool>,
+    /// Its client has reported within the quorum device's timeout, with whatever vote. `None`: none is
+    /// registered.
+    pub device_alive: Option<bool>,
 }
 
 impl Votes {
@@ -55,10 +58,12 @@ impl Votes {
     pub fn ask(&self) -> Effect<VoteWord> {
         let info = votequorum::get_info(&self.handle, self.node).map_err(failed("votequorum_getinfo"))?;
         let has = |flag| info.flags.contains(flag);
+        let registered = has(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QDEVICE_REGISTERED);
         Ok(VoteWord {
             quorate: has(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QUORATE),
-            device_votes: has(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QDEVICE_REGISTERED)
+            device_votes: registered
                 .then(|| has(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QDEVICE_CAST_VOTE)),
+            device_alive: registered.then(|| has(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QDEVICE_ALIVE)),
         })
     }
 }

@@ -10,6 +10,8 @@ pub mod corosync;
 #[cfg(feature = "daemon")]
 pub mod corosync_lib;
 #[cfg(feature = "daemon")]
+pub mod daemons;
+#[cfg(feature = "daemon")]
 pub mod disk_stats;
 pub mod ending;
 pub mod fake;

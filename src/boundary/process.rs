@@ -122,28 +122,39 @@ pub fn postgres_below(directory: &Path) -> io::Result<Vec<ProcessInfo>> {
     Ok(found)
 }
 
-/// The oldest process with this name in our process id namespace: of a daemon that forks, the one that the others belong to. Zombies are
-/// left out.
+/// The program that a process executes, without the mark of a file that was replaced since; `None` for a
+/// kernel thread, and where there is no such process.
 ///
 /// # Errors
-/// /proc can't be read.
-pub fn oldest_named(comm: &str) -> io::Result<Option<ProcessInfo>> {
-    let mut found: Option<ProcessInfo> = None;
-    for entry in std::fs::read_dir("/proc")? {
-        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
-            continue;
-        };
-        let Some(info) = inspect(pid)?.filter(|p| p.comm == comm && p.state != ProcessState::Zombie) else {
-            continue;
-        };
-        let older =
-            found.as_ref().is_none_or(|f| (info.id.start_time, info.id.pid) < (f.id.start_time, f.id.pid));
-        // A container's daemon has the same name.
-        if older && link(pid, "ns/pid") == link_of_self("ns/pid") {
-            found = Some(info);
-        }
+/// We may not look.
+pub fn program(pid: i32) -> io::Result<Option<PathBuf>> {
+    match std::fs::read_link(format!("/proc/{pid}/exe")) {
+        Ok(target) => Ok(Some(without_mark(target))),
+        Err(error) if gone(&error) => Ok(None),
+        Err(error) => Err(error),
     }
-    Ok(found)
+}
+
+/// The user of a process, where its real, effective and saved one are the same. Not the owner of /proc/PID,
+/// which is root for everybody who asks for it (`PR_SET_DUMPABLE`).
+pub fn only_user(pid: i32) -> Option<u32> {
+    let status = std::fs::read(format!("/proc/{pid}/status")).ok()?;
+    one_user(&String::from_utf8_lossy(&status))
+}
+
+fn one_user(status: &str) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    let users =
+        line.split_ascii_whitespace().take(3).map(|word| word.parse().ok()).collect::<Option<Vec<u32>>>()?;
+    match users.as_slice() {
+        [real, effective, saved] if real == effective && real == saved => Some(*real),
+        _ => None,
+    }
+}
+
+/// Whether a process is of our process id namespace: not a container's.
+pub fn is_of_this_namespace(pid: i32) -> bool {
+    link(pid, "ns/pid").is_some_and(|space| link_of_self("ns/pid") == Some(space))
 }
 
 /// The process `pid`, if it is one of those that [`postgres_of`] finds. Reads nothing of the other processes.
@@ -187,10 +198,13 @@ fn link_of_self(name: &str) -> Option<PathBuf> {
 
 /// Target of /proc/PID/`name`, without the mark of a deleted file (the binary after an upgrade of the package).
 fn link(pid: i32, name: &str) -> Option<PathBuf> {
-    let target = std::fs::read_link(format!("/proc/{pid}/{name}")).ok()?;
+    std::fs::read_link(format!("/proc/{pid}/{name}")).ok().map(without_mark)
+}
+
+fn without_mark(target: PathBuf) -> PathBuf {
     match target.to_str().and_then(|text| text.strip_suffix(" (deleted)")) {
-        Some(text) => Some(PathBuf::from(text)),
-        None => Some(target),
+        Some(text) => PathBuf::from(text),
+        None => target,
     }
 }
 
@@ -317,6 +331,24 @@ mod tests {
         assert_eq!((info.comm.as_str(), info.state), ("a) b (c", ProcessState::Sleeping));
         assert_eq!(parse_stat("19670 (x) S 1"), None);
         assert_eq!(parse_stat(""), None);
+    }
+
+    #[test]
+    fn a_process_has_one_user_or_none() {
+        let status = |users: &str| format!("Name:\tUid:\nUid:\t{users}\nGid:\t0\t0\t0\t0\n");
+        for (users, user) in [
+            ("0\t0\t0\t0", Some(0)),
+            ("112\t112\t112\t112", Some(112)),
+            ("65534\t0\t0\t0", None),
+            ("0\t65534\t0\t65534", None),
+            ("0\t0\t65534\t0", None),
+            ("0\t0", None),
+            ("x\t0\t0\t0", None),
+        ] {
+            assert_eq!(one_user(&status(users)), user, "{users}");
+        }
+        assert_eq!(only_user(me().id.pid), Some(nix::unistd::getuid().as_raw()));
+        assert_eq!(only_user(i32::MAX), None);
     }
 
     #[test]

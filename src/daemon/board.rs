@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::storage::Placed;
 use crate::boundary::corosync_lib::VoteWord;
+use crate::boundary::daemons::Found;
 use crate::cluster::checker::{GroupState, OwnDevice};
-use crate::decide::detector::{ClusterWord, InstanceLook, Limits, Maintenance, Subject, Unit};
+use crate::decide::detector::{ClusterWord, Expected, InstanceLook, Limits, Maintenance, Subject, Unit};
 
 /// An attempt counts as failed each time this goes by without an answer.
 pub(super) const ATTEMPT: Duration = Duration::from_secs(1);
@@ -22,6 +23,10 @@ pub(super) struct Board {
 /// What is on it.
 pub(super) struct Seen {
     pub(super) probes: [Probe; Subject::ALL.len()],
+    /// The daemons that run.
+    pub(super) daemons: Vec<(Subject, Found)>,
+    /// What the configuration of the cluster has.
+    pub(super) expected: Expected,
     pub(super) votes: Option<(VoteWord, Instant)>,
     pub(super) instances: Vec<InstanceLook>,
     pub(super) places: Vec<Placed>,
@@ -50,6 +55,11 @@ pub(super) struct Probe {
 }
 
 impl Probe {
+    /// Whether the last attempt that ended was answered.
+    pub(super) const fn answers_now(&self) -> bool {
+        self.answers > 0 && self.failures == 0
+    }
+
     /// Failed attempts since the last answer. One that never returns fails again and again.
     pub(super) fn failures(&self, now: Instant) -> u32 {
         let waited = self.begun.map_or(Duration::ZERO, |b| now.saturating_duration_since(b));
@@ -62,6 +72,8 @@ impl Board {
     pub(super) fn new(wake: SyncSender<()>, limits: Limits) -> Self {
         let seen = Seen {
             probes: std::array::from_fn(|_| Probe::default()),
+            daemons: Vec::new(),
+            expected: Expected::default(),
             votes: None,
             instances: Vec::new(),
             places: Vec::new(),
@@ -77,6 +89,12 @@ impl Board {
 
     pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The process of a subject, if it runs, and the unit in which it does.
+    pub(super) fn daemon(&self, subject: Subject) -> Option<Found> {
+        let subject = if subject == Subject::Totem { Subject::Corosync } else { subject };
+        self.seen().daemons.iter().find(|(known, _)| *known == subject).map(|(_, found)| found.clone())
     }
 
     /// Has the control thread look at once. It looks soon anyway where it is busy.

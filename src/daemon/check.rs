@@ -9,7 +9,7 @@ use super::threads::spawn_for_once;
 use crate::boundary::clock::Deadline;
 use crate::boundary::corosync_lib::Votes;
 use crate::boundary::host::Effect;
-use crate::boundary::{ipc, process, registry};
+use crate::boundary::{daemons, ipc, registry};
 use crate::decide::detector::Subject;
 
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -40,16 +40,21 @@ pub(super) fn check(config: &Config, path: &Path) -> Effect<u8> {
     }
     for subject in Subject::ALL.into_iter().filter(|s| *s != Subject::Totem) {
         let rule = subject.rule();
-        let word = match process::oldest_named(rule.comm) {
+        let word = match daemons::find(rule) {
             Err(e) => format!("can't be looked at: {e}"),
             Ok(None) => "does not run".to_owned(),
-            Ok(Some(process)) => match answer(subject) {
-                Ok(took) => format!("pid {}, {took}", process.id),
-                Err(why) => {
-                    silent = true;
-                    format!("pid {}, does not answer: {why}", process.id)
+            Ok(Some(found)) => {
+                let id = found.process.id;
+                let unit =
+                    if found.unit == rule.unit { String::new() } else { format!(" in {}", found.unit) };
+                match answer(subject) {
+                    Ok(took) => format!("pid {id}{unit}, {took}"),
+                    Err(why) => {
+                        silent = true;
+                        format!("pid {id}{unit}, does not answer: {why}")
+                    }
                 }
-            },
+            }
         };
         line(format!("{:22}{word}", rule.name));
     }
@@ -76,6 +81,13 @@ fn answer(subject: Subject) -> Result<String, String> {
             return Ok(format!("{quorate}{device}, in {} µs", begun.elapsed().as_micros()));
         }
         (_, Some(socket)) => ipc::answers(socket, Deadline::after(PATIENCE)).map_err(|t| t.0)?,
+        (Subject::Qdevice, _) => {
+            return match votes()?.device_alive {
+                Some(true) => Ok("reports to votequorum".to_owned()),
+                Some(false) => Err("votequorum: it has not reported in its timeout".to_owned()),
+                None => Err("it is not registered with votequorum".to_owned()),
+            };
+        }
         (_, None) => return Ok("is looked at, not asked".to_owned()),
     }
     Ok(format!("answers in {} µs", begun.elapsed().as_micros()))

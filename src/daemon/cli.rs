@@ -19,7 +19,7 @@ use super::log::{self, Logs};
 use super::pet::{self, Pets};
 use super::report::{self, Reports};
 use super::threads::{Threads, spawn_for_once};
-use super::{check, cluster, ending, helper, instances, probes, storage};
+use super::{check, cluster, daemons, ending, helper, instances, probes, storage};
 use crate::boundary::companion::Companion;
 use crate::boundary::ending::MARKER;
 use crate::boundary::host::{Effect, Level, Trouble};
@@ -169,7 +169,7 @@ fn looking(
         let rule = subject.rule();
         if let Some(socket) = rule.socket {
             let (b, _, _) = with();
-            threads.spawn(rule.comm, move || probes::daemon(&b, rule, socket))?;
+            threads.spawn(rule.name, move || probes::daemon(&b, rule, socket))?;
         }
     }
     let (b, l, logs_) = with();
@@ -180,6 +180,8 @@ fn looking(
     threads.spawn("requests", move || group::pass_on(&l, &logs_))?;
     let (b, l, logs_) = with();
     threads.spawn("group-key", move || line::keep_key(&b, &l, &logs_))?;
+    let (b, _, logs_) = with();
+    threads.spawn("daemons", move || daemons::watch(&b, &logs_))?;
     let (b, _, logs_) = with();
     threads.spawn("instances", move || instances::watch(&b, &logs_))?;
     let (b, _, logs_) = with();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::board::Board;
-use super::config::{COROSYNC_CONF, Config};
+use super::config::{self, COROSYNC_CONF, Config};
 use super::log::Logs;
 use super::pause;
 use crate::boundary::host::Level;
@@ -22,13 +22,17 @@ const ROUND: Duration = Duration::from_secs(1);
 /// run.
 pub(super) fn watch(board: &Arc<Board>, config: &Config, logs: &Logs) {
     let mut last: Option<SystemTime> = None;
-    let mut conf: Option<SystemTime> = None;
+    // The outer one: not read yet.
+    let mut conf: Option<Option<SystemTime>> = None;
     loop {
         let changed = written(COROSYNC_CONF);
-        if changed != conf {
-            conf = changed;
+        if conf != Some(changed) {
+            conf = Some(changed);
             let (limits, guessed) = config.limits();
-            board.seen().limits = limits;
+            let expected = config::expected();
+            let mut seen = board.seen();
+            (seen.limits, seen.expected) = (limits, expected);
+            drop(seen);
             if let Some(trouble) = guessed {
                 logs.line(
                     Level::Warning,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::boundary::host::{Effect, Trouble};
 use crate::boundary::storage;
-use crate::decide::detector::{Limits, Millis};
+use crate::decide::detector::{Expected, Limits, Millis};
 use crate::decide::doctor::read::{self, Text};
 
 /// Where it is looked for.
@@ -102,18 +102,17 @@ impl Config {
 
     /// The detector's limits, and why that of the membership is a guess: it needs corosync.conf.
     pub(super) fn limits(&self) -> (Limits, Option<Trouble>) {
-        let totem = match self.membership_s {
-            Some(seconds) => Ok(Millis::from(seconds) * 1000),
-            None => membership(Path::new(COROSYNC_CONF)),
-        };
-        let (totem, trouble) = match totem {
-            Ok(totem) => (totem, None),
-            Err(trouble) => (LONG_MEMBERSHIP, Some(trouble)),
+        let (by_corosync, trouble) = match by_corosync(Path::new(COROSYNC_CONF)) {
+            Ok(limits) => (limits, None),
+            // With a limit of its own the membership is no guess.
+            Err(_) if self.membership_s.is_some() => (ByCorosync::default(), None),
+            Err(trouble) => (ByCorosync { totem: LONG_MEMBERSHIP, ..ByCorosync::default() }, Some(trouble)),
         };
         let limits = Limits {
             silent: Millis::from(self.silent_s) * 1000,
             stopped: self.stopped_ms.into(),
-            totem,
+            totem: self.membership_s.map_or(by_corosync.totem, |seconds| Millis::from(seconds) * 1000),
+            device: by_corosync.device,
             storage: Millis::from(self.storage_s) * 1000,
             postmaster: self.postmaster_ms.into(),
             ..Limits::default()
@@ -122,14 +121,40 @@ impl Config {
     }
 }
 
-fn membership(conf: &Path) -> Effect<Millis> {
+/// What follows from corosync.conf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ByCorosync {
+    totem: Millis,
+    device: Millis,
+    expected: Expected,
+}
+
+impl Default for ByCorosync {
+    fn default() -> Self {
+        let Limits { totem, device, .. } = Limits::default();
+        Self { totem, device, expected: Expected::Everything }
+    }
+}
+
+/// What of the cluster is configured on this node. Where that can't be read: everything may be.
+pub(super) fn expected() -> Expected {
+    by_corosync(Path::new(COROSYNC_CONF)).map_or(Expected::Everything, |by| by.expected)
+}
+
+fn by_corosync(conf: &Path) -> Effect<ByCorosync> {
     let text = storage::read_text_if_there(conf).map_err(|e| Trouble(e.to_string()))?;
     // Without it no corosync can run, and nothing is armed.
-    let Some(text) = text else { return Ok(Limits::default().totem) };
+    let Some(text) = text else {
+        return Ok(ByCorosync { expected: Expected::Nothing, ..ByCorosync::default() });
+    };
     let text = Text { name: conf.display().to_string(), text };
     let conf = read::corosync(&text).map_err(|e| Trouble(e.to_string()))?;
-    let sync_ms = conf.device.as_ref().map_or(0, |d| d.sync_timeout.value);
-    Ok(Limits::totem(conf.totem().recovery_ms(), sync_ms))
+    let device = conf.device.as_ref();
+    Ok(ByCorosync {
+        totem: Limits::totem(conf.totem().recovery_ms(), device.map_or(0, |d| d.sync_timeout.value)),
+        device: device.map_or(Limits::default().device, |d| Limits::device(d.timeout.value)),
+        expected: if device.is_some() { Expected::Everything } else { Expected::WithoutDevice },
+    })
 }
 
 #[cfg(test)]
@@ -163,12 +188,18 @@ mod tests {
     fn a_membership_has_its_time_by_corosync_conf() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("corosync.conf");
-        assert_eq!(membership(&path).unwrap(), 12_600);
+        assert_eq!(by_corosync(&path).unwrap().expected, Expected::Nothing);
         let node = "node {\nring0_addr: a\n}\n";
         let text = format!("totem {{\ntoken: 10000\n}}\nnodelist {{\n{node}{node}}}\n");
-        std::fs::write(&path, text).unwrap();
-        assert_eq!(membership(&path).unwrap(), 25_000);
+        std::fs::write(&path, &text).unwrap();
+        let without = by_corosync(&path).unwrap();
+        assert_eq!((without.totem, without.expected), (25_000, Expected::WithoutDevice));
+        let device =
+            "quorum {\ndevice {\nmodel: net\ntimeout: 4000\nsync_timeout: 5000\nnet {\nhost: w\n}\n}\n}\n";
+        std::fs::write(&path, text + device).unwrap();
+        let with = by_corosync(&path).unwrap();
+        assert_eq!((with.totem, with.device, with.expected), (30_000, 4000, Expected::Everything));
         std::fs::write(&path, "totem {").unwrap();
-        assert!(membership(&path).is_err());
+        assert!(by_corosync(&path).is_err());
     }
 }

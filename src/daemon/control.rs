@@ -18,7 +18,7 @@ use super::pet::Pets;
 use super::report::{self, Reports};
 use super::threads::Threads;
 use crate::boundary::host::Level;
-use crate::boundary::process::{self, ProcessInfo, ProcessState};
+use crate::boundary::process::{self, ProcessState};
 use crate::cluster::checker::Counts;
 use crate::decide::detector::{
     Act, Detector, InstanceLook, Look, Manner, Millis, Quorum, Sight, Subject, Voice,
@@ -26,8 +26,6 @@ use crate::decide::detector::{
 use crate::decide::facts::Pulse as State;
 
 const TICK: Duration = Duration::from_millis(500);
-/// A daemon that is not there is looked for so often: all of /proc is read for it.
-const SEARCH: Duration = Duration::from_secs(1);
 /// What votequorum said counts for so long.
 const VOTES_FRESH: Duration = Duration::from_secs(2);
 
@@ -55,17 +53,10 @@ pub(super) enum End {
     Lost(String),
 }
 
-/// The daemons' processes, as they were last found.
-struct Processes {
-    known: Vec<(&'static str, Option<ProcessInfo>)>,
-    searched: Option<Instant>,
-}
-
 impl Control {
     /// Looks, decides and acts until `stop` is set, or the node would not be reset.
     pub(super) fn run(mut self, stop: &AtomicBool) -> End {
         let mut detector = Detector::new(self.board.seen().limits);
-        let mut processes = Processes { known: Vec::new(), searched: None };
         let mut counts = Counts::default();
         let mut last = Instant::now();
         while !stop.load(Ordering::Relaxed) {
@@ -80,7 +71,7 @@ impl Control {
             last = Instant::now();
             counts.looks += 1;
             counts.latest_ms = counts.latest_ms.max(millis(elapsed.saturating_sub(TICK)));
-            let sight = self.sight(millis(elapsed), &mut processes);
+            let sight = self.sight(millis(elapsed));
             detector.go_by(self.board.seen().limits);
             for act in detector.step(&sight) {
                 report::count(&mut counts, &act);
@@ -96,14 +87,13 @@ impl Control {
         End::Told
     }
 
-    fn sight(&self, elapsed: Millis, processes: &mut Processes) -> Sight {
-        processes.look();
+    fn sight(&self, elapsed: Millis) -> Sight {
+        let processes = self.processes();
         let now = Instant::now();
         let mut seen = self.board.seen();
         let request = seen.request.take();
-        let looks = Subject::ALL.map(|subject| {
+        let looks = processes.map(|(subject, process)| {
             let probe = &seen.probes[subject as usize];
-            let process = processes.of(subject.rule().comm).map(|p| (p.id, state(p.state)));
             (subject, Look { process, answers: probe.answers, failures: probe.failures(now) })
         });
         let quorum = match seen.votes {
@@ -126,6 +116,15 @@ impl Control {
             units: seen.units.clone(),
             request,
         }
+    }
+
+    /// The daemons' processes as they are now; who they are the thread `daemons` knows.
+    fn processes(&self) -> [(Subject, Option<(process::ProcessId, State)>); Subject::ALL.len()] {
+        Subject::ALL.map(|subject| {
+            let found = self.board.daemon(subject);
+            let now = found.and_then(|found| process::alive(found.process.id).ok().flatten());
+            (subject, now.map(|info| (info.id, state(info.state))))
+        })
     }
 
     /// Breaks off where the node was to end and did not: nothing that comes round any more may be petted for.
@@ -167,36 +166,6 @@ impl Control {
         if let Err(e) = process::signal(process, Signal::SIGKILL) {
             self.logs.line(Level::Error, format!("SIGKILL to {process}: {e}"));
         }
-    }
-}
-
-impl Processes {
-    /// Looks at those that are known, and searches for the others.
-    fn look(&mut self) {
-        for (_, process) in &mut self.known {
-            let id = process.as_ref().map(|p| p.id);
-            *process = id.and_then(|id| process::alive(id).ok().flatten());
-        }
-        let missing =
-            self.known.len() < Subject::ALL.len() - 1 || self.known.iter().any(|(_, p)| p.is_none());
-        if !missing || self.searched.is_some_and(|at| at.elapsed() < SEARCH) {
-            return;
-        }
-        self.searched = Some(Instant::now());
-        for subject in Subject::ALL {
-            let comm = subject.rule().comm;
-            let index = self.known.iter().position(|(name, _)| *name == comm).unwrap_or_else(|| {
-                self.known.push((comm, None));
-                self.known.len() - 1
-            });
-            if self.known[index].1.is_none() {
-                self.known[index].1 = process::oldest_named(comm).ok().flatten();
-            }
-        }
-    }
-
-    fn of(&self, comm: &str) -> Option<&ProcessInfo> {
-        self.known.iter().find(|(name, _)| *name == comm).and_then(|(_, p)| p.as_ref())
     }
 }
 

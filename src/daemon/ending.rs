@@ -16,10 +16,10 @@ use super::threads::spawn_for_once;
 use crate::boundary::clock::Deadline;
 use crate::boundary::ending::{self, Remains};
 use crate::boundary::host::Level;
-use crate::boundary::{corosync_lib, process, registry};
+use crate::boundary::{corosync_lib, daemons, process, registry};
 use crate::cluster::group::Message;
 use crate::cluster::self_fencing::SelfFencingNotice;
-use crate::decide::detector::{InstanceLook, Life, Manner};
+use crate::decide::detector::{InstanceLook, Life, Manner, Subject};
 use crate::pg::instance::ProcessId;
 
 /// An orderly shutdown is waited for so long: less than a tenth of the time that the others wait.
@@ -120,8 +120,8 @@ pub(super) fn go_on(why: &str, logs: &Logs) {
 fn reset() -> String {
     let sysrq = ending::sysrq().err().map_or("done".to_owned(), |e| e.to_string());
     // Still here. Pacemaker's own way: without its inquisitor sbd pets no watchdog.
-    let sbd = match process::oldest_named("sbd") {
-        Ok(Some(sbd)) => match process::signal(sbd.id, Signal::SIGKILL) {
+    let sbd = match daemons::find(Subject::Sbd.rule()) {
+        Ok(Some(sbd)) => match process::signal(sbd.process.id, Signal::SIGKILL) {
             Ok(_) => "killed".to_owned(),
             Err(e) => e.to_string(),
         },

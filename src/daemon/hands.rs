@@ -65,12 +65,13 @@ pub(super) fn work(board: &Arc<Board>, jobs: &Receiver<Job>, logs: &Logs) {
     while let Ok(job) = jobs.recv() {
         let failed = match &job {
             Job::Units => {
-                let units = units();
+                let units = units(board);
                 board.seen().units = units;
                 None
             }
             Job::Start { unit } => {
-                let start = Command::new(SYSTEMCTL).environment(Environment::Clean).args(["start", unit]);
+                let unit = real_name(board, unit);
+                let start = Command::new(SYSTEMCTL).environment(Environment::Clean).args(["start", &unit]);
                 start.run(Deadline::after(STARTING)).err().map(|e| e.to_string())
             }
             Job::Fail { resource, node } => {
@@ -83,22 +84,31 @@ pub(super) fn work(board: &Arc<Board>, jobs: &Receiver<Job>, logs: &Logs) {
     }
 }
 
-fn units() -> Vec<(&'static str, Unit)> {
+/// The states of the units in which the daemons run, each by its usual name.
+fn units(board: &Board) -> Vec<(&'static str, Unit)> {
     let mut names: Vec<&'static str> = Subject::ALL.iter().map(|s| s.rule().unit).collect();
     names.dedup();
+    let real: Vec<String> = names.iter().map(|unit| real_name(board, unit)).collect();
     let show = Command::new(SYSTEMCTL)
         .environment(Environment::Clean)
         .args(["show", "--property=ActiveState", "--value"])
-        .args(&names);
+        .args(&real);
     let said = show.run(Deadline::after(ASKING)).map(|o| o.text()).unwrap_or_default();
     let mut states = said.lines().map(str::trim).filter(|l| !l.is_empty());
     names.into_iter().map(|name| (name, state(states.next()))).collect()
 }
 
+/// The name of a unit here: a site may have its daemons under another one's.
+fn real_name(board: &Board, unit: &'static str) -> String {
+    let of_unit = Subject::ALL.into_iter().filter(|s| s.rule().unit == unit);
+    of_unit.filter_map(|s| board.daemon(s)).map(|found| found.unit).next().unwrap_or_else(|| unit.to_owned())
+}
+
 fn state(word: Option<&str>) -> Unit {
     match word {
         Some("active" | "reloading") => Unit::Active,
-        Some("inactive" | "failed" | "activating" | "deactivating") => Unit::Changing,
+        Some("activating" | "deactivating") => Unit::Changing,
+        Some("inactive" | "failed") => Unit::Off,
         _ => Unit::Unknown,
     }
 }
@@ -112,7 +122,9 @@ mod tests {
         for (word, unit) in [
             (Some("active"), Unit::Active),
             (Some("deactivating"), Unit::Changing),
-            (Some("inactive"), Unit::Changing),
+            (Some("activating"), Unit::Changing),
+            (Some("inactive"), Unit::Off),
+            (Some("failed"), Unit::Off),
             (Some("dancing"), Unit::Unknown),
             (None, Unit::Unknown),
         ] {

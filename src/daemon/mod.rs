@@ -1,7 +1,7 @@
 //! The shell of `quorated`: threads that look, one that decides, some that act.
 //!
 //! ```text
-//!  sockets, quorum, group,           each in a thread of its own: what it asks may block for ever
+//!  daemons, sockets, quorum, group,  each in a thread of its own: what it asks may block for ever
 //!  instances, storage, cluster  ──▶  board  ──▶  control: decide::detector, twice a second
 //!                                                   │        and at once when a postmaster ends
 //!                          pet ◀── still decides ───┤
@@ -17,6 +17,7 @@ mod cli;
 mod cluster;
 mod config;
 mod control;
+mod daemons;
 mod ending;
 mod group;
 mod hands;

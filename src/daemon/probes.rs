@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::board::{ATTEMPT, Board};
 use super::pause;
 use crate::boundary::clock::Deadline;
-use crate::boundary::corosync_lib::Votes;
+use crate::boundary::corosync_lib::{VoteWord, Votes};
 use crate::boundary::ipc;
 use crate::decide::detector::{Rule, Subject};
 
@@ -31,11 +31,26 @@ pub(super) fn quorum(board: &Arc<Board>) {
         let votes = board.attempt(Subject::Corosync, Votes::connect);
         while let Ok(votes) = &votes {
             match board.attempt(Subject::Corosync, || votes.ask()) {
-                Ok(word) => board.seen().votes = Some((word, Instant::now())),
+                Ok(word) => {
+                    board.seen().votes = Some((word, Instant::now()));
+                    device(board, word);
+                }
                 Err(_) => break,
             }
             pause(QUORUM);
         }
         pause(QUORUM);
+    }
+}
+
+/// What votequorum says of the quorum device's client is its answer. One that has lost its witness reports
+/// all the same.
+fn device(board: &Board, word: VoteWord) {
+    match word.device_alive {
+        Some(true) => board.answered(Subject::Qdevice),
+        Some(false) => {
+            board.failed(Subject::Qdevice, "votequorum: it has not reported in its timeout".to_owned())
+        }
+        None => {}
     }
 }

@@ -10,22 +10,28 @@
 //! - What is stopped in an orderly way, or under maintenance, is left alone. Not being able to ask whether that is so excuses
 //!   nobody.
 
+mod excuses;
+pub mod identity;
 mod instances;
 mod quorum;
+mod search;
 mod storage;
 mod subjects;
 #[cfg(test)]
 mod tests;
 mod watch;
 
+pub use excuses::Excuse;
 pub use instances::{InstanceLook, Life};
 pub use quorum::Quorum;
+pub use search::Search;
 pub use storage::{Content, PlaceLook, Progress};
-pub use subjects::{Remedy, Rule, Subject};
+pub use subjects::{Expected, Remedy, Rule, Subject};
 pub use watch::Look;
 
 use crate::cluster::timing::{DAEMON_STOPPED_MS, NoQuorumPolicy};
 use crate::pg::instance::ProcessId;
+use excuses::Excuses;
 use instances::Instances;
 use quorum::{Duty, QuorumWatch};
 use storage::Places;
@@ -44,6 +50,9 @@ pub struct Limits {
     pub stopped: Millis,
     /// No message to oneself comes through corosync: longer than it may take to form a membership, [`Limits::totem`].
     pub totem: Millis,
+    /// The quorum device's client has not reported to votequorum, by whose flag it is then not alive:
+    /// [`Limits::device`].
+    pub device: Millis,
     /// A small write.
     pub storage: Millis,
     /// A postmaster that is stopped by a signal.
@@ -65,6 +74,7 @@ impl Default for Limits {
             silent: 10_000,
             stopped: Millis::from(DAEMON_STOPPED_MS),
             totem: Self::totem(6600, 3000),
+            device: Self::device(10_000),
             // The time after which the agent, too, calls a disk stuck.
             storage: crate::decide::storage::STUCK_AFTER,
             postmaster: 2000,
@@ -82,17 +92,31 @@ impl Limits {
     /// waited for (`sync_ms`) no message is delivered anywhere.
     #[must_use]
     pub const fn totem(recovery_ms: u32, sync_ms: u32) -> Millis {
-        recovery_ms as Millis + sync_ms as Millis + 3000
+        recovery_ms as Millis + sync_ms as Millis + MEMBERSHIP_MARGIN
+    }
+
+    /// The time for [`Self::device`]. It reports several times within the quorum device's timeout, also while
+    /// it has lost the witness: that is a vote of no. Where it has missed a whole timeout votequorum takes
+    /// its flag away. Another one goes by before it is restarted: a name service that hangs holds it up when
+    /// it connects to the witness anew.
+    #[must_use]
+    pub const fn device(timeout_ms: u32) -> Millis {
+        timeout_ms as Millis
     }
 }
+
+/// A membership that has not formed in its time has so much more.
+const MEMBERSHIP_MARGIN: Millis = 3000;
 
 /// A unit of systemd, as it was asked when something began to look bad.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// It runs, and is to run.
     Active,
-    /// It is started, stopped or off by order.
+    /// It is started or stopped, by order.
     Changing,
+    /// It is stopped, or failed. Its processes have ended: those that live are not its.
+    Off,
     /// systemd did not answer, or said something else.
     Unknown,
 }
@@ -190,10 +214,14 @@ pub struct Detector {
     instances: Instances,
     places: Places,
     units_asked: Option<Millis>,
-    excused: Vec<Subject>,
+    /// Until then a membership forms, or is just formed: what waits for it is slow.
+    forming_until: Millis,
+    excuses: Excuses,
     over: bool,
 }
 
+/// The messages to oneself are 2 s apart: one that takes longer waits for a membership.
+const UNDELIVERED: Millis = 3000;
 /// The states of units are asked for anew after this time, while something looks bad.
 const UNITS_FRESH: Millis = 2000;
 
@@ -209,7 +237,8 @@ impl Detector {
             instances: Instances::default(),
             places: Places::default(),
             units_asked: None,
-            excused: Vec::new(),
+            forming_until: 0,
+            excuses: Excuses::default(),
             over: false,
         }
     }
@@ -237,6 +266,12 @@ impl Detector {
         self.quorum.is_armed()
     }
 
+    /// What hangs and is left alone, and why.
+    #[must_use]
+    pub fn excuses(&self) -> Vec<Excuse> {
+        self.excuses.told(self.now)
+    }
+
     /// Takes a look, and says what follows from it.
     pub fn step(&mut self, sight: &Sight) -> Vec<Act> {
         if self.over {
@@ -250,6 +285,7 @@ impl Detector {
             self.over = true;
             return acts;
         }
+        self.excuses.see(self.now, &sight.units);
         self.watch_quorum(sight, &mut acts);
         self.watch_daemons(sight, &mut acts);
         acts.extend(self.instances.step(self.now, &sight.instances, sight.cluster.maintenance, &self.limits));
@@ -261,7 +297,8 @@ impl Detector {
     fn watch_quorum(&mut self, sight: &Sight, acts: &mut Vec<Act>) {
         let corosync = sight.looks.iter().find(|(s, _)| *s == Subject::Corosync).and_then(|(_, l)| l.process);
         let pacemaker = self.watches.iter().find(|w| w.rule.subject == Subject::Pacemakerd);
-        let pacemaker = pacemaker.is_some_and(|w| w.is_armed() && excuse(w.rule, sight).is_none());
+        let pacemaker =
+            pacemaker.is_some_and(|w| w.is_armed() && self.excuses.find(self.now, w.rule, sight).is_none());
         let duty = match (sight.cluster.maintenance, sight.cluster.no_quorum_policy) {
             (Maintenance::On, _) | (_, Some(NoQuorumPolicy::Ignore)) => Duty::None,
             (_, Some(NoQuorumPolicy::Suicide | NoQuorumPolicy::Fence)) if pacemaker => Duty::End,
@@ -280,26 +317,32 @@ impl Detector {
 
     fn watch_daemons(&mut self, sight: &Sight, acts: &mut Vec<Act>) {
         let mut suspicious = self.quorum.is_lost();
+        let formation = self.limits.totem.saturating_sub(MEMBERSHIP_MARGIN);
+        let totem = self.watches.iter().find(|w| w.rule.subject == Subject::Totem);
+        if totem.and_then(|w| w.silent(self.now)).is_some_and(|silent| silent > UNDELIVERED) {
+            self.forming_until = self.now + formation;
+        }
+        let explained = if self.now < self.forming_until { formation } else { 0 };
         for watch in &mut self.watches {
             let Some((_, look)) = sight.looks.iter().find(|(s, _)| *s == watch.rule.subject) else {
                 continue;
             };
-            let finding = watch.step(self.now, look, &self.limits);
+            let finding = watch.step(self.now, look, explained, &self.limits);
             suspicious |= !matches!(finding, Finding::Well);
             match finding {
-                Finding::Well => self.excused.retain(|s| *s != watch.rule.subject),
+                Finding::Well => self.excuses.end(watch.rule.subject),
                 Finding::Suspect(None) => {}
                 Finding::Suspect(Some(line)) => acts.push(Act::Say(Voice::Warning, line)),
                 Finding::Undying(why) => acts.push(Act::Reset { manner: Manner::AtOnce, why }),
                 Finding::Hangs { process, evidence } => {
-                    if let Some(excuse) = excuse(watch.rule, sight) {
+                    if let Some(why) = self.excuses.find(self.now, watch.rule, sight) {
                         // Said once, not at every look of a long stop.
-                        if !self.excused.contains(&watch.rule.subject) {
-                            self.excused.push(watch.rule.subject);
-                            acts.push(Act::Say(Voice::Note, format!("{evidence}: left alone, {excuse}")));
+                        if self.excuses.begin(self.now, watch.rule.subject, &why) {
+                            acts.push(Act::Say(Voice::Note, format!("{evidence}: left alone, {why}")));
                         }
                         continue;
                     }
+                    self.excuses.end(watch.rule.subject);
                     let primaries = sight.instances.iter().any(InstanceLook::may_write);
                     acts.extend(watch.treat(self.now, process, evidence, primaries, &self.limits));
                 }
@@ -310,13 +353,4 @@ impl Detector {
             acts.push(Act::AskUnits);
         }
     }
-}
-
-/// Why a daemon that hangs is nobody's concern.
-fn excuse(rule: &Rule, sight: &Sight) -> Option<String> {
-    if sight.cluster.maintenance == Maintenance::On {
-        return Some("the cluster is in maintenance mode".to_owned());
-    }
-    let unit = sight.units.iter().find(|(name, _)| *name == rule.unit).map_or(Unit::Unknown, |(_, u)| *u);
-    (unit == Unit::Changing).then(|| format!("{} is started or stopped by order", rule.unit))
 }

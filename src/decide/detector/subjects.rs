@@ -1,5 +1,6 @@
 //! Who is watched, how it is asked, and what is done when it hangs: one table.
 
+use super::identity::User;
 use serde::Serialize;
 
 /// A daemon, or a service of one.
@@ -40,8 +41,10 @@ pub struct Rule {
     pub subject: Subject,
     /// For the log.
     pub name: &'static str,
-    /// The name of its process, as the kernel has it: 15 bytes at most.
-    pub comm: &'static str,
+    /// The package's program; [`super::identity`] has what else makes a process the daemon.
+    pub program: &'static str,
+    /// Whose rights it has.
+    pub user: User,
     /// The abstract socket on which libqb answers for it, where it has one.
     pub socket: Option<&'static str>,
     /// systemd's unit.
@@ -71,21 +74,57 @@ impl Subject {
         &RULES[self as usize]
     }
 
-    /// Whether it is asked, or only its process looked at.
+    /// Whether it is asked, or only its process looked at. The quorum device's client is asked through
+    /// votequorum, to which it reports.
     #[must_use]
     pub const fn answers(self) -> bool {
-        !matches!(self, Self::Sbd | Self::Qdevice)
+        !matches!(self, Self::Sbd)
     }
 }
+
+/// What the cluster's configuration has: nothing else is looked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Expected {
+    /// No cluster is set up here.
+    Nothing,
+    /// A cluster without a quorum device.
+    WithoutDevice,
+    /// All of it, or nobody knows.
+    #[default]
+    Everything,
+}
+
+impl Expected {
+    /// Whether this subject is among it.
+    #[must_use]
+    pub fn has(self, subject: Subject) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::WithoutDevice => subject != Subject::Qdevice,
+            Self::Everything => true,
+        }
+    }
+}
+
+impl Rule {
+    /// Whether it is one of Pacemaker's daemons.
+    #[must_use]
+    pub fn is_of_pacemaker(&self) -> bool {
+        self.unit == PACEMAKER
+    }
+}
+
+const PACEMAKER: &str = "pacemaker.service";
 
 const fn daemon(
     subject: Subject,
     name: &'static str,
-    comm: &'static str,
+    program: &'static str,
+    user: User,
     socket: &'static str,
     remedy: Remedy,
 ) -> Rule {
-    Rule { subject, name, comm, socket: Some(socket), unit: "pacemaker.service", remedy }
+    Rule { subject, name, program, user, socket: Some(socket), unit: PACEMAKER, remedy }
 }
 
 /// The table. The sockets' names are Pacemaker's (`include/crm/common/ipc.h`: `CRM_SYSTEM_*`, `PCMK__SERVER_BASED_RO` …).
@@ -95,7 +134,8 @@ pub(super) static RULES: [Rule; 11] = [
     Rule {
         subject: Subject::Corosync,
         name: "corosync",
-        comm: "corosync",
+        program: "/usr/sbin/corosync",
+        user: User::Root,
         socket: None,
         unit: "corosync.service",
         remedy: Remedy::Reset,
@@ -103,22 +143,66 @@ pub(super) static RULES: [Rule; 11] = [
     Rule {
         subject: Subject::Totem,
         name: "corosync's membership",
-        comm: "corosync",
+        program: "/usr/sbin/corosync",
+        user: User::Root,
         socket: None,
         unit: "corosync.service",
         remedy: Remedy::Fence,
     },
-    daemon(Subject::Pacemakerd, "pacemakerd", "pacemakerd", "pacemakerd", Remedy::Kill),
-    daemon(Subject::Based, "pacemaker-based", "pacemaker-based", "cib_ro", Remedy::Reset),
-    daemon(Subject::Controld, "pacemaker-controld", "pacemaker-contr", "crmd", Remedy::Kill),
-    daemon(Subject::Execd, "pacemaker-execd", "pacemaker-execd", "lrmd", Remedy::Kill),
-    daemon(Subject::Attrd, "pacemaker-attrd", "pacemaker-attrd", "attrd", Remedy::Kill),
-    daemon(Subject::Fenced, "pacemaker-fenced", "pacemaker-fence", "stonith-ng", Remedy::Kill),
-    daemon(Subject::Schedulerd, "pacemaker-schedulerd", "pacemaker-sched", "pengine", Remedy::Kill),
+    daemon(Subject::Pacemakerd, "pacemakerd", "/usr/sbin/pacemakerd", User::Root, "pacemakerd", Remedy::Kill),
+    daemon(
+        Subject::Based,
+        "pacemaker-based",
+        "/usr/lib/pacemaker/pacemaker-based",
+        User::Cluster,
+        "cib_ro",
+        Remedy::Reset,
+    ),
+    daemon(
+        Subject::Controld,
+        "pacemaker-controld",
+        "/usr/lib/pacemaker/pacemaker-controld",
+        User::Cluster,
+        "crmd",
+        Remedy::Kill,
+    ),
+    daemon(
+        Subject::Execd,
+        "pacemaker-execd",
+        "/usr/lib/pacemaker/pacemaker-execd",
+        User::Root,
+        "lrmd",
+        Remedy::Kill,
+    ),
+    daemon(
+        Subject::Attrd,
+        "pacemaker-attrd",
+        "/usr/lib/pacemaker/pacemaker-attrd",
+        User::Cluster,
+        "attrd",
+        Remedy::Kill,
+    ),
+    daemon(
+        Subject::Fenced,
+        "pacemaker-fenced",
+        "/usr/lib/pacemaker/pacemaker-fenced",
+        User::Root,
+        "stonith-ng",
+        Remedy::Kill,
+    ),
+    daemon(
+        Subject::Schedulerd,
+        "pacemaker-schedulerd",
+        "/usr/lib/pacemaker/pacemaker-schedulerd",
+        User::Cluster,
+        "pengine",
+        Remedy::Kill,
+    ),
     Rule {
         subject: Subject::Sbd,
         name: "sbd",
-        comm: "sbd",
+        program: "/usr/sbin/sbd",
+        user: User::Root,
         socket: None,
         unit: "sbd.service",
         remedy: Remedy::Reset,
@@ -126,7 +210,8 @@ pub(super) static RULES: [Rule; 11] = [
     Rule {
         subject: Subject::Qdevice,
         name: "corosync-qdevice",
-        comm: "corosync-qdevic",
+        program: "/usr/sbin/corosync-qdevice",
+        user: User::Root,
         socket: None,
         unit: "corosync-qdevice.service",
         remedy: Remedy::Restart,
@@ -141,7 +226,7 @@ mod tests {
     fn each_has_its_own_line() {
         for subject in Subject::ALL {
             assert_eq!(subject.rule().subject, subject);
-            assert!(subject.rule().comm.len() <= 15, "{subject:?}: the kernel cuts it");
+            assert!(subject.rule().program.starts_with("/usr/"), "{subject:?}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A node over time, played look by look.
 
+mod watched;
+
 use super::*;
 use crate::decide::facts::Pulse;
 use crate::pg::instance::{Instance, Phase};
@@ -180,7 +182,7 @@ fn what_was_never_well_or_is_a_new_process_is_not_armed() {
 
 #[test]
 fn an_orderly_stop_is_left_alone_and_not_knowing_is_no_excuse() {
-    for (unit, acts) in [(Unit::Changing, 0), (Unit::Unknown, 1), (Unit::Active, 1)] {
+    for (unit, acts) in [(Unit::Changing, 0), (Unit::Off, 0), (Unit::Unknown, 1), (Unit::Active, 1)] {
         let mut played = Played::healthy();
         played.sight.units = vec![("pacemaker.service", unit)];
         played.stop(Subject::Controld);

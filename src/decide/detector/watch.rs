@@ -32,6 +32,9 @@ pub(super) enum Finding {
 
 /// So many failed attempts, or looks at a stopped process, it takes at least.
 const LOOKS: u32 = 3;
+/// The membership is suspect so long before its limit: it was to have formed, and the last message to be
+/// back.
+const BEFORE: Millis = 1000;
 /// A process that was killed and is there after this time sleeps in a device.
 const DEAD_WITHIN: Millis = 5000;
 
@@ -64,7 +67,13 @@ impl Watch {
         self.armed.is_some()
     }
 
-    pub(super) fn step(&mut self, now: Millis, look: &Look, limits: &Limits) -> Finding {
+    /// How long it has given no answer, where it is armed.
+    pub(super) fn silent(&self, now: Millis) -> Option<Millis> {
+        self.armed.map(|armed| now.saturating_sub(armed.good))
+    }
+
+    /// `explained`: so long a silence has its reason, in that corosync's membership is changing.
+    pub(super) fn step(&mut self, now: Millis, look: &Look, explained: Millis, limits: &Limits) -> Finding {
         let answered = self.answers.is_some_and(|before| look.answers > before);
         self.answers = Some(look.answers);
         let Some((process, pulse)) = look.process else {
@@ -91,12 +100,19 @@ impl Watch {
             (Pulse::Stopped, None) => Some((now, 1)),
             (Pulse::Beating | Pulse::Stuck, _) => None,
         };
-        let finding = self.judge(now, look, &mut armed, limits);
+        let finding = self.judge(now, look, &mut armed, explained, limits);
         self.armed = Some(armed);
         finding
     }
 
-    fn judge(&self, now: Millis, look: &Look, armed: &mut Armed, limits: &Limits) -> Finding {
+    fn judge(
+        &self,
+        now: Millis,
+        look: &Look,
+        armed: &mut Armed,
+        explained: Millis,
+        limits: &Limits,
+    ) -> Finding {
         let name = self.rule.name;
         if let Some((since, looks)) = armed.stopped {
             let evidence = format!("{name} (pid {}) is stopped for {} ms", armed.process, now - since);
@@ -111,7 +127,8 @@ impl Watch {
         let silent = now - armed.good;
         let patience = match self.rule.remedy {
             Remedy::Fence => limits.totem,
-            Remedy::Kill | Remedy::Restart | Remedy::Reset => limits.silent,
+            Remedy::Restart => limits.device,
+            Remedy::Kill | Remedy::Reset => limits.silent,
         };
         let evidence = || {
             format!(
@@ -122,7 +139,14 @@ impl Watch {
         if silent >= patience && look.failures >= LOOKS {
             return Finding::Hangs { process: armed.process, evidence: evidence() };
         }
-        if silent >= patience / 2 {
+        let suspect = match self.rule.remedy {
+            // Nothing is delivered while a membership forms: each loss of a node takes nearly all of the
+            // limit.
+            Remedy::Fence => patience.saturating_sub(BEFORE),
+            Remedy::Kill | Remedy::Restart | Remedy::Reset => (patience / 2).max(explained.min(patience)),
+        };
+        // Where nobody could ask, it has not refused.
+        if silent >= suspect && look.failures > 0 {
             let evidence = evidence();
             return Finding::Suspect(first(armed, evidence));
         }

@@ -1,0 +1,71 @@
+//! The thread that knows the daemons' processes. At usual priority: it reads control groups and, seldom, all
+//! of /proc.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::board::Board;
+use super::log::Logs;
+use super::pause;
+use crate::boundary::daemons::{Finder, Found};
+use crate::boundary::host::Level;
+use crate::boundary::process;
+use crate::decide::detector::{Millis, Rule, Search, Subject};
+
+/// A daemon that starts is seen within this time.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// Looks, for ever.
+pub(super) fn watch(board: &Arc<Board>, logs: &Logs) {
+    let begun = Instant::now();
+    let mut finder = None;
+    let mut search = Search::default();
+    let mut complaint = None;
+    loop {
+        let now = Millis::try_from(begun.elapsed().as_millis()).unwrap_or(Millis::MAX);
+        let trouble = look(board, &mut finder, &mut search, now).err().map(|e| e.to_string());
+        if complaint != trouble {
+            if let Some(trouble) = &trouble {
+                logs.line(Level::Warning, format!("a daemon can't be watched: {trouble}"));
+            }
+            complaint = trouble;
+        }
+        pause(ROUND);
+    }
+}
+
+fn look(
+    board: &Arc<Board>,
+    finder: &mut Option<Finder>,
+    search: &mut Search,
+    now: Millis,
+) -> std::io::Result<()> {
+    let finder = match finder {
+        Some(finder) => finder,
+        None => finder.insert(Finder::new()?),
+    };
+    let mut found = board.seen().daemons.clone();
+    found.retain(|(_, f)| matches!(process::alive(f.process.id), Ok(Some(_))));
+    let missing = missing(board, &found);
+    let mut result = Ok(());
+    if !missing.is_empty() {
+        result = finder.in_units(&missing).map(|more| found.extend(more));
+    }
+    let missing = self::missing(board, &found);
+    let signs: Vec<(Subject, bool)> = missing
+        .iter()
+        .map(|rule| (rule.subject, board.seen().probes[rule.subject as usize].answers_now()))
+        .collect();
+    if search.is_due(now, &signs) {
+        result = result.and(finder.anywhere(&missing).map(|more| found.extend(more)));
+    }
+    board.seen().daemons = found;
+    result
+}
+
+/// Those that the configuration has, and that are not there. corosync's membership has corosync's process.
+fn missing(board: &Board, found: &[(Subject, Found)]) -> Vec<&'static Rule> {
+    let expected = board.seen().expected;
+    let subjects = Subject::ALL.into_iter().filter(|s| *s != Subject::Totem && expected.has(*s));
+    subjects.filter(|s| !found.iter().any(|(known, _)| known == s)).map(Subject::rule).collect()
+}
