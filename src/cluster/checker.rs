@@ -22,6 +22,9 @@ pub struct Checker {
     /// What votequorum said; `None`: nothing.
     pub quorate: Option<bool>,
     pub watched: Vec<Watched>,
+    /// What hangs and is left alone.
+    #[serde(default)]
+    pub excuses: Vec<Excuse>,
     /// Directories into which small writes are made, and how many of these are pending.
     pub places: usize,
     pub places_pending: usize,
@@ -70,6 +73,15 @@ pub struct Watched {
     pub trouble: Option<String>,
 }
 
+/// A daemon that hangs, about which nothing is done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Excuse {
+    pub name: String,
+    pub why: String,
+    /// Since when: milliseconds since the machine's boot.
+    pub since: u64,
+}
+
 /// What happened since it was started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -90,6 +102,12 @@ impl Checker {
         now.saturating_sub(self.written) < STALE
     }
 
+    /// Why a daemon is left alone, and for how long, in words.
+    #[must_use]
+    pub fn because(&self, excuse: &Excuse) -> String {
+        format!("{}, for {} s", excuse.why, self.written.saturating_sub(excuse.since) / 1000)
+    }
+
     /// As Prometheus reads it (text exposition format 0.0.4).
     #[must_use]
     pub fn metrics(&self) -> String {
@@ -106,6 +124,13 @@ impl Checker {
         let one = |value: u64| vec![(String::new(), value)];
         family("armed", "gauge", "Whether a hang of the daemon is acted on.", &each(|w| w.armed.into()));
         family("failures", "gauge", "Attempts in a row without an answer.", &each(|w| w.failures.into()));
+        let excused = |w: &Watched| self.excuses.iter().any(|e| e.name == w.name).into();
+        let excused = self
+            .watched
+            .iter()
+            .map(|w| (format!("{{daemon=\"{}\"}}", w.name), excused(w)))
+            .collect::<Vec<_>>();
+        family("excused", "gauge", "Whether the daemon hangs and is left alone.", &excused);
         family("answer_microseconds", "gauge", "How long the last answer took.", &each(|w| w.took_us));
         family(
             "quorum_armed",
@@ -171,12 +196,14 @@ mod tests {
     #[test]
     fn metrics_are_what_prometheus_reads() {
         let watched = Watched { name: "sbd".into(), armed: true, failures: 2, ..Watched::default() };
-        let checker = Checker { watched: vec![watched], quorate: Some(true), ..Checker::default() };
+        let excuses = vec![Excuse { name: "sbd".into(), why: "maintenance".into(), since: 7 }];
+        let checker = Checker { watched: vec![watched], quorate: Some(true), excuses, ..Checker::default() };
         let text = checker.metrics();
         for line in [
             "# TYPE quorated_armed gauge",
             "quorated_armed{daemon=\"sbd\"} 1",
             "quorated_failures{daemon=\"sbd\"} 2",
+            "quorated_excused{daemon=\"sbd\"} 1",
             "quorated_quorate 1",
             "quorated_watchdog_device 2",
             "quorated_messages_refused_total 0",
@@ -185,6 +212,13 @@ mod tests {
             assert!(text.lines().any(|l| l == line), "{line}:\n{text}");
         }
         assert!(text.lines().all(|l| l.starts_with('#') || l.split(' ').count() == 2), "{text}");
+    }
+
+    #[test]
+    fn an_excuse_has_its_age() {
+        let checker = Checker { written: 40_500, ..Checker::default() };
+        let excuse = Excuse { name: "sbd".into(), why: "maintenance".into(), since: 5000 };
+        assert_eq!(checker.because(&excuse), "maintenance, for 35 s");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::board::Board;
 use crate::boundary::clock::boottime_ms;
 use crate::boundary::files;
-use crate::cluster::checker::{Checker, Counts, PATH, Watched};
+use crate::cluster::checker::{Checker, Counts, Excuse, PATH, Watched};
 use crate::decide::detector::{Act, Detector, Quorum, Sight, Subject};
 
 /// Between two reports.
@@ -41,7 +41,12 @@ impl Reports {
         let armed = detector.armed();
         let seen = board.seen();
         let now = Instant::now();
-        let watched = Subject::ALL.map(|subject| {
+        let known = |subject: &Subject| {
+            seen.expected.has(*subject)
+                || armed.contains(subject)
+                || seen.daemons.iter().any(|(s, _)| s == subject)
+        };
+        let watched = Subject::ALL.into_iter().filter(known).map(|subject| {
             let probe = &seen.probes[subject as usize];
             Watched {
                 name: subject.rule().name.to_owned(),
@@ -52,9 +57,15 @@ impl Reports {
                 trouble: probe.trouble.clone(),
             }
         });
+        let written = boottime_ms();
+        let excuses = detector.excuses().into_iter().map(|excuse| Excuse {
+            name: excuse.subject.rule().name.to_owned(),
+            why: excuse.why,
+            since: written.saturating_sub(excuse.for_ms),
+        });
         Checker {
             pid: std::process::id(),
-            written: boottime_ms(),
+            written,
             acts: self.acts,
             quorum_armed: detector.quorum_armed(),
             quorate: match sight.quorum {
@@ -62,7 +73,8 @@ impl Reports {
                 Quorum::Lost => Some(false),
                 Quorum::Unknown => None,
             },
-            watched: watched.into(),
+            watched: watched.collect(),
+            excuses: excuses.collect(),
             places: sight.places.len(),
             places_pending: sight.places.iter().filter(|p| p.pending).count(),
             device: seen.device.clone(),

@@ -161,7 +161,17 @@ fn quorated(told: &Known<Quorated>) -> String {
                 OwnDevice::Petted => ", a watchdog device",
                 OwnDevice::Missing(_) => ", NOT its watchdog device",
             };
-            format!("armed: {armed} daemons, {} directories, {quorum}{device}{without}", checker.places)
+            let excuses: Vec<String> =
+                checker.excuses.iter().map(|e| format!("{} ({})", e.name, checker.because(e))).collect();
+            let left_alone = if excuses.is_empty() {
+                String::new()
+            } else {
+                format!("; hangs, LEFT ALONE: {}", excuses.join(", "))
+            };
+            format!(
+                "armed: {armed} daemons, {} directories, {quorum}{device}{without}{left_alone}",
+                checker.places
+            )
         }
     }
 }

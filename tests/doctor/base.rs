@@ -1,7 +1,7 @@
 //! Clean configurations, as the layouts' own templates make them, and what a healthy node says.
 
 use quorate::cli::doctor::site;
-use quorate::cluster::checker::{Checker, OwnDevice};
+use quorate::cluster::checker::{Checker, Excuse, OwnDevice};
 use quorate::cluster::corosync::tools;
 use quorate::cluster::crm_mon;
 use quorate::cluster::timing::Preset;
@@ -45,6 +45,8 @@ pub enum Change {
     QuoratedHasNoDevice,
     /// quorated has told nothing.
     QuoratedIsSilent,
+    /// A daemon hangs and is left alone.
+    QuoratedLeavesAlone,
     /// It says what it finds, and does nothing.
     QuoratedOnlySays,
     RebootSeconds(u32),
@@ -112,6 +114,14 @@ impl Base {
             Change::QuoratedHasNoDevice => {
                 let device = OwnDevice::Missing("watchdog_device = \"/dev/watchdog1\": busy".to_owned());
                 self.quorated = Quorated::Runs(Checker { acts: true, device, ..Checker::default() });
+                return;
+            }
+            Change::QuoratedLeavesAlone => {
+                let why = "pacemaker.service is started or stopped by order".to_owned();
+                let excuses = vec![Excuse { name: "pacemaker-controld".to_owned(), why, since: 5000 }];
+                let written = 40_500;
+                self.quorated =
+                    Quorated::Runs(Checker { acts: true, written, excuses, ..Checker::default() });
                 return;
             }
             Change::QuoratedOnlySays => {

@@ -345,4 +345,10 @@ pub const CASES: &[Case] = &[
     case("quorated", Classic, &[QuoratedIsSilent], "does not run here, or hangs"),
     case("quorated", Classic, &[QuoratedOnlySays], "only says what it finds"),
     case("quorated", Classic, &[QuoratedHasNoDevice], "does not have its watchdog device"),
+    case(
+        "quorated",
+        Classic,
+        &[QuoratedLeavesAlone],
+        "pacemaker-controld hangs, and quorated leaves it alone: pacemaker.service is started or stopped by order, for 35 s",
+    ),
 ];

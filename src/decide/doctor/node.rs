@@ -58,14 +58,25 @@ pub(super) fn quorated(facts: &Facts) -> Outcome {
             "quorated only says what it finds",
             "mode = \"act\" in /etc/quorate/quorated.toml, then systemctl restart quorated".to_owned(),
         )],
-        Quorated::Runs(checker) => match &checker.device {
-            OwnDevice::Missing(why) => vec![Finding::new(
-                &place,
-                format!("quorated does not have its watchdog device: {why}"),
-                "watchdog_device in /etc/quorate/quorated.toml, then systemctl restart quorated".to_owned(),
-            )],
-            OwnDevice::None | OwnDevice::Petted => Vec::new(),
-        },
+        Quorated::Runs(checker) => {
+            let missing = match &checker.device {
+                OwnDevice::Missing(why) => Some(Finding::new(
+                    &place,
+                    format!("quorated does not have its watchdog device: {why}"),
+                    "watchdog_device in /etc/quorate/quorated.toml, then systemctl restart quorated"
+                        .to_owned(),
+                )),
+                OwnDevice::None | OwnDevice::Petted => None,
+            };
+            let left_alone = checker.excuses.iter().map(|excuse| {
+                Finding::new(
+                    &place,
+                    format!("{} hangs, and quorated leaves it alone: {}", excuse.name, checker.because(excuse)),
+                    "end what it names, and quorated acts; or end the daemon by hand (journalctl -t quorated has its pid)".to_owned(),
+                )
+            });
+            missing.into_iter().chain(left_alone).collect()
+        }
     })
 }
 
