@@ -17,6 +17,10 @@ pub use bounds::*;
 /// A walreceiver answers at half the timeout; a machine that stalls for two seconds is not gone.
 const LEAST_WAL_TIMEOUT_MS: u32 = 5000;
 
+/// The shortest timeout of the quorum device that a layout gets: its heartbeat of 1.6 s bears a witness that stalls for a second. With two
+/// nodes and the `fast` token the survivor waits 0.2 s longer for it than for the membership.
+const LEAST_SILENCE_MS: u32 = 2000;
+
 /// A way of balancing speed against false alarms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Preset {
@@ -116,7 +120,14 @@ impl Profile {
             Preset::Fast => LEAST_TOKEN_MS,
         };
         let token_ms = least_token.max(least_token_ms(inputs.rtt_ms).next_multiple_of(100));
-        let (qdevice_timeout_ms, qdevice_sync_timeout_ms) = if paf { (3000, 4000) } else { (2000, 3000) };
+        let totem =
+            Totem { token_ms, coefficient_ms: TOKEN_COEFFICIENT_MS, consensus_ms: None, nodes: inputs.nodes };
+        let qdevice_sync_timeout_ms = if paf { 4000 } else { 3000 };
+        let qdevice_timeout_ms = if paf {
+            3000
+        } else {
+            timeout_at_no_cost_ms(totem.recovery_ms(), qdevice_sync_timeout_ms).max(LEAST_SILENCE_MS)
+        };
         let no_quorum_policy = if paf { NoQuorumPolicy::Stop } else { NoQuorumPolicy::Suicide };
         let mut profile = Self {
             preset: inputs.preset,
@@ -196,6 +207,12 @@ impl Profile {
     #[must_use]
     pub const fn failover_ms(&self) -> u32 {
         self.recovery_ms() + self.stonith_watchdog_s * 1000
+    }
+
+    /// So many seconds after its boot a node may join: the others have counted it as reset by then.
+    #[must_use]
+    pub const fn start_delay_s(&self) -> u32 {
+        start_delay_s(self.recovery_ms().div_ceil(1000).saturating_add(self.stonith_watchdog_s))
     }
 
     /// The timeout that fence_quorate's device has to have so that Pacemaker before 2.1.6 waits for the whole of
@@ -295,9 +312,42 @@ mod tests {
     fn the_figures_of_two_nodes_and_a_witness() {
         let p = profile(Preset::Default, 2, QuorumDevice::Present);
         assert_eq!((p.token_ms, p.consensus_ms(), p.recovery_ms()), (3000, 3600, 6600));
-        assert_eq!((p.qdevice_timeout_ms, p.qdevice_sync_timeout_ms, p.stonith_watchdog_s), (2000, 3000, 10));
+        assert_eq!((p.qdevice_timeout_ms, p.qdevice_sync_timeout_ms, p.stonith_watchdog_s), (5300, 3000, 10));
         let fast = profile(Preset::Fast, 2, QuorumDevice::Present);
+        assert_eq!((fast.qdevice_timeout_ms, fast.qdevice_sync_timeout_ms), (2000, 3000));
         assert_eq!((fast.recovery_ms(), fast.stonith_watchdog_s, fast.failover_ms()), (2200, 10, 12_200));
+    }
+
+    /// A witness that blinks takes no vote away, and the failover does not wait for that.
+    #[test]
+    fn the_witness_may_be_silent_for_as_long_as_it_costs_nothing() {
+        for preset in [Preset::Default, Preset::Fast] {
+            for nodes in 2..=16 {
+                for rtt_ms in [0, 5, 80, 400] {
+                    let inputs =
+                        Inputs { preset, nodes, quorum_device: QuorumDevice::Present, rtt_ms, watchdog_s: 5 };
+                    let p = Profile::compute(inputs);
+                    let (recovery, sync) = (p.recovery_ms(), p.qdevice_sync_timeout_ms);
+                    let waits = decision_ms(recovery, p.qdevice_timeout_ms, sync);
+                    assert!(p.qdevice_timeout_ms >= LEAST_SILENCE_MS, "{inputs:?}");
+                    assert!(waits == 0 || p.qdevice_timeout_ms == LEAST_SILENCE_MS, "{inputs:?}: {waits}");
+                    // The next longer one is later than the membership, or than votequorum waits, or longer than corosync's own.
+                    let longer = p.qdevice_timeout_ms + 100;
+                    assert!(
+                        longer > DEFAULT_QDEVICE_TIMEOUT_MS
+                            || longer > longest_qdevice_timeout_ms(recovery, sync)
+                            || decision_ms(recovery, longer, sync) > 0,
+                        "{inputs:?}: {}",
+                        p.qdevice_timeout_ms
+                    );
+                }
+            }
+        }
+        let silence = |preset, nodes| {
+            witness_may_be_silent_ms(profile(preset, nodes, QuorumDevice::Present).qdevice_timeout_ms)
+        };
+        assert_eq!([silence(Preset::Default, 2), silence(Preset::Default, 4)], [4240, 5600]);
+        assert_eq!([silence(Preset::Fast, 2), silence(Preset::Fast, 4)], [1600, 3360]);
     }
 
     #[test]

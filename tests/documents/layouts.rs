@@ -1,12 +1,12 @@
 //! The generated parts of `docs/layouts.md`.
 
-use quorate::cluster::timing::{Inputs, Preset, Profile, QuorumDevice};
+use quorate::cluster::timing::{Inputs, Preset, Profile, QuorumDevice, witness_may_be_silent_ms};
 
 /// The times of the layouts' examples with each preset.
 pub fn times() -> String {
     let mut table = String::from(
-        "| nodes | profile | token | noticed (token + consensus) | counted as reset after | a standby is promoted from | monitor | qdevice timeout, sync_timeout | WAL timeouts |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
+        "| nodes | profile | token | noticed (token + consensus) | counted as reset after | a standby is promoted from | monitor | qdevice timeout, sync_timeout | the witness may be silent for | WAL timeouts |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
     );
     for preset in [Preset::Default, Preset::Fast] {
         for (nodes, quorum_device, name) in [
@@ -19,9 +19,10 @@ pub fn times() -> String {
             let s = |ms: u32| f64::from(ms) / 1000.0;
             let device = match quorum_device {
                 QuorumDevice::Present => {
-                    format!("{}, {}", s(p.qdevice_timeout_ms), s(p.qdevice_sync_timeout_ms))
+                    let silent = witness_may_be_silent_ms(p.qdevice_timeout_ms);
+                    format!("{}, {} | {}", s(p.qdevice_timeout_ms), s(p.qdevice_sync_timeout_ms), s(silent))
                 }
-                QuorumDevice::Absent => "–".to_owned(),
+                QuorumDevice::Absent => "– | –".to_owned(),
             };
             table.push_str(&format!(
                 "| {name} | `{}` | {} | {} | {} | {} | every {} | {device} | {} |\n",

@@ -128,12 +128,41 @@ pub const fn least_token_ms(rtt_ms: u32) -> u32 {
     if trips > LEAST_TOKEN_MS { trips } else { LEAST_TOKEN_MS }
 }
 
-/// How long the quorum device may take to decide after the membership has changed: it waits for two heartbeats of its
-/// server, which began before, and gives up at sync_timeout.
+/// How often corosync-qdevice shows its server that it is there.
+#[must_use]
+pub fn heartbeat_ms(qdevice_timeout_ms: u32) -> u32 {
+    (qdevice_timeout_ms / 10 * 8).max(LEAST_HEARTBEAT_MS)
+}
+
+/// After so long without a message the quorum device's server has dropped a node: 1.5 heartbeats (dpd_interval_coefficient). Before that
+/// it takes no other membership for stable.
+#[must_use]
+pub fn server_notices_ms(qdevice_timeout_ms: u32) -> u32 {
+    let heartbeat = heartbeat_ms(qdevice_timeout_ms);
+    heartbeat.saturating_add(heartbeat / 2)
+}
+
+/// How long the survivor's vote may take after the membership has changed: until its server has dropped the lost node, at most until
+/// votequorum gives up at sync_timeout.
 #[must_use]
 pub fn decision_ms(recovery_ms: u32, qdevice_timeout_ms: u32, sync_timeout_ms: u32) -> u32 {
-    let heartbeat = (qdevice_timeout_ms / 10 * 8).max(LEAST_HEARTBEAT_MS);
-    heartbeat.saturating_mul(2).saturating_sub(recovery_ms).min(sync_timeout_ms)
+    server_notices_ms(qdevice_timeout_ms).saturating_sub(recovery_ms).min(sync_timeout_ms)
+}
+
+/// The longest silence of the witness that costs no vote: a heartbeat that finds the one before unanswered gives the vote up.
+#[must_use]
+pub fn witness_may_be_silent_ms(qdevice_timeout_ms: u32) -> u32 {
+    heartbeat_ms(qdevice_timeout_ms)
+}
+
+/// The longest timeout of a quorum device that delays no failover: its server has dropped a lost node before the membership has changed,
+/// and [`longest_qdevice_timeout_ms`] holds. Not longer than corosync-qdevice's own.
+#[must_use]
+pub fn timeout_at_no_cost_ms(recovery_ms: u32, sync_timeout_ms: u32) -> u32 {
+    // 1.5 heartbeats of 0.8 of it.
+    let unnoticed = recovery_ms / 12 * 10;
+    let longest = longest_qdevice_timeout_ms(recovery_ms, sync_timeout_ms);
+    unnoticed.min(longest).min(DEFAULT_QDEVICE_TIMEOUT_MS) / 100 * 100
 }
 
 /// How long after the loss was agreed on a node without quorum may still run: the quorum device may stay silent for the
@@ -146,6 +175,21 @@ pub const fn latest_death_ms(sync_timeout_ms: Option<u32>, watchdog_s: u32, poli
     };
     let seconds = watchdog_s.saturating_add(policy.stopping_s());
     wait_ms.saturating_add(seconds.saturating_mul(1000)).saturating_add(LATE_MS)
+}
+
+/// For so long a node may not join after its boot: the others still count it as lost, and as reset only when `lost_s` are over.
+#[must_use]
+pub const fn start_delay_s(lost_s: u32) -> u32 {
+    lost_s.saturating_add(1)
+}
+
+/// systemd's own limit for the start of a unit, and what pcs waits for a start that nothing delays.
+const DEFAULT_START_S: u32 = 90;
+
+/// How long the start of a cluster that begins so late may take.
+#[must_use]
+pub const fn start_wait_s(delay_s: u32) -> u32 {
+    delay_s.saturating_add(DEFAULT_START_S)
 }
 
 /// The shortest timeout of a quorum device: its heartbeat would be below [`LEAST_HEARTBEAT_MS`].
