@@ -26,6 +26,7 @@ execd     |  120 | yes | tests/foreign.sh execd
 vagrant   |  180 | yes | tests/vagrant.sh
 layouts   |  600 | yes | tests/layouts.sh
 package   |  600 | yes | tests/package.sh
+scripts   |  600 | yes | tests/scripts.sh
 by-hand   |  600 | yes | tests/by-hand.sh
 lab       |  900 | yes | tests/lab.sh
 truth     |  900 | yes | tests/truth.sh

@@ -17,7 +17,9 @@ use crate::cluster::cib::Primitive;
 use crate::cluster::corosync::tools::{self, Votes};
 use crate::cluster::crm_mon::Status;
 use crate::cluster::sbd;
-use crate::decide::doctor::facts::{Certificate, Known, Member, Node, Quorated, Server, Unknown};
+use crate::decide::doctor::facts::{
+    AT_BOOT, Certificate, Known, Member, Node, Quorated, Server, Service, Unknown,
+};
 use crate::decide::doctor::read::{Broken, Text};
 use crate::pg::conf::{self, Line, Setting};
 use crate::pg::postmaster_pid::PostmasterPid;
@@ -215,7 +217,13 @@ pub fn node(status: &Known<Status>) -> Node {
                 .ok_or_else(|| unknown("systemd does not tell RuntimeWatchdogUSec"))
         }),
         sbd_enabled: show("sbd.service", "UnitFileState").map(|state| state == "enabled"),
-        starts_at_boot: show("pacemaker.service", "UnitFileState").map(|state| state == "enabled"),
+        at_boot: AT_BOOT
+            .iter()
+            .map(|name| {
+                let state = show(&format!("{name}.service"), "UnitFileState")?;
+                Ok(Service { name, enabled: state == "enabled" })
+            })
+            .collect(),
         startup_sync: show("pacemaker.service", "Environment").map(|variables| {
             let of = |word: &str| word.strip_prefix("SBD_SYNC_RESOURCE_STARTUP=").map(str::to_owned);
             variables.split_whitespace().find_map(of)

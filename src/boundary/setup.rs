@@ -11,9 +11,6 @@ use super::command::{Command, Environment};
 use super::host::{Effect, Trouble};
 use crate::cluster::corosync;
 
-/// What starts the cluster; it starts corosync-qdevice too, which systemd would not.
-pub const START: [&str; 5] = ["pcs", "cluster", "start", "--all", "--wait=90"];
-
 const BASH: &str = "/bin/bash";
 const PCS: &str = "/usr/sbin/pcs";
 const DIFF: &str = "/usr/bin/diff";
@@ -22,8 +19,8 @@ const COROSYNC_CONF: &str = "/etc/corosync/corosync.conf";
 
 /// A script has some sixty calls of pcs, of half a second each.
 const SCRIPT_DEADLINE: Duration = Duration::from_secs(300);
-/// `--wait` and what pcs needs around it.
-const START_DEADLINE: Duration = Duration::from_secs(150);
+/// What pcs needs around its `--wait`.
+const AROUND_START: Duration = Duration::from_secs(60);
 const QUERY_DEADLINE: Duration = Duration::from_secs(30);
 /// corosync-qdevice connects a second or two after its start.
 const QDEVICE_DEADLINE: Duration = Duration::from_secs(30);
@@ -102,14 +99,15 @@ pub fn run_script(script: &str, variables: &[(&str, &str)]) -> Effect<()> {
     run(&command, SCRIPT_DEADLINE).map(drop)
 }
 
-/// Starts the cluster on all nodes.
+/// Starts the cluster on all nodes: `command` is pcs with its arguments, and waits for so many seconds itself.
 ///
 /// # Errors
 /// When pcs says that a node did not start.
-pub fn start_all() -> Effect<Started> {
+pub fn start_all(command: &[String], wait_s: u32) -> Effect<Started> {
     let active = Command::new("/usr/bin/systemctl").args(["is-active", "--quiet", "pacemaker"]);
     let before = active.run_any(Deadline::after(QUERY_DEADLINE)).map_err(|e| Trouble(e.to_string()))?;
-    run(&pcs().args(&START[1..]), START_DEADLINE)?;
+    let limit = Duration::from_secs(u64::from(wait_s)) + AROUND_START;
+    run(&pcs().args(command.iter().skip(1)), limit)?;
     Ok(if before.code == 0 { Started::Already } else { Started::Now })
 }
 

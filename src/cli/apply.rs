@@ -2,8 +2,9 @@
 
 use super::CliError;
 use crate::boundary::setup::{self, Started};
+use crate::cluster::timing::start_wait_s;
 use crate::layout::adopt::{Membership, membership};
-use crate::layout::render::{Agent, CLUSTER, RESOURCES, Rendered, render};
+use crate::layout::render::{Agent, CLUSTER, RESOURCES, Rendered, render, start_command};
 use crate::layout::site::Site;
 
 /// The variable that the script of the membership takes.
@@ -28,7 +29,7 @@ fn script<'a>(files: &'a [Rendered], path: &str) -> &'a str {
 pub(super) fn show(site: &Site) -> Result<(), CliError> {
     let files = render(site, Agent::Quorate).map_err(CliError::Other)?;
     println!("# 1. where there is no cluster yet: {CLUSTER}\n{}", script(&files, CLUSTER));
-    println!("# 2. the cluster is started on all nodes\n{}\n", setup::START.join(" "));
+    println!("# 2. the cluster is started on all nodes\n{}\n", start_command(site).join(" "));
     println!("# 3. where it has no resources yet: {RESOURCES}\n{}", script(&files, RESOURCES));
     Ok(())
 }
@@ -55,8 +56,9 @@ pub(super) fn run(site: &Site, watchdogs: Watchdogs) -> Result<(), CliError> {
             setup::run_script(script(&files, CLUSTER), &variables)?;
         }
     }
-    println!("starting it on all nodes: {}", setup::START.join(" "));
-    match setup::start_all()? {
+    let start = start_command(site);
+    println!("starting it on all nodes: {}", start.join(" "));
+    match setup::start_all(&start, start_wait_s(site.profile.start_delay_s()))? {
         Started::Now => println!("started"),
         Started::Already => println!("it runs already"),
     }

@@ -84,7 +84,7 @@ impl SiteArgs {
             (None, Some(kind)) => (format!("{}.toml", kind.name()), examples::text(kind).to_owned()),
             (None, None) => return Err(CliError::Other("name a layout or a --site".to_owned())),
         };
-        let site = read(&text, &Overrides { postgresql: self.postgresql, preset: None })
+        let site = read(&text, &Overrides { postgresql: self.postgresql, ..Overrides::default() })
             .map_err(|problems| CliError::Description(explain(&name, &problems)))?;
         match self.layout {
             Some(kind) if kind != site.kind => Err(CliError::Other(format!(

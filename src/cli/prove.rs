@@ -36,6 +36,7 @@ pub(super) fn run(site: &Site) -> Result<u8, CliError> {
             bad += 1;
         }
     }
+    println!("{}", proof::after_reset(site));
     println!("{}", if bad == 0 { "PASS" } else { "FAIL" });
     Ok(u8::from(bad > 0))
 }

@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::CliError;
 use super::layout::SiteArgs;
-use crate::cluster::timing::Profile;
 use crate::cluster::timing::predict::{Advice, Commits, Margin, Prediction, faster, margin, predictions};
+use crate::cluster::timing::{Profile, witness_may_be_silent_ms};
 use crate::layout::kind::Replication;
-use crate::layout::site::Site;
+use crate::layout::proof::after_reset;
+use crate::layout::site::{AtBoot, Site};
 
 /// Which site.
 #[derive(Debug, Args)]
@@ -31,6 +32,8 @@ struct Document<'a> {
     spare_ms: i64,
     faster: &'a [Advice],
     unsound: &'a [String],
+    /// So late after its boot a node that was reset joins by itself; none where somebody has to start it.
+    joins_after_boot_s: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -58,11 +61,13 @@ pub(super) fn run(args: &Timing) -> Result<u8, CliError> {
             spare_ms: left.spare_ms(),
             faster: &advice,
             unsound: &unsound,
+            joins_after_boot_s: (site.at_boot == AtBoot::Start).then(|| site.profile.start_delay_s()),
         };
         let text = serde_json::to_string_pretty(&document).map_err(|e| CliError::Other(e.to_string()))?;
         println!("{text}");
     } else {
         print!("{}{}", headline(&site), tables(&all));
+        println!("\n{}", after_reset(&site));
         print!("{}", ending(left, &advice, &unsound));
     }
     Ok(u8::from(!unsound.is_empty()))
@@ -97,7 +102,12 @@ pub fn range(prediction: &Prediction) -> String {
 fn headline(site: &Site) -> String {
     let p: &Profile = &site.profile;
     let device = p.sync_timeout_ms().map_or(String::new(), |sync| {
-        format!(", quorum device {} s and sync_timeout {} s", seconds(p.qdevice_timeout_ms), seconds(sync))
+        format!(
+            ", quorum device {} s and sync_timeout {} s (a witness that is silent for {} s takes no vote away)",
+            seconds(p.qdevice_timeout_ms),
+            seconds(sync),
+            seconds(witness_may_be_silent_ms(p.qdevice_timeout_ms))
+        )
     });
     format!(
         "{}: {} nodes, token {} s{device}, watchdog {} s, stonith-watchdog-timeout {} s, no-quorum-policy {}\n",

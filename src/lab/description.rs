@@ -4,7 +4,7 @@
 use super::error::{LabError, Result};
 use crate::cluster::timing::Preset;
 use crate::layout::kind::Kind;
-use crate::layout::site::Site;
+use crate::layout::site::{AtBoot, Site};
 use crate::layout::{self, Overrides, examples};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -52,6 +52,8 @@ impl Description {
         let overrides = Overrides {
             postgresql: Some(self.postgresql),
             preset: self.timing.as_deref().and_then(Preset::parse),
+            // A node that was killed stays out until the experiment lets it in again.
+            at_boot: Some(AtBoot::StayOut),
         };
         layout::read(&self.text, &overrides).map_err(|problems| {
             let lines = layout::explain(&self.file, &problems);

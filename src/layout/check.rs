@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::describe::{self, Description};
 use super::kind::Kind;
 use super::rules;
-use super::site::{Failback, Heuristics, Instance, Node, Site, Witness};
+use super::site::{AtBoot, Failback, Heuristics, Instance, Node, Site, Witness};
 use super::{Overrides, Problem};
 use crate::cluster::timing::{Inputs, Preset, Profile, QuorumDevice};
 
@@ -79,6 +79,7 @@ fn build(d: &Description, overrides: &Overrides, c: &mut Complaints<'_>) -> Opti
     let profile = profile(d, overrides, nodes.len(), c);
     let postgresql = version(d, overrides, c);
     let failback = if d.failback == Some(true) { Failback::Home } else { Failback::Stay };
+    let described_at_boot = if d.start_at_boot == Some(false) { AtBoot::StayOut } else { AtBoot::Start };
     let site = Site {
         name: d.name.get_ref().clone(),
         kind,
@@ -88,6 +89,7 @@ fn build(d: &Description, overrides: &Overrides, c: &mut Complaints<'_>) -> Opti
         instances,
         postgresql,
         failback,
+        at_boot: overrides.at_boot.unwrap_or(described_at_boot),
         profile,
     };
     // The rules compare what they can rely on: each value by itself is good.

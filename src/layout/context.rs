@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::kind::Replication;
-use super::render::{Agent, Step, steps};
-use super::site::{Failback, Heuristics, Instance, Site};
-use crate::cluster::timing;
+use super::names::AGENT_ROLE;
+use super::render::{Agent, Step, start_command, steps};
+use super::site::{AtBoot, Failback, Heuristics, Instance, Site};
+use crate::cluster::timing::{self, start_wait_s};
 
 /// Everything that a template can say of a site.
 #[derive(Debug, Serialize)]
@@ -20,6 +21,10 @@ pub(super) struct Context {
     prefix: u8,
     postgresql: u16,
     failback: bool,
+    start_at_boot: bool,
+    start_command: String,
+    /// The agent's role in the database; empty where it comes as the superuser.
+    role: &'static str,
     nodes: Vec<Node>,
     witness: Option<Witness>,
     /// The nodes and the witness.
@@ -100,6 +105,8 @@ struct Profile {
     wal_timeout_ms: u32,
     recovery_ms: u32,
     failover_ms: u32,
+    start_delay_s: u32,
+    start_wait_s: u32,
 }
 
 impl Context {
@@ -135,6 +142,12 @@ impl Context {
             prefix: site.prefix(),
             postgresql: site.postgresql,
             failback: site.failback == Failback::Home,
+            start_at_boot: site.at_boot == AtBoot::Start,
+            start_command: start_command(site).join(" "),
+            role: match agent {
+                Agent::Quorate => AGENT_ROLE,
+                Agent::Paf => "",
+            },
             homes: site.homes(),
             instances: site.instances.iter().map(|i| database(site, i)).collect(),
             waits_for: match site.kind.replication() {
@@ -203,5 +216,7 @@ fn profile(p: &timing::Profile) -> Profile {
         wal_timeout_ms: p.wal_timeout_ms,
         recovery_ms: p.recovery_ms(),
         failover_ms: p.failover_ms(),
+        start_delay_s: p.start_delay_s(),
+        start_wait_s: start_wait_s(p.start_delay_s()),
     }
 }

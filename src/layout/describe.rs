@@ -22,6 +22,7 @@ pub struct Description {
     #[serde(default)]
     pub timing: Timing,
     pub failback: Option<bool>,
+    pub start_at_boot: Option<bool>,
 }
 
 /// `[network]`

@@ -39,6 +39,7 @@ pub struct Overrides {
     /// PostgreSQL's major version.
     pub postgresql: Option<u16>,
     pub preset: Option<crate::cluster::timing::Preset>,
+    pub at_boot: Option<site::AtBoot>,
 }
 
 /// Reads a description and checks it.

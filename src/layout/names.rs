@@ -1,5 +1,8 @@
 //! How Pacemaker's resources are called. An instance that is alone has the short names that every document uses.
 
+/// The agent's role in PostgreSQL, and the name of the map by which the system's user `postgres` may be that role.
+pub const AGENT_ROLE: &str = "quorate";
+
 /// The names of one instance's resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {

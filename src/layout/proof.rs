@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::kind::Sharing;
-use super::site::{Instance, Site};
+use super::site::{AtBoot, Instance, Site};
 use crate::cluster::crm_mon::{Role, Status};
 
 /// The promotion scores that the agent sets.
@@ -257,6 +257,20 @@ fn standby_complaints(
         };
         if here > share {
             found.push(format!("{here} float IPs of standbys are on {node}"));
+        }
+    }
+}
+
+/// Whether a node that was reset comes back by itself, and when.
+#[must_use]
+pub fn after_reset(site: &Site) -> String {
+    match site.at_boot {
+        AtBoot::Start => format!(
+            "reset: the node comes back by itself as a standby, {} s after its boot at the earliest (start_at_boot)",
+            site.profile.start_delay_s()
+        ),
+        AtBoot::StayOut => {
+            "reset: the node stays out until pcs cluster start (start_at_boot = false)".to_owned()
         }
     }
 }

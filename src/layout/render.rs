@@ -5,7 +5,8 @@ use minijinja::{Environment, UndefinedBehavior};
 
 use super::context::Context;
 use super::kind::Kind;
-use super::site::Site;
+use super::site::{AtBoot, Site};
+use crate::cluster::timing::start_wait_s;
 
 /// Which PostgreSQL resource agent the scripts are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,10 +84,11 @@ macro_rules! template {
 }
 
 /// All templates by their path.
-const TEMPLATES: [(&str, &str); 24] = [
+const TEMPLATES: [(&str, &str); 25] = [
     template!("parts/who.sh.j2"),
     template!("parts/ask.sh.j2"),
     template!("parts/instances.sh.j2"),
+    template!("parts/postgres.sh.j2"),
     template!("parts/head.sh.j2"),
     template!("parts/foot.sh.j2"),
     template!("parts/macros.j2"),
@@ -168,6 +170,20 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
         environment.add_template(name, text)?;
     }
     Ok(environment)
+}
+
+/// What starts the cluster; it starts corosync-qdevice too, which systemd would not.
+#[must_use]
+pub fn start_command(site: &Site) -> Vec<String> {
+    let mut words = ["pcs", "cluster", "start", "--all"].map(str::to_owned).to_vec();
+    let wait_s = start_wait_s(match site.at_boot {
+        AtBoot::Start => site.profile.start_delay_s(),
+        AtBoot::StayOut => 0,
+    });
+    words.push(format!("--wait={wait_s}"));
+    // pcs's own limit of a request is 60 s; a node answers when its services run.
+    words.push(format!("--request-timeout={wait_s}"));
+    words
 }
 
 /// The steps, in their order.

@@ -25,6 +25,7 @@ pub struct Site {
     pub postgresql: u16,
     /// Whether a primary goes back to its home node by itself: a second outage.
     pub failback: Failback,
+    pub at_boot: AtBoot,
     pub profile: Profile,
 }
 
@@ -70,6 +71,15 @@ pub struct Instance {
     pub primary_ip: IpAddr,
     /// The standbys' float IPs.
     pub standby_ips: Vec<IpAddr>,
+}
+
+/// What the cluster's services do when a node boots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtBoot {
+    /// They start: a node that was reset comes back by itself, after the others have counted it as reset.
+    Start,
+    /// They wait for somebody to start them.
+    StayOut,
 }
 
 /// Whether a primary that was moved by a failure moves back.

@@ -5,7 +5,9 @@ use quorate::cluster::checker::{Checker, Excuse, OwnDevice};
 use quorate::cluster::corosync::tools;
 use quorate::cluster::crm_mon;
 use quorate::cluster::timing::Preset;
-use quorate::decide::doctor::facts::{Certificate, Facts, Member, Node, Quorated, Surroundings, Unknown};
+use quorate::decide::doctor::facts::{
+    AT_BOOT, Certificate, Facts, Member, Node, Quorated, Service, Surroundings, Unknown,
+};
 use quorate::decide::doctor::read::{Gathered, Text, read};
 use quorate::decide::doctor::{Report, examine};
 use quorate::layout::kind::Kind;
@@ -25,6 +27,8 @@ pub struct Base {
     pub systemd: String,
     pub cluster: String,
     pub quorated: Quorated,
+    /// The service that does not start at boot.
+    pub disabled: Option<&'static str>,
     pub surroundings: Surroundings,
 }
 
@@ -50,6 +54,9 @@ pub enum Change {
     /// It says what it finds, and does nothing.
     QuoratedOnlySays,
     RebootSeconds(u32),
+    RebootUnknown,
+    /// This service does not start at boot.
+    Disabled(&'static str),
     WitnessCentre(&'static str),
 }
 
@@ -64,7 +71,7 @@ impl Base {
 
     /// A description with these times.
     pub fn described(text: &str, preset: Preset) -> Self {
-        let overrides = Overrides { preset: Some(preset), postgresql: None };
+        let overrides = Overrides { preset: Some(preset), ..Overrides::default() };
         let site = quorate::layout::read(text, &overrides).expect("a sound description");
         let files =
             quorate::layout::render::render(&site, quorate::layout::render::Agent::Quorate).expect("renders");
@@ -89,6 +96,7 @@ impl Base {
             systemd: captured("systemctl.txt"),
             cluster: format!("<pacemaker-result>\n<nodes>\n{members}</nodes>\n</pacemaker-result>\n"),
             quorated: Quorated::Runs(Checker { acts: true, ..Checker::default() }),
+            disabled: None,
             surroundings,
         }
     }
@@ -128,6 +136,14 @@ impl Base {
                 self.quorated = Quorated::Runs(Checker::default());
                 return;
             }
+            Change::RebootUnknown => {
+                self.surroundings.reboot_s = Err(Unknown("nobody told".to_owned()));
+                return;
+            }
+            Change::Disabled(name) => {
+                self.disabled = Some(name);
+                return;
+            }
             Change::RebootSeconds(seconds) => {
                 self.surroundings.reboot_s = Ok(*seconds);
                 return;
@@ -160,7 +176,10 @@ impl Base {
             certificates: Ok(vec![Certificate { name: "Cluster Cert".to_owned(), left_s: end - THEN }]),
             systemd_watchdog: Ok(systemd("RuntimeWatchdogUSec")),
             sbd_enabled: Ok(systemd("UnitFileState") == "enabled"),
-            starts_at_boot: Ok(true),
+            at_boot: Ok(AT_BOOT
+                .iter()
+                .map(|name| Service { name, enabled: self.disabled != Some(name) })
+                .collect()),
             startup_sync: Ok(sync.strip_prefix("SBD_SYNC_RESOURCE_STARTUP=").map(str::to_owned)),
             members: Ok(status.nodes.iter().map(member).collect()),
             quorated: Ok(self.quorated.clone()),

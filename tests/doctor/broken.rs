@@ -21,7 +21,7 @@ const fn case(rule: &'static str, kind: Kind, changes: &'static [Change], says: 
 const STONITH_WATCHDOG: &str = "name=\"stonith-watchdog-timeout\" value=\"10\"";
 
 pub const CASES: &[Case] = &[
-    case("token", Classic, &[Corosync("token: 3000", "token: 900")], "token is 900 ms, below 1 s"),
+    case("token", ThreeCentres, &[Corosync("token: 3000", "token: 900")], "token is 900 ms, below 1 s"),
     case(
         "consensus",
         ThreeCentres,
@@ -64,12 +64,12 @@ pub const CASES: &[Case] = &[
         &[Corosync("        votes: 1\n", ""), Corosync("ffsplit", "lms\n            tie_breaker: 2")],
         "tie_breaker is the node 2",
     ),
-    case("qdevice-timeout", Classic, &[Corosync("timeout: 2000", "timeout: 1000")], "is 1000 ms, below 1250"),
+    case("qdevice-timeout", Classic, &[Corosync("timeout: 5300", "timeout: 1000")], "is 1000 ms, below 1250"),
     // The settings under which Tuchanka's second node resets itself too.
     case(
         "qdevice-recovery",
         Classic,
-        &[Corosync("timeout: 2000", "timeout: 10000")],
+        &[Corosync("timeout: 5300", "timeout: 10000")],
         "timeout is 10000 ms; with 6600 ms of recovery and a sync_timeout of 3000 ms at most 5352",
     ),
     case(
@@ -260,8 +260,31 @@ pub const CASES: &[Case] = &[
     case(
         "sbd-delay-start",
         Classic,
-        &[RebootSeconds(9)],
+        &[Sbd("SBD_DELAY_START=18", "SBD_DELAY_START=no"), RebootSeconds(9)],
         "a reboot takes 9 s: the node is back before the 17 s",
+    ),
+    // A virtual machine is back at once.
+    case(
+        "sbd-delay-start",
+        Classic,
+        &[Sbd("SBD_DELAY_START=18", "SBD_DELAY_START=17"), RebootUnknown],
+        "SBD_DELAY_START is 17 s and a fast reboot none",
+    ),
+    case(
+        "start-at-boot",
+        Classic,
+        &[Disabled("corosync-qdevice")],
+        "corosync-qdevice does not start at boot: a node that was reset stays out",
+    ),
+    case("start-at-boot", ThreeCentres, &[Disabled("quorated")], "quorated does not start at boot"),
+    case(
+        "start-at-boot",
+        Classic,
+        &[Cib(
+            STONITH_WATCHDOG,
+            "name=\"quorate-start-at-boot\" value=\"false\"/>\n<nvpair id=\"x\" name=\"stonith-watchdog-timeout\" value=\"10\"",
+        )],
+        "starts at boot, and the site wants it started by hand",
     ),
     case(
         "sbd-timeout-action",

@@ -11,7 +11,7 @@ pub fn predicted() -> String {
     let mut columns = Vec::new();
     for preset in [Preset::Default, Preset::Fast] {
         for kind in Kind::ALL {
-            let overrides = Overrides { preset: Some(preset), postgresql: None };
+            let overrides = Overrides { preset: Some(preset), ..Overrides::default() };
             let site = read(examples::text(kind), &overrides).expect("an example");
             let rows = predictions(&site.profile, commits(&site));
             let left = margin(&site.profile);

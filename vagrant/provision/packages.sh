@@ -14,7 +14,7 @@ if [ "$role" = witness ]; then
     apt-get install -y -q pcs corosync-qnetd
     exit
 fi
-apt-get install -y -q pacemaker corosync corosync-qdevice sbd pcs resource-agents postgresql /tmp/quorate.deb
+apt-get install -y -q pacemaker corosync corosync-qdevice sbd pcs resource-agents postgresql /run/quorate-setup/quorate.deb
 # Where the machine has no watchdog of its own.
 if [ ! -e /dev/watchdog ]; then
     echo softdog >/etc/modules-load.d/softdog.conf

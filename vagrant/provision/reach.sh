@@ -3,5 +3,8 @@
 # machine.
 set -euo pipefail
 install -d -m 0700 /root/.ssh
-cat /tmp/cluster_key.pub >>/root/.ssh/authorized_keys
-chmod 0600 /root/.ssh/authorized_keys
+umask 077
+# Once, however often this runs.
+touch /root/.ssh/authorized_keys
+grep -qxFf /run/quorate-setup/cluster_key.pub /root/.ssh/authorized_keys ||
+    cat /run/quorate-setup/cluster_key.pub >>/root/.ssh/authorized_keys

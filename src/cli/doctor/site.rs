@@ -1,9 +1,9 @@
 //! A site as the doctor sees it: the configuration that its scripts would write.
 
-use crate::decide::doctor::facts::{Centres, Node, Server, Surroundings, Unknown};
+use crate::decide::doctor::facts::{AT_BOOT, Centres, Node, Server, Service, Surroundings, Unknown};
 use crate::decide::doctor::read::{Broken, Gathered, Text};
 use crate::layout::render::{Agent, CIB, COROSYNC_CONF, POSTGRESQL_CONF, Rendered, SBD, render};
-use crate::layout::site::Site;
+use crate::layout::site::{AtBoot, Site};
 use crate::pg::conf::{self, Line, Setting};
 
 /// What the package puts into Pacemaker's environment.
@@ -18,6 +18,8 @@ pub fn gathered(site: &Site) -> Result<Gathered, String> {
     let mut node = Node::unknown("a description tells nothing of a node that runs");
     let set = |line: &str| line.strip_prefix("Environment=SBD_SYNC_RESOURCE_STARTUP=").map(str::to_owned);
     node.startup_sync = Ok(DROP_IN.lines().find_map(set));
+    let enabled = site.at_boot == AtBoot::Start;
+    node.at_boot = Ok(AT_BOOT.iter().map(|name| Service { name, enabled }).collect());
     let surroundings = Surroundings { rtt_ms: Ok(site.profile.rtt_ms), ..Surroundings::unknown() };
     let centres = site.witness.as_ref().map(|witness| Centres {
         witness: witness.centre.clone(),

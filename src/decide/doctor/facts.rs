@@ -101,12 +101,22 @@ pub struct Node {
     pub systemd_watchdog: Known<String>,
     /// Whether systemd starts sbd with corosync.
     pub sbd_enabled: Known<bool>,
-    /// Whether Pacemaker starts with the machine.
-    pub starts_at_boot: Known<bool>,
+    /// Which of [`AT_BOOT`] systemd starts with the machine.
+    pub at_boot: Known<Vec<Service>>,
     /// What systemd puts into Pacemaker's environment for SBD_SYNC_RESOURCE_STARTUP; `None` where it is not there.
     pub startup_sync: Known<Option<String>>,
     pub members: Known<Vec<Member>>,
     pub quorated: Known<Quorated>,
+}
+
+/// What has to start with the machine so that a node that was reset comes back by itself.
+pub const AT_BOOT: [&str; 4] = ["corosync", "pacemaker", "corosync-qdevice", "quorated"];
+
+/// A service, and whether systemd starts it with the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    pub name: &'static str,
+    pub enabled: bool,
 }
 
 /// The watchdog checker on this node.

@@ -80,6 +80,42 @@ pub(super) fn quorated(facts: &Facts) -> Outcome {
     })
 }
 
+/// The choice of the site, as step 8 writes it down where it is not to start.
+const CHOICE: &str = "quorate-start-at-boot";
+
+pub(super) fn start_at_boot(facts: &Facts) -> Outcome {
+    let chosen = facts.cib.as_ref()?.property(CHOICE);
+    let wanted = !chosen.is_some_and(|set| set.value.eq_ignore_ascii_case("false"));
+    let device = facts.corosync.as_ref()?.device.is_some();
+    let services = facts.node.at_boot.as_ref()?.iter().filter(|s| device || s.name != "corosync-qdevice");
+    let found = services.filter_map(|service| {
+        let name = service.name;
+        let (what, cure) = match (wanted, service.enabled) {
+            (true, true) | (false, false) => return None,
+            // It is of use by itself, and starts nothing.
+            (false, true) if name == "quorated" => return None,
+            (true, false) if name == "quorated" => (
+                "quorated does not start at boot".to_owned(),
+                "systemctl enable quorated on each node".to_owned(),
+            ),
+            (true, false) => (
+                format!(
+                    "{name} does not start at boot: a node that was reset stays out until somebody starts it"
+                ),
+                format!(
+                    "pcs cluster enable --all; where that is wanted, pcs property set --force {CHOICE}=false"
+                ),
+            ),
+            (false, true) => (
+                format!("{name} starts at boot, and the site wants it started by hand ({CHOICE} is false)"),
+                "pcs cluster disable --all".to_owned(),
+            ),
+        };
+        Some(Finding::new(&Place::of(&format!("systemctl is-enabled {name}")), what, cure))
+    });
+    Ok(found.collect())
+}
+
 pub(super) fn members(facts: &Facts) -> Outcome {
     let members = facts.node.members.as_ref()?;
     let corosync = facts.corosync.as_ref()?;

@@ -193,7 +193,7 @@ impl Node {
             certificates: Err(why()),
             systemd_watchdog: Err(why()),
             sbd_enabled: Err(why()),
-            starts_at_boot: Err(why()),
+            at_boot: Err(why()),
             startup_sync: Err(why()),
             members: Err(why()),
             quorated: Err(why()),

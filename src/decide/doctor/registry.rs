@@ -226,7 +226,7 @@ pub const RULES: &[Rule] = &[
         name: "sbd-delay-start",
         severity: Warning,
         subject: Sbd,
-        rule: "where a node is back earlier than that, SBD_DELAY_START is longer than token + consensus + stonith-watchdog-timeout",
+        rule: "where the cluster starts at boot, SBD_DELAY_START and a reboot (--reboot-s, else none) are longer than token + consensus + stonith-watchdog-timeout",
         why: "it comes back while the others still wait for its end, and is fenced again",
         check: watchdog::delay_start,
     },
@@ -333,6 +333,14 @@ pub const RULES: &[Rule] = &[
         rule: "every node of corosync.conf is online",
         why: "\"2 of 3\" looks normal until the next one is lost",
         check: node::members,
+    },
+    Rule {
+        name: "start-at-boot",
+        severity: Warning,
+        subject: Node,
+        rule: "corosync, Pacemaker, corosync-qdevice and quorated start at boot, or the site says start_at_boot = false",
+        why: "after any reset somebody has to start the node; two such nodes, and the service is down",
+        check: node::start_at_boot,
     },
     Rule {
         name: "quorated",
