@@ -6,12 +6,12 @@
 
 mod pump;
 
-use std::ffi::{OsStr, OsString};
-use std::fs::OpenOptions;
+use std::ffi::{CString, NulError, OsStr, OsString};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -269,20 +269,14 @@ impl Command {
         self.start(&mut command)
     }
 
-    /// Starts a daemon: in a session of its own, with standard output and error appended to `log`, and with none of our descriptors.
-    /// It outlives us. A log that does not exist is created with mode 0640, with the user of [`Self::run_as`].
+    /// Starts a daemon: in a session of its own, with standard output and error to `log`, and with none of our descriptors.
+    /// It outlives us.
     ///
     /// # Errors
-    /// The log can't be opened, or the program can't be started.
-    pub fn spawn_detached(&self, log: &Path) -> Result<Detached, CommandError> {
-        let refuse =
-            |source| CommandError::Spawn { command: format!("{} >>{}", self.line(), log.display()), source };
-        let open = || {
-            // O_NOFOLLOW and the user's own rights: the directory may be writable to others than root.
-            OpenOptions::new().append(true).create(true).mode(0o640).custom_flags(libc::O_NOFOLLOW).open(log)
-        };
-        let out = self.user.as_ref().map_or_else(open, |user| user.act_as(open)).map_err(refuse)?;
-        let err = out.try_clone().map_err(refuse)?;
+    /// The program can't be started.
+    pub fn spawn_detached(&self, log: File) -> Result<Detached, CommandError> {
+        let refuse = |source| CommandError::Spawn { command: self.line(), source };
+        let (out, err) = (log.try_clone().map_err(refuse)?, log);
         let mut command = self.prepare(Some("C"));
         command.stdin(Stdio::null()).stdout(out).stderr(err);
         // SAFETY: runs between fork and exec: setsid, close_range and fcntl only, no allocation, no locks.
@@ -302,16 +296,19 @@ impl Command {
             command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         }
         command.envs(locale.map(|locale| ("LC_ALL", locale)));
-        if let Some(directory) = &self.directory {
-            command.current_dir(directory);
-        }
-        if let Some(user) =
-            self.user.as_ref().filter(|user| user.uid != nix::unistd::Uid::effective().as_raw())
-        {
-            command.env("HOME", &user.home).env("USER", &user.name).env("LOGNAME", &user.name);
-            let (uid, gid, groups) = (user.uid, user.gid, user.groups.clone());
-            // SAFETY: runs between fork and exec: three bare system calls on values that exist already, no allocation, no locks.
-            unsafe { command.pre_exec(move || become_user(uid, gid, &groups)) };
+        let user = self.user.as_ref().filter(|user| user.uid != nix::unistd::Uid::effective().as_raw());
+        match (user, &self.directory) {
+            (Some(user), directory) => {
+                command.env("HOME", &user.home).env("USER", &user.name).env("LOGNAME", &user.name);
+                let (uid, gid, groups) = (user.uid, user.gid, user.groups.clone());
+                let directory = directory.as_ref().map(|d| CString::new(d.as_os_str().as_bytes()));
+                // SAFETY: runs between fork and exec: bare system calls on values that exist already, no allocation, no locks.
+                unsafe { command.pre_exec(move || become_user(uid, gid, &groups, directory.as_ref())) };
+            }
+            (None, Some(directory)) => {
+                command.current_dir(directory);
+            }
+            (None, None) => {}
         }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
@@ -354,12 +351,23 @@ impl Detached {
     }
 }
 
-fn become_user(uid: u32, gid: u32, groups: &[u32]) -> io::Result<()> {
-    // SAFETY: the pointer and the length are of a live slice of gid_t; the others take integers.
+/// Enters the directory last: as root one would get into directories that are closed to the user.
+fn become_user(
+    uid: u32,
+    gid: u32,
+    groups: &[u32],
+    directory: Option<&Result<CString, NulError>>,
+) -> io::Result<()> {
+    // SAFETY: the pointer and the length are of a live slice of gid_t, the path ends with a null; the others take integers.
     unsafe {
         Errno::result(libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()))?;
         Errno::result(libc::syscall(libc::SYS_setresgid, gid, gid, gid))?;
         Errno::result(libc::syscall(libc::SYS_setresuid, uid, uid, uid))?;
+        match directory {
+            Some(Ok(directory)) => Errno::result(libc::chdir(directory.as_ptr())).map(drop)?,
+            Some(Err(_)) => return Err(Errno::EINVAL.into()),
+            None => {}
+        }
     }
     Ok(())
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::clock::Deadline;
-use super::storage::{self, StorageError};
+use super::owned_files::OwnedFiles;
+use super::storage::StorageError;
 use crate::pg::control_data::{ControlData, ControlDataError, FILE_SIZE};
 
 /// Between two reads: longer than the server's write of 8 KiB takes.
@@ -35,13 +36,13 @@ pub enum ControlFileError {
 ///
 /// # Errors
 /// See [`ControlFileError`].
-pub fn read(pgdata: &Path, deadline: Deadline) -> Result<ControlData, ControlFileError> {
+pub fn read(files: &OwnedFiles, pgdata: &Path, deadline: Deadline) -> Result<ControlData, ControlFileError> {
     let path = pgdata.join("global/pg_control");
     let mut reads = 0;
     loop {
         reads += 1;
         let limit = u64::try_from(FILE_SIZE).expect("8192");
-        match ControlData::parse(&storage::read(&path, limit)?) {
+        match ControlData::parse(&files.read(&path, limit)?) {
             Ok(data) => return Ok(data),
             Err(ControlDataError::Crc { .. } | ControlDataError::Truncated(_))
                 if reads < READS && !deadline.passed() =>
@@ -55,6 +56,7 @@ pub fn read(pgdata: &Path, deadline: Deadline) -> Result<ControlData, ControlFil
 
 #[cfg(test)]
 mod tests {
+    use super::super::owned_files::mine;
     use super::*;
 
     const START: &[u8] = include_bytes!("../pg/testdata/pg_control_15_primary");
@@ -66,8 +68,9 @@ mod tests {
     #[test]
     fn a_torn_read_is_read_again() {
         let dir = tempfile::tempdir().expect("a directory");
+        let me = mine();
         assert!(
-            matches!(read(dir.path(), soon()), Err(ControlFileError::Storage(error)) if error.is_missing())
+            matches!(read(&me, dir.path(), soon()), Err(ControlFileError::Storage(error)) if error.is_missing())
         );
         std::fs::create_dir(dir.path().join("global")).expect("mkdir");
         let path = dir.path().join("global/pg_control");
@@ -76,17 +79,17 @@ mod tests {
         let mut torn = whole.clone();
         torn[100] ^= 0xff;
         std::fs::write(&path, &torn).expect("written");
-        let error = read(dir.path(), soon()).expect_err("damaged").to_string();
+        let error = read(&me, dir.path(), soon()).expect_err("damaged").to_string();
         assert!(error.contains("global/pg_control: ") && error.contains("checksum"), "{error}");
         let server = std::thread::spawn(move || {
             let deadline = soon();
             deadline.sleep(PAUSE / 2);
-            storage::write_durable(&path, &whole, storage::Ownership::Keep).expect("written");
+            mine().replace(&path, &whole).expect("written");
         });
         // The server's write may be late on a busy machine: each call reads five times, some call sees the whole file.
         let deadline = soon();
-        while read(dir.path(), deadline).is_err() && !deadline.passed() {}
+        while read(&me, dir.path(), deadline).is_err() && !deadline.passed() {}
         server.join().expect("no panic");
-        assert!(read(dir.path(), deadline).is_ok());
+        assert!(read(&me, dir.path(), deadline).is_ok());
     }
 }

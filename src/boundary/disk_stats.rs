@@ -1,13 +1,5 @@
 //! What a block device has done, by the kernel's count: reading it asks no disk.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-
-/// The device below a directory. Asks its file system, which may hang: to be called while all is well.
-pub fn device(directory: &Path) -> Option<u64> {
-    std::fs::metadata(directory).ok().map(|m| m.dev())
-}
-
 /// The writes and flushes that a block device has completed (the kernel's Documentation/block/stat.rst); `None` for what is none, as a
 /// file server's or an overlay.
 pub fn completed(device: u64) -> Option<u64> {

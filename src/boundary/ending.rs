@@ -30,23 +30,24 @@ pub enum Remains {
     Alive,
 }
 
-/// Kills every process of the PostgreSQL that works in `pgdata`, whose links are resolved.
+/// Kills every process of the PostgreSQL that works in `pgdata`, whose links are resolved, as the user with this id; nobody
+/// else's.
 ///
 /// The oldest first, which is the postmaster: it would start new children for those that die. Those that it was just starting are found
 /// by the next look.
 ///
 /// # Errors
 /// /proc can't be read, or a process may not be signalled.
-pub fn kill_postgres(pgdata: &Path, deadline: Deadline) -> Effect<Remains> {
+pub fn kill_postgres(pgdata: &Path, uid: u32, deadline: Deadline) -> Effect<Remains> {
     let failed = |e: io::Error| Trouble(format!("SIGKILL to the PostgreSQL in {}: {e}", pgdata.display()));
     loop {
-        let mut found = process::postgres_below(pgdata).map_err(failed)?;
+        let mut found = process::postgres_below(pgdata, uid).map_err(failed)?;
         if found.is_empty() {
             return Ok(Remains::Nothing);
         }
         found.sort_by_key(|p| p.id.start_time);
         for victim in &found {
-            process::signal(victim.id, Signal::SIGKILL).map_err(failed)?;
+            process::signal_of(uid, victim.id, Signal::SIGKILL).map_err(failed)?;
         }
         if deadline.passed() {
             let asleep = found.iter().all(|p| p.state == ProcessState::DiskSleep);

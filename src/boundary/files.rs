@@ -1,11 +1,10 @@
-//! Small file work outside the data directory: the agent's own memory, PostgreSQL's log.
+//! Small writes of root's own files: the agent's memory, what quorated keeps below `/run`. Files of the database's user are
+//! [`super::owned_files`].
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-
-use super::identity::SystemUser;
 
 /// An error with its path.
 #[derive(Debug, thiserror::Error)]
@@ -27,10 +26,11 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}.tmp", std::process::id()));
     let temporary = PathBuf::from(temporary);
+    // A leftover of a crash with our pid. create_new: whatever else has this name is not written to.
+    let _ = fs::remove_file(&temporary);
     let written = OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&temporary)
         .and_then(|mut file| file.write_all(content))
@@ -40,18 +40,6 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     written
-}
-
-/// Makes a directory for `user` where there is none.
-///
-/// # Errors
-/// When it can't be made.
-pub fn ensure_directory(path: &Path, user: &SystemUser) -> Result<(), FileError> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    at(path, fs::DirBuilder::new().recursive(true).mode(0o755).create(path))?;
-    at(path, chown(path, Some(user.uid), Some(user.gid)))
 }
 
 /// Removes a file; one that is gone already is removed.
@@ -65,31 +53,9 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// What was written to a file after `from`, at most the last `limit` bytes of it.
-///
-/// # Errors
-/// When it can't be read.
-pub fn read_tail(path: &Path, from: u64, limit: u64) -> io::Result<String> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(from.max(length.saturating_sub(limit)).min(length)))?;
-    let mut bytes = Vec::new();
-    file.take(limit).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_tail_is_what_came_after() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        fs::write(file.path(), "before\nafter\n").unwrap();
-        assert_eq!(read_tail(file.path(), 7, 1000).unwrap(), "after\n");
-        assert_eq!(read_tail(file.path(), 0, 4).unwrap(), "ter\n");
-        assert_eq!(read_tail(file.path(), 99, 4).unwrap(), "", "the log was rotated meanwhile");
-    }
 
     #[test]
     fn replaces_whole_and_removes_twice() {

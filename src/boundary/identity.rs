@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use nix::unistd::{Gid, Uid, User, getgrouplist};
+use nix::unistd::{Gid, Uid, User, getgrouplist, getgroups};
+
+use crate::pg::instance::Access;
 
 /// A user that the machine knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +39,20 @@ pub enum IdentityError {
     },
 }
 
+impl From<&Access> for SystemUser {
+    /// As the agent has looked it up: whoever asks no name service does not wait for one.
+    fn from(access: &Access) -> Self {
+        let groups = if access.groups.is_empty() { vec![access.gid] } else { access.groups.clone() };
+        Self {
+            name: access.user.clone(),
+            uid: access.uid,
+            gid: access.gid,
+            groups,
+            home: access.home.clone(),
+        }
+    }
+}
+
 impl SystemUser {
     /// Looks a user up by name, with all groups. May block on a name service (LDAP, sssd) outside our control: once for each call, early.
     ///
@@ -57,6 +73,12 @@ impl SystemUser {
         })
     }
 
+    /// Root, which is not looked up.
+    #[must_use]
+    pub fn root() -> Self {
+        Self { name: "root".into(), uid: 0, gid: 0, groups: vec![0], home: "/root".into() }
+    }
+
     /// The user with this number.
     ///
     /// # Errors
@@ -69,32 +91,54 @@ impl SystemUser {
         Self::lookup(&user.ok_or(IdentityError::Unknown(name))?.name)
     }
 
-    /// Runs `act` with this user's effective ids. The kernel takes them for a socket's peer credentials and for the rights on
-    /// files; supplementary groups stay ours. When we are not root, `act` runs as whoever we are.
+    /// Runs `act` with this user's effective ids and groups, and without root's capabilities. The kernel takes them for a
+    /// socket's peer credentials, for the rights on files and for the owner of a new one. Real and saved id stay root's, so
+    /// that the user can't signal or trace us meanwhile. When we are not root, `act` runs as whoever we are.
     ///
     /// Only the calling thread changes: the bare system calls are used rather than libc's wrappers, which change all threads.
     pub fn act_as<T>(&self, act: impl FnOnce() -> T) -> T {
-        let _back = EffectiveIds::take(self.uid, self.gid);
+        let _back = EffectiveIds::take(self.uid, self.gid, &self.groups);
         act()
     }
 }
 
 /// Puts the ids back when it goes out of scope, a panic included.
-struct EffectiveIds(Option<(u32, u32)>);
+struct EffectiveIds(Option<Before>);
+
+/// What the thread had.
+struct Before {
+    uid: u32,
+    gid: u32,
+    groups: Vec<libc::gid_t>,
+}
 
 /// "Leave it" for setresuid and setresgid.
 const KEEP: libc::c_long = -1;
 
 impl EffectiveIds {
-    fn take(uid: u32, gid: u32) -> Self {
+    fn take(uid: u32, gid: u32, groups: &[u32]) -> Self {
         let before = (Uid::effective().as_raw(), Gid::effective().as_raw());
         if before.0 != 0 || uid == 0 {
             return Self(None);
         }
-        // The group first: without uid 0 it could no longer change.
+        let own = getgroups().expect("the kernel tells a process its groups");
+        let own = own.into_iter().map(Gid::as_raw).collect();
+        // From here on the guard goes back even if a step fails. The groups first: without uid 0 they could no longer change.
+        let back = Self(Some(Before { uid: before.0, gid: before.1, groups: own }));
+        Self::set_groups(groups);
         Self::set_gid(gid);
         Self::set_uid(uid);
-        Self(Some(before))
+        back
+    }
+
+    fn set_groups(groups: &[u32]) {
+        // SAFETY: pointer and length are those of a live slice of gid_t.
+        let rc = unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) };
+        assert!(
+            rc == 0,
+            "root may take and give back groups {groups:?}: {}",
+            std::io::Error::last_os_error()
+        );
     }
 
     fn set_uid(uid: u32) {
@@ -120,9 +164,10 @@ impl EffectiveIds {
 
 impl Drop for EffectiveIds {
     fn drop(&mut self) {
-        if let Some((uid, gid)) = self.0 {
-            Self::set_uid(uid);
-            Self::set_gid(gid);
+        if let Some(before) = &self.0 {
+            Self::set_uid(before.uid);
+            Self::set_gid(before.gid);
+            Self::set_groups(&before.groups);
         }
     }
 }
@@ -158,13 +203,18 @@ mod tests {
     #[test]
     fn ids_come_back_even_after_a_panic() {
         let nobody = SystemUser::lookup("nobody").expect("nobody");
-        let before = (Uid::effective(), Gid::effective());
-        let during = nobody.act_as(|| Uid::effective().as_raw());
+        let ids = || (Uid::effective(), Gid::effective(), getgroups().expect("groups"));
+        let before = ids();
+        let during = nobody.act_as(ids);
         if before.0.is_root() {
-            assert_eq!(during, nobody.uid);
+            let groups = nobody.groups.iter().copied().map(Gid::from_raw).collect();
+            assert_eq!(during, (Uid::from_raw(nobody.uid), Gid::from_raw(nobody.gid), groups));
+            // Root's rights on files are gone, not only its name.
+            let shadow = nobody.act_as(|| std::fs::read("/etc/shadow"));
+            assert_eq!(shadow.expect_err("root's").kind(), std::io::ErrorKind::PermissionDenied);
         }
         let caught = std::panic::catch_unwind(|| nobody.act_as(|| panic!("on purpose")));
         assert!(caught.is_err());
-        assert_eq!((Uid::effective(), Gid::effective()), before);
+        assert_eq!(ids(), before);
     }
 }

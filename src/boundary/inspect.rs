@@ -9,6 +9,7 @@ use super::command::{Command, Environment};
 use super::corosync;
 use super::host::Trouble;
 use super::identity::SystemUser;
+use super::owned_files::OwnedFiles;
 use super::pacemaker::{self, Patience};
 use super::postgres::Endpoint;
 use super::storage;
@@ -43,6 +44,8 @@ const DEADLINE: Duration = Duration::from_secs(3);
 const POSTGRES_DEADLINE: Duration = Duration::from_secs(3);
 /// How deep PostgreSQL's files may include each other: its own limit.
 const DEPTH: usize = 10;
+/// More than anybody writes: each may be included by each.
+const MOST_FILES: usize = 1000;
 
 /// In one line: programs say things in several.
 fn unknown(why: impl std::fmt::Display) -> Unknown {
@@ -94,52 +97,60 @@ pub fn sbd() -> Known<Text> {
 ///
 /// # Errors
 /// The first file that can't be read or that PostgreSQL would refuse.
-pub fn postgresql_conf(path: &Path) -> Result<Vec<Setting>, String> {
-    let mut found = Vec::new();
-    include(path, 0, &mut found)?;
-    Ok(found)
+pub fn postgresql_conf(files: &OwnedFiles, path: &Path) -> Result<Vec<Setting>, String> {
+    let mut read = Configuration { files, found: Vec::new(), read: 0 };
+    read.include(path, 0)?;
+    Ok(read.found)
 }
 
-fn include(path: &Path, depth: usize, found: &mut Vec<Setting>) -> Result<(), String> {
-    if depth > DEPTH {
-        return Err(format!("{}: files include each other more than {DEPTH} deep", path.display()));
-    }
-    let Text { name, text } = file(path).map_err(|e| e.0)?;
-    let lines = conf::parse(&name, &text)
-        .map_err(|(line, e)| Broken { file: name.clone(), line, what: e.to_string() }.to_string())?;
-    let beside = |other: &str| path.parent().unwrap_or(Path::new("")).join(other);
-    for line in lines {
-        match line {
-            Line::Setting(setting) => found.push(setting),
-            Line::Include { path, optional } => {
-                let path = beside(&path);
-                if !optional || path.exists() {
-                    include(&path, depth + 1, found)?;
+/// What is read of a configuration, with the rights of the user whose server reads it.
+struct Configuration<'a> {
+    files: &'a OwnedFiles,
+    found: Vec<Setting>,
+    /// Files so far.
+    read: usize,
+}
+
+impl Configuration<'_> {
+    fn include(&mut self, path: &Path, depth: usize) -> Result<(), String> {
+        if depth > DEPTH {
+            return Err(format!("{}: files include each other more than {DEPTH} deep", path.display()));
+        }
+        self.read += 1;
+        if self.read > MOST_FILES {
+            return Err(format!("{}: more than {MOST_FILES} files are included", path.display()));
+        }
+        let text = self.files.read_configuration(path).map_err(|e| e.to_string())?;
+        let name = path.display().to_string();
+        let lines = conf::parse(&name, &text)
+            .map_err(|(line, e)| Broken { file: name.clone(), line, what: e.to_string() }.to_string())?;
+        let beside = |other: &str| path.parent().unwrap_or(Path::new("")).join(other);
+        for line in lines {
+            match line {
+                Line::Setting(setting) => self.found.push(setting),
+                Line::Include { path, optional } => {
+                    let path = beside(&path);
+                    if !optional || self.files.is_file(&path) {
+                        self.include(&path, depth + 1)?;
+                    }
                 }
-            }
-            Line::IncludeDir { path } => {
-                for file in configurations(&beside(&path))? {
-                    include(&file, depth + 1, found)?;
+                Line::IncludeDir { path } => {
+                    for file in configurations(self.files, &beside(&path))? {
+                        self.include(&file, depth + 1)?;
+                    }
                 }
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// The files of an include_dir that count, in the order that counts.
-fn configurations(dir: &Path) -> Result<Vec<PathBuf>, String> {
-    let failed = |e: std::io::Error| format!("{}: {e}", dir.display());
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.ends_with(".conf") && !name.starts_with('.') {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
+fn configurations(files: &OwnedFiles, dir: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut names = files.names(dir).map_err(|e| e.to_string())?;
+    names.retain(|name| name.ends_with(".conf") && !name.starts_with('.'));
+    names.sort();
+    Ok(names.iter().map(|name| dir.join(name)).collect())
 }
 
 /// A PostgreSQL that Pacemaker runs, as its resource describes it.
@@ -167,10 +178,11 @@ impl Instance {
 
     /// Where its server listens, when one runs here.
     fn endpoint(&self) -> Known<Endpoint> {
-        let text = storage::read_text(&self.pgdata.join("postmaster.pid"))
+        let user = SystemUser::lookup(&self.user).map_err(unknown)?;
+        let text = OwnedFiles::of(&user)
+            .read_text(&self.pgdata.join("postmaster.pid"))
             .map_err(|_| Unknown(format!("no server of {} runs on this node", self.resource)))?;
         let file = PostmasterPid::parse(&text).map_err(unknown)?;
-        let user = SystemUser::lookup(&self.user).map_err(unknown)?;
         match (file.socket_directory, file.port) {
             (Some(directory), Some(port)) => Ok(Endpoint::local(directory, port.get(), &user)),
             _ => Err(Unknown(format!("the server of {} has no socket yet", self.resource))),
@@ -190,8 +202,9 @@ impl Instance {
                 Ok(Server { name: format!("{} (running)", self.resource), settings: conf::read(&rows) })
             }
             Err(why) => {
-                let settings =
-                    postgresql_conf(&self.config_file).map_err(|e| Unknown(format!("{}; {e}", why.0)))?;
+                let user = SystemUser::lookup(&self.user).map_err(unknown)?;
+                let settings = postgresql_conf(&OwnedFiles::of(&user), &self.config_file)
+                    .map_err(|e| Unknown(format!("{}; {e}", why.0)))?;
                 Ok(Server { name: self.config_file.display().to_string(), settings })
             }
         }

@@ -9,6 +9,7 @@ pub mod control_file;
 pub mod corosync;
 #[cfg(feature = "daemon")]
 pub mod corosync_lib;
+pub mod data_directory;
 #[cfg(feature = "daemon")]
 pub mod daemons;
 #[cfg(feature = "daemon")]
@@ -28,6 +29,7 @@ pub mod ipc;
 pub mod log;
 pub mod memory;
 pub mod node;
+pub mod owned_files;
 pub mod pacemaker;
 pub mod postgres;
 pub mod process;

@@ -1,23 +1,28 @@
 //! The real [`Host`]: one instance of PostgreSQL on this node.
 
 mod locks;
+mod processes;
 mod word;
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::Signal as Unix;
 
+use self::processes::pulse;
 use super::clock::{Deadline, boottime_ms};
 use super::command::{Command, Detached};
+use super::data_directory::{self, SignalFile};
 use super::host::{Effect, Host, InstallTrouble, Level, Trouble};
-use super::identity::SystemUser;
+use super::identity::{IdentityError, SystemUser};
 use super::log::Log;
+use super::owned_files::OwnedFiles;
 use super::pacemaker::Patience;
 use super::postgres::Endpoint;
-use super::process::{self, ProcessInfo, ProcessState};
-use super::storage::{self, Ownership, SignalFile};
-use super::{control_file, ending, files, memory, pacemaker, registry, write_test};
+use super::process::{self, ProcessState};
+use super::storage::StorageError;
+use super::{control_file, ending, memory, pacemaker, registry, write_test};
 use crate::cluster::crm_mon::Status;
 use crate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
 use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
@@ -26,9 +31,9 @@ use crate::decide::stop::{Stage, StopFacts};
 use crate::decide::storage::Trial;
 use crate::ocf::{Run, Settings};
 use crate::pg::auto_conf;
+use crate::pg::control_data::ControlData;
 use crate::pg::history::History;
 use crate::pg::lsn::Lsn;
-use crate::pg::postmaster_pid::PostmasterPid;
 use crate::pg::role::PgRole;
 use crate::pg::server_log;
 use crate::pg::timeline::{Timeline, WalPosition};
@@ -46,6 +51,7 @@ pub struct Node {
     settings: Settings,
     run: Run,
     log: Log,
+    files: OnceCell<Result<OwnedFiles, IdentityError>>,
     launched: Option<Detached>,
     deadline: Deadline,
     /// Length of the log file before the launch.
@@ -56,15 +62,21 @@ impl Node {
     /// The instance that the settings speak of.
     pub fn new(settings: Settings, run: Run, log: Log) -> Node {
         let deadline = Deadline::after(run.budget());
-        Node { settings, run, log, deadline, launched: None, log_from: 0 }
+        Node { settings, run, log, deadline, files: OnceCell::new(), launched: None, log_from: 0 }
     }
 
     fn pgdata(&self) -> &Path {
         &self.settings.pgdata
     }
 
+    /// What the database's user owns. Looked up once for a call: the name service may be slow.
+    fn files(&self) -> Result<&OwnedFiles, &IdentityError> {
+        let owner = || SystemUser::lookup(&self.settings.system_user).map(|user| OwnedFiles::of(&user));
+        self.files.get_or_init(owner).as_ref()
+    }
+
     fn user(&self) -> Effect<SystemUser> {
-        SystemUser::lookup(&self.settings.system_user).map_err(trouble)
+        self.files().map(|files| files.user().clone()).map_err(trouble)
     }
 
     /// The directory of PostgreSQL's programs: by parameter, else by the data directory's version.
@@ -80,7 +92,9 @@ impl Node {
                 )))
             };
         }
-        let version = storage::read_version(self.pgdata()).map_err(|e| missing(e.to_string()))?.get();
+        let files = self.files().map_err(|e| missing(e.to_string()))?;
+        let version =
+            data_directory::read_version(files, self.pgdata()).map_err(|e| missing(e.to_string()))?.get();
         let candidates = [
             format!("/usr/lib/postgresql/{version}/bin"),
             format!("/usr/pgsql-{version}/bin"),
@@ -94,47 +108,9 @@ impl Node {
         })
     }
 
-    fn processes(&self) -> std::io::Result<(Option<ProcessInfo>, Vec<ProcessInfo>)> {
-        let all = match process::postgres_of(self.pgdata()) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            all => all?,
-        };
-        let all: Vec<ProcessInfo> = all.into_iter().filter(|p| p.state != ProcessState::Zombie).collect();
-        // At the end of a shutdown the postmaster has removed its pid file and runs alone for a moment: its title tells
-        // it from a child that outlived its postmaster.
-        let recorded = self.pid_file().map(|file| file.pid);
-        let postmaster = recorded
-            .and_then(|pid| all.iter().find(|p| p.id.pid == pid))
-            .or_else(|| {
-                let untitled = all.iter().filter(|p| !process::is_child_of_postmaster(p.id.pid));
-                untitled.min_by_key(|p| p.id.start_time)
-            })
-            .cloned();
-        let children = all.into_iter().filter(|p| postmaster.as_ref().is_none_or(|m| m.id != p.id)).collect();
-        Ok((postmaster, children))
-    }
-
-    fn pid_file(&self) -> Option<PostmasterPid> {
-        let text = storage::read_text(&self.pgdata().join("postmaster.pid")).ok()?;
-        PostmasterPid::parse(&text).ok()
-    }
-
-    /// One file and one process, where the whole of /proc need not be read: the usual case of a monitor.
-    fn postmaster_by_file(&self) -> Option<ProcessInfo> {
-        let file = self.pid_file()?;
-        process::postgres_at(file.pid, self.pgdata()).ok().flatten()
-    }
-
-    fn process(&self) -> Process {
-        if let Some(postmaster) = self.postmaster_by_file() {
-            return Process::Alive(pulse(postmaster.state));
-        }
-        match self.processes() {
-            Err(error) => Process::Unknown(format!("can't read /proc: {error}")),
-            Ok((Some(postmaster), _)) => Process::Alive(pulse(postmaster.state)),
-            Ok((None, children)) if children.is_empty() => Process::Absent,
-            Ok((None, children)) => Process::Leftovers(children.len()),
-        }
+    fn control(&self) -> Effect<ControlData> {
+        let files = self.files().map_err(trouble)?;
+        control_file::read(files, self.pgdata(), Deadline::after(CONTROL_PATIENCE)).map_err(trouble)
     }
 
     /// Where the server listens. Its own pid file knows better than a parameter that was changed since.
@@ -163,20 +139,13 @@ impl Node {
 
     fn write_conninfo(&self, primary_conninfo: &str) -> Effect<()> {
         let path = self.pgdata().join("postgresql.auto.conf");
-        let text = storage::read_text_if_there(&path).map_err(trouble)?.unwrap_or_default();
+        let files = self.files().map_err(trouble)?;
+        let text = files.read_text_if_there(&path).map_err(trouble)?.unwrap_or_default();
         if auto_conf::get(&text, "primary_conninfo").as_deref() == Some(primary_conninfo) {
             return Ok(());
         }
         let text = auto_conf::set(&text, "primary_conninfo", primary_conninfo);
-        storage::write_durable(&path, text.as_bytes(), Ownership::Give(&self.user()?, 0o600)).map_err(trouble)
-    }
-
-    fn signal_postmaster(&self, signal: Unix) -> Effect<()> {
-        let (postmaster, _) = self.processes().map_err(trouble)?;
-        match postmaster {
-            Some(postmaster) => process::signal(postmaster.id, signal).map(drop).map_err(trouble),
-            None => Ok(()),
-        }
+        files.replace(&path, text.as_bytes()).map_err(trouble)
     }
 
     /// Whether the postmaster that this call launched still runs; reaps it if not.
@@ -195,14 +164,6 @@ impl Node {
 
 fn trouble(error: impl std::fmt::Display) -> Trouble {
     Trouble(error.to_string())
-}
-
-const fn pulse(state: ProcessState) -> Pulse {
-    match state {
-        ProcessState::Stopped => Pulse::Stopped,
-        ProcessState::DiskSleep => Pulse::Stuck,
-        _ => Pulse::Beating,
-    }
 }
 
 impl Host for Node {
@@ -243,14 +204,17 @@ impl Host for Node {
             }
             Process::Absent | Process::Leftovers(_) | Process::Unknown(_) => None,
         };
-        let control = match control_file::read(self.pgdata(), Deadline::after(CONTROL_PATIENCE)) {
+        let control = match self.control() {
             Ok(control) => Control::Known(control),
-            Err(error) => Control::Unknown(error.to_string()),
+            Err(Trouble(why)) => Control::Unknown(why),
         };
-        let signal = match storage::has_signal(self.pgdata(), SignalFile::Standby) {
-            Ok(false) => Signal::Missing,
+        let signal = match self
+            .files()
+            .map(|files| data_directory::has_signal(files, self.pgdata(), SignalFile::Standby))
+        {
+            Ok(Ok(false)) => Signal::Missing,
             // Without it the instance would count as a former primary, which knows that it has everything.
-            Ok(true) | Err(_) => Signal::Present,
+            Ok(Ok(true) | Err(_)) | Err(_) => Signal::Present,
         };
         Facts { process, answer, control, signal }
     }
@@ -258,7 +222,7 @@ impl Host for Node {
     fn stop_facts(&mut self) -> StopFacts {
         match self.processes() {
             Err(error) => StopFacts {
-                process: Process::Unknown(format!("can't read /proc: {error}")),
+                process: Process::Unknown(format!("can't tell PostgreSQL's processes: {error}")),
                 stopped_children: 0,
             },
             Ok((postmaster, children)) => StopFacts {
@@ -296,7 +260,7 @@ impl Host for Node {
                 // The postmaster first: it would start new children for those that die.
                 let mut failed = None;
                 for victim in postmaster.iter().chain(&children) {
-                    if let Err(error) = process::signal(victim.id, Unix::SIGKILL) {
+                    if let Err(error) = self.signal(victim.id, Unix::SIGKILL) {
                         failed = Some(Trouble(format!("SIGKILL to {}: {error}", victim.id.pid)));
                     }
                 }
@@ -306,10 +270,10 @@ impl Host for Node {
     }
 
     fn try_writes(&mut self, patience: Duration) -> Vec<(String, Trial)> {
-        match (self.user(), memory::lock(&self.run.resource)) {
-            (Ok(user), Ok(lock)) => {
-                let directories = write_test::directories(self.pgdata());
-                write_test::run(&directories, write_test::AMONG_DATA, &user, &lock, patience)
+        match (self.files().map_err(trouble), memory::lock(&self.run.resource)) {
+            (Ok(files), Ok(lock)) => {
+                let directories = write_test::directories(files, self.pgdata());
+                write_test::run(&directories, write_test::AMONG_DATA, files.user(), &lock, patience)
             }
             (Err(why), _) | (_, Err(why)) => {
                 vec![(self.pgdata().display().to_string(), Trial::Untried(why.0))]
@@ -326,14 +290,21 @@ impl Host for Node {
     }
 
     fn check_installation(&mut self) -> Result<(), InstallTrouble> {
-        let user = SystemUser::lookup(&self.settings.system_user)
-            .map_err(|e| InstallTrouble::Unusable(format!("parameter system_user: {e}")))?;
-        storage::read_version(self.pgdata())
+        let files =
+            self.files().map_err(|e| InstallTrouble::Unusable(format!("parameter system_user: {e}")))?;
+        // Its owner first: to another user the directory is closed, and the reason would be that.
+        let pgdata = data_directory::check(files, self.pgdata());
+        match pgdata {
+            Err(why @ (StorageError::Owner { .. } | StorageError::Mode { .. })) => {
+                return Err(InstallTrouble::Forbidden(format!("parameter pgdata: {why}")));
+            }
+            Err(why) => return Err(InstallTrouble::Missing(format!("parameter pgdata: {why}"))),
+            Ok(()) => {}
+        }
+        data_directory::read_version(files, self.pgdata())
             .map_err(|e| InstallTrouble::Missing(format!("parameter pgdata: {e}")))?;
-        storage::check_pgdata(self.pgdata(), &user)
-            .map_err(|e| InstallTrouble::Forbidden(format!("parameter pgdata: {e}")))?;
         self.bindir()?;
-        if self.settings.config_file.is_file() {
+        if files.is_file(&self.settings.config_file) {
             Ok(())
         } else {
             Err(InstallTrouble::Missing(format!(
@@ -344,18 +315,18 @@ impl Host for Node {
     }
 
     fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> Effect<()> {
-        let user = self.user()?;
+        let files = self.files().map_err(trouble)?;
         if let Some(conninfo) = primary_conninfo {
             self.write_conninfo(conninfo)?;
         }
         // Left by a promotion that was cut off: it would end the recovery at once.
-        storage::remove_signal(self.pgdata(), SignalFile::Promote).map_err(trouble)?;
-        storage::create_signal(self.pgdata(), SignalFile::Standby, &user).map(drop).map_err(trouble)?;
+        data_directory::remove_signal(files, self.pgdata(), SignalFile::Promote).map_err(trouble)?;
+        data_directory::create_signal(files, self.pgdata(), SignalFile::Standby).map_err(trouble)?;
         self.remove_stale_locks()
     }
 
     fn launch(&mut self) -> Effect<()> {
-        let user = self.user()?;
+        let files = self.files().map_err(trouble)?.clone();
         let bindir = match self.bindir() {
             Ok(bindir) => bindir,
             Err(
@@ -366,9 +337,10 @@ impl Host for Node {
         };
         let log_file = self.log_file();
         if let Some(directory) = log_file.parent() {
-            files::ensure_directory(directory, &user).map_err(trouble)?;
+            files.make_directory(directory).map_err(|e| Trouble(format!("parameter log_file: {e}")))?;
         }
-        self.log_from = std::fs::metadata(&log_file).map_or(0, |m| m.len());
+        let log = files.append(&log_file).map_err(|e| Trouble(format!("parameter log_file: {e}")))?;
+        self.log_from = files.length(&log_file);
         let command = Command::new(bindir.join("postgres"))
             .arg("-D")
             .arg(self.pgdata())
@@ -377,14 +349,15 @@ impl Host for Node {
             .args(&self.settings.start_opts)
             .directory(self.pgdata())
             .environment(super::command::Environment::Clean)
-            .run_as(&user);
-        self.launched = Some(command.spawn_detached(&log_file).map_err(trouble)?);
+            .run_as(files.user());
+        self.launched = Some(command.spawn_detached(log).map_err(trouble)?);
         Ok(())
     }
 
     fn log_tail(&mut self) -> String {
         let path = self.log_file();
-        let text = files::read_tail(&path, self.log_from, LOG_TAIL).unwrap_or_default();
+        let tail = self.files().ok().and_then(|files| files.read_tail(&path, self.log_from, LOG_TAIL).ok());
+        let text = tail.unwrap_or_default();
         let last = server_log::why(&text);
         let ended = match self.launched.as_mut().map(Detached::exited) {
             Some(Ok(Some(status))) => format!("{status}: "),
@@ -403,7 +376,8 @@ impl Host for Node {
     }
 
     fn tell_to_promote(&mut self) -> Effect<()> {
-        storage::create_signal(self.pgdata(), SignalFile::Promote, &self.user()?).map_err(trouble)?;
+        let files = self.files().map_err(trouble)?;
+        data_directory::create_signal(files, self.pgdata(), SignalFile::Promote).map_err(trouble)?;
         self.signal_postmaster(Unix::SIGUSR1)
     }
 
@@ -416,19 +390,20 @@ impl Host for Node {
     }
 
     fn histories(&mut self) -> Effect<Vec<History>> {
-        let names = storage::pg_wal_names(self.pgdata()).map_err(trouble)?;
+        let files = self.files().map_err(trouble)?;
+        let names = data_directory::pg_wal_names(files, self.pgdata()).map_err(trouble)?;
         let mut histories = Vec::new();
         for name in names {
             let Some(hex) = name.strip_suffix(".history") else { continue };
             let Some(timeline) = u32::from_str_radix(hex, 16).ok().and_then(Timeline::new) else { continue };
-            histories.extend(storage::read_history(self.pgdata(), timeline).map_err(trouble)?);
+            histories.extend(data_directory::read_history(files, self.pgdata(), timeline).map_err(trouble)?);
         }
         Ok(histories)
     }
 
     fn segment_timeline(&mut self, lsn: Lsn) -> Option<Timeline> {
-        let names = storage::pg_wal_names(self.pgdata()).ok()?;
-        let size = control_file::read(self.pgdata(), Deadline::after(CONTROL_PATIENCE)).ok()?.segment_size;
+        let names = data_directory::pg_wal_names(self.files().ok()?, self.pgdata()).ok()?;
+        let size = self.control().ok()?.segment_size;
         let last_byte = Lsn(lsn.0.saturating_sub(1));
         crate::pg::wal_file::highest_timeline_at(names.iter().map(String::as_str), last_byte, size)
     }

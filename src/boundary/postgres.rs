@@ -92,6 +92,7 @@ impl From<&Endpoint> for Access {
             user: user.name.clone(),
             uid: user.uid,
             gid: user.gid,
+            groups: user.groups.clone(),
             home: user.home.clone(),
             dbuser: endpoint.dbuser.clone(),
             dbname: endpoint.dbname.clone(),
@@ -105,14 +106,7 @@ impl From<&Access> for Endpoint {
         Self {
             socket_dir: access.socket_dir.clone(),
             port: access.port,
-            user: SystemUser {
-                name: access.user.clone(),
-                uid: access.uid,
-                gid: access.gid,
-                // Connecting asks for none of them.
-                groups: Vec::new(),
-                home: access.home.clone(),
-            },
+            user: SystemUser::from(access),
             dbuser: access.dbuser.clone(),
             dbname: access.dbname.clone(),
             service: access.service.clone(),

@@ -95,29 +95,21 @@ pub fn parent() -> io::Result<Option<ProcessInfo>> {
     inspect(nix::unistd::getppid().as_raw())
 }
 
-/// All PostgreSQL processes that work in the data directory: the postmaster, its children, and children that outlived it.
-/// Zombies are left out.
+/// The PostgreSQL processes of this user that work in the data directory: the postmaster, its children, and children that
+/// outlived it. Zombies are left out, and so are processes of other users: whoever may enter the directory can work there.
 ///
-/// A server's processes have the data directory as working directory. Links in /proc are only read, never followed: following one would wait for the
-/// disk below, which may hang.
-///
-/// # Errors
-/// `pgdata` can't be resolved, or /proc can't be read.
-pub fn postgres_of(pgdata: &Path) -> io::Result<Vec<ProcessInfo>> {
-    postgres_below(&std::fs::canonicalize(pgdata)?)
-}
-
-/// As [`postgres_of`], of a directory whose links are resolved already: asks no disk.
+/// A server's processes have the data directory as working directory. `directory` has its links resolved. Links in /proc are
+/// only read, never followed: following one would wait for the disk below, which may hang.
 ///
 /// # Errors
 /// /proc can't be read.
-pub fn postgres_below(directory: &Path) -> io::Result<Vec<ProcessInfo>> {
+pub fn postgres_below(directory: &Path, uid: u32) -> io::Result<Vec<ProcessInfo>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
         let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };
-        found.extend(postgres_in(pid, directory)?);
+        found.extend(postgres_at(pid, directory, uid)?);
     }
     Ok(found)
 }
@@ -157,15 +149,11 @@ pub fn is_of_this_namespace(pid: i32) -> bool {
     link(pid, "ns/pid").is_some_and(|space| link_of_self("ns/pid") == Some(space))
 }
 
-/// The process `pid`, if it is one of those that [`postgres_of`] finds. Reads nothing of the other processes.
+/// The process `pid`, if it is one of those that [`postgres_below`] finds. Reads nothing of the other processes.
 ///
 /// # Errors
-/// As [`postgres_of`].
-pub fn postgres_at(pid: i32, pgdata: &Path) -> io::Result<Option<ProcessInfo>> {
-    postgres_in(pid, &std::fs::canonicalize(pgdata)?)
-}
-
-fn postgres_in(pid: i32, directory: &Path) -> io::Result<Option<ProcessInfo>> {
+/// As [`postgres_below`].
+pub fn postgres_at(pid: i32, directory: &Path, uid: u32) -> io::Result<Option<ProcessInfo>> {
     // No data lie there, and any server that is just being launched works there: a stop with pgdata=/ would end it.
     if directory.parent().is_none() {
         return Ok(None);
@@ -182,7 +170,9 @@ fn postgres_in(pid: i32, directory: &Path) -> io::Result<Option<ProcessInfo>> {
     let Some(info) = inspect(pid)? else { return Ok(None) };
     let name = exe.and_then(|exe| exe.file_name().map(|n| n.to_string_lossy().into_owned()));
     let name = name.unwrap_or_else(|| info.comm.clone());
-    let ours = info.state != ProcessState::Zombie && matches!(name.as_str(), "postgres" | "postmaster");
+    let ours = info.state != ProcessState::Zombie
+        && matches!(name.as_str(), "postgres" | "postmaster")
+        && user_of(info.id) == Some(uid);
     Ok(ours.then_some(info))
 }
 
@@ -216,7 +206,29 @@ fn without_mark(target: PathBuf) -> PathBuf {
 /// # Errors
 /// We may not signal it, or /proc can't be read.
 pub fn signal(id: ProcessId, signal: Signal) -> io::Result<Signalled> {
+    match open(id)? {
+        Some(fd) => send(&fd, signal),
+        None => Ok(Signalled::AlreadyGone),
+    }
+}
+
+/// As [`signal()`], to a process of that user and no other: what led to it may be the user's own doing, as a pid file is.
+///
+/// # Errors
+/// As [`signal()`]; also another user's process.
+pub fn signal_of(uid: u32, id: ProcessId, signal: Signal) -> io::Result<Signalled> {
     let Some(fd) = open(id)? else { return Ok(Signalled::AlreadyGone) };
+    match user_of(id) {
+        Some(owner) if owner == uid => send(&fd, signal),
+        Some(owner) => Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            format!("process {id} belongs to uid {owner}, not to uid {uid}: it is not ours to signal"),
+        )),
+        None => Ok(Signalled::AlreadyGone),
+    }
+}
+
+fn send(fd: &OwnedFd, signal: Signal) -> io::Result<Signalled> {
     // SAFETY: an open descriptor, a valid signal, no siginfo, no flags.
     let rc = unsafe {
         libc::syscall(
@@ -265,10 +277,21 @@ pub fn wait_any(processes: &[std::os::fd::BorrowedFd<'_>], deadline: Deadline) {
     let _ = poll(&mut fds, deadline.poll_timeout());
 }
 
-/// The user whose rights a process has; `None` when it is over.
+/// The user whose process it is; `None` when it is over, or when it has the ids of several users, as a program with a set-user-id
+/// bit: it belongs to neither.
 pub fn user_of(id: ProcessId) -> Option<u32> {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(format!("/proc/{}", id.pid)).ok().map(|m| m.uid())
+    let status = std::fs::read(format!("/proc/{}/status", id.pid)).ok()?;
+    let uid = parse_uid(&String::from_utf8_lossy(&status))?;
+    // Read before this: the status is of the process that still has this identity.
+    alive(id).ok().flatten().map(|_| uid)
+}
+
+/// `Uid: REAL EFFECTIVE SAVED FILESYSTEM`, where they are one. The name is above it, and cannot hold a line break.
+fn parse_uid(status: &str) -> Option<u32> {
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    let mut uids = line.split_ascii_whitespace().map(str::parse::<u32>);
+    let real = uids.next()?.ok()?;
+    uids.all(|uid| uid == Ok(real)).then_some(real)
 }
 
 /// A descriptor of that very process, readable when it is over; `None` when it is over already.
@@ -360,6 +383,22 @@ mod tests {
         assert_eq!(alive(other).expect("works"), None);
         let never = ProcessId { pid: i32::MAX, start_time: 1 };
         assert_eq!(signal(never, Signal::SIGKILL).expect("works"), Signalled::AlreadyGone);
+    }
+
+    #[test]
+    fn another_users_process_is_not_signalled() {
+        let me = me().id;
+        let uid = user_of(me).expect("one user's");
+        assert_eq!(uid, nix::unistd::Uid::current().as_raw());
+        // Would end this test if it were sent.
+        let refused = signal_of(uid + 1, me, Signal::SIGKILL).expect_err("not theirs").to_string();
+        assert!(refused.contains(&format!("belongs to uid {uid}")), "{refused}");
+        let other = ProcessId { start_time: me.start_time - 1, ..me };
+        assert_eq!(signal_of(uid, other, Signal::SIGKILL).expect("works"), Signalled::AlreadyGone);
+        assert_eq!(user_of(other), None);
+        assert_eq!(parse_uid("Name:\tx\nUid:\t5\t5\t5\t5\nGid:\t1\n"), Some(5));
+        assert_eq!(parse_uid("Name:\tx\nUid:\t5\t0\t0\t0\n"), None);
+        assert_eq!(parse_uid("Name:\tx\n"), None);
     }
 
     #[test]

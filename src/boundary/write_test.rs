@@ -28,6 +28,7 @@ use nix::unistd::{ForkResult, Pid, Uid, fork};
 use self::child::{NO_DATA_DIRECTORY, Room};
 use super::clock::{Deadline, boottime_ms};
 use super::identity::SystemUser;
+use super::owned_files::OwnedFiles;
 use super::process::{self, ProcessState};
 use crate::decide::storage::Trial;
 
@@ -48,9 +49,9 @@ enum Attempt {
 }
 
 /// The directories of an instance that may hang apart: its data, and its WAL where that is another file system.
-pub fn directories(pgdata: &Path) -> Vec<PathBuf> {
+pub fn directories(files: &OwnedFiles, pgdata: &Path) -> Vec<PathBuf> {
     let wal = pgdata.join("pg_wal");
-    let device = |path: &Path| fs::metadata(path).map(|m| m.dev()).ok();
+    let device = |path: &Path| files.directory(path).map(|d| d.device).ok();
     let apart = device(&wal).is_some_and(|d| Some(d) != device(pgdata));
     let mut all = vec![pgdata.to_owned()];
     all.extend(apart.then_some(wal));

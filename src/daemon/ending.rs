@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::instances;
 use super::line::Line;
 use super::log::Logs;
 use super::pause;
@@ -43,7 +44,9 @@ pub(super) fn silence(instances: &[&InstanceLook], manner: Manner, logs: &Logs) 
     for look in instances {
         let instance = &look.instance;
         let name = &instance.resource;
-        match ending::kill_postgres(&instance.pgdata, deadline) {
+        match instances::owner(instance)
+            .and_then(|uid| ending::kill_postgres(&instance.pgdata, uid, deadline))
+        {
             Ok(Remains::Nothing) => logs.line(Level::Warning, format!("{name}: PostgreSQL is ended")),
             Ok(Remains::Pending) => logs.line(
                 Level::Warning,
@@ -65,10 +68,13 @@ pub(super) fn silence(instances: &[&InstanceLook], manner: Manner, logs: &Logs) 
 /// Tells those that run to shut down (PostgreSQL's fast shutdown), and waits a moment for it.
 fn shut_down(instances: &[&InstanceLook], logs: &Logs) {
     let running = instances.iter().filter(|i| i.life == Life::Runs);
-    let postmasters: Vec<ProcessId> = running.filter_map(|i| i.instance.postmaster).collect();
-    for id in &postmasters {
-        // Who can't be told is killed in the next moment.
-        let _ = process::signal(*id, Signal::SIGINT);
+    let mut postmasters: Vec<ProcessId> = Vec::new();
+    for InstanceLook { instance, .. } in running {
+        if let (Some(id), Ok(uid)) = (instance.postmaster, instances::owner(instance)) {
+            // Who can't be told is killed in the next moment.
+            let _ = process::signal_of(uid, id, Signal::SIGINT);
+            postmasters.push(id);
+        }
     }
     let left = process::wait_gone(&postmasters, Deadline::after(SHUTDOWN));
     if !left.is_ok_and(|left| left.is_empty()) {

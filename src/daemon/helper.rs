@@ -2,13 +2,14 @@
 //!
 //! `storage` makes the trial writes, each in a child of its own. See [`crate::boundary::companion`] for the reason.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::boundary::identity::SystemUser;
-use crate::boundary::{companion, disk_stats, write_test};
+use crate::boundary::owned_files::OwnedFiles;
+use crate::boundary::{companion, write_test};
 use crate::decide::storage::Trial;
 
 /// What a helper process is for.
@@ -28,8 +29,8 @@ pub(super) enum Request {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Survey {
-    /// A data directory, and its WAL where that may hang apart.
-    Data(PathBuf),
+    /// A data directory, and its WAL where that may hang apart, as this user sees them.
+    Data(PathBuf, u32),
     Other(PathBuf),
 }
 
@@ -69,7 +70,7 @@ fn storage() -> u8 {
         // Both sides are the same program: what can't be read is no question of ours.
         let Ok(request) = serde_json::from_slice(&text) else { return 1 };
         let answer = match request {
-            Request::Survey(survey) => Answer::Survey(look(survey)),
+            Request::Survey(survey) => look(survey).map_or_else(Answer::Untried, Answer::Survey),
             Request::Write(write) => match SystemUser::by_uid(write.uid) {
                 Ok(user) => {
                     let tried =
@@ -87,14 +88,19 @@ fn storage() -> u8 {
     0
 }
 
-fn look(survey: Survey) -> Surveyed {
-    let known = |path: PathBuf| {
-        let device = disk_stats::device(&path);
-        (path, device)
+fn look(survey: Survey) -> Result<Surveyed, String> {
+    let (files, places) = match survey {
+        Survey::Data(pgdata, uid) => {
+            let files = OwnedFiles::of(&SystemUser::by_uid(uid).map_err(|e| e.to_string())?);
+            let places = write_test::directories(&files, &pgdata);
+            (files, places)
+        }
+        Survey::Other(path) => {
+            let files = OwnedFiles::of(&SystemUser::root());
+            let there = files.directory(&path).is_ok();
+            (files, there.then_some(path).into_iter().collect())
+        }
     };
-    match survey {
-        Survey::Data(pgdata) => write_test::directories(&pgdata).into_iter().map(known).collect(),
-        Survey::Other(path) if Path::is_dir(&path) => vec![known(path)],
-        Survey::Other(_) => Vec::new(),
-    }
+    let device = |path: &PathBuf| files.directory(path).ok().map(|d| d.device);
+    Ok(places.into_iter().map(|path| (device(&path), path)).map(|(device, path)| (path, device)).collect())
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::board::Board;
 use super::log::Logs;
 use crate::boundary::clock::Deadline;
-use crate::boundary::host::Level;
+use crate::boundary::host::{Effect, Level, Trouble};
 use crate::boundary::process::{self, ProcessState};
 use crate::boundary::registry;
 use crate::decide::detector::{InstanceLook, Life};
@@ -65,11 +65,25 @@ fn read() -> (Vec<Instance>, Option<String>) {
     }
 }
 
+/// The user whose processes an instance's are, by the agent's word. A word that an agent before an upgrade left does not tell:
+/// the user of its postmaster then, while that lives.
+///
+/// # Errors
+/// Neither is known.
+pub(super) fn owner(instance: &Instance) -> Effect<u32> {
+    let told = instance.access.as_ref().map(|access| access.uid);
+    told.or_else(|| instance.postmaster.and_then(process::user_of)).ok_or_else(|| {
+        Trouble(format!("whose the processes in {} are is not known", instance.pgdata.display()))
+    })
+}
+
 fn life(instance: &Instance) -> Life {
     let Some(id) = instance.postmaster else { return Life::Unknown };
     match process::alive(id) {
         Err(_) => Life::Unknown,
-        Ok(None) => match process::postgres_below(&instance.pgdata) {
+        Ok(None) => match owner(instance).and_then(|uid| {
+            process::postgres_below(&instance.pgdata, uid).map_err(|e| Trouble(e.to_string()))
+        }) {
             Ok(left) if left.is_empty() => Life::Gone,
             Ok(_) => Life::Leftovers,
             Err(_) => Life::Unknown,

@@ -90,7 +90,7 @@ impl Watcher<'_> {
             instances.into_iter().filter_map(|i| running(&i).map(|uid| (i, uid)))
         {
             let content = Content::Data(instance.role);
-            if let Some(places) = self.survey(&instance.pgdata, Survey::Data) {
+            if let Some(places) = self.survey(&instance.pgdata, |path| Survey::Data(path, uid)) {
                 tasks.push(Task { places, content, server: Some((instance.resource, uid)) });
             }
         }
@@ -126,7 +126,7 @@ impl Watcher<'_> {
             return Some(known.clone());
         }
         let request = of(path.to_owned());
-        let data = matches!(request, Survey::Data(_));
+        let data = matches!(request, Survey::Data(..));
         let found = match self.ask(&Request::Survey(request)) {
             Ok(Answer::Survey(found)) => found,
             // It hangs from the beginning: a write will tell. Where the WAL is on another file system can't be told.

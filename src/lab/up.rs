@@ -323,7 +323,7 @@ fn start_supervisor(
     let order = serde_json::to_string(&order).map_err(|e| LabError::Supervisor(e.to_string()))?;
     let program = own_path()?;
     let log = name.log_file();
-    let failed = |source| LabError::File { path: log.clone(), source };
+    let failed = |source| LabError::File { path: name.log_file(), source };
     fs::create_dir_all(super::paths::RUN_DIR).map_err(failed)?;
     let program = program.display().to_string();
     let root = name.root_dir().display().to_string();
@@ -335,7 +335,8 @@ fn start_supervisor(
         argv.extend(["--propagation", "unchanged", "--", "sh", "-ec", NEW_ROOT, "sh", &root]);
     }
     argv.extend([program.as_str(), "supervise", &order]);
-    run::command(&argv)?.spawn_detached(&log).map_err(|e| LabError::Supervisor(e.to_string())).map(drop)
+    let log = fs::OpenOptions::new().append(true).create(true).open(&log).map_err(failed)?;
+    run::command(&argv)?.spawn_detached(log).map_err(|e| LabError::Supervisor(e.to_string())).map(drop)
 }
 
 /// Makes the root a mount point, and goes on in it.

@@ -52,6 +52,9 @@ pub struct Access {
     pub user: String,
     pub uid: u32,
     pub gid: u32,
+    /// The user's groups; none in the word of an agent before an upgrade.
+    #[serde(default)]
+    pub groups: Vec<u32>,
     /// His home directory, for a service file or a password file.
     pub home: PathBuf,
     pub dbuser: String,
@@ -89,6 +92,7 @@ mod tests {
                 user: "postgres".into(),
                 uid: 104,
                 gid: 110,
+                groups: vec![110, 115],
                 home: "/var/lib/postgresql".into(),
                 dbuser: "postgres".into(),
                 dbname: "postgres".into(),

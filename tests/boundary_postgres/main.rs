@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use quorate::boundary::control_file;
+use quorate::boundary::data_directory::{self, Changed, SignalFile};
 use quorate::boundary::postgres::{Endpoint, PostgresError};
 use quorate::boundary::process::{self, ProcessId, ProcessState, Signalled};
-use quorate::boundary::storage::{self, Changed, Ownership, SignalFile};
 use quorate::pg::auto_conf;
 use quorate::pg::control_data::DbState;
 use quorate::pg::history::{Divergence, divergence};
@@ -23,19 +23,18 @@ use quorate::pg::timeline::{Timeline, WalPosition};
 use quorate::pg::view::{Answer, Rejection, SyncState};
 use quorate::pg::wal_file;
 
-use server::{LONG, PROBE, Server, bindir, long, until};
+use server::{LONG, PROBE, Server, bindir, long, put, until};
 
 #[test]
 fn a_primary_its_standby_and_a_promotion() {
     let mut one = Server::initdb("");
     let postmaster = one.start_ready();
     let mut two = Server::copy_of(&one);
-    let text = storage::read_text(&two.pgdata().join("postgresql.auto.conf")).expect("there");
+    let text = two.files().read_text(&two.pgdata().join("postgresql.auto.conf")).expect("there");
     let conninfo = auto_conf::get(&text, "primary_conninfo").expect("written by pg_basebackup")
         + " application_name=two";
     let text = auto_conf::set(&text, "primary_conninfo", &conninfo);
-    storage::write_durable(&two.pgdata().join("postgresql.auto.conf"), text.as_bytes(), Ownership::Keep)
-        .expect("written");
+    two.files().replace(&two.pgdata().join("postgresql.auto.conf"), text.as_bytes()).expect("written");
     let standby_postmaster = two.start_ready();
 
     // Both views of the same stream.
@@ -69,19 +68,22 @@ fn a_primary_its_standby_and_a_promotion() {
     );
 
     // Files and processes.
-    storage::check_pgdata(&one.pgdata(), &one.user).expect("as initdb made it");
+    data_directory::check(&one.files(), &one.pgdata()).expect("as initdb made it");
     assert_eq!(
-        format!("/usr/lib/postgresql/{}/bin", storage::read_version(&one.pgdata()).expect("known")),
+        format!(
+            "/usr/lib/postgresql/{}/bin",
+            data_directory::read_version(&one.files(), &one.pgdata()).expect("known")
+        ),
         bindir().to_str().expect("text")
     );
-    let control = control_file::read(&one.pgdata(), long()).expect("readable");
+    let control = control_file::read(&one.files(), &one.pgdata(), long()).expect("readable");
     assert_eq!((control.state, control.data_checksums), (DbState::InProduction, true));
     assert_eq!(
-        control_file::read(&two.pgdata(), long()).expect("readable").state,
+        control_file::read(&two.files(), &two.pgdata(), long()).expect("readable").state,
         DbState::InArchiveRecovery
     );
     let file =
-        PostmasterPid::parse(&storage::read_text(&one.pgdata().join("postmaster.pid")).expect("there"))
+        PostmasterPid::parse(&one.files().read_text(&one.pgdata().join("postmaster.pid")).expect("there"))
             .expect("valid");
     assert_eq!((file.pid, file.status), (postmaster.pid, Some(PostmasterStatus::Ready)));
     let processes = one.processes();
@@ -92,7 +94,7 @@ fn a_primary_its_standby_and_a_promotion() {
     let end_of_old = one.primary().lsn;
     until("the replay", || (two.standby().position_lsn() >= Some(end_of_old)).then_some(()));
     assert_eq!(
-        storage::create_signal(&two.pgdata(), SignalFile::Promote, &two.user).expect("created"),
+        data_directory::create_signal(&two.files(), &two.pgdata(), SignalFile::Promote).expect("created"),
         Changed::Yes
     );
     assert_eq!(process::signal(standby_postmaster, Signal::SIGUSR1).expect("ours"), Signalled::Sent);
@@ -104,13 +106,14 @@ fn a_primary_its_standby_and_a_promotion() {
     let second = Timeline::new(2).expect("not zero");
     assert_eq!(promoted.timeline, second);
     two.endpoint().verify_writable(PROBE).expect("promoted");
-    let names = storage::pg_wal_names(&two.pgdata()).expect("listed");
+    let names = data_directory::pg_wal_names(&two.files(), &two.pgdata()).expect("listed");
     let at =
         wal_file::highest_timeline_at(names.iter().map(String::as_str), promoted.lsn, control.segment_size);
     assert_eq!(at, Some(second));
 
     // The old primary goes on: it has diverged from now on.
-    let history = storage::read_history(&two.pgdata(), second).expect("readable").expect("there");
+    let history =
+        data_directory::read_history(&two.files(), &two.pgdata(), second).expect("readable").expect("there");
     let fork = history.fork_of(Timeline::FIRST).expect("left");
     assert_eq!(
         divergence(WalPosition { timeline: Timeline::FIRST, lsn: fork }, &history),
@@ -122,10 +125,13 @@ fn a_primary_its_standby_and_a_promotion() {
 
     one.stop(Signal::SIGINT);
     assert_eq!(one.processes(), []);
-    assert_eq!(control_file::read(&one.pgdata(), long()).expect("readable").state, DbState::ShutDown);
+    assert_eq!(
+        control_file::read(&one.files(), &one.pgdata(), long()).expect("readable").state,
+        DbState::ShutDown
+    );
     assert_eq!(one.endpoint().probe(PROBE), Answer::Refused);
     // We leave politely.
-    let log = storage::read_text(&one.log()).expect("the server's log");
+    let log = one.files().read_text(&one.log()).expect("the server's log");
     assert!(!log.contains("could not receive") && !log.contains("unexpected EOF"), "{log}");
 }
 
@@ -174,7 +180,10 @@ fn a_killed_server_leaves_a_socket_that_refuses() {
     assert_eq!(process::alive(id).expect("looks"), None);
     assert!(server.directory.path().join(".s.PGSQL.5432").exists());
     assert_eq!(server.endpoint().probe(PROBE), Answer::Refused);
-    assert_eq!(control_file::read(&server.pgdata(), long()).expect("readable").state, DbState::InProduction);
+    assert_eq!(
+        control_file::read(&server.files(), &server.pgdata(), long()).expect("readable").state,
+        DbState::InProduction
+    );
     let daemon = server.daemon.as_mut().expect("started");
     assert!(daemon.exited().expect("waits").is_some());
 }
@@ -205,8 +214,7 @@ fn who_may_ask() {
     server.start_ready();
     server.sql("CREATE ROLE monitor LOGIN; GRANT pg_monitor TO monitor; CREATE ROLE plain LOGIN; CREATE ROLE peered LOGIN; CREATE ROLE secret LOGIN PASSWORD 'it:is\\secret'");
     let hba = "local all monitor,plain trust\nlocal all secret scram-sha-256\nlocal all postgres,peered peer\nlocal replication all trust\n";
-    storage::write_durable(&server.pgdata().join("pg_hba.conf"), hba.as_bytes(), Ownership::Keep)
-        .expect("written");
+    server.files().replace(&server.pgdata().join("pg_hba.conf"), hba.as_bytes()).expect("written");
     server.sql("SELECT pg_reload_conf()");
     let as_role = |role: &str| Endpoint { dbuser: role.into(), ..server.endpoint() };
     until("the reload", || as_role("monitor").probe(PROBE).role());
@@ -245,12 +253,16 @@ fn who_may_ask() {
         other => panic!("{other:?}"),
     };
     let home = tempfile::tempdir().expect("a directory");
+    let owner = (Some(server.user.uid), Some(server.user.gid));
+    std::os::unix::fs::chown(home.path(), owner.0, owner.1).expect("we are root");
     let mut asks = as_role("secret");
     asks.user.home = home.path().to_owned();
     assert!(login(asks.probe(PROBE)).contains(".pgpass"));
     let write = |name: &str, text: &str, mode| {
-        storage::write_durable(&home.path().join(name), text.as_bytes(), Ownership::Give(&server.user, mode))
-            .expect("written");
+        let path = home.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("ours");
+        std::os::unix::fs::chown(&path, owner.0, owner.1).expect("we are root");
     };
     write(".pgpass", r"localhost:5432:*:secret:it\:is\\secret", 0o644);
     assert!(login(asks.probe(PROBE)).contains("0644"));
@@ -356,7 +368,7 @@ fn not_now() {
         _ => None,
     });
     until("the status line", || {
-        let text = storage::read_text(&standby.pgdata().join("postmaster.pid")).ok()?;
+        let text = standby.files().read_text(&standby.pgdata().join("postmaster.pid")).ok()?;
         (PostmasterPid::parse(&text).ok()?.status == Some(PostmasterStatus::Standby)).then_some(())
     });
 

@@ -8,9 +8,9 @@ use nix::sys::signal::Signal;
 use quorate::boundary::clock::Deadline;
 use quorate::boundary::command::{Command, Detached, Environment};
 use quorate::boundary::identity::SystemUser;
+use quorate::boundary::owned_files::OwnedFiles;
 use quorate::boundary::postgres::Endpoint;
 use quorate::boundary::process::{self, ProcessId, ProcessInfo};
-use quorate::boundary::storage::{self, Ownership};
 use quorate::pg::view::{Answer, PrimaryView, StandbyView};
 
 /// Far above what anything here takes on an idle machine.
@@ -92,21 +92,26 @@ impl Server {
         Command::new(bindir().join(name)).environment(Environment::Clean).run_as(&self.user).directory("/")
     }
 
+    pub fn files(&self) -> OwnedFiles {
+        OwnedFiles::of(&self.user)
+    }
+
     pub fn pgdata(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 
     pub fn append(&self, file: &str, text: &str) {
         let path = self.pgdata().join(file);
-        let old = storage::read_text_if_there(&path).expect("readable").unwrap_or_default();
-        storage::write_durable(&path, (old + text).as_bytes(), Ownership::Give(&self.user, 0o600))
-            .expect("writable");
+        let files = OwnedFiles::of(&self.user);
+        let old = files.read_text_if_there(&path).expect("readable").unwrap_or_default();
+        files.replace(&path, (old + text).as_bytes()).expect("writable");
     }
 
     pub fn start(&mut self) -> ProcessId {
+        let log = OwnedFiles::of(&self.user).append(&self.log()).expect("a log");
         let postmaster =
             self.tool("postgres").arg("-D").arg(self.pgdata()).arg("-k").arg(self.directory.path());
-        let daemon = postmaster.spawn_detached(&self.log()).expect("starts");
+        let daemon = postmaster.spawn_detached(log).expect("starts");
         let id = daemon.id();
         self.daemon = Some(daemon);
         id
@@ -145,7 +150,7 @@ impl Server {
     }
 
     pub fn processes(&self) -> Vec<ProcessInfo> {
-        process::postgres_of(&self.pgdata()).unwrap_or_default()
+        process::postgres_below(&self.pgdata(), self.user.uid).unwrap_or_default()
     }
 
     pub fn stop(&mut self, signal: Signal) {

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use quorate::boundary::identity::SystemUser;
 use quorate::boundary::postgres::{Endpoint, PostgresError};
-use quorate::boundary::storage::{self, Ownership};
 use quorate::pg::view::{Answer, Rejection};
 
-use crate::server::{LONG, PROBE, Server, until};
+use crate::server::{LONG, PROBE, Server, put, until};
 
 /// What a role with CREATE on public would put before PostgreSQL's own: an unknown literal is text first, so that this one is the better match of
 /// `pg_has_role('…', '…')`. Immutable, it is called by the planner, in recovery or not; the volatile function below it may write.
@@ -27,8 +26,7 @@ $$ BEGIN PERFORM public.gift(); RETURN 'x'; END $$";
 fn server_with_the_right_to_create() -> Server {
     let mut server = Server::initdb("");
     let hba = "local all mallory,quorate trust\nlocal all postgres peer\n";
-    storage::write_durable(&server.pgdata().join("pg_hba.conf"), hba.as_bytes(), Ownership::Keep)
-        .expect("written");
+    server.files().replace(&server.pgdata().join("pg_hba.conf"), hba.as_bytes()).expect("written");
     server.start_ready();
     // As it is on 13 and 14, and after pg_upgrade from them.
     server.sql("GRANT CREATE ON SCHEMA public TO PUBLIC; CREATE ROLE mallory LOGIN");
@@ -162,12 +160,7 @@ fn another_users_server_is_sent_nothing() {
     });
     let home = tempfile::tempdir().expect("a directory");
     let mut endpoint = Endpoint::local(directory.path(), 5432, &crate::server::postgres());
-    storage::write_durable(
-        &home.path().join("pass"),
-        b"*:*:*:*:secret\n",
-        Ownership::Give(&endpoint.user, 0o600),
-    )
-    .expect("written");
+    put(&home.path().join("pass"), "*:*:*:*:secret\n", &endpoint.user, 0o600);
     endpoint.passfile = Some(home.path().join("pass"));
     let answer = endpoint.probe(Duration::from_secs(2));
     assert_eq!(thread.join().expect("no panic"), 0, "bytes went to a stranger: {answer:?}");

@@ -9,7 +9,7 @@ use crate::pg::role::PgRole;
 impl Node {
     pub(super) fn leave_word(&self, role: PgRole) -> Effect<()> {
         // As the kernel names it: the working directory of the server's processes.
-        let pgdata = std::fs::canonicalize(self.pgdata()).map_err(trouble)?;
+        let pgdata = self.files().map_err(trouble)?.resolve(self.pgdata()).map_err(trouble)?;
         let postmaster = match self.postmaster_by_file() {
             Some(postmaster) => Some(postmaster.id),
             None => self.processes().map_err(trouble)?.0.map(|p| p.id),

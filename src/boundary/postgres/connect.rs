@@ -4,7 +4,6 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,7 +14,8 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, get
 use tokio_postgres::{Config, NoTls, SimpleQueryMessage};
 
 use super::super::clock::Deadline;
-use super::super::storage;
+use super::super::identity::SystemUser;
+use super::super::owned_files::OwnedFiles;
 use super::{Endpoint, PostgresError, Rows, limited};
 use crate::pg::rejection::classify;
 use crate::pg::view::Rejection;
@@ -75,7 +75,7 @@ pub(super) fn query(
     // An explicit password file is read at once; the default one only when it is needed, see `Endpoint::passfile`.
     let (password, note) = match (&target.password, &target.passfile) {
         (Some(password), _) => (Some(password.clone()), None),
-        (None, Some(file)) => password_from(file, &target, endpoint.user.uid),
+        (None, Some(file)) => password_from(file, &target, &endpoint.user),
         (None, None) => (None, None),
     };
     let default_file =
@@ -85,7 +85,7 @@ pub(super) fn query(
         (Err(Failure::Known(error)), _) => Err(error),
         (Err(Failure::PasswordWanted), None) => Err(no_password(&target, note)),
         (Err(Failure::PasswordWanted), Some(file)) => {
-            let (password, note) = password_from(&file, &target, endpoint.user.uid);
+            let (password, note) = password_from(&file, &target, &endpoint.user);
             if password.is_none() {
                 return Err(no_password(&target, note));
             }
@@ -115,7 +115,8 @@ fn resolve(endpoint: &Endpoint) -> Result<Target, PostgresError> {
     let Some(name) = &endpoint.service else { return Ok(target) };
     let file = endpoint.service_file.clone().unwrap_or_else(|| endpoint.user.home.join(".pg_service.conf"));
     let unusable = |reason: String| PostgresError::Unusable(reason);
-    let text = storage::read_text(&file).map_err(|error| unusable(error.to_string()))?;
+    let files = OwnedFiles::of(&endpoint.user);
+    let text = files.read_trusted(&file).map_err(|error| unusable(error.to_string()))?;
     let pairs = service::lookup(&text, name)
         .map_err(|error| unusable(format!("{}: {error}", file.display())))?
         .ok_or_else(|| unusable(format!("{} has no section [{name}]; add it", file.display())))?;
@@ -144,25 +145,12 @@ fn resolve(endpoint: &Endpoint) -> Result<Target, PostgresError> {
     Ok(target)
 }
 
-/// The password, or why the file gives none.
-fn password_from(file: &Path, target: &Target, uid: u32) -> (Option<String>, Option<String>) {
-    let meta = match std::fs::metadata(file) {
-        Ok(meta) => meta,
-        Err(error) => return (None, Some(format!("the password file {}: {error}", file.display()))),
-    };
-    // libpq ignores such a file too: others could read it, or put another password there.
-    if meta.mode() & 0o077 != 0 || (meta.uid() != uid && meta.uid() != 0) {
-        let note = format!(
-            "the password file {} is not used: it has mode {:04o} and owner {}; make it 0600 and the user's own",
-            file.display(),
-            meta.mode() & 0o7777,
-            meta.uid()
-        );
-        return (None, Some(note));
-    }
-    let text = match storage::read_text(file) {
+/// The password, or why the file gives none. libpq ignores a file that others could read or write, too; a file that is root's
+/// would go to a server that is the user's.
+fn password_from(file: &Path, target: &Target, user: &SystemUser) -> (Option<String>, Option<String>) {
+    let text = match OwnedFiles::of(user).read_secret(file) {
         Ok(text) => text,
-        Err(error) => return (None, Some(error.to_string())),
+        Err(error) => return (None, Some(format!("the password file: {error}"))),
     };
     let host = target.socket_dir.to_string_lossy();
     let wanted =

@@ -1,0 +1,101 @@
+//! The processes of the instance: found, told apart, signalled. Those of the database's user alone.
+
+use std::io;
+
+use nix::sys::signal::Signal as Unix;
+
+use super::{Effect, IdentityError, Node, trouble};
+use crate::boundary::process::{self, ProcessId, ProcessInfo, ProcessState};
+use crate::decide::facts::{Process, Pulse};
+use crate::pg::postmaster_pid::PostmasterPid;
+
+impl Node {
+    pub(super) fn processes(&self) -> io::Result<(Option<ProcessInfo>, Vec<ProcessInfo>)> {
+        let all = self.all_processes()?;
+        // At the end of a shutdown the postmaster has removed its pid file and runs alone for a moment: its title tells
+        // it from a child that outlived its postmaster.
+        let recorded = self.pid_file().map(|file| file.pid);
+        let postmaster = recorded
+            .and_then(|pid| all.iter().find(|p| p.id.pid == pid))
+            .or_else(|| {
+                let untitled = all.iter().filter(|p| !process::is_child_of_postmaster(p.id.pid));
+                untitled.min_by_key(|p| p.id.start_time)
+            })
+            .cloned();
+        let children = all.into_iter().filter(|p| postmaster.as_ref().is_none_or(|m| m.id != p.id)).collect();
+        Ok((postmaster, children))
+    }
+
+    /// Those of our user. A server of another one's in a directory that is that one's too is neither ours to end nor nothing.
+    pub(super) fn all_processes(&self) -> io::Result<Vec<ProcessInfo>> {
+        let files = match self.files() {
+            Ok(files) => files,
+            // Nothing runs as a user that does not exist.
+            Err(IdentityError::Unknown(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(io::Error::other(error.to_string())),
+        };
+        let directory = match files.resolve(self.pgdata()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            resolved => resolved?,
+        };
+        let uid = files.user().uid;
+        let ours = process::postgres_below(&directory, uid)?;
+        if ours.is_empty()
+            && let Ok(owner) = files.directory(&directory).map(|d| d.uid)
+            && owner != uid
+            && let Some(other) = process::postgres_below(&directory, owner)?.first()
+        {
+            return Err(io::Error::other(format!(
+                "process {} is a PostgreSQL of uid {owner}, which owns {}: set system_user to it",
+                other.id,
+                directory.display()
+            )));
+        }
+        Ok(ours)
+    }
+
+    pub(super) fn pid_file(&self) -> Option<PostmasterPid> {
+        let text = self.files().ok()?.read_text(&self.pgdata().join("postmaster.pid")).ok()?;
+        PostmasterPid::parse(&text).ok()
+    }
+
+    /// One file and one process, where the whole of /proc need not be read: the usual case of a monitor.
+    pub(super) fn postmaster_by_file(&self) -> Option<ProcessInfo> {
+        let (file, files) = (self.pid_file()?, self.files().ok()?);
+        let directory = files.resolve(self.pgdata()).ok()?;
+        process::postgres_at(file.pid, &directory, files.user().uid).ok().flatten()
+    }
+
+    pub(super) fn process(&self) -> Process {
+        if let Some(postmaster) = self.postmaster_by_file() {
+            return Process::Alive(pulse(postmaster.state));
+        }
+        match self.processes() {
+            Err(error) => Process::Unknown(format!("can't tell PostgreSQL's processes: {error}")),
+            Ok((Some(postmaster), _)) => Process::Alive(pulse(postmaster.state)),
+            Ok((None, children)) if children.is_empty() => Process::Absent,
+            Ok((None, children)) => Process::Leftovers(children.len()),
+        }
+    }
+
+    pub(super) fn signal_postmaster(&self, signal: Unix) -> Effect<()> {
+        let (postmaster, _) = self.processes().map_err(trouble)?;
+        match postmaster {
+            Some(postmaster) => self.signal(postmaster.id, signal).map_err(trouble),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn signal(&self, id: ProcessId, signal: Unix) -> io::Result<()> {
+        let uid = self.files().map_err(|e| io::Error::other(e.to_string()))?.user().uid;
+        process::signal_of(uid, id, signal).map(drop)
+    }
+}
+
+pub(super) const fn pulse(state: ProcessState) -> Pulse {
+    match state {
+        ProcessState::Stopped => Pulse::Stopped,
+        ProcessState::DiskSleep => Pulse::Stuck,
+        _ => Pulse::Beating,
+    }
+}
