@@ -92,6 +92,82 @@ const RULES: &[Rule] = &[
     },
 ];
 
+/// What reads or changes files by their path. On a path that the database's user controls root would do it for that user.
+const FILE_ACCESS: &[&str] = &[
+    "std::fs",
+    "fs::read",
+    "fs::write",
+    "File::open",
+    "File::create",
+    "OpenOptions",
+    ".exists()",
+    ".try_exists()",
+    ".is_file()",
+    ".is_dir()",
+    ".is_symlink()",
+    ".metadata()",
+    ".symlink_metadata()",
+    ".read_link()",
+    ".read_dir()",
+    ".canonicalize()",
+    "canonicalize(",
+    "read_link(",
+    "statvfs(",
+    "libc::open",
+    "libc::stat",
+    "libc::chown",
+    "fcntl::open",
+];
+
+/// The layers that run as root on a database node.
+const AS_ROOT: &[&str] = &["boundary/", "agent/", "daemon/", "fence/", "rejoin/", "cli/"];
+
+/// Where they may nevertheless: the way to the user's files, and files that nobody but root (or the operator who names them) can put
+/// in their place. Nothing that handles PGDATA, a home directory, the log or a socket belongs on this list.
+const OWN_FILES: &[(&str, &str)] = &[
+    ("boundary/owned_files.rs", "the way to the files of the database's user"),
+    ("boundary/owned_files/", "the same"),
+    ("boundary/storage.rs", "bounded reads of root's own files"),
+    ("boundary/files.rs", "writes of root's own files"),
+    ("boundary/process.rs", "/proc"),
+    ("boundary/command.rs", "the programs that are run"),
+    ("boundary/command/", "pipes"),
+    ("boundary/disk_stats.rs", "/sys"),
+    ("boundary/ending.rs", "/proc/sysrq-trigger, /run/quorate"),
+    ("boundary/memory.rs", "HA_RSCTMP"),
+    ("boundary/registry.rs", "HA_RSCTMP"),
+    ("boundary/scheduler.rs", "a temporary directory of its own"),
+    ("boundary/self_fence_records.rs", "/run/quorate"),
+    ("boundary/self_fence_requests.rs", "/run/quorate"),
+    ("boundary/setup.rs", "/etc/corosync"),
+    ("boundary/watchdog.rs", "the watchdog device"),
+    ("boundary/write_test.rs", "the locks of trial writes, in HA_RSCTMP and /run/quorate"),
+    ("boundary/write_test/", "the child of a trial write, with the owner's identity"),
+    ("cli/layout.rs", "what the operator has rendered"),
+    ("cli/packaging.rs", "the package's build"),
+    ("daemon/cluster.rs", "Pacemaker's copy of the CIB"),
+    ("daemon/report.rs", "/run/quorate"),
+    ("daemon/storage.rs", "/run/quorate, Pacemaker's and corosync's directories"),
+    ("fence/mod.rs", "corosync's programs"),
+];
+
+const FILE_ACCESS_WHY: &str = "what the database's user owns is reached by boundary/owned_files, with that user's rights; \
+                               root's own files by boundary/storage and boundary/files";
+
+/// Whether this line reaches a file by its path where it may not.
+fn reaches_files(path: &str, line: &str) -> Option<&'static str> {
+    if !AS_ROOT.iter().any(|layer| path.starts_with(layer))
+        || OWN_FILES.iter().any(|(p, _)| path.starts_with(p))
+    {
+        return None;
+    }
+    // A line that starts with a method call has none of its receiver before it.
+    FILE_ACCESS
+        .iter()
+        .find(|token| if token.starts_with('.') { line.contains(**token) } else { names(line, token) })
+        .copied()
+}
+
 /// Longest binary.
 const BINARY_MAX_LINES: usize = 60;
 
@@ -190,6 +266,9 @@ fn breaches_of(path: &str, source: &str) -> Vec<Breach> {
                 found.push(Breach(format!("{at}: names `{}`: {}", rule.token, rule.why)));
             }
         }
+        if let Some(token) = reaches_files(path, line) {
+            found.push(Breach(format!("{at}: reaches a file by `{token}`: {FILE_ACCESS_WHY}")));
+        }
         if path.starts_with("boundary/") && names(line, "crate::agent") {
             found.push(Breach(format!("{at}: an effect does not know who asked for it")));
         }
@@ -236,6 +315,14 @@ fn every_module_keeps_to_its_layer() {
     );
 }
 
+/// A place that is gone is a gap for the next file of that name.
+#[test]
+fn every_place_with_files_of_its_own_is_there() {
+    for (place, _) in OWN_FILES {
+        assert!(root().join("src").join(place).exists(), "src/{place} is on the list and not there");
+    }
+}
+
 #[test]
 fn test_files_are_short_too() {
     for file in rust_files(&root().join("tests")) {
@@ -280,6 +367,22 @@ fn a_breach_is_seen() {
             let path = if place.ends_with(".rs") { (*place).to_owned() } else { format!("{place}x.rs") };
             let named = breaches_of(&path, &source).iter().any(|b| b.0.contains(rule.why));
             assert!(!named, "{} in {path} is legal", rule.token);
+        }
+    }
+    for token in FILE_ACCESS {
+        let source = format!(
+            "fn f() {{ let _ = x{}; }}\n",
+            if token.starts_with('.') { (*token).to_owned() } else { format!("({token}(y))") }
+        );
+        for layer in AS_ROOT {
+            let path = format!("{layer}node.rs");
+            let named = breaches_of(&path, &source).iter().any(|b| b.0.contains(FILE_ACCESS_WHY));
+            assert!(named, "{token} in {path}");
+        }
+        for (place, _) in OWN_FILES {
+            let path = if place.ends_with(".rs") { (*place).to_owned() } else { format!("{place}x.rs") };
+            let named = breaches_of(&path, &source).iter().any(|b| b.0.contains(FILE_ACCESS_WHY));
+            assert!(!named, "{token} in {path} is legal");
         }
     }
     assert_eq!(breaches_of("decide/long.rs", &"\n".repeat(MAX_LINES + 1)).len(), 1);

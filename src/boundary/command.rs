@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -121,6 +121,12 @@ pub enum CommandError {
         /// Command line.
         command: String,
     },
+}
+
+/// Whether a program, or a link to one, is there.
+#[must_use]
+pub fn is_there(program: &Path) -> bool {
+    program.is_file()
 }
 
 fn said(stderr: &str) -> String {

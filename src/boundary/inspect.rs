@@ -44,6 +44,8 @@ const DEADLINE: Duration = Duration::from_secs(3);
 const POSTGRES_DEADLINE: Duration = Duration::from_secs(3);
 /// How deep PostgreSQL's files may include each other: its own limit.
 const DEPTH: usize = 10;
+/// A CIB of thousands of resources is smaller.
+const LARGEST: u64 = 64 << 20;
 /// More than anybody writes: each may be included by each.
 const MOST_FILES: usize = 1000;
 
@@ -62,12 +64,12 @@ fn ask(program: &str, args: &[&str]) -> Known<String> {
 /// # Errors
 /// When it can't be read.
 pub fn file(path: &Path) -> Result<Text, Trouble> {
-    match std::fs::read(path) {
+    match storage::read(path, LARGEST) {
         Ok(bytes) => {
             let text = String::from_utf8_lossy(&bytes).into_owned();
             Ok(Text { name: path.display().to_string(), text })
         }
-        Err(e) => Err(Trouble(format!("{}: {e}", path.display()))),
+        Err(e) => Err(Trouble(e.to_string())),
     }
 }
 
@@ -86,7 +88,7 @@ pub fn cib() -> Known<Text> {
 
 /// sbd's configuration on this node.
 pub fn sbd() -> Known<Text> {
-    let found = sbd::PATHS.iter().map(Path::new).find(|path| path.exists());
+    let found = sbd::PATHS.iter().map(Path::new).find(|path| storage::is_there(path));
     match found {
         Some(path) => file(path).map_err(unknown),
         None => Err(Unknown(format!("neither {} is there: sbd is not installed", sbd::PATHS.join(" nor ")))),

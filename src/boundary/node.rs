@@ -12,7 +12,7 @@ use nix::sys::signal::Signal as Unix;
 
 use self::processes::pulse;
 use super::clock::{Deadline, boottime_ms};
-use super::command::{Command, Detached};
+use super::command::{self, Command, Detached};
 use super::data_directory::{self, SignalFile};
 use super::host::{Effect, Host, InstallTrouble, Level, Trouble};
 use super::identity::{IdentityError, SystemUser};
@@ -83,7 +83,7 @@ impl Node {
     fn bindir(&self) -> Result<PathBuf, InstallTrouble> {
         let missing = |text: String| InstallTrouble::Missing(text);
         if let Some(bindir) = &self.settings.bindir {
-            return if bindir.join("postgres").is_file() {
+            return if command::is_there(&bindir.join("postgres")) {
                 Ok(bindir.clone())
             } else {
                 Err(missing(format!(
@@ -100,12 +100,14 @@ impl Node {
             format!("/usr/pgsql-{version}/bin"),
             "/usr/bin".into(),
         ];
-        candidates.iter().map(PathBuf::from).find(|dir| dir.join("postgres").is_file()).ok_or_else(|| {
-            missing(format!(
-                "no program postgres in {}; install PostgreSQL {version} or set the parameter bindir",
-                candidates.join(", ")
-            ))
-        })
+        candidates.iter().map(PathBuf::from).find(|dir| command::is_there(&dir.join("postgres"))).ok_or_else(
+            || {
+                missing(format!(
+                    "no program postgres in {}; install PostgreSQL {version} or set the parameter bindir",
+                    candidates.join(", ")
+                ))
+            },
+        )
     }
 
     fn control(&self) -> Effect<ControlData> {
@@ -348,7 +350,7 @@ impl Host for Node {
             .arg(format!("config_file={}", self.settings.config_file.display()))
             .args(&self.settings.start_opts)
             .directory(self.pgdata())
-            .environment(super::command::Environment::Clean)
+            .environment(command::Environment::Clean)
             .run_as(files.user());
         self.launched = Some(command.spawn_detached(log).map_err(trouble)?);
         Ok(())

@@ -160,6 +160,12 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, StorageError> {
     Ok(bytes)
 }
 
+/// Whether there is something with this name.
+#[must_use]
+pub fn is_there(path: &Path) -> bool {
+    path.exists()
+}
+
 /// Reads a small text file (1 MiB at most).
 ///
 /// # Errors

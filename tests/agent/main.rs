@@ -13,6 +13,7 @@ mod disk;
 mod frozen;
 mod life_cycle;
 mod notify;
+mod planted;
 #[cfg(feature = "cli")]
 mod primary_here;
 mod scores;

@@ -266,6 +266,21 @@ fn who_may_ask() {
     };
     write(".pgpass", r"localhost:5432:*:secret:it\:is\\secret", 0o644);
     assert!(login(asks.probe(PROBE)).contains("0644"));
+    // A password of root's is sent to no server of the user's: as a file, or through a link to one that only root can read.
+    let roots = tempfile::NamedTempFile::new().expect("a file of root's");
+    std::fs::write(roots.path(), r"localhost:5432:*:secret:it\:is\\secret").expect("written");
+    let pgpass = home.path().join(".pgpass");
+    std::fs::remove_file(&pgpass).expect("there");
+    std::os::unix::fs::symlink(roots.path(), &pgpass).expect("a link");
+    assert!(login(asks.probe(PROBE)).contains("is a link"));
+    std::fs::remove_file(&pgpass).expect("there");
+    std::fs::copy(roots.path(), &pgpass).expect("copied");
+    for mode in [0o600, 0o604] {
+        std::fs::set_permissions(&pgpass, std::fs::Permissions::from_mode(mode)).expect("ours");
+        let refused = login(asks.probe(PROBE));
+        assert!(refused.contains("Permission denied") || refused.contains("owner 0"), "{refused}");
+    }
+    std::fs::remove_file(&pgpass).expect("there");
     write(".pgpass", r"localhost:5432:*:secret:it\:is\\secret", 0o600);
     assert!(asks.probe(PROBE).role().is_some());
     write("other", "*:*:*:*:wrong", 0o600);

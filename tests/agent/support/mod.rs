@@ -4,13 +4,15 @@ mod call;
 mod cluster;
 mod disk;
 mod node;
+mod planting;
 mod world;
 
 pub use call::{Call, Run};
 pub use cluster::Tools;
 pub use disk::Volume;
 pub use node::Node;
-pub use world::World;
+pub use planting::{Inotify, exchange};
+pub use world::{World, try_as_owner};
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
