@@ -9,9 +9,9 @@ pub mod control_file;
 pub mod corosync;
 #[cfg(feature = "daemon")]
 pub mod corosync_lib;
-pub mod data_directory;
 #[cfg(feature = "daemon")]
 pub mod daemons;
+pub mod data_directory;
 #[cfg(feature = "daemon")]
 pub mod disk_stats;
 pub mod ending;

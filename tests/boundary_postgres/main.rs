@@ -259,10 +259,7 @@ fn who_may_ask() {
     asks.user.home = home.path().to_owned();
     assert!(login(asks.probe(PROBE)).contains(".pgpass"));
     let write = |name: &str, text: &str, mode| {
-        let path = home.path().join(name);
-        std::fs::write(&path, text).expect("written");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("ours");
-        std::os::unix::fs::chown(&path, owner.0, owner.1).expect("we are root");
+        put(&home.path().join(name), text, &server.user, mode);
     };
     write(".pgpass", r"localhost:5432:*:secret:it\:is\\secret", 0o644);
     assert!(login(asks.probe(PROBE)).contains("0644"));
@@ -276,7 +273,7 @@ fn who_may_ask() {
     std::fs::remove_file(&pgpass).expect("there");
     std::fs::copy(roots.path(), &pgpass).expect("copied");
     for mode in [0o600, 0o604] {
-        std::fs::set_permissions(&pgpass, std::fs::Permissions::from_mode(mode)).expect("ours");
+        std::fs::set_permissions(&pgpass, std::os::unix::fs::PermissionsExt::from_mode(mode)).expect("ours");
         let refused = login(asks.probe(PROBE));
         assert!(refused.contains("Permission denied") || refused.contains("owner 0"), "{refused}");
     }

@@ -1,7 +1,7 @@
 //! A PostgreSQL server of a test's own.
 
-use std::os::unix::fs::chown;
-use std::path::PathBuf;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -166,4 +166,11 @@ impl Drop for Server {
             let _ = process::signal(info.id, Signal::SIGKILL);
         }
     }
+}
+
+/// A file of a user's, at whatever place.
+pub fn put(path: &Path, text: &str, user: &SystemUser, mode: u32) {
+    std::fs::write(path, text).expect("written");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+    chown(path, Some(user.uid), Some(user.gid)).expect("we are root");
 }
