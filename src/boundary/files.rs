@@ -3,7 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// An error with its path.
@@ -40,6 +40,19 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     written
+}
+
+/// [`replace`], for a file that every user may read, whatever our umask is.
+///
+/// # Errors
+/// When it can't be written.
+pub fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut hidden = path.as_os_str().to_owned();
+    hidden.push(".new");
+    let hidden = PathBuf::from(hidden);
+    replace(&hidden, content)?;
+    fs::set_permissions(&hidden, fs::Permissions::from_mode(0o644))?;
+    fs::rename(&hidden, path)
 }
 
 /// Removes a file; one that is gone already is removed.

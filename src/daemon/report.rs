@@ -13,7 +13,8 @@ use crate::decide::detector::{Act, Detector, Quorum, Sight, Subject};
 
 /// Between two reports.
 const ROUND: Duration = Duration::from_secs(5);
-const METRICS: &str = "/run/quorate/quorated.prom";
+/// Beside it, for node_exporter, which runs as a user of its own.
+const METRICS: &str = "quorated.prom";
 
 /// Where reports go. Handing one over never waits.
 pub(super) struct Reports {
@@ -100,11 +101,37 @@ pub(super) fn count(counts: &mut Counts, act: &Act) {
 pub(super) fn write(reports: &Receiver<Checker>) {
     while let Ok(report) = reports.recv() {
         // What can't be written is missed by its age.
-        if let Ok(text) = serde_json::to_string(&report) {
-            let directory = Path::new(PATH).parent().unwrap_or(Path::new("/"));
-            let _ = std::fs::create_dir_all(directory);
-            let _ = files::replace(Path::new(PATH), text.as_bytes());
-            let _ = files::replace(Path::new(METRICS), report.metrics().as_bytes());
+        let _ = write_to(Path::new(PATH), &report);
+    }
+}
+
+fn write_to(path: &Path, report: &Checker) -> std::io::Result<()> {
+    let text = serde_json::to_string(report)?;
+    std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
+    files::replace(path, text.as_bytes())?;
+    files::publish(&path.with_file_name(METRICS), report.metrics().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_metrics_are_for_everybody_and_the_report_is_root_s() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("quorated.json");
+        // Twice: what is there is replaced.
+        for _ in 0..2 {
+            write_to(&path, &Checker::default()).unwrap();
         }
+        let mode =
+            |name: &str| std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("quorated.json"), mode(METRICS)), (0o600, 0o644));
+        let mut names: Vec<_> =
+            std::fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["quorated.json", METRICS], "and nothing else");
     }
 }
