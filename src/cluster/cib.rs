@@ -78,6 +78,8 @@ pub struct CibError {
 }
 
 const HOW: &str = "save it anew: pcs cluster cib FILE";
+/// Deeper is no CIB: what is asked of each element's ancestors would cost the square of the file.
+const DEEPEST: usize = 100;
 
 /// Reads a CIB. What Pacemaker's next release adds is skipped.
 ///
@@ -85,7 +87,7 @@ const HOW: &str = "save it anew: pcs cluster cib FILE";
 /// The line from which on it is not XML, or not a CIB.
 pub fn parse(xml: &str) -> Result<Cib, CibError> {
     let mut reader = Reader::from_str(xml);
-    let mut parser = Parser { xml, cib: Cib::default(), path: Vec::new(), has_root: false };
+    let mut parser = Parser { lines: Lines::of(xml), cib: Cib::default(), path: Vec::new(), has_root: false };
     loop {
         let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
         let broken = |e: quick_xml::Error, reader: &Reader<&[u8]>| {
@@ -97,6 +99,10 @@ pub fn parse(xml: &str) -> Result<Cib, CibError> {
             Ok(Event::Start(element)) => {
                 parser.enter(&element, at)?;
                 parser.path.push(element.name().as_ref().to_owned());
+                if parser.path.len() > DEEPEST {
+                    let what = format!("elements lie more than {DEEPEST} deep in each other");
+                    return Err(CibError { line: parser.lines.at(at), what, cure: HOW });
+                }
             }
             Ok(Event::Empty(element)) => parser.enter(&element, at)?,
             Ok(Event::End(_)) => {
@@ -118,8 +124,29 @@ fn line_at(text: &str, offset: usize) -> usize {
     text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count() + 1
 }
 
+/// Counts lines on the way through the text: to count from its beginning for each element would cost the square of the file.
+struct Lines<'a> {
+    text: &'a [u8],
+    offset: usize,
+    line: usize,
+}
+
+impl<'a> Lines<'a> {
+    const fn of(text: &'a str) -> Self {
+        Self { text: text.as_bytes(), offset: 0, line: 1 }
+    }
+
+    /// The line of an offset that is not before the last one that was asked for.
+    fn at(&mut self, offset: usize) -> usize {
+        let passed = self.text.get(self.offset..offset).unwrap_or_default();
+        self.line += passed.iter().filter(|b| **b == b'\n').count();
+        self.offset = self.offset.max(offset);
+        self.line
+    }
+}
+
 struct Parser<'a> {
-    xml: &'a str,
+    lines: Lines<'a>,
     cib: Cib,
     path: Vec<String>,
     has_root: bool,
@@ -127,7 +154,7 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn enter(&mut self, element: &BytesStart<'_>, at: usize) -> Result<(), CibError> {
-        let line = line_at(self.xml, at);
+        let line = self.lines.at(at);
         let get = |name: &'static str| attribute(element, name, line);
         let need = |name: &'static str| {
             get(name)?.ok_or_else(|| CibError {
@@ -318,5 +345,18 @@ mod tests {
             assert_eq!(milliseconds(text), None, "{text}");
         }
         assert_eq!((boolean("True"), boolean("0"), boolean("maybe")), (Some(true), Some(false), None));
+    }
+
+    #[test]
+    fn a_file_costs_its_length_and_not_its_square() {
+        let deep = "<primitive>".repeat(101);
+        let error = parse(&format!("<cib>\n{deep}")).unwrap_err();
+        assert!(error.what.contains("deep") && error.line == 2, "{error:?}");
+        // A minute where the lines before each element are counted anew.
+        let long = format!("<cib><nodes>{}</nodes></cib>", "<node uname=\"n\"/>\n".repeat(50_000));
+        let began = std::time::Instant::now();
+        let cib = parse(&long).expect("sound");
+        assert_eq!(cib.nodes.last().map(|n| n.line), Some(50_000));
+        assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
     }
 }

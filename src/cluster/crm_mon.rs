@@ -10,6 +10,9 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
+/// Deeper is none of crm_mon's output: what is asked of each element's ancestors would cost the square of the text.
+const DEEPEST: usize = 100;
+
 /// Why the output could not be understood.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
@@ -19,6 +22,9 @@ pub enum ParseError {
     /// An attribute of an element could not be read.
     #[error("crm_mon printed a broken attribute: {0}")]
     Attribute(#[from] quick_xml::events::attributes::AttrError),
+    /// No document of crm_mon's.
+    #[error("crm_mon printed elements that lie more than {DEEPEST} deep in each other")]
+    Deep,
     /// The document ended before its root element, or has another root.
     #[error("crm_mon printed no <pacemaker-result> element; does the cluster run on this node?")]
     NoResult,
@@ -159,6 +165,9 @@ pub fn parse(xml: &str) -> Result<Status, ParseError> {
             Event::Start(element) => {
                 parser.enter(&element)?;
                 parser.path.push(name_of(&element));
+                if parser.path.len() > DEEPEST {
+                    return Err(ParseError::Deep);
+                }
             }
             Event::Empty(element) => parser.enter(&element)?,
             Event::End(_) => {

@@ -54,6 +54,9 @@ impl fmt::Debug for Lsn {
     }
 }
 
+/// So much of what is no such thing is shown in the error.
+const LONGEST_SHOWN: usize = 40;
+
 impl FromStr for Lsn {
     type Err = LsnError;
 
@@ -64,7 +67,7 @@ impl FromStr for Lsn {
         };
         text.split_once('/')
             .and_then(|(high, low)| Some(Self(half(high)? << 32 | half(low)?)))
-            .ok_or_else(|| LsnError(text.to_owned()))
+            .ok_or_else(|| LsnError(text.chars().take(LONGEST_SHOWN).collect()))
     }
 }
 

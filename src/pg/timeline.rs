@@ -50,6 +50,9 @@ impl fmt::Debug for Timeline {
     }
 }
 
+/// So much of what is no such thing is shown in the error.
+const LONGEST_SHOWN: usize = 40;
+
 impl FromStr for Timeline {
     type Err = TimelineError;
 
@@ -59,7 +62,7 @@ impl FromStr for Timeline {
         digits
             .then(|| text.parse().ok().and_then(Self::new))
             .flatten()
-            .ok_or_else(|| TimelineError(text.to_owned()))
+            .ok_or_else(|| TimelineError(text.chars().take(LONGEST_SHOWN).collect()))
     }
 }
 

@@ -42,6 +42,9 @@ pub struct ConfError {
     pub cure: &'static str,
 }
 
+/// corosync knows three levels. Without a limit the path of each line would cost the square of the file.
+const DEEPEST: usize = 16;
+
 /// Reads a corosync.conf.
 ///
 /// # Errors
@@ -63,6 +66,12 @@ pub fn parse(text: &str) -> Result<Conf, ConfError> {
                 ));
             }
             open.push((name.trim().to_owned(), line));
+            if open.len() > DEEPEST {
+                return Err(fail(
+                    format!("sections lie more than {DEEPEST} deep in each other"),
+                    "close each section before the next one of its kind",
+                ));
+            }
             conf.open(&path_of(&open, ""), line);
         } else if content.starts_with('}') {
             if open.pop().is_none() {
@@ -161,5 +170,11 @@ mod tests {
             assert_eq!(error.line, line, "{text}");
             assert!(error.to_string().contains(word), "{error}");
         }
+    }
+
+    #[test]
+    fn sections_lie_in_each_other_only_so_deep() {
+        let error = parse(&"totem {\n".repeat(17)).unwrap_err();
+        assert!(error.what.contains("deep") && error.line == 17, "{error:?}");
     }
 }

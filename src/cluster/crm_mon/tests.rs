@@ -24,6 +24,12 @@ fn text_that_is_not_crm_mons_is_an_error() {
 }
 
 #[test]
+fn elements_lie_in_each_other_only_so_deep() {
+    let deep = format!("<pacemaker-result>{}", "<resource id=\"a\" role=\"Started\">".repeat(101));
+    assert!(matches!(parse(&deep), Err(ParseError::Deep)));
+}
+
+#[test]
 fn an_empty_cluster_is_not_an_error() {
     assert_eq!(parse("<pacemaker-result/>").expect("parses"), Status::default());
 }
