@@ -185,4 +185,22 @@ mutate answer-limit src/boundary/postgres/connect.rs 'const ANSWER: usize = 1024
     --test boundary_postgres never_ends
 mutate server-uid src/boundary/postgres/connect.rs '|| server.uid() == 0' '|| true' \
     --test boundary_postgres another_users_server
+mutate owned-links src/boundary/owned_files.rs 'if links == Links::Refused { libc::O_NOFOLLOW }' 'if links == Links::Refused { 0 }' \
+    --lib nothing_but_regular_files
+mutate owned-regular src/boundary/owned_files.rs 'if !meta.is_file() {' 'if false {' --lib nothing_but_regular_files
+mutate owned-identity src/boundary/identity.rs 'if before.0 != 0 || uid == 0 {' 'if before.0 != 0 || uid < u32::MAX {' \
+    --lib what_the_user_may_not_is_not_done
+mutate owned-identity-agent src/boundary/identity.rs 'if before.0 != 0 || uid == 0 {' 'if before.0 != 0 || uid < u32::MAX {' \
+    --test agent the_check_of_a_start_is_not_beaten
+mutate owned-directory src/boundary/owned_files/directory.rs 'meta.st_uid == 0 && meta.st_mode & 0o022 == 0' 'meta.st_uid == 0' \
+    --lib a_directory_is_made_below_roots_own
+mutate process-user src/boundary/process.rs '&& user_of(info.id) == Some(uid)' '' --lib nobody_elses_server
+mutate process-user-agent src/boundary/process.rs '&& user_of(info.id) == Some(uid)' '' \
+    --test agent another_users_process_is_never
+mutate signal-user src/boundary/process.rs 'Some(owner) if owner == uid =>' 'Some(owner) if owner == uid || true =>' \
+    --lib another_users_process_is_not
+mutate directory-as-user src/boundary/command.rs \
+    'let directory = directory.as_ref().map(|d| CString::new(d.as_os_str().as_bytes()));' \
+    'if let Some(d) = directory { command.current_dir(d); } let directory: Option<Result<CString, NulError>> = None;' \
+    --lib a_user_gets_into_no_directory
 exit $failed

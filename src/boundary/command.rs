@@ -430,6 +430,20 @@ mod tests {
     }
 
     #[test]
+    fn a_user_gets_into_no_directory_that_is_closed_to_it() {
+        if !nix::unistd::Uid::effective().is_root() {
+            return;
+        }
+        let nobody = SystemUser::lookup("nobody").expect("nobody");
+        let closed = tempfile::tempdir().expect("a directory");
+        std::fs::set_permissions(closed.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700))
+            .expect("ours");
+        let refused = sh("true").directory(closed.path()).run_as(&nobody).run(soon());
+        assert!(matches!(refused, Err(CommandError::Spawn { .. })), "{refused:?}");
+        assert_eq!(sh("pwd").directory("/").run_as(&nobody).run(soon()).expect("runs").text(), "/\n");
+    }
+
+    #[test]
     fn what_can_not_start() {
         let missing = Command::new("/no/such/program").run(soon());
         assert!(matches!(missing, Err(CommandError::NotFound { .. })), "{missing:?}");

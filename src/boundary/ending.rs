@@ -90,3 +90,40 @@ pub fn sysrq() -> io::Result<()> {
 pub fn restart() -> io::Result<()> {
     reboot(RebootMode::RB_AUTOBOOT).map(drop).map_err(Into::into)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::command::{Command, Environment};
+    use super::super::identity::SystemUser;
+    use super::*;
+
+    /// What works in the directory under PostgreSQL's name, and is another user's.
+    #[test]
+    fn nobody_elses_server_is_killed() {
+        if !nix::unistd::Uid::effective().is_root() {
+            return;
+        }
+        let nobody = SystemUser::lookup("nobody").expect("nobody");
+        let directory = tempfile::tempdir().expect("a directory");
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(directory.path(), open).expect("it is ours");
+        let program = directory.path().join("postgres");
+        std::fs::copy("/bin/sleep", &program).expect("coreutils are there");
+        let server = Command::new(&program).arg("60").directory(directory.path()).run_as(&nobody);
+        let server = server.environment(Environment::Clean);
+        let start = || {
+            let log = std::fs::File::create(directory.path().join("log")).expect("a log");
+            server.spawn_detached(log)
+        };
+        // A test beside this one that forks may have the new file open for writing: ETXTBSY.
+        let mut daemon = (0..50)
+            .find_map(|_| start().map_err(|_| Deadline::after(ROUND).sleep(ROUND)).ok())
+            .expect("starts");
+        let place = directory.path().canonicalize().expect("it is there");
+        let soon = || Deadline::after(Duration::from_secs(5));
+        assert_eq!(kill_postgres(&place, nobody.uid + 1, soon()), Ok(Remains::Nothing));
+        assert!(daemon.exited().expect("it is our child").is_none(), "another user's process was killed");
+        assert_eq!(kill_postgres(&place, nobody.uid, soon()), Ok(Remains::Nothing));
+        assert!(daemon.exited().expect("it is our child").is_some());
+    }
+}
