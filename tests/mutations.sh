@@ -148,11 +148,37 @@ mutate detector-own-stall src/decide/detector/mod.rs 'self.now += sight.elapsed.
     --lib a_moment_in_which_nobody_ran
 mutate detector-armed src/decide/detector/watch.rs 'let well = pulse == Pulse::Beating && (answered' 'let well = true || (answered' \
     --lib what_was_never_well
-mutate detector-orderly src/decide/detector/mod.rs '(unit == Unit::Changing).then' '(unit != unit).then' \
+mutate detector-orderly src/decide/detector/excuses.rs 'Unit::Changing => true' 'Unit::Changing => false' \
     --lib an_orderly_stop_is_left_alone
-mutate detector-unknown-unit src/decide/detector/mod.rs '(unit == Unit::Changing).then' '(unit != Unit::Active).then' \
+mutate detector-unknown-unit src/decide/detector/excuses.rs 'Unit::Active | Unit::Unknown => false' 'Unit::Active => false, Unit::Unknown => true' \
     --lib an_orderly_stop_is_left_alone
-mutate detector-maintenance src/decide/detector/mod.rs 'if sight.cluster.maintenance == Maintenance::On {' 'if false {' \
+mutate detector-off src/decide/detector/excuses.rs 'now.saturating_sub(*since) < ENDING' 'true' \
+    --lib what_lives_on_in_a_unit
+mutate detector-device src/decide/detector/subjects.rs '!matches!(self, Self::Sbd)' '!matches!(self, Self::Sbd | Self::Qdevice)' \
+    --lib a_quorum_device_that_does_not_report
+mutate detector-device-forming src/decide/detector/watch.rs 'limits.device.max(explained)' 'limits.device' \
+    --lib a_quorum_device_that_does_not_report
+mutate detector-device-flag src/daemon/probes.rs 'Some(false) => board.failed' 'Some(false) => board.answered(Subject::Qdevice), #[cfg(any())] _ => board.failed' \
+    --features daemon --lib a_quorum_device_that_votes_no
+mutate detector-forming src/decide/detector/watch.rs 'Remedy::Fence => patience.saturating_sub(BEFORE),' 'Remedy::Fence => patience / 2,' \
+    --lib a_membership_that_forms_makes
+mutate detector-forming-others src/decide/detector/watch.rs '(patience / 2).max(explained.min(patience))' 'patience / 2' \
+    --lib a_membership_that_forms_makes
+mutate daemon-by-name src/boundary/daemons.rs 'Identity::Other(_) => return Ok(()),' 'Identity::Other(_) => (false, rule.unit.to_owned()),' \
+    --features daemon --lib who_only_looks_like_sbd
+mutate daemon-user src/decide/detector/identity.rs '(Some(_), User::Root) => false,' '(Some(_), User::Root) => true,' \
+    --lib a_process_is_known_by
+mutate daemon-unit src/decide/detector/identity.rs 'None => Identity::Other(Mismatch::Unit),' 'None => Identity::Own,' \
+    --lib a_process_is_known_by
+mutate daemon-set-user-id src/boundary/process.rs 'real == effective && real == saved' 'true' \
+    --lib a_process_has_one_user
+mutate daemon-upgraded src/boundary/process.rs 'strip_suffix(" (deleted)")' 'strip_suffix(" (gone)")' \
+    --features daemon --lib a_daemon_stays_known
+mutate daemon-users-unit src/decide/detector/identity.rs '&& !unit.starts_with("user@")' '' \
+    --lib the_unit_of_each_hierarchy
+mutate daemon-search src/decide/detector/search.rs 'self.wait = self.wait.saturating_mul(2).min(MOST);' '' \
+    --lib what_is_never_there
+mutate detector-maintenance src/decide/detector/excuses.rs 'if sight.cluster.maintenance == Maintenance::On {' 'if false {' \
     --lib maintenance_excuses_everything
 mutate detector-quorum src/decide/detector/quorum.rs '(Duty::Silence | Duty::End, true, _) => {' '(Duty::Silence | Duty::End, true, _) if !first => vec![], (Duty::Silence | Duty::End, true, _) => {' \
     --lib without_quorum_no_primary
@@ -162,7 +188,7 @@ mutate detector-busy-disk src/decide/detector/storage.rs 'pending.still = now;' 
     --lib a_disk_that_is_only_busy
 mutate detector-suicide src/decide/detector/quorum.rs 'if duty == Duty::End && ' 'if false && ' \
     --lib where_the_policy_is_to_end
-mutate detector-suicide-by-order src/decide/detector/mod.rs 'w.is_armed() && excuse(w.rule, sight).is_none()' 'w.is_armed()' \
+mutate detector-suicide-by-order src/decide/detector/mod.rs 'w.is_armed() && self.excuses.find(self.now, w.rule, sight).is_none()' 'w.is_armed()' \
     --lib where_the_policy_is_to_end
 mutate detector-stopping src/decide/detector/instances.rs '(Some(id), Phase::Running)' '(Some(id), _)' \
     --lib a_postmaster_that_ended

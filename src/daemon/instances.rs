@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::board::Board;
 use super::log::Logs;
@@ -17,10 +17,18 @@ use crate::pg::instance::{Instance, ProcessId};
 /// The agent's words are read so often, and a stopped postmaster is looked for.
 const ROUND: Duration = Duration::from_millis(500);
 
+/// Where nothing of a server is left, /proc is read so seldom for what may come after it. Its agent's next start is told at once.
+const GONE: Duration = Duration::from_secs(2);
+
+/// The postmasters that have ended with all of theirs, and when that was seen.
+#[derive(Default)]
+struct Ended(BTreeMap<ProcessId, Instant>);
+
 /// Looks, for ever.
 pub(super) fn watch(board: &Arc<Board>, logs: &Logs) {
     let mut postmasters: BTreeMap<ProcessId, OwnedFd> = BTreeMap::new();
     let mut complaint = None;
+    let mut gone = Ended::default();
     loop {
         let (instances, trouble) = read();
         if complaint != trouble {
@@ -29,8 +37,11 @@ pub(super) fn watch(board: &Arc<Board>, logs: &Logs) {
             }
             complaint = trouble;
         }
-        let looks: Vec<InstanceLook> =
-            instances.into_iter().map(|instance| InstanceLook { life: life(&instance), instance }).collect();
+        gone.0.retain(|id, _| instances.iter().any(|i| i.postmaster == Some(*id)));
+        let looks: Vec<InstanceLook> = instances
+            .into_iter()
+            .map(|instance| InstanceLook { life: gone.life(&instance), instance })
+            .collect();
         postmasters.retain(|id, _| looks.iter().any(|l| l.instance.postmaster == Some(*id)));
         for id in looks
             .iter()
@@ -77,19 +88,25 @@ pub(super) fn owner(instance: &Instance) -> Effect<u32> {
     })
 }
 
-fn life(instance: &Instance) -> Life {
-    let Some(id) = instance.postmaster else { return Life::Unknown };
-    match process::alive(id) {
-        Err(_) => Life::Unknown,
-        Ok(None) => match owner(instance).and_then(|uid| {
-            process::postgres_below(&instance.pgdata, uid).map_err(|e| Trouble(e.to_string()))
-        }) {
-            Ok(left) if left.is_empty() => Life::Gone,
-            Ok(_) => Life::Leftovers,
+impl Ended {
+    fn life(&mut self, instance: &Instance) -> Life {
+        let Some(id) = instance.postmaster else { return Life::Unknown };
+        match process::alive(id) {
             Err(_) => Life::Unknown,
-        },
-        Ok(Some(info)) if info.state == ProcessState::Stopped => Life::Stopped,
-        Ok(Some(_)) => Life::Runs,
+            Ok(None) if self.0.get(&id).is_some_and(|at| at.elapsed() < GONE) => Life::Gone,
+            Ok(None) => match owner(instance).and_then(|uid| {
+                process::postgres_below(&instance.pgdata, uid).map_err(|e| Trouble(e.to_string()))
+            }) {
+                Ok(left) if left.is_empty() => {
+                    self.0.insert(id, Instant::now());
+                    Life::Gone
+                }
+                Ok(_) => Life::Leftovers,
+                Err(_) => Life::Unknown,
+            },
+            Ok(Some(info)) if info.state == ProcessState::Stopped => Life::Stopped,
+            Ok(Some(_)) => Life::Runs,
+        }
     }
 }
 

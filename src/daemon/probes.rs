@@ -54,3 +54,24 @@ fn device(board: &Board, word: VoteWord) {
         None => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::detector::Limits;
+
+    #[test]
+    fn a_quorum_device_that_votes_no_has_answered_and_one_that_does_not_report_has_not() {
+        let board = Board::new(std::sync::mpsc::sync_channel(1).0, Limits::default());
+        let told = |alive, votes| {
+            device(&board, VoteWord { quorate: true, device_votes: votes, device_alive: alive });
+            let probe = &board.seen().probes[Subject::Qdevice as usize];
+            (probe.answers, probe.failures(Instant::now()))
+        };
+        assert_eq!(told(None, None), (0, 0), "none is registered");
+        assert_eq!(told(Some(true), Some(true)), (1, 0));
+        assert_eq!(told(Some(true), Some(false)), (2, 0), "the witness is lost");
+        assert_eq!(told(Some(false), Some(false)), (2, 1));
+        assert_eq!(told(Some(false), Some(false)), (2, 2));
+    }
+}

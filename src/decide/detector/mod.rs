@@ -101,10 +101,13 @@ impl Limits {
     /// it connects to the witness anew.
     #[must_use]
     pub const fn device(timeout_ms: u32) -> Millis {
-        timeout_ms as Millis
+        let timeout = timeout_ms as Millis;
+        if timeout < LEAST_DEVICE { LEAST_DEVICE } else { timeout }
     }
 }
 
+/// A machine that is short of processors is given so long to report to votequorum.
+const LEAST_DEVICE: Millis = 3000;
 /// A membership that has not formed in its time has so much more.
 const MEMBERSHIP_MARGIN: Millis = 3000;
 
@@ -221,7 +224,7 @@ pub struct Detector {
 }
 
 /// The messages to oneself are 2 s apart: one that takes longer waits for a membership.
-const UNDELIVERED: Millis = 3000;
+const UNDELIVERED: Millis = 2500;
 /// The states of units are asked for anew after this time, while something looks bad.
 const UNITS_FRESH: Millis = 2000;
 

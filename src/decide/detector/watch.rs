@@ -127,7 +127,8 @@ impl Watch {
         let silent = now - armed.good;
         let patience = match self.rule.remedy {
             Remedy::Fence => limits.totem,
-            Remedy::Restart => limits.device,
+            // What it reports on a membership that is gone does not count.
+            Remedy::Restart => limits.device.max(explained),
             Remedy::Kill | Remedy::Reset => limits.silent,
         };
         let evidence = || {

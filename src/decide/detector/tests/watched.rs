@@ -57,6 +57,16 @@ fn a_quorum_device_that_does_not_report_is_restarted_and_never_resets() {
         panic!("once, whatever comes: {deeds:?}")
     };
     assert!((3500..=4500).contains(&(at - began)), "{deeds:?}");
+    // While a membership forms it has that time, too.
+    let mut forming = Played::healthy();
+    let (mut totem, mut device) = (mute(Subject::Totem), unreported(Subject::Qdevice, 9));
+    forming.detector.go_by(Limits { device: Limits::device(2000), ..Limits::default() });
+    let deeds = forming.deeds(9000, |p| {
+        totem(p);
+        device(p);
+    });
+    assert_eq!(deeds, []);
+    assert_eq!((Limits::device(2000), Limits::device(10_000)), (3000, 10_000));
     // Where corosync itself hangs nobody says that the device does not report.
     let mut unasked = Played::healthy();
     let all = unasked.run(9000, unreported(Subject::Qdevice, 0));
