@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+/// Stands for a wait that no clock can hold.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// The moment at which a wait ends. Monotonic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
@@ -9,7 +12,9 @@ pub struct Deadline(Instant);
 impl Deadline {
     /// So long from now.
     pub fn after(wait: Duration) -> Self {
-        Self(Instant::now() + wait)
+        let now = Instant::now();
+        // No wait is that long: a number of somebody else's must not become a panic.
+        Self(now.checked_add(wait).unwrap_or(now + LONGEST))
     }
 
     /// Time left; zero when passed.
@@ -68,6 +73,7 @@ mod tests {
         assert!(deadline.at_most(Duration::from_secs(1)).remaining() <= Duration::from_secs(1));
         assert!(deadline.at_most(Duration::from_secs(100)).remaining() <= Duration::from_secs(10));
         assert!(Deadline::after(Duration::ZERO).passed());
+        assert!(!Deadline::after(Duration::MAX).passed());
         assert!(Deadline::after(Duration::ZERO).share(7.0).passed());
     }
 

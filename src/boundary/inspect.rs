@@ -289,7 +289,7 @@ fn certificate(name: &str) -> Known<Certificate> {
     let text = ask(CERTUTIL, &["-L", "-d", NSSDB, "-n", name])?;
     let end = tools::certificate_end(&text)
         .ok_or_else(|| Unknown(format!("certutil does not tell when the certificate {name:?} ends")))?;
-    Ok(Certificate { name: name.to_owned(), left_s: end - now_s() })
+    Ok(Certificate { name: name.to_owned(), left_s: end.saturating_sub(now_s()) })
 }
 
 fn now_s() -> i64 {
@@ -309,5 +309,5 @@ fn away_s(name: &str) -> Option<u64> {
         ["--unit=pacemaker", "--output=short-unix", "--no-pager", "--quiet", "--lines=1", "--grep", &pattern];
     let text = ask(JOURNALCTL, &words).ok()?;
     let seconds: i64 = text.lines().last()?.split('.').next()?.parse().ok()?;
-    u64::try_from(now_s() - seconds).ok()
+    u64::try_from(now_s().saturating_sub(seconds)).ok()
 }

@@ -206,7 +206,7 @@ impl Profile {
     /// After so many milliseconds a standby of a lost node may be promoted.
     #[must_use]
     pub const fn failover_ms(&self) -> u32 {
-        self.recovery_ms() + self.stonith_watchdog_s * 1000
+        self.recovery_ms().saturating_add(self.stonith_watchdog_s.saturating_mul(1000))
     }
 
     /// So many seconds after its boot a node may join: the others have counted it as reset by then.

@@ -219,7 +219,7 @@ fn detached(
     instead: Option<&str>,
 ) -> ScoreStep {
     let since = *memory.detached.get_or_insert(facts.now);
-    let patience = DETACHED_GRACE + 2 * facts.interval;
+    let patience = facts.interval.saturating_mul(2).saturating_add(DETACHED_GRACE);
     let seconds = facts.now.saturating_sub(since) / 1000;
     let what = match instead {
         None => format!("does not stream from the primary {primary}"),

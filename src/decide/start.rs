@@ -71,7 +71,9 @@ pub fn resting_position(facts: &Facts) -> Option<WalPosition> {
     let control = facts.control()?;
     Some(match control.state {
         // Its shutdown checkpoint begins there, so that there is WAL behind it.
-        DbState::ShutDown => WalPosition { lsn: Lsn(control.checkpoint.lsn.0 + 1), ..control.checkpoint },
+        DbState::ShutDown => {
+            WalPosition { lsn: Lsn(control.checkpoint.lsn.0.saturating_add(1)), ..control.checkpoint }
+        }
         _ => control.furthest(),
     })
 }
@@ -137,6 +139,9 @@ pub fn after(facts: &Facts, stream: &Stream, consistent_for: Duration, spent: bo
 mod tests {
     use super::super::facts::Process;
     use super::*;
+    use crate::pg::control_data::ControlData;
+    use crate::pg::lsn::SegmentSize;
+    use crate::pg::timeline::Timeline;
     use crate::pg::view::{Answer, Rejection, StandbyView};
 
     fn facts(process: Process, answer: Option<Answer>) -> Facts {
@@ -146,6 +151,28 @@ mod tests {
             control: Control::Unknown("no control file".into()),
             signal: Signal::Present,
         }
+    }
+
+    /// A control file whose numbers are nonsense, its checksum right.
+    #[test]
+    fn a_checkpoint_at_the_end_of_all_numbers() {
+        let checkpoint = WalPosition { timeline: Timeline::FIRST, lsn: Lsn(u64::MAX) };
+        let control = ControlData {
+            system_identifier: 1,
+            catalog_version: 1,
+            state: DbState::ShutDown,
+            written: 0,
+            checkpoint,
+            redo: Lsn(u64::MAX),
+            previous_timeline: None,
+            min_recovery: None,
+            backup_start: None,
+            segment_size: SegmentSize::DEFAULT,
+            data_checksums: true,
+            wal_log_hints: false,
+        };
+        let facts = Facts { control: Control::Known(control), ..facts(Process::Absent, None) };
+        assert_eq!(resting_position(&facts), Some(checkpoint));
     }
 
     fn standby() -> Option<Answer> {

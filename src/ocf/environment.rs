@@ -44,6 +44,9 @@ pub enum Expected {
 /// OCF 1.1 names no default; Pacemaker's is 20 s.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// More than any operation has; what is computed from it must not overflow.
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
 impl Run {
     /// Reads Pacemaker's variables. Nothing here can fail: what makes no sense counts as not said, because
     /// `stop` must work in whatever environment it is called.
@@ -51,7 +54,9 @@ impl Run {
         let meta = |name: &str| {
             env.get(&format!("OCF_RESKEY_CRM_meta_{name}")).map(|v| v.trim()).filter(|v| !v.is_empty())
         };
-        let millis = |name: &str| meta(name).and_then(|v| v.parse().ok()).map(Duration::from_millis);
+        let millis = |name: &str| {
+            meta(name).and_then(|v| v.parse().ok()).map(|ms: u64| Duration::from_millis(ms).min(LONGEST))
+        };
         let instance = env.get("OCF_RESOURCE_INSTANCE").map_or("postgres", String::as_str);
         let resource: String = instance
             .split(':')
@@ -131,6 +136,16 @@ mod tests {
         assert_eq!((run.node.as_deref(), run.instances), (None, None));
         assert_eq!(run.timeout, DEFAULT_TIMEOUT);
         assert!(run.is_probe());
+    }
+
+    #[test]
+    fn a_number_without_measure_is_bounded() {
+        let most = u64::MAX.to_string();
+        let run = Run::from(&env(&[
+            ("OCF_RESKEY_CRM_meta_timeout", &most),
+            ("OCF_RESKEY_CRM_meta_interval", &most),
+        ]));
+        assert_eq!((run.timeout, run.interval), (LONGEST, LONGEST));
     }
 
     #[test]

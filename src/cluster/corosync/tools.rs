@@ -112,7 +112,16 @@ pub fn certificate_end(text: &str) -> Option<i64> {
     let month = MONTHS.iter().position(|m| *m == month)? + 1;
     let numbers: Vec<i64> = time.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
     let [hours, minutes, seconds] = numbers[..] else { return None };
-    let days = days_since_1970(year.parse().ok()?, i64::try_from(month).ok()?, day.parse().ok()?);
+    let (year, day): (i64, i64) = (year.parse().ok()?, day.parse().ok()?);
+    let sound = (1..=9999).contains(&year)
+        && (1..=31).contains(&day)
+        && (0..24).contains(&hours)
+        && (0..60).contains(&minutes)
+        && (0..=60).contains(&seconds);
+    if !sound {
+        return None;
+    }
+    let days = days_since_1970(year, i64::try_from(month).ok()?, day);
     Some(days * 86_400 + hours * 3600 + minutes * 60 + seconds)
 }
 
@@ -163,7 +172,15 @@ mod tests {
         assert_eq!(certificate_end(said), Some(1_709_164_801));
         assert_eq!(certificate_end("Not After : Thu Jan 01 00:00:00 1970"), Some(0));
         assert_eq!(certificate_end("Not After : Sun Nov 24 11:44:00 2126"), Some(4_951_194_240));
-        for other in ["", "Not After : soon", "Not After : Thu Foo 01 00:00:00 1970"] {
+        for other in [
+            "",
+            "Not After : soon",
+            "Not After : Thu Foo 01 00:00:00 1970",
+            "Not After : Thu Jan 01 00:00:00 9223372036854775807",
+            "Not After : Thu Jan 9223372036854775807 00:00:00 1970",
+            "Not After : Thu Jan 01 9223372036854775807:00:00 1970",
+            "Not After : Thu Jan 01 24:00:00 1970",
+        ] {
             assert_eq!(certificate_end(other), None, "{other}");
         }
     }

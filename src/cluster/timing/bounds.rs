@@ -102,7 +102,9 @@ impl Totem {
     /// What corosync computes where no consensus is configured: 1.2 times the token.
     #[must_use]
     pub const fn own_consensus_ms(&self) -> u32 {
-        (self.effective_token_ms() / 10).saturating_mul(12) + self.effective_token_ms() % 10 * 12 / 10
+        (self.effective_token_ms() / 10)
+            .saturating_mul(12)
+            .saturating_add(self.effective_token_ms() % 10 * 12 / 10)
     }
 
     /// The consensus that corosync uses.

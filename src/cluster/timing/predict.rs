@@ -79,7 +79,7 @@ const fn phase(what: &'static str, least_ms: u32, most_ms: u32) -> Phase {
 #[must_use]
 pub fn predictions(profile: &Profile, commits: Commits) -> Vec<Prediction> {
     let p = |fault, phases| Prediction { fault, phases };
-    let interval_ms = profile.monitor_promoted_s * 1000;
+    let interval_ms = profile.monitor_promoted_s.saturating_mul(1000);
     let noticed = || phase("the next monitor", 0, interval_ms);
     let restart = || {
         phase(
@@ -103,7 +103,11 @@ pub fn predictions(profile: &Profile, commits: Commits) -> Vec<Prediction> {
         p("PostgreSQL is killed on the primary", vec![noticed(), restart()]),
         p(
             "PostgreSQL hangs on the primary (SIGSTOP)",
-            vec![noticed(), phase("asked in vain", STOPPED_MS, profile.monitor_timeout_s * 1000), restart()],
+            vec![
+                noticed(),
+                phase("asked in vain", STOPPED_MS, profile.monitor_timeout_s.saturating_mul(1000)),
+                restart(),
+            ],
         ),
         p("a standby's node is lost", standby),
         p(
@@ -146,7 +150,7 @@ fn lost(profile: &Profile) -> Vec<Phase> {
     if let Some(sync) = profile.sync_timeout_ms() {
         phases.push(phase("the witness decides", 0, decision_ms(recovery, profile.qdevice_timeout_ms, sync)));
     }
-    let wait = profile.stonith_watchdog_s * 1000;
+    let wait = profile.stonith_watchdog_s.saturating_mul(1000);
     phases.push(phase("its watchdog must have reset it (stonith-watchdog-timeout)", wait, wait));
     phases.push(phase("a standby is promoted, the float IP comes up", PROMOTION_MS.0, PROMOTION_MS.1));
     phases
@@ -230,6 +234,23 @@ mod tests {
 
     fn profile(preset: Preset, nodes: u32, quorum_device: QuorumDevice) -> Profile {
         Profile::compute(Inputs { preset, nodes, quorum_device, rtt_ms: 5, watchdog_s: 5 })
+    }
+
+    /// Numbers of a site, a CIB, corosync.conf.
+    #[test]
+    fn numbers_without_measure_stay_the_largest() {
+        let mut most = profile(Preset::Fast, 2, QuorumDevice::Present);
+        (most.stonith_watchdog_s, most.monitor_promoted_s, most.monitor_timeout_s) =
+            (u32::MAX, u32::MAX, u32::MAX);
+        assert_eq!(most.failover_ms(), u32::MAX);
+        let _ = predictions(&most, Commits::ForAny);
+        let totem = crate::cluster::timing::Totem {
+            token_ms: u32::MAX,
+            coefficient_ms: u32::MAX,
+            consensus_ms: None,
+            nodes: u32::MAX,
+        };
+        assert_eq!((totem.own_consensus_ms(), totem.recovery_ms()), (u32::MAX, u32::MAX));
     }
 
     #[test]
