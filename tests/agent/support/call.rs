@@ -83,6 +83,8 @@ impl Call {
         set("OCF_RESKEY_bindir", &World::bindir().to_string_lossy());
         set("OCF_RESKEY_pghost", &node.sockets.to_string_lossy());
         set("OCF_RESKEY_pgport", &PORT.to_string());
+        // As the layouts have it: no superuser.
+        set("OCF_RESKEY_dbuser", "quorate");
         set("OCF_RESKEY_log_file", &node.pgdata.with_file_name("postgres.log").to_string_lossy());
         set("OCF_RESKEY_replication_conninfo", &format!("user=replicator port={PORT}"));
         let mut addresses = String::new();

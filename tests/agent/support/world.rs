@@ -83,9 +83,10 @@ fn make_template(shared: &Shared) {
         "--auth-host=trust",
     ]);
     let hba = data.join("pg_hba.conf");
-    let rules =
-        "local all watcher scram-sha-256\nlocal all all peer\nhost all,replication all 127.0.0.0/8 trust\n";
+    let rules = "local postgres quorate peer map=quorate\nlocal all watcher scram-sha-256\nlocal all all peer\nhost all,replication all 127.0.0.0/8 trust\n";
     fs::write(&hba, rules).expect("the template is writable");
+    fs::write(data.join("pg_ident.conf"), format!("quorate {OWNER} quorate\n"))
+        .expect("the template is writable");
     let conf = data.join("postgresql.conf");
     let mut text = fs::read_to_string(&conf).expect("initdb wrote it");
     text.push_str(
@@ -95,8 +96,16 @@ fn make_template(shared: &Shared) {
     );
     fs::write(&conf, text).expect("the template is writable");
     // After the configuration: a standby refuses to start with smaller settings than the last primary's.
+    let major =
+        shared.bindir.parent().and_then(Path::file_name).and_then(|name| name.to_str()?.parse::<u32>().ok());
+    let more = match major {
+        Some(16..) => ", pg_checkpoint, pg_use_reserved_connections",
+        Some(15) => ", pg_checkpoint",
+        Some(_) | None => "",
+    };
     let single = format!(
         "printf '%s\\n' \"CREATE ROLE replicator REPLICATION LOGIN\" \
+         \"CREATE ROLE quorate LOGIN IN ROLE pg_monitor{more}\" \
          \"CREATE ROLE watcher LOGIN IN ROLE pg_monitor PASSWORD 'secret'\" \
          \"CREATE TABLE t (n bigint)\" | '{}' --single -D '{}' postgres",
         shared.bindir.join("postgres").display(),
