@@ -229,4 +229,18 @@ mutate directory-as-user src/boundary/command.rs \
     'let directory = directory.as_ref().map(|d| CString::new(d.as_os_str().as_bytes()));' \
     'if let Some(d) = directory { command.current_dir(d); } let directory: Option<Result<CString, NulError>> = None;' \
     --lib a_user_gets_into_no_directory
+mutate reason-control src/boundary/printable.rs 'if prints(c) { out.push(c)' 'if true { out.push(c)' \
+    --test agent a_reason_shows
+mutate reason-one-line src/boundary/printable.rs "matches!(c, '\n' | '\r' | '\t')" "matches!(c, '\t')" --lib one_line_is_one_line
+mutate reason-password src/ocf/settings.rs 'Some(masked(value).into_owned())' 'Some(value.to_owned())' --test agent a_reason_shows
+mutate reason-password-part src/pg/conninfo.rs 'secret.map_or(error, ConninfoError::AfterSecret)' '{ let _ = &secret; error }' \
+    --test agent a_reason_shows
+mutate log-password src/pg/server_log.rs '.map(masked)' '.map(Cow::Borrowed)' --lib a_password_in_a_line
+mutate conf-password src/pg/conf.rs 'ConfError(masked(content).into_owned())' 'ConfError(content.to_owned())' --lib a_refused_line
+mutate overflow-lsn src/decide/start.rs 'control.checkpoint.lsn.0.saturating_add(1)' '(control.checkpoint.lsn.0 + 1)' --lib end_of_all_numbers
+mutate overflow-timeout src/ocf/environment.rs '.min(LONGEST)' '' --lib a_number_without_measure
+mutate overflow-deadline src/boundary/clock.rs 'now.checked_add(wait).unwrap_or(now + LONGEST)' 'now + wait' --lib shares_and_limits
+mutate overflow-certificate src/cluster/corosync/tools.rs 'if !sound {' 'if false {' --lib the_end_of_a_certificate
+mutate overflow-failover src/cluster/timing.rs 'self.stonith_watchdog_s.saturating_mul(1000)' '(self.stonith_watchdog_s * 1000)' \
+    --lib numbers_without_measure
 exit $failed

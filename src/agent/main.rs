@@ -7,6 +7,7 @@ use super::{Agent, Report};
 use crate::boundary::host::{Host, Level};
 use crate::boundary::log::Log;
 use crate::boundary::node::Node;
+use crate::boundary::printable;
 use crate::ocf::{Action, Environment, OcfCode, Run, Settings, SettingsError, metadata};
 
 /// Runs the agent. Standard output carries the meta-data and nothing else; the reason of an error goes to standard error
@@ -105,5 +106,5 @@ fn tell(node: &mut Node, action: Action, report: &Report) {
 
 fn reason(text: &str) {
     // A closed standard error is no reason to panic, as eprintln! would.
-    let _ = writeln!(std::io::stderr(), "ocf-exit-reason:{}", text.replace('\n', " "));
+    let _ = writeln!(std::io::stderr(), "ocf-exit-reason:{}", printable::line(text));
 }

@@ -3,6 +3,7 @@
 use syslog::{Facility, Formatter3164, Logger, LoggerBackend};
 
 use super::host::Level;
+use super::printable;
 
 /// The agent's name in the log.
 const AGENT: &str = "quorate-postgres";
@@ -36,7 +37,7 @@ impl Log {
         if self.logger.is_none() {
             self.logger = open(self.tag);
         }
-        let line = format!("{}{}", self.prefix, text.replace('\n', " "));
+        let line = printable::line(&format!("{}{text}", self.prefix));
         let written = match (&mut self.logger, level) {
             (None, _) => false,
             (Some(logger), Level::Info) => logger.info(&line).is_ok(),

@@ -32,6 +32,7 @@ pub mod node;
 pub mod owned_files;
 pub mod pacemaker;
 pub mod postgres;
+pub mod printable;
 pub mod process;
 #[cfg(feature = "daemon")]
 pub mod realtime;

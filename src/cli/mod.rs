@@ -62,11 +62,11 @@ pub fn main() -> u8 {
     match result {
         Ok(code) => code,
         Err(CliError::Description(problems)) => {
-            eprint!("{problems}");
+            eprint!("{}", crate::boundary::printable::lines(&problems));
             1
         }
         Err(error) => {
-            eprintln!("quorate: {error}");
+            eprintln!("quorate: {}", crate::boundary::printable::lines(&error.to_string()));
             1
         }
     }

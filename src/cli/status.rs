@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use super::{CliError, doctor};
-use crate::boundary::{inspect, setup};
+use crate::boundary::{inspect, printable, setup};
 use crate::cluster::corosync;
 use crate::decide::doctor::examine;
 use crate::decide::doctor::read::read;
@@ -38,7 +38,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<u8, CliError> {
     }) {
         Ok(live) => live,
         Err(problem) => {
-            eprintln!("quorate: {problem}");
+            eprintln!("quorate: {}", printable::line(&problem));
             return Ok(NOTHING);
         }
     };
@@ -59,7 +59,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<u8, CliError> {
         let text = serde_json::to_string_pretty(&found).map_err(|e| CliError::Other(e.to_string()))?;
         println!("{text}");
     } else {
-        print!("{}", text(&found));
+        print!("{}", printable::lines(&text(&found)));
     }
     Ok(found.exit_code())
 }
@@ -96,7 +96,8 @@ fn text(found: &Overview) -> String {
         out.push_str("\nno issues found\n");
     }
     for issue in &found.issues {
-        let _ = writeln!(out, "\n{}: {}\n  cure  {}", issue.severity.name(), issue.what, issue.cure);
+        let (what, cure) = (printable::line(&issue.what), printable::line(&issue.cure));
+        let _ = writeln!(out, "\n{}: {what}\n  cure  {cure}", issue.severity.name());
     }
     out
 }
@@ -118,12 +119,17 @@ fn table(servers: &[Server]) -> String {
             s.score.map_or_else(dash, |s| s.to_string()),
         ]
     }));
-    let width = |column: usize| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0);
+    let width =
+        |column: usize| rows.iter().map(|r| printable::line(&r[column]).chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..HEADINGS.len()).map(width).collect();
     let mut out = String::new();
     for row in &rows {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> = row
+            .iter()
+            .map(|cell| printable::line(cell))
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
         let _ = writeln!(out, "{}", cells.join("  ").trim_end());
     }
     out

@@ -9,7 +9,7 @@ use super::threads::spawn_for_once;
 use crate::boundary::clock::Deadline;
 use crate::boundary::corosync_lib::Votes;
 use crate::boundary::host::Effect;
-use crate::boundary::{daemons, ipc, registry};
+use crate::boundary::{daemons, ipc, printable, registry};
 use crate::decide::detector::Subject;
 
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -22,7 +22,7 @@ pub(super) fn check(config: &Config, path: &Path) -> Effect<u8> {
     let (limits, guessed) = config.limits();
     let mut out = std::io::stdout().lock();
     // Who closes the pipe has read enough; println! would panic.
-    let mut line = |text: String| drop(writeln!(out, "{text}"));
+    let mut line = |text: String| drop(writeln!(out, "{}", printable::lines(&text)));
     line(format!("configuration {} is good; limits in ms:", path.display()));
     line(format!(
         "  silent {}, stopped {}, membership {}, storage {}, postmaster {}",

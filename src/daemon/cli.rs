@@ -23,6 +23,7 @@ use super::{check, cluster, daemons, ending, helper, instances, probes, storage}
 use crate::boundary::companion::Companion;
 use crate::boundary::ending::MARKER;
 use crate::boundary::host::{Effect, Level, Trouble};
+use crate::boundary::printable;
 use crate::boundary::storage::read_text_if_there;
 use crate::boundary::watchdog::Watchdog;
 use crate::boundary::{identity, realtime};
@@ -57,13 +58,13 @@ pub fn main(arguments: &Arguments, notify_socket: Option<&OsString>) -> u8 {
     let config = match Config::read(&path, arguments.config.is_some()) {
         Ok(config) => config,
         Err(trouble) => {
-            eprintln!("quorated: {trouble}");
+            eprintln!("quorated: {}", printable::line(&trouble.to_string()));
             return 2;
         }
     };
     let done = if arguments.check { check::check(&config, &path) } else { run(config, notify_socket) };
     done.unwrap_or_else(|trouble| {
-        eprintln!("quorated: {trouble}");
+        eprintln!("quorated: {}", printable::line(&trouble.to_string()));
         1
     })
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::boundary::clock::Deadline;
 use crate::boundary::host::Level;
 use crate::boundary::log::Log;
-use crate::boundary::{corosync, input, self_fence_records, self_fence_requests};
+use crate::boundary::{corosync, input, printable, self_fence_records, self_fence_requests};
 use crate::decide::fence::{self, Status, Verdict};
 use confirm::{Patience, Seen, confirm};
 use options::{Action, Options, OptionsError};
@@ -125,11 +125,11 @@ fn tell(action: &str, target: &str, report: Report) -> Code {
     {
         code = Code::Failed;
     }
-    let reason = report.reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    let reason = printable::line(&report.reason.split_whitespace().collect::<Vec<_>>().join(" "));
     if !reason.is_empty() {
         if code == Code::Failed {
             // A closed standard error is no reason to panic, as eprintln! would.
-            let _ = writeln!(std::io::stderr(), "{NAME}: {target}: {reason}");
+            let _ = writeln!(std::io::stderr(), "{NAME}: {}: {reason}", printable::line(target));
         }
         Log::tagged(NAME, target, action).line(Level::Info, &format!("{reason} ({})", code.status()));
     }

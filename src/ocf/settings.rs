@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::environment::Environment;
 use super::exit_code::OcfCode;
 use super::params::{self, Kind};
+use crate::pg::conninfo::masked;
 
 /// Every parameter of one resource. Values are usable; whether files and users exist is the start's business.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,7 @@ pub enum OnCrash {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsError {
     pub parameter: &'static str,
+    /// Without a password that it holds.
     pub value: Option<String>,
     pub cure: String,
 }
@@ -127,7 +129,9 @@ impl Reader<'_> {
     }
 
     fn reject(&mut self, parameter: &'static str, value: &str, cure: impl Into<String>) {
-        self.problems.push(SettingsError { parameter, value: Some(value.to_owned()), cure: cure.into() });
+        // Into the log, the CIB and `crm_mon`, for everybody to read.
+        let value = Some(masked(value).into_owned());
+        self.problems.push(SettingsError { parameter, value, cure: cure.into() });
     }
 
     fn text(&mut self, name: &'static str) -> Option<String> {
@@ -305,6 +309,22 @@ mod tests {
             assert_eq!((error.parameter, error.value.as_deref()), (name, Some(value)));
             assert!(!error.cure.is_empty());
             assert_eq!(error.code(), OcfCode::ErrConfigured);
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_refused_value_is_not_echoed() {
+        for (name, value) in [
+            ("replication_conninfo", "host=h user=u password=s3cret"),
+            ("replication_conninfo", "user=u password=very s3cret"),
+            ("replication_conninfo", "postgresql://u:s3cret@h"),
+            ("start_opts", "-c primary_conninfo='password=s3cret"),
+            ("addresses", "password=s3cret x"),
+        ] {
+            let error = Settings::strict(&env(&[("pgdata", "/d"), (name, value)])).unwrap_err();
+            let (text, debug) = (error.to_string(), format!("{error:?}"));
+            assert!(text.contains(name) && !text.contains("s3cret"), "{text}");
+            assert!(!debug.contains("s3cret"), "{debug}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! postgresql.conf, and what its values mean: for reports about a server that need not run.
 
 use super::auto_conf::assignment;
+use super::conninfo::masked;
 
 /// A setting, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Line>, (usize, ConfError)> {
             continue;
         }
         let Some((name, value)) = assignment(line) else {
-            return Err((index + 1, ConfError(content.to_owned())));
+            return Err((index + 1, ConfError(masked(content).into_owned())));
         };
         let name = name.to_ascii_lowercase();
         found.push(match name.as_str() {
@@ -146,6 +147,16 @@ mod tests {
         assert_eq!(lines[3], Line::Include { path: "x".into(), optional: true });
         assert_eq!(parse("p", "a = 1\n= 2\n").map_err(|(line, _)| line), Err(2));
         assert_eq!(parse("p", "a = 'x\n").map_err(|(line, _)| line), Err(1));
+    }
+
+    #[test]
+    fn a_refused_line_shows_no_password() {
+        let (line, error) = parse("p", "primary_conninfo = 'host=h password=s3cret\n").expect_err("no end");
+        assert_eq!(line, 1);
+        assert!(
+            error.to_string().contains("primary_conninfo") && !error.to_string().contains("s3cret"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! libpq's connection strings, keyword/value form: `host=/run/pg port=5432 password='it''s'`… as in primary_conninfo.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// A parsed connection string: keywords in their order, each once.
@@ -17,6 +18,11 @@ pub enum ConninfoError {
     /// `'…` to the end.
     #[error("the value of {0} in the connection string has an opening quote and no closing one")]
     UnterminatedQuote(String),
+    /// The same in what follows a password: the word may be a part of it.
+    #[error(
+        "what follows {0} in the connection string is no keyword=value; a password with blanks or quotes stands in single quotes, with \\' for a quote in it"
+    )]
+    AfterSecret(String),
     /// `postgresql://…`.
     #[error("the connection string is a URI; write it as keyword=value pairs")]
     Uri,
@@ -38,8 +44,15 @@ impl Conninfo {
             let end = rest.find(|c| c == '=' || is_space(c)).unwrap_or(rest.len());
             let (keyword, after) = rest.split_at(end);
             let value = after.trim_start_matches(is_space).strip_prefix('=');
-            let value = value.ok_or_else(|| ConninfoError::MissingEquals(keyword.to_owned()))?;
-            let (value, after) = parse_value(keyword, value.trim_start_matches(is_space))?;
+            let secret = info.iter().map(|(key, _)| key).find(|key| is_secret(key)).map(str::to_owned);
+            let hidden = |error| secret.map_or(error, ConninfoError::AfterSecret);
+            let Some(value) = value else {
+                return Err(hidden(ConninfoError::MissingEquals(keyword.to_owned())));
+            };
+            let (value, after) = match parse_value(keyword, value.trim_start_matches(is_space)) {
+                Ok(parsed) => parsed,
+                Err(error) => return Err(hidden(error)),
+            };
             info.set(keyword, &value);
             rest = after.trim_start_matches(is_space);
         }
@@ -74,6 +87,39 @@ impl Conninfo {
     /// Keywords and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+}
+
+/// Whether a keyword's value is nobody's business: password, sslpassword, oauth_client_secret.
+fn is_secret(keyword: &str) -> bool {
+    SECRETS.iter().any(|word| keyword.ends_with(word))
+}
+
+/// How the keywords of secrets end.
+const SECRETS: [&str; 2] = ["password", "secret"];
+
+/// Text that holds a connection string, perhaps a broken one, for a message: it ends where the first secret begins. What stands behind a
+/// secret may be a part of it, when its quotes are wrong; in a URI the password stands before the host.
+#[must_use]
+pub fn masked(text: &str) -> Cow<'_, str> {
+    // The same length: ASCII letters alone are changed.
+    let lower = text.to_ascii_lowercase();
+    let after_keyword = |word: &str| {
+        lower.match_indices(word).find_map(|(at, _)| {
+            let rest = &lower[at + word.len()..];
+            let value = rest.trim_start_matches(is_space).strip_prefix('=')?;
+            Some(lower.len() - value.len())
+        })
+    };
+    let in_uri = lower.find("://").map(|at| at + 3).and_then(|begin| {
+        let authority = &lower[begin..];
+        let colon = authority.find(':')?;
+        authority[colon..].contains('@').then_some(begin + colon + 1)
+    });
+    let first = SECRETS.iter().filter_map(|word| after_keyword(word)).chain(in_uri).min();
+    match first {
+        Some(at) => Cow::Owned(format!("{}***", &text[..at])),
+        None => Cow::Borrowed(text),
     }
 }
 
@@ -120,8 +166,8 @@ impl fmt::Display for Conninfo {
 impl fmt::Debug for Conninfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = self.clone();
-        if shown.get("password").is_some() {
-            shown.set("password", "***");
+        for (_, value) in shown.0.iter_mut().filter(|(key, _)| is_secret(key)) {
+            "***".clone_into(value);
         }
         fmt::Display::fmt(&shown, f)
     }
@@ -176,6 +222,30 @@ mod tests {
         }
         info.remove("port");
         assert_eq!(info.get("port"), None);
+    }
+
+    #[test]
+    fn no_message_holds_a_secret() {
+        for (text, shown) in [
+            ("user=u port=1", "user=u port=1"),
+            ("host=h password=s3cret user=u", "host=h password=***"),
+            ("PassWord = 's3 cret' host=h", "PassWord =***"),
+            ("user=u sslpassword=s3cret", "user=u sslpassword=***"),
+            ("user=u password s3cret password=s3cret", "user=u password s3cret password=***"),
+            ("oauth_client_secret=s3cret", "oauth_client_secret=***"),
+            ("postgresql://u:s3cret@h/db", "postgresql://u:***"),
+            ("postgres://u:s3@cret@h:5432/db?sslmode=prefer", "postgres://u:***"),
+            ("postgresql://h:5432/db?user=u", "postgresql://h:5432/db?user=u"),
+            ("postgresql://h/db?password=s3cret&user=u", "postgresql://h/db?password=***"),
+            ("primary_conninfo = 'host=h password=''s3cret", "primary_conninfo = 'host=h password=***"),
+            ("İpassword=s3cret", "İpassword=***"),
+        ] {
+            assert_eq!(masked(text), shown);
+        }
+        for broken in ["user=u password=one s3cret", "password='a's3cret b=1", "password=a s3cret='x"] {
+            let error = Conninfo::parse(broken).expect_err("broken").to_string();
+            assert!(!error.contains("s3cret") && error.contains("password"), "{error}");
+        }
     }
 
     #[test]

@@ -1,12 +1,17 @@
 //! What PostgreSQL's own log says about a failed start.
 
+use std::borrow::Cow;
+
+use super::conninfo::masked;
+
 /// How many lines are quoted.
 const LINES: usize = 4;
 
 /// The lines that say why, out of the end of a log: the errors with their details and hints; without any, the last ones. One line,
 /// without the log's own prefix before the severity.
 pub fn why(tail: &str) -> String {
-    let lines: Vec<&str> = tail.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<Cow<'_, str>> =
+        tail.lines().map(str::trim).filter(|line| !line.is_empty()).map(masked).collect();
     let errors: Vec<&str> = lines.iter().filter_map(|line| severe(line)).collect();
     if errors.is_empty() {
         return lines[lines.len().saturating_sub(LINES)..].join(" | ");
@@ -37,6 +42,12 @@ mod tests {
         let why = why(tail);
         assert!(why.starts_with("FATAL:  recovery aborted") && why.contains("max_connections = 20"), "{why}");
         assert!(!why.contains("shut down"), "{why}");
+    }
+
+    #[test]
+    fn a_password_in_a_line_is_not_quoted() {
+        let tail = "LOG:  invalid line\nFATAL:  could not connect: password='s3cret' host=x\nDETAIL:  x\n";
+        assert_eq!(why(tail), "FATAL:  could not connect: password=*** | DETAIL:  x");
     }
 
     #[test]

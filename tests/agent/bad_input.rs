@@ -399,3 +399,35 @@ fn nonsense_in_pacemakers_own_variables() {
         assert_safe(name, &run);
     }
 }
+
+/// Everybody may read `crm_mon` and the log, and a terminal obeys what it shows.
+#[test]
+fn a_reason_shows_no_password_and_moves_no_cursor() {
+    let world = World::new("secrets");
+    let node = world.node(1);
+    for value in
+        ["host=h user=u password=s3cret", "user=u password=very s3cret", "postgresql://u:s3cret@h/db"]
+    {
+        let run = node.call("validate-all").param("replication_conninfo", value).run();
+        run.assert_code(code::CONFIGURED);
+        run.assert_reason(&["replication_conninfo"]);
+        assert!(!run.stderr.contains("s3cret"), "{run}");
+        // Those that go on with the default.
+        let run = node.call("monitor").param("replication_conninfo", value).run();
+        assert!(!run.stderr.contains("s3cret"), "{run}");
+    }
+    let run = node.call("start\u{1b}]0;mine\u{7}\u{1b}[2J\nocf-exit-reason:all is well").run();
+    run.assert_reason(&["unknown action"]);
+    // PostgreSQL's own words, which hold what its configuration says.
+    let line = "\nunix_socket_directories = '/nonexistent\\033[2J\\233mall is well'\n";
+    let conf = node.pgdata.join("postgresql.conf");
+    let text = std::fs::read_to_string(&conf).expect("there");
+    std::fs::write(&conf, text + line).expect("ours");
+    let failed = node.call("start").run();
+    failed.assert_reason(&["FATAL"]);
+    for run in [run, failed] {
+        let reasons = run.stderr.lines().filter(|l| l.starts_with("ocf-exit-reason:"));
+        assert_eq!(reasons.count(), 1, "{run}");
+        assert!(run.stderr.chars().all(|c| c == '\n' || !c.is_control()), "{:?}", run.stderr);
+    }
+}

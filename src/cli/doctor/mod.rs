@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::boundary::inspect::{self, Instance};
 use crate::boundary::owned_files::OwnedFiles;
+use crate::boundary::printable;
 use crate::cluster::cib;
 use crate::cluster::crm_mon::Status;
 use crate::decide::doctor::examine;
@@ -65,7 +66,7 @@ pub(super) fn run(args: &Doctor) -> u8 {
             report.exit_code()
         }
         Err(problem) => {
-            eprintln!("quorate: {}", problem.trim_end());
+            eprintln!("quorate: {}", printable::lines(problem.trim_end()));
             UNREADABLE
         }
     }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::boundary::printable;
 use crate::decide::doctor::facts::Place;
 use crate::decide::doctor::{Finding, Report, Rule, Severity, Verdict};
 
@@ -27,11 +28,11 @@ pub(super) fn text(report: &Report, verbose: bool) -> String {
                 "{} {}: {}\n  at    {}\n  rule  {}\n  why   {}\n  cure  {}\n",
                 rule.severity.name(),
                 rule.name,
-                finding.what,
-                place(&finding.at),
+                printable::line(&finding.what),
+                printable::line(&place(&finding.at)),
                 rule.rule,
                 rule.why,
-                finding.cure
+                printable::line(&finding.cure)
             );
         }
     }
@@ -44,7 +45,7 @@ pub(super) fn text(report: &Report, verbose: bool) -> String {
         }
     }
     for (why, rules) in by_reason(report) {
-        let _ = writeln!(out, "could not check {}: {why}", rules.join(", "));
+        let _ = writeln!(out, "could not check {}: {}", rules.join(", "), printable::line(why));
     }
     if report.not_checked().next().is_some() {
         out.push('\n');
