@@ -101,6 +101,8 @@ mutate disk-empty-mount src/boundary/write_test.rs 'AMONG_DATA => AMONG.iter()' 
 mutate helper-reaps src/daemon/helper.rs 'write_test::reap();' '' --features daemon --test helper no_zombies
 mutate thread-lost src/daemon/control.rs 'if let Some(why) = self.threads.lost() {' 'if let Some(why) = self.threads.lost().filter(|_| false) {' \
     --features daemon --lib it_ends_with_the_first_thread
+mutate standstill src/decide/standstill.rs '(Maintenance::Off, true) => Some(Act::Fence { why }),' \
+    '(Maintenance::Off, true) => Some(Act::Say(Voice::Warning, why)),' --lib decide::standstill
 mutate disk-wal-apart src/boundary/write_test.rs 'all.extend(apart.then_some(wal));' 'let _ = (apart, wal);' \
     --test agent a_file_system_of_the_wal_alone
 mutate disk-standby src/decide/storage.rs 'Disk::Full => CRAMPED,' 'Disk::Full => return usual,' \

@@ -8,7 +8,10 @@ use super::storage::Placed;
 use crate::boundary::corosync_lib::VoteWord;
 use crate::boundary::daemons::Found;
 use crate::cluster::checker::{GroupState, OwnDevice};
-use crate::decide::detector::{ClusterWord, Expected, InstanceLook, Limits, Maintenance, Subject, Unit};
+use crate::decide::detector::{
+    ClusterWord, Expected, InstanceLook, Limits, Maintenance, Millis, Subject, Unit,
+};
+use crate::decide::standstill::OTHERS_GO_ON_MS;
 
 /// An attempt counts as failed each time this goes by without an answer.
 pub(super) const ATTEMPT: Duration = Duration::from_secs(1);
@@ -32,6 +35,8 @@ pub(super) struct Seen {
     pub(super) places: Vec<Placed>,
     pub(super) cluster: ClusterWord,
     pub(super) limits: Limits,
+    /// The others take this node for reset after so long (stonith-watchdog-timeout).
+    pub(super) others_go_on: Millis,
     pub(super) units: Vec<(&'static str, Unit)>,
     /// Who fences this node, by Pacemaker's decision.
     pub(super) request: Option<String>,
@@ -79,6 +84,7 @@ impl Board {
             places: Vec::new(),
             cluster: ClusterWord { maintenance: Maintenance::Off, no_quorum_policy: None },
             limits,
+            others_go_on: OTHERS_GO_ON_MS,
             units: Vec::new(),
             request: None,
             group: GroupState::default(),

@@ -12,7 +12,8 @@ use crate::boundary::host::Level;
 use crate::boundary::storage;
 use crate::cluster::cib;
 use crate::cluster::timing::NoQuorumPolicy;
-use crate::decide::detector::{ClusterWord, Maintenance};
+use crate::decide::detector::{ClusterWord, Maintenance, Millis};
+use crate::decide::standstill::OTHERS_GO_ON_MS;
 
 const CIB: &str = "/var/lib/pacemaker/cib/cib.xml";
 /// Pacemaker writes it some hundred milliseconds after a change.
@@ -43,6 +44,7 @@ pub(super) fn watch(board: &Arc<Board>, config: &Config, logs: &Logs) {
         let changed = written(CIB);
         if changed != last {
             last = changed;
+            board.seen().others_go_on = others_go_on(Path::new(CIB));
             match read(Path::new(CIB)) {
                 Ok(word) => {
                     let before = std::mem::replace(&mut board.seen().cluster, word);
@@ -56,6 +58,14 @@ pub(super) fn watch(board: &Arc<Board>, config: &Config, logs: &Logs) {
         }
         pause(ROUND);
     }
+}
+
+/// stonith-watchdog-timeout, where it is set to a time.
+fn others_go_on(path: &Path) -> Millis {
+    let text = storage::read_text_if_there(path).ok().flatten();
+    let cib = text.and_then(|text| cib::parse(&text).ok()).unwrap_or_default();
+    let set = cib.property("stonith-watchdog-timeout").and_then(|p| cib::milliseconds(&p.value));
+    set.and_then(|ms| Millis::try_from(ms).ok()).filter(|ms| *ms > 0).unwrap_or(OTHERS_GO_ON_MS)
 }
 
 fn written(path: &str) -> Option<SystemTime> {

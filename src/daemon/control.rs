@@ -17,6 +17,7 @@ use super::log::Logs;
 use super::pet::Pets;
 use super::report::{self, Reports};
 use super::threads::Threads;
+use crate::boundary::clock::boottime_ms;
 use crate::boundary::host::Level;
 use crate::boundary::process::{self, ProcessState};
 use crate::cluster::checker::Counts;
@@ -24,6 +25,7 @@ use crate::decide::detector::{
     Act, Detector, InstanceLook, Look, Manner, Millis, Quorum, Sight, Subject, Voice,
 };
 use crate::decide::facts::Pulse as State;
+use crate::decide::standstill;
 
 const TICK: Duration = Duration::from_millis(500);
 /// What votequorum said counts for so long.
@@ -58,7 +60,7 @@ impl Control {
     pub(super) fn run(mut self, stop: &AtomicBool) -> End {
         let mut detector = Detector::new(self.board.seen().limits);
         let mut counts = Counts::default();
-        let mut last = Instant::now();
+        let (mut last, mut booted) = (Instant::now(), boottime_ms());
         while !stop.load(Ordering::Relaxed) {
             match self.wake.recv_timeout(TICK) {
                 Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -67,8 +69,11 @@ impl Control {
                 return End::Lost(why.to_owned());
             }
             self.pets.pulse.beat();
-            let elapsed = last.elapsed();
-            last = Instant::now();
+            // With the time that the machine slept, which the other clock leaves out.
+            let (slept, now) = (boottime_ms().saturating_sub(booted), Instant::now());
+            let elapsed = (now - last).max(Duration::from_millis(slept));
+            (last, booted) = (now, booted + slept);
+            self.end_primaries_that_stood_still(millis(elapsed), &mut counts);
             counts.looks += 1;
             counts.latest_ms = counts.latest_ms.max(millis(elapsed.saturating_sub(TICK)));
             let sight = self.sight(millis(elapsed));
@@ -125,6 +130,23 @@ impl Control {
             let now = found.and_then(|found| process::alive(found.process.id).ok().flatten());
             (subject, now.map(|info| (info.id, state(info.state))))
         })
+    }
+
+    /// Before anything else is looked at: each moment counts.
+    fn end_primaries_that_stood_still(&mut self, elapsed: Millis, counts: &mut Counts) {
+        let (instances, others_go_on, maintenance) = {
+            let seen = self.board.seen();
+            if elapsed < seen.others_go_on {
+                return;
+            }
+            (seen.instances.clone(), seen.others_go_on, seen.cluster.maintenance)
+        };
+        let primaries = instances.iter().any(InstanceLook::may_write);
+        if let Some(act) = standstill::judge(elapsed, others_go_on, maintenance, primaries) {
+            report::count(counts, &act);
+            // It ends no node.
+            let _ = self.act(act, &instances);
+        }
     }
 
     /// Breaks off where the node was to end and did not: nothing that comes round any more may be petted for.

@@ -17,6 +17,7 @@ pub mod promote;
 pub mod rank;
 pub mod receiver;
 pub mod score;
+pub mod standstill;
 pub mod start;
 pub mod stop;
 pub mod storage;
