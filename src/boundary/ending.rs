@@ -12,6 +12,8 @@ use super::clock::Deadline;
 use super::host::{Effect, Trouble};
 use super::process::{self, ProcessState};
 use super::{files, storage};
+#[cfg(feature = "daemon")]
+use crate::cluster::panic_action::PanicAction;
 
 /// While it is there the agent starts and promotes nothing. `/run` is emptied by the reboot that follows.
 pub const MARKER: &str = "/run/quorate/resetting";
@@ -75,20 +77,45 @@ pub fn marked(marker: &Path) -> Option<String> {
     storage::read_text_if_there(marker).unwrap_or_else(|e| Some(e.to_string()))
 }
 
-/// The kernel's own reset, at once: no sync, no shutdown (`sysrq` b).
-///
-/// # Errors
-/// The kernel has no sysrq, or the file is read-only, as in a container.
-pub fn sysrq() -> io::Result<()> {
-    OpenOptions::new().write(true).open(SYSRQ)?.write_all(b"b")
+/// The kernel's own keys (Documentation/admin-guide/sysrq.rst): no sync, no shutdown, no driver is waited for. Root may press any of them,
+/// whatever `kernel.sysrq` says.
+#[cfg(feature = "daemon")]
+pub struct Sysrq(Option<std::fs::File>);
+
+#[cfg(feature = "daemon")]
+impl Sysrq {
+    /// Opens the file beforehand: no path is looked up, and no memory taken, in the moment of the reset.
+    #[must_use]
+    pub fn open() -> Self {
+        Self(OpenOptions::new().write(true).open(SYSRQ).ok())
+    }
+
+    /// Presses a key: `b` resets, `c` crashes, `o` switches off.
+    ///
+    /// # Errors
+    /// The kernel has no sysrq, or the file is read-only, as in a container.
+    pub fn press(&self, key: u8) -> io::Result<()> {
+        match &self.0 {
+            Some(file) => {
+                let mut file = file;
+                file.write_all(&[key])
+            }
+            None => OpenOptions::new().write(true).open(SYSRQ)?.write_all(&[key]),
+        }
+    }
 }
 
 /// reboot(2): it does not sync, but waits for drivers.
 ///
 /// # Errors
 /// Not permitted.
-pub fn restart() -> io::Result<()> {
-    reboot(RebootMode::RB_AUTOBOOT).map(drop).map_err(Into::into)
+#[cfg(feature = "daemon")]
+pub fn restart(action: PanicAction) -> io::Result<()> {
+    let mode = match action {
+        PanicAction::Reboot | PanicAction::Crash => RebootMode::RB_AUTOBOOT,
+        PanicAction::Off => RebootMode::RB_POWER_OFF,
+    };
+    reboot(mode).map(drop).map_err(Into::into)
 }
 
 #[cfg(test)]

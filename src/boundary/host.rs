@@ -36,6 +36,8 @@ pub enum Level {
     Info,
     Warning,
     Error,
+    /// The node ends: journald writes it to the disk at once.
+    Critical,
 }
 
 /// One instance of PostgreSQL on one node, and the cluster around it. No method waits longer than it is told to,

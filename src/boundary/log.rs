@@ -43,6 +43,7 @@ impl Log {
             (Some(logger), Level::Info) => logger.info(&line).is_ok(),
             (Some(logger), Level::Warning) => logger.warning(&line).is_ok(),
             (Some(logger), Level::Error) => logger.err(&line).is_ok(),
+            (Some(logger), Level::Critical) => logger.crit(&line).is_ok(),
         };
         if !written {
             let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{line}\n"));

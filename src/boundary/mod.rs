@@ -37,6 +37,7 @@ pub mod process;
 #[cfg(feature = "daemon")]
 pub mod realtime;
 pub mod registry;
+pub mod reset_record;
 #[cfg(feature = "cli")]
 pub mod scheduler;
 pub mod self_fence_records;

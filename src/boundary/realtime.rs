@@ -25,13 +25,28 @@ pub fn lock_memory() -> io::Result<()> {
         .map_err(Into::into)
 }
 
+/// Puts the calling thread before all others, corosync and sbd too: for the last second of a node. First in, first out: who has this
+/// priority already and gives way in turns (SCHED_RR) does not keep it from running.
+///
+/// # Errors
+/// As [`run_first`].
+pub fn run_before_all() -> io::Result<()> {
+    // SAFETY: a policy.
+    let highest = unsafe { libc::sched_get_priority_max(libc::SCHED_FIFO) };
+    schedule(libc::SCHED_FIFO, highest)
+}
+
 /// Puts the calling thread, and those that it starts, before all that run at usual priorities.
 ///
 /// # Errors
 /// Not permitted, or the control group has no time for it (`CONFIG_RT_GROUP_SCHED`).
 pub fn run_first() -> io::Result<()> {
-    let parameters = libc::sched_param { sched_priority: PRIORITY };
+    schedule(libc::SCHED_RR, PRIORITY)
+}
+
+fn schedule(policy: libc::c_int, priority: libc::c_int) -> io::Result<()> {
+    let parameters = libc::sched_param { sched_priority: priority };
     // SAFETY: this thread, a policy, and a structure that lives.
-    let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_RR, &raw const parameters) };
+    let set = unsafe { libc::sched_setscheduler(0, policy, &raw const parameters) };
     Errno::result(set).map(drop).map_err(Into::into)
 }

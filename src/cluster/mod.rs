@@ -7,6 +7,8 @@ pub mod corosync;
 pub mod crm_mon;
 #[cfg(feature = "daemon")]
 pub mod group;
+pub mod panic_action;
+pub mod reset_record;
 pub mod sbd;
 pub mod self_fencing;
 pub mod timing;

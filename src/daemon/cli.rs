@@ -12,12 +12,15 @@ use libsystemd::daemon::{NotifyState, notify, watchdog_enabled};
 use super::board::Board;
 use super::config::{self, Config, Mode};
 use super::control::{Control, End};
+use super::ending::Means;
+use super::evidence::{self, Evidence};
 use super::group;
 use super::hands::{self, Hands};
 use super::line::{self, Line};
 use super::log::{self, Logs};
 use super::pet::{self, Pets};
 use super::report::{self, Reports};
+use super::resetter::Trigger;
 use super::threads::{Threads, spawn_for_once};
 use super::{check, cluster, daemons, ending, helper, instances, probes, storage};
 use crate::boundary::companion::Companion;
@@ -74,7 +77,9 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
     // Before memory is locked and anything runs at real-time priority. What can't be started now is tried again, and said.
     let mut disks = Companion::new("storage");
     let _ = disks.start();
+    let evidence = Evidence::start();
     let threads = Threads::default();
+    let trigger = Trigger::start(&threads)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop))
@@ -86,7 +91,8 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
         && let Some(why) = marked()
     {
         // The device stays as it is: to open it would pet it once more.
-        ending::go_on(&why, &logs);
+        trigger.wants(cluster::panic_action());
+        ending::go_on(&why, &trigger, &logs);
         return Ok(1);
     }
     let pets = Arc::new(Pets::new(systemd(notify_socket)?));
@@ -104,9 +110,20 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
     let line = Arc::new(Line::new(identity::boot_id()));
     looking(&threads, &board, &line, &logs, &config)?;
     {
+        let trigger = trigger.clone();
+        threads.spawn("panic-action", move || cluster::watch_panic_action(&trigger))?;
+    }
+    {
         let (board, logs) = (Arc::clone(&board), logs.clone());
         let state = config.state_directories.clone();
         threads.spawn("storage", move || storage::watch(&board, disks, &state, &logs))?;
+    }
+    {
+        let (evidence, logs) = (evidence.clone(), logs.clone());
+        threads.spawn("evidence", move || {
+            evidence::tell(&logs);
+            evidence.keep(&logs);
+        })?;
     }
     let (hands, jobs) = Hands::new(&logs);
     for jobs in jobs {
@@ -130,8 +147,9 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
     };
     let ready = NotifyState::Status("watching".to_owned());
     let _ = notify(false, &[NotifyState::Ready, ready]);
-    let mode = config.mode;
-    let control = Control { board, wake, hands, line, logs, pets: Arc::clone(&pets), reports, mode, threads };
+    let (mode, means) = (config.mode, Means { trigger, evidence });
+    let control =
+        Control { board, wake, hands, line, logs, pets: Arc::clone(&pets), reports, mode, threads, means };
     match control.run(&stop) {
         End::Told => {}
         End::NotReset => return Ok(1),

@@ -8,10 +8,12 @@ use super::board::Board;
 use super::config::{self, COROSYNC_CONF, Config};
 use super::log::Logs;
 use super::pause;
+use super::resetter::Trigger;
 use crate::boundary::host::Level;
 use crate::boundary::storage;
-use crate::cluster::cib;
+use crate::cluster::panic_action::{self, PanicAction};
 use crate::cluster::timing::NoQuorumPolicy;
+use crate::cluster::{cib, sbd};
 use crate::decide::detector::{ClusterWord, Maintenance, Millis};
 use crate::decide::standstill::OTHERS_GO_ON_MS;
 
@@ -58,6 +60,25 @@ pub(super) fn watch(board: &Arc<Board>, config: &Config, logs: &Logs) {
         }
         pause(ROUND);
     }
+}
+
+/// Between two looks at the files that say how a node ends.
+const PANIC_ROUND: Duration = Duration::from_secs(30);
+
+/// Has a reset end the node as the operator wants it, for ever. In a thread of its own: /etc lies on a disk.
+pub(super) fn watch_panic_action(trigger: &Trigger) {
+    loop {
+        trigger.wants(panic_action());
+        pause(PANIC_ROUND);
+    }
+}
+
+/// What the files say now.
+pub(super) fn panic_action() -> PanicAction {
+    let first = |paths: [&str; 2]| {
+        paths.into_iter().find_map(|path| storage::read_text_if_there(Path::new(path)).ok().flatten())
+    };
+    panic_action::wanted(first(panic_action::PACEMAKER_PATHS).as_deref(), first(sbd::PATHS).as_deref())
 }
 
 /// stonith-watchdog-timeout, where it is set to a time.

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 
 use super::board::Board;
 use super::config::Mode;
-use super::ending;
+use super::ending::{self, Means};
 use super::hands::{Hands, Job};
 use super::line::Line;
 use super::log::Logs;
@@ -21,9 +21,7 @@ use crate::boundary::clock::boottime_ms;
 use crate::boundary::host::Level;
 use crate::boundary::process::{self, ProcessState};
 use crate::cluster::checker::Counts;
-use crate::decide::detector::{
-    Act, Detector, InstanceLook, Look, Manner, Millis, Quorum, Sight, Subject, Voice,
-};
+use crate::decide::detector::{Act, Detector, InstanceLook, Look, Millis, Quorum, Sight, Subject, Voice};
 use crate::decide::facts::Pulse as State;
 use crate::decide::standstill;
 
@@ -42,6 +40,7 @@ pub(super) struct Control {
     pub(super) reports: Reports,
     pub(super) mode: Mode,
     pub(super) threads: Threads,
+    pub(super) means: Means,
 }
 
 /// Why it ended.
@@ -170,14 +169,14 @@ impl Control {
             Act::Fence { why } => {
                 self.logs.line(Level::Error, format!("fence: {why}"));
                 let primaries: Vec<&InstanceLook> = instances.iter().filter(|i| i.may_write()).collect();
-                ending::silence(&primaries, Manner::AtOnce, &self.logs);
+                ending::silence(&primaries, &self.logs);
             }
             Act::Fail { resource, node, why } => {
                 self.logs.line(Level::Error, format!("failed: {why}; Pacemaker is told"));
                 self.hands.give(Job::Fail { resource, node });
             }
             Act::Reset { manner, why } => {
-                ending::end(&why, manner, instances, &self.line, &self.logs);
+                ending::end(&why, manner, instances, &self.line, &self.means, &self.logs);
                 return ControlFlow::Break(());
             }
         }
@@ -217,6 +216,7 @@ fn millis(duration: Duration) -> Millis {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::daemon::resetter::Trigger;
     use crate::decide::detector::Limits;
 
     #[test]
@@ -235,6 +235,10 @@ mod tests {
             pets: Arc::new(Pets::new(None)),
             reports,
             mode: Mode::Say,
+            means: Means {
+                trigger: Trigger::start(&threads).unwrap(),
+                evidence: super::super::evidence::Evidence::none(),
+            },
             threads: threads.clone(),
         };
         threads.spawn("quorum", || {}).unwrap().join().unwrap();

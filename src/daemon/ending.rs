@@ -9,37 +9,54 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use super::evidence::Evidence;
 use super::instances;
 use super::line::Line;
 use super::log::Logs;
 use super::pause;
+use super::resetter::{RESET_WITHIN, Trigger};
 use super::threads::spawn_for_once;
 use crate::boundary::clock::Deadline;
 use crate::boundary::ending::{self, Remains};
 use crate::boundary::host::Level;
-use crate::boundary::{corosync_lib, daemons, process, registry};
+use crate::boundary::{corosync_lib, process, realtime, registry};
 use crate::cluster::group::Message;
 use crate::cluster::self_fencing::SelfFencingNotice;
-use crate::decide::detector::{InstanceLook, Life, Manner, Subject};
+use crate::decide::detector::{InstanceLook, Life, Manner};
 use crate::pg::instance::ProcessId;
 
-/// An orderly shutdown is waited for so long: less than a tenth of the time that the others wait.
-const SHUTDOWN: Duration = Duration::from_millis(1500);
+/// An orderly shutdown is waited for so long: backends end, and the standbys get what they lack. It takes far less, but for the checkpoint.
+const SHUTDOWN: Duration = Duration::from_millis(350);
 /// The end of PostgreSQL that was killed is awaited for so long; a process that waits for a device does not end.
 const KILLING: Duration = Duration::from_millis(1000);
+/// Before a reset: until so long after the decision.
+const KILLED: Duration = Duration::from_millis(600);
 /// The self-fencing notice has so long to get out.
-const PARTING: Duration = Duration::from_millis(800);
-/// The log has so long to be written.
-const WRITING: Duration = Duration::from_millis(150);
+const PARTING: Duration = Duration::from_millis(200);
+/// The evidence and the log have at least so long, at the end of all.
+const WRITING: Duration = Duration::from_millis(100);
+/// For ways to reset that don't come back.
+const RESETTING: Duration = Duration::from_secs(3);
+
+const _: () = assert!(
+    KILLED.as_millis() + PARTING.as_millis() + WRITING.as_millis() <= RESET_WITHIN.as_millis()
+        && SHUTDOWN.as_millis() < KILLED.as_millis()
+);
 /// Between two attempts to reset a node that lives on.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// Ends every process of these instances; whether none of them will ever run again.
-pub(super) fn silence(instances: &[&InstanceLook], manner: Manner, logs: &Logs) -> bool {
-    if manner == Manner::Orderly {
-        shut_down(instances, logs);
-    }
-    let deadline = Deadline::after(KILLING);
+/// What a reset is made with, besides PostgreSQL's end and the notice.
+pub(super) struct Means {
+    pub(super) trigger: Trigger,
+    pub(super) evidence: Evidence,
+}
+
+/// Ends every process of these instances at once; whether none of them will ever run again.
+pub(super) fn silence(instances: &[&InstanceLook], logs: &Logs) -> bool {
+    kill(instances, Deadline::after(KILLING), logs)
+}
+
+fn kill(instances: &[&InstanceLook], deadline: Deadline, logs: &Logs) -> bool {
     let mut silent = true;
     for look in instances {
         let instance = &look.instance;
@@ -82,20 +99,42 @@ fn shut_down(instances: &[&InstanceLook], logs: &Logs) {
     }
 }
 
-/// Ends this node. Comes back only where nothing of it worked.
-pub(super) fn end(why: &str, manner: Manner, instances: &[InstanceLook], line: &Arc<Line>, logs: &Logs) {
-    logs.line(Level::Error, format!("reset: {why}"));
+/// Ends this node, within [`RESET_WITHIN`] whatever hangs meanwhile. Comes back only where no way to reset worked.
+pub(super) fn end(
+    why: &str,
+    manner: Manner,
+    instances: &[InstanceLook],
+    line: &Arc<Line>,
+    means: &Means,
+    logs: &Logs,
+) {
+    // From here on the node is reset in time also where this thread gets no further.
+    means.trigger.arm(RESET_WITHIN);
+    let (all, killed) = (Deadline::after(RESET_WITHIN), Deadline::after(KILLED));
+    // Where it may not it has the priority that it had.
+    let _ = realtime::run_before_all();
+    means.evidence.leave(why, logs);
+    logs.line(Level::Critical, format!("reset: {why}"));
     let marked = ending::mark(why);
     if let Err(trouble) = &marked {
         logs.line(Level::Error, format!("the agent can't be told: {trouble}"));
     }
-    let silent = silence(&instances.iter().collect::<Vec<_>>(), manner, logs);
+    let refs: Vec<&InstanceLook> = instances.iter().collect();
+    if manner == Manner::Orderly {
+        shut_down(&refs, logs);
+    }
+    let silent = kill(&refs, killed, logs);
     // The self-fencing notice says that nothing is left that could write, and that nothing will be started.
     if silent && marked.is_ok() && all_known(instances, logs) {
         part(why, instances, line, logs);
     }
-    pause(WRITING);
-    let failed = reset();
+    let written = Deadline::after(WRITING);
+    means.evidence.wait(all, logs);
+    written.at_most(all.remaining()).sleep(WRITING);
+    no_way(&means.trigger.now(RESETTING), logs);
+}
+
+fn no_way(failed: &str, logs: &Logs) {
     logs.line(
         Level::Error,
         format!("reset: none of the ways worked ({failed}); no watchdog device is petted any more"),
@@ -104,38 +143,21 @@ pub(super) fn end(why: &str, manner: Manner, instances: &[InstanceLook], line: &
 }
 
 /// What [`end`] did not bring to its end, where the node was marked before this process was started.
-pub(super) fn go_on(why: &str, logs: &Logs) {
-    logs.line(Level::Error, format!("reset: once more, it was to be reset before: {why}"));
+pub(super) fn go_on(why: &str, trigger: &Trigger, logs: &Logs) {
+    logs.line(Level::Critical, format!("reset: once more, it was to be reset before: {why}"));
     match registry::all() {
         Ok(all) => {
             let look = |instance| InstanceLook { instance, life: Life::Unknown };
             let looks: Vec<InstanceLook> = all.into_iter().filter_map(Result::ok).map(look).collect();
-            silence(&looks.iter().collect::<Vec<_>>(), Manner::AtOnce, logs);
+            silence(&looks.iter().collect::<Vec<_>>(), logs);
         }
         Err(trouble) => {
             logs.line(Level::Error, format!("what of PostgreSQL is left is not known: {trouble}"))
         }
     }
     pause(WRITING);
-    let failed = reset();
-    logs.line(Level::Error, format!("reset: none of the ways worked ({failed}); again in {AGAIN:?}"));
+    no_way(&trigger.now(RESETTING), logs);
     pause(AGAIN);
-}
-
-/// One way after the other. Comes back where none worked, with what they said.
-fn reset() -> String {
-    let sysrq = ending::sysrq().err().map_or("done".to_owned(), |e| e.to_string());
-    // Still here. Pacemaker's own way: without its inquisitor sbd pets no watchdog.
-    let sbd = match daemons::find(Subject::Sbd.rule()) {
-        Ok(Some(sbd)) => match process::signal(sbd.process.id, Signal::SIGKILL) {
-            Ok(_) => "killed".to_owned(),
-            Err(e) => e.to_string(),
-        },
-        Ok(None) => "does not run".to_owned(),
-        Err(e) => e.to_string(),
-    };
-    let reboot = ending::restart().err().map_or("done".to_owned(), |e| e.to_string());
-    format!("sysrq: {sysrq}; sbd: {sbd}; reboot: {reboot}")
 }
 
 /// Whether these are all the instances that the agent left word of. One whose word can't be read may still write.

@@ -1,12 +1,13 @@
 //! The helper processes, `quorated --helper=KIND`: what may hang in a disk, apart from the locked process at real-time priority that decides.
 //!
-//! `storage` makes the trial writes, each in a child of its own. See [`crate::boundary::companion`] for the reason.
+//! `storage` makes the trial writes, each in a child of its own; `evidence` is [`super::evidence`]. See [`crate::boundary::companion`] for the reason.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::evidence;
 use crate::boundary::identity::SystemUser;
 use crate::boundary::owned_files::OwnedFiles;
 use crate::boundary::{companion, write_test};
@@ -16,6 +17,7 @@ use crate::decide::storage::Trial;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Kind {
     Storage,
+    Evidence,
 }
 
 /// What the storage helper is asked.
@@ -60,6 +62,7 @@ pub(super) enum Answer {
 pub(super) fn serve(kind: Kind) -> u8 {
     match kind {
         Kind::Storage => storage(),
+        Kind::Evidence => evidence::serve(),
     }
 }
 

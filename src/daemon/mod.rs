@@ -19,6 +19,7 @@ mod config;
 mod control;
 mod daemons;
 mod ending;
+mod evidence;
 mod group;
 mod hands;
 mod helper;
@@ -28,6 +29,7 @@ mod log;
 mod pet;
 mod probes;
 mod report;
+mod resetter;
 mod storage;
 mod threads;
 
