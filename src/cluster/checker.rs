@@ -34,6 +34,9 @@ pub struct Checker {
     /// What is believed of the messages of other nodes' `quorated`.
     #[serde(default)]
     pub group: GroupState,
+    /// The reset that this node had last, where it is not long ago.
+    #[serde(default)]
+    pub last_reset: Option<String>,
     pub counts: Counts,
 }
 

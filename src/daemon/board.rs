@@ -44,6 +44,8 @@ pub(super) struct Seen {
     pub(super) group: GroupState,
     /// The watchdog device of our own.
     pub(super) device: OwnDevice,
+    /// What the record of the last reset says.
+    pub(super) last_reset: Option<String>,
 }
 
 /// How one subject answers.
@@ -89,6 +91,7 @@ impl Board {
             request: None,
             group: GroupState::default(),
             device: OwnDevice::None,
+            last_reset: None,
         };
         Self { seen: Mutex::new(seen), wake }
     }

@@ -119,9 +119,9 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
         threads.spawn("storage", move || storage::watch(&board, disks, &state, &logs))?;
     }
     {
-        let (evidence, logs) = (evidence.clone(), logs.clone());
+        let (evidence, board, logs) = (evidence.clone(), Arc::clone(&board), logs.clone());
         threads.spawn("evidence", move || {
-            evidence::tell(&logs);
+            evidence::tell(&board, &logs);
             evidence.keep(&logs);
         })?;
     }

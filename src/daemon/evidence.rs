@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::board::Board;
 use super::log::Logs;
 use super::threads::spawn_for_once;
 use crate::boundary::clock::Deadline;
@@ -20,6 +21,9 @@ use crate::cluster::reset_record::ResetRecord;
 
 /// Between two looks whether the helper still runs.
 pub(super) const LOOKING: Duration = Duration::from_secs(5);
+
+/// A reset is told of for a week.
+const RECENT: u64 = 7 * 86_400;
 
 /// What the helper answers.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,8 +70,7 @@ impl Evidence {
 
     /// Hands the reason over, without waiting.
     pub(super) fn leave(&self, why: &str, logs: &Logs) {
-        let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-        let record = ResetRecord { at, boot: self.boot.clone(), reason: why.to_owned() };
+        let record = ResetRecord { at: now(), boot: self.boot.clone(), reason: why.to_owned() };
         let told = match (self.helper.try_lock(), serde_json::to_vec(&record)) {
             (Ok(mut helper), Ok(text)) => helper.tell(&text).map_err(|e| e.to_string()),
             (Err(TryLockError::Poisoned(helper)), Ok(text)) => {
@@ -103,13 +106,22 @@ impl Evidence {
     }
 }
 
-/// Says of which reset the last boot came.
-pub(super) fn tell(logs: &Logs) {
+/// Says of which reset the last boot came, where it is not long ago.
+pub(super) fn tell(board: &Board, logs: &Logs) {
     match reset_record::read(PATH.as_ref()) {
-        Ok(None) => {}
-        Ok(Some(record)) => logs.line(Level::Warning, record.text(&identity::boot_id())),
+        Ok(Some(record)) if now().saturating_sub(record.at) < RECENT => {
+            let text = record.text(&identity::boot_id());
+            board.seen().last_reset = Some(text.clone());
+            logs.line(Level::Warning, text);
+        }
+        Ok(_) => {}
         Err(trouble) => logs.line(Level::Warning, trouble.0),
     }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 /// The helper process itself. Gives the exit code.

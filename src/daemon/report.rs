@@ -79,6 +79,7 @@ impl Reports {
             places: sight.places.len(),
             places_pending: sight.places.iter().filter(|p| p.pending).count(),
             device: seen.device.clone(),
+            last_reset: seen.last_reset.clone(),
             group: seen.group.clone(),
             counts: counts.clone(),
         }

@@ -168,8 +168,9 @@ fn quorated(told: &Known<Quorated>) -> String {
             } else {
                 format!("; hangs, LEFT ALONE: {}", excuses.join(", "))
             };
+            let reset = checker.last_reset.as_ref().map(|reset| format!("; {reset}")).unwrap_or_default();
             format!(
-                "armed: {armed} daemons, {} directories, {quorum}{device}{without}{left_alone}",
+                "armed: {armed} daemons, {} directories, {quorum}{device}{without}{left_alone}{reset}",
                 checker.places
             )
         }

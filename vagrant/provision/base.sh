@@ -21,14 +21,22 @@ for timer in "${timers[@]}"; do
     systemctl mask "$timer" >/dev/null 2>&1 || true
 done
 
-# The journal: in memory (a lost node takes it along anyway), and complete when daemons are chatty.
+# The journal: complete when daemons are chatty, and on the disk, where the reason of a reset outlives it. In a container
+# of the lab, and while its image is made, in memory: the lab reads it from outside.
+storage=persistent
+if systemd-detect-virt --quiet --container || systemd-detect-virt --quiet --chroot || [ ! -d /run/systemd/system ]; then
+    storage=volatile
+fi
 mkdir -p /etc/systemd/journald.conf.d
-cat >/etc/systemd/journald.conf.d/50-quorate.conf <<'CONF'
+cat >/etc/systemd/journald.conf.d/50-quorate.conf <<CONF
 [Journal]
-Storage=volatile
+Storage=$storage
+SyncIntervalSec=10s
 RateLimitIntervalSec=0
 RuntimeMaxUse=64M
+SystemMaxUse=1G
 CONF
+[ "$storage" = volatile ] || systemctl try-restart systemd-journald.service
 
 # corosync and sbd lock their memory.
 for service in corosync sbd pacemaker; do
