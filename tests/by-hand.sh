@@ -12,11 +12,14 @@ export HACLUSTER_PASSWORD='pcs: "secret" 1' REPLICATION_PASSWORD='repl\:pass$wor
 
 ok() { echo "ok by-hand: $*"; }
 bad() { echo "not ok by-hand: $*" && exit 1; }
+# shellcheck disable=SC2016 # for the shell of the machine
+typed='IFS= read -r HACLUSTER_PASSWORD && IFS= read -r REPLICATION_PASSWORD && export HACLUSTER_PASSWORD REPLICATION_PASSWORD
+    exec bash -c "$1" </dev/null'
 on() { # machine, command line: as typed there
     local machine=$1
     shift
-    "$lab" shell --name "$name" "$machine" env HACLUSTER_PASSWORD="$HACLUSTER_PASSWORD" \
-        REPLICATION_PASSWORD="$REPLICATION_PASSWORD" bash -c "$*" </dev/null
+    printf '%s\n%s\n' "$HACLUSTER_PASSWORD" "$REPLICATION_PASSWORD" |
+        "$lab" shell --name "$name" "$machine" bash -c "$typed" by-hand "$*"
 }
 [ "${1:-}" = --keep ] || trap '"$lab" down --name "$name" >/dev/null 2>&1 || true' EXIT
 "$lab" up classic --bare --name "$name"
@@ -69,6 +72,19 @@ streaming=$(on srv1 "cd /; setpriv --reuid=postgres --regid=postgres --clear-gro
     -c \"select application_name from pg_stat_replication where state = 'streaming'\"")
 [ "$streaming" = srv2 ] || bad "srv2 does not stream: $streaming"
 ok "srv2 streams"
+for machine in srv1 srv2; do
+    # The agent's way in; srv2 has the role by replication.
+    role=$(on $machine "cd /; setpriv --reuid=postgres --regid=postgres --clear-groups /usr/lib/postgresql/*/bin/psql -XAtq -U quorate \
+        -d postgres -c 'select rolname, rolsuper from pg_catalog.pg_roles where rolname = current_user'")
+    [ "$role" = 'quorate|f' ] || bad "the agent's role on $machine: $role"
+    enabled=$(on $machine 'systemctl is-enabled corosync pacemaker sbd corosync-qdevice quorated | sort -u')
+    [ "$enabled" = enabled ] || bad "not all services of $machine start at boot: $enabled"
+done
+on srv1 'crm_resource --resource pgsqld --get-parameter dbuser' | grep -qx quorate || bad "the agent does not come as its role"
+ok "the agent comes as the role quorate, without superuser, on both; the services start at boot"
+on srv1 prod/4-primary.sh || bad "4-primary.sh in a cluster that runs"
+on srv2 prod/4-primary.sh | grep -q 'main is a standby here' || bad "4-primary.sh on the standby"
+ok "4-primary.sh can be run again in a cluster that runs"
 on srv1 'corosync-qdevice-tool -s' | grep -q Connected || bad "the quorum device is not connected"
 on srv1 'quorate layout apply --site site.toml' | grep -q 'as described' || bad "a second apply finds something to do"
 ok "a second apply finds nothing to do"

@@ -111,7 +111,7 @@ planted() { # machine, step, path, file|dir, arguments of ln
     changed=$(on "$machine" "find /root/behind -printf '%p %U %G %m %s\n' | sort | diff /root/before - | tr '\n' ' '" </dev/null) || true
     named=$(on "$machine" "[ -L '$path' ] && echo link || echo replaced" </dev/null | tr -d '\r')
     if [ -n "$changed" ]; then
-        bad "$script through $path on $machine: $changed"
+        bad "$script through $path on $machine: ${changed:0:300}"
     elif [ "$named" = link ] && { [ $code = 0 ] || ! grep -qF "$path" "$work/out"; }; then
         bad "$script does not name $path (exit code $code): $(tail -n 3 "$work/out")"
     else
