@@ -245,4 +245,12 @@ mutate overflow-deadline src/boundary/clock.rs 'now.checked_add(wait).unwrap_or(
 mutate overflow-certificate src/cluster/corosync/tools.rs 'if !sound {' 'if false {' --lib the_end_of_a_certificate
 mutate overflow-failover src/cluster/timing.rs 'self.stonith_watchdog_s.saturating_mul(1000)' '(self.stonith_watchdog_s * 1000)' \
     --lib numbers_without_measure
+mutate witness-silence src/cluster/timing.rs 'timeout_at_no_cost_ms(totem.recovery_ms(), qdevice_sync_timeout_ms).max(LEAST_SILENCE_MS)' 'LEAST_SILENCE_MS' \
+    --lib the_witness_may_be_silent
+mutate witness-late src/cluster/timing/bounds.rs 'unnoticed.min(longest)' 'longest' --lib the_witness_may_be_silent
+mutate start-at-boot src/decide/doctor/node.rs '(true, true) | (false, false) => return None' '(_, true) | (false, false) => return None' \
+    --features lab,packaging --test doctor each_change
+mutate start-delay src/decide/doctor/watchdog.rs 'reboot.unwrap_or(0)' 'reboot.unwrap_or(3600)' \
+    --features lab,packaging --test doctor each_change
+mutate qdevice-heartbeats src/cluster/timing/bounds.rs 'heartbeat.saturating_add(heartbeat / 2)' 'heartbeat' --lib the_witness_may_be_silent
 exit $failed

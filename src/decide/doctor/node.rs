@@ -103,7 +103,7 @@ pub(super) fn start_at_boot(facts: &Facts) -> Outcome {
                     "{name} does not start at boot: a node that was reset stays out until somebody starts it"
                 ),
                 format!(
-                    "pcs cluster enable --all; where that is wanted, pcs property set --force {CHOICE}=false"
+                    "pcs cluster enable --all; where that is wanted, crm_attribute --type crm_config --name {CHOICE} --update false"
                 ),
             ),
             (false, true) => (
