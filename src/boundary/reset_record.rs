@@ -9,7 +9,7 @@ use super::host::{Effect, Trouble};
 use super::storage::read_text_if_there;
 use crate::cluster::reset_record::ResetRecord;
 
-/// The record. Its directory is the unit's `StateDirectory=`.
+/// The record. Its directory is made here: systemd would make the unit's `StateDirectory=` before each start, and wait for its disk.
 pub const PATH: &str = "/var/lib/quorate/last-reset.json";
 /// The kernel's log: a serial console, netconsole and (by `printk.always_kmsg_dump`) pstore take it from there. And pstore's own way in.
 const KERNEL_LOGS: [&str; 2] = ["/dev/kmsg", "/dev/pmsg0"];
