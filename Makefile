@@ -11,9 +11,10 @@ PAGES       := target/packaging
 EPOCH        = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || dpkg-parsechangelog -l dist/debian/changelog -S Timestamp))
 SUITE       ?= bookworm
 REPORT      ?= report
+MINUTES     ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release deb lint test demo image install clean
+.PHONY: help deps build release deb lint test fuzz demo image install clean
 
 help: ## this list
 	@echo 'quorate: PostgreSQL that stays available, on Pacemaker and Corosync'
@@ -45,6 +46,9 @@ demo: deps build deb ## a real cluster on this machine; its primary is killed, t
 
 test: deps ## everything: lint, unit tests, real PostgreSQL, foreign suites, the lab (root)
 	@tests/run.sh
+
+fuzz: deps ## every parser of foreign input, for an hour: make fuzz MINUTES=60
+	@tests/fuzz/run --all $$(($(MINUTES) * 60))
 
 image: deps build ## the node template of the lab: make image SUITE=trixie for Debian 13
 	$(LAB) image --suite $(SUITE)

@@ -18,6 +18,7 @@ deny      |  600 | no  | dist/check-crates
 unit      |  900 | yes | cargo test --locked --features lab,packaging --lib --bins --test layers --test documents --test doctor
 postgres  |  300 | yes | cargo test --locked --features lab,packaging --test boundary_postgres
 fence     |  300 | no  | cargo test --locked --features lab,packaging --test fence
+fuzz      |  900 | no  | tests/fuzz/run
 agent     |  900 | yes | cargo test --locked --features lab,packaging --test agent -- --test-threads=4
 metadata  |   60 | yes | tests/foreign.sh metadata
 ocf-tester|  180 | yes | tests/foreign.sh ocf-tester

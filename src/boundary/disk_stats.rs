@@ -8,10 +8,11 @@ pub fn completed(device: u64) -> Option<u64> {
     parse(&text)
 }
 
-fn parse(stat: &str) -> Option<u64> {
+/// The text of a device's `stat`, as [`completed`] counts.
+pub fn parse(stat: &str) -> Option<u64> {
     let fields: Vec<u64> = stat.split_ascii_whitespace().map_while(|f| f.parse().ok()).collect();
     // Writes are the fifth. Flushes are the sixteenth, since Linux 5.5.
-    Some(fields.get(4)? + fields.get(15).copied().unwrap_or(0))
+    Some(fields.get(4)?.saturating_add(fields.get(15).copied().unwrap_or(0)))
 }
 
 #[cfg(test)]

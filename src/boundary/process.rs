@@ -320,8 +320,8 @@ fn gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
 }
 
-/// `PID (COMM) STATE PPID …`; COMM may hold blanks and parentheses.
-fn parse_stat(stat: &str) -> Option<ProcessInfo> {
+/// The text of /proc/PID/stat: `PID (COMM) STATE PPID …`; COMM may hold blanks and parentheses.
+pub fn parse_stat(stat: &str) -> Option<ProcessInfo> {
     let (pid, rest) = stat.split_once(" (")?;
     let (comm, rest) = rest.rsplit_once(") ")?;
     let mut fields = rest.split_ascii_whitespace();

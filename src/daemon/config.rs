@@ -78,7 +78,7 @@ impl Config {
         Self::parse(&text).map_err(|why| Trouble(format!("{}: {why}", path.display())))
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let config: Self = toml::from_str(text).map_err(|e| e.to_string())?;
         let membership_ms = config.membership_s.map(|s| s.saturating_mul(1000));
         for (name, value, unit, per) in [

@@ -35,6 +35,12 @@ mod threads;
 
 pub use cli::{Arguments, main};
 
+/// What is wrong with the text of a configuration file, for people.
+#[must_use]
+pub fn configuration_error(text: &str) -> Option<String> {
+    config::Config::parse(text).err()
+}
+
 /// Sleeps. None of these threads has anything to be in time for.
 fn pause(wait: std::time::Duration) {
     crate::boundary::clock::Deadline::after(wait).sleep(wait);
