@@ -7,6 +7,7 @@
 mod doctor;
 #[cfg(feature = "cli")]
 mod layouts;
+mod security;
 mod tables;
 #[cfg(feature = "cli")]
 mod timing;
