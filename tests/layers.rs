@@ -138,6 +138,7 @@ const OWN_FILES: &[(&str, &str)] = &[
     ("boundary/group_key.rs", "the group's key, root's own"),
     ("boundary/memory.rs", "HA_RSCTMP"),
     ("boundary/registry.rs", "HA_RSCTMP"),
+    ("boundary/reset_record.rs", "/var/lib/quorate, the kernel's log"),
     ("boundary/scheduler.rs", "a temporary directory of its own"),
     ("boundary/self_fence_records.rs", "/run/quorate"),
     ("boundary/self_fence_requests.rs", "/run/quorate"),
