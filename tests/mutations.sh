@@ -160,7 +160,7 @@ mutate detector-device src/decide/detector/subjects.rs '!matches!(self, Self::Sb
     --lib a_quorum_device_that_does_not_report
 mutate detector-device-forming src/decide/detector/watch.rs 'limits.device.max(explained)' 'limits.device' \
     --lib a_quorum_device_that_does_not_report
-mutate detector-device-flag src/daemon/probes.rs 'Some(false) => board.failed' 'Some(false) => board.answered(Subject::Qdevice), #[cfg(any())] _ => board.failed' \
+mutate detector-device-flag src/daemon/probes.rs 'board.failed(Subject::Qdevice, "votequorum: it has not reported in its timeout".to_owned())' 'board.answered(Subject::Qdevice)' \
     --features daemon --lib a_quorum_device_that_votes_no
 mutate detector-forming src/decide/detector/watch.rs 'Remedy::Fence => patience.saturating_sub(BEFORE),' 'Remedy::Fence => patience / 2,' \
     --lib a_membership_that_forms_makes
