@@ -253,4 +253,7 @@ mutate start-at-boot src/decide/doctor/node.rs '(true, true) | (false, false) =>
 mutate start-delay src/decide/doctor/watchdog.rs 'reboot.unwrap_or(0)' 'reboot.unwrap_or(3600)' \
     --features lab,packaging --test doctor each_change
 mutate qdevice-heartbeats src/cluster/timing/bounds.rs 'heartbeat.saturating_add(heartbeat / 2)' 'heartbeat' --lib the_witness_may_be_silent
+mutate include-files src/boundary/inspect.rs 'if self.read > MOST_FILES {' 'if false {' --features cli --test doctor an_include_is_no_trap
+mutate include-bytes src/boundary/inspect.rs 'if self.bytes > MOST_BYTES {' 'if false {' --features cli --test doctor an_include_is_no_trap
+mutate doctor-role src/decide/doctor/postgresql.rs 'boolean(&at.value) == Some(true)' 'boolean(&at.value) == None' --features cli --test doctor
 exit $failed

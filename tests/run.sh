@@ -17,6 +17,7 @@ clippy    |  600 | no  | cargo clippy --locked --all-targets --features lab,pack
 deny      |  600 | no  | dist/check-crates
 unit      |  900 | yes | cargo test --locked --features lab,packaging --lib --bins --test layers --test documents --test doctor
 postgres  |  300 | yes | cargo test --locked --features lab,packaging --test boundary_postgres
+escalation|  120 | yes | tests/escalation.sh
 fence     |  300 | no  | cargo test --locked --features lab,packaging --test fence
 fuzz      |  900 | no  | tests/fuzz/run
 agent     |  900 | yes | cargo test --locked --features lab,packaging --test agent -- --test-threads=4

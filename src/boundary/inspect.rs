@@ -48,6 +48,8 @@ const DEPTH: usize = 10;
 const LARGEST: u64 = 64 << 20;
 /// More than anybody writes: each may be included by each.
 const MOST_FILES: usize = 1000;
+/// Bytes of all of them together; what is read of them takes up to fifty times as much.
+const MOST_BYTES: usize = 2 << 20;
 
 /// In one line: programs say things in several.
 fn unknown(why: impl std::fmt::Display) -> Unknown {
@@ -100,7 +102,8 @@ pub fn sbd() -> Known<Text> {
 /// # Errors
 /// The first file that can't be read or that PostgreSQL would refuse.
 pub fn postgresql_conf(files: &OwnedFiles, path: &Path) -> Result<Vec<Setting>, String> {
-    let mut read = Configuration { files, found: Vec::new(), read: 0 };
+    let mut read =
+        Configuration { files, found: Vec::new(), read: 0, bytes: 0, deadline: Deadline::after(DEADLINE) };
     read.include(path, 0)?;
     Ok(read.found)
 }
@@ -111,6 +114,9 @@ struct Configuration<'a> {
     found: Vec<Setting>,
     /// Files so far.
     read: usize,
+    /// Of all of them.
+    bytes: usize,
+    deadline: Deadline,
 }
 
 impl Configuration<'_> {
@@ -122,7 +128,17 @@ impl Configuration<'_> {
         if self.read > MOST_FILES {
             return Err(format!("{}: more than {MOST_FILES} files are included", path.display()));
         }
+        if self.deadline.passed() {
+            return Err(format!(
+                "{}: the files that are included were not read within {DEADLINE:?}",
+                path.display()
+            ));
+        }
         let text = self.files.read_configuration(path).map_err(|e| e.to_string())?;
+        self.bytes = self.bytes.saturating_add(text.len());
+        if self.bytes > MOST_BYTES {
+            return Err(format!("{}: more than {MOST_BYTES} bytes are included", path.display()));
+        }
         let name = path.display().to_string();
         let lines = conf::parse(&name, &text)
             .map_err(|(line, e)| Broken { file: name.clone(), line, what: e.to_string() }.to_string())?;
@@ -162,6 +178,9 @@ pub struct Instance {
     pgdata: PathBuf,
     config_file: PathBuf,
     user: String,
+    dbuser: Option<String>,
+    dbname: Option<String>,
+    dbservice: Option<String>,
 }
 
 impl Instance {
@@ -173,12 +192,15 @@ impl Instance {
         Some(Self {
             resource: primitive.id.clone(),
             config_file: get("config_file").map_or_else(|| pgdata.join("postgresql.conf"), PathBuf::from),
+            dbuser: get("dbuser").cloned(),
+            dbname: get("dbname").cloned(),
+            dbservice: get("dbservice").cloned(),
             user: get("system_user").map_or("postgres", String::as_str).to_owned(),
             pgdata,
         })
     }
 
-    /// Where its server listens, when one runs here.
+    /// Where its server listens, when one runs here; asked as the agent asks.
     fn endpoint(&self) -> Known<Endpoint> {
         let user = SystemUser::lookup(&self.user).map_err(unknown)?;
         let text = OwnedFiles::of(&user)
@@ -186,7 +208,15 @@ impl Instance {
             .map_err(|_| Unknown(format!("no server of {} runs on this node", self.resource)))?;
         let file = PostmasterPid::parse(&text).map_err(unknown)?;
         match (file.socket_directory, file.port) {
-            (Some(directory), Some(port)) => Ok(Endpoint::local(directory, port.get(), &user)),
+            (Some(directory), Some(port)) => {
+                let local = Endpoint::local(directory, port.get(), &user);
+                Ok(Endpoint {
+                    dbuser: self.dbuser.clone().unwrap_or(local.dbuser),
+                    dbname: self.dbname.clone().unwrap_or(local.dbname),
+                    service: self.dbservice.clone(),
+                    ..local
+                })
+            }
             _ => Err(Unknown(format!("the server of {} has no socket yet", self.resource))),
         }
     }

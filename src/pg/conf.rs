@@ -61,11 +61,12 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Line>, (usize, ConfError)> {
 }
 
 /// The statement that asks a server for [`Setting`]s: name, value with its unit as a plain number, file, line. A role without
-/// pg_read_all_settings gets no file.
+/// pg_read_all_settings gets no file. `is_superuser` is of the role that asks, and in no file.
 pub const QUERY: &str = "\
 SELECT name, pg_catalog.current_setting(name), sourcefile, sourceline FROM pg_catalog.pg_settings \
 WHERE name IN ('data_checksums', 'lc_messages', 'max_slot_wal_keep_size', 'restart_after_crash', \
-'wal_log_hints', 'wal_receiver_timeout', 'wal_sender_timeout')";
+'wal_log_hints', 'wal_receiver_timeout', 'wal_sender_timeout') \
+UNION ALL SELECT 'is_superuser', pg_catalog.current_setting('is_superuser'), NULL, NULL";
 
 /// Reads the rows of [`QUERY`].
 #[must_use]

@@ -354,6 +354,19 @@ pub const CASES: &[Case] = &[
         "restart_after_crash is on",
     ),
     case(
+        "agent-role",
+        Classic,
+        &[Cib("name=\"dbuser\" value=\"quorate\"", "name=\"dbuser\" value=\"postgres\"")],
+        "dbuser is postgres",
+    ),
+    case("agent-role", Classic, &[Cib("name=\"dbuser\"", "name=\"nodbuser\"")], "dbuser is not set"),
+    case(
+        "agent-role",
+        Classic,
+        &[Postgresql("wal_level = replica", "wal_level = replica\nis_superuser = on")],
+        "the agent asks as a superuser",
+    ),
+    case(
         "lc-messages",
         Classic,
         &[Postgresql("wal_level = replica", "wal_level = replica\nlc_messages = 'de_DE.UTF-8'")],

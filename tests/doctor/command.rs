@@ -96,6 +96,42 @@ fn postgresql_conf_is_read_with_what_it_includes() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("include each other"));
 }
 
+/// Whoever may write postgresql.conf must not hold up root's doctor, nor fill its memory.
+#[test]
+fn an_include_is_no_trap() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let fifo = dir.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("made");
+    // Each level includes the next one ten times: 10^8 files.
+    for level in 0..8 {
+        let next = format!("include 'bomb{}.conf'\n", level + 1).repeat(10);
+        written(dir.path(), &format!("bomb{level}.conf"), &next);
+    }
+    written(dir.path(), "bomb8.conf", "a = 1\n");
+    written(dir.path(), "big.conf", &format!("# {}\n", "x".repeat(1_000_000)));
+    let many = dir.path().join("many.d");
+    std::fs::create_dir(&many).expect("a directory");
+    for i in 0..1200 {
+        written(&many, &format!("{i}.conf"), "a = 1\n");
+    }
+    let cases = [
+        ("include '/dev/zero'\n".to_owned(), "not a regular file"),
+        (format!("include '{}'\n", fifo.display()), "not a regular file"),
+        (format!("include_if_exists '{}'\ninclude 'bomb0.conf'\n", fifo.display()), "files are included"),
+        ("include_dir 'many.d'\n".to_owned(), "files are included"),
+        ("include 'big.conf'\n".repeat(3), "bytes are included"),
+    ];
+    for (text, wanted) in cases {
+        let main = written(dir.path(), "main.conf", &text);
+        let begin = std::time::Instant::now();
+        let output = doctor(&["--postgresql-conf", &main]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{text:?}: {said}");
+        assert!(said.contains(wanted), "{text:?}: {said}");
+        assert!(begin.elapsed() < std::time::Duration::from_secs(20), "{text:?}: {:?}", begin.elapsed());
+    }
+}
+
 /// A file that its own program would refuse: its name, the line, what is wrong; exit code 2.
 #[test]
 fn broken_files_are_named_with_their_line() {

@@ -69,6 +69,40 @@ pub(super) fn restart_after_crash(facts: &Facts) -> Outcome {
     })
 }
 
+/// A server that runs knows what the role is that asked; without one the resource tells as whom the agent will ask.
+pub(super) fn agent_role(facts: &Facts) -> Outcome {
+    const AGENT: &str = "ocf:quorate:postgres";
+    let cure = |resource: &str| {
+        format!("make the role as docs/layouts.md says, then: pcs resource update {resource} dbuser=quorate")
+    };
+    let told = facts.postgresql.as_ref().map_or(&[][..], Vec::as_slice);
+    let told: Vec<(&Server, At<String>)> =
+        told.iter().filter_map(|server| Some((server, server.get("is_superuser")?))).collect();
+    if !told.is_empty() {
+        let superuser = told.iter().filter(|(_, at)| boolean(&at.value) == Some(true));
+        let finding = |(server, at): &(&Server, At<String>)| {
+            let resource = server.name.split(' ').next().unwrap_or("RESOURCE");
+            Finding::new(&at.place, "the agent asks as a superuser", cure(resource))
+        };
+        return Ok(superuser.map(finding).collect());
+    }
+    let cib = facts.cib.as_ref()?;
+    let found = cib.content.primitives.iter().filter(|p| p.agent == AGENT).filter_map(|p| {
+        let set = |name: &str| p.parameters.get(name).map(String::as_str).filter(|value| !value.is_empty());
+        let user = set("system_user").unwrap_or("postgres");
+        let what = match (set("dbuser"), set("dbservice")) {
+            (Some(role), _) if role != user => return None,
+            (None, Some(_)) => return None,
+            (Some(role), _) => format!("dbuser is {role}, whose cluster it is: a superuser"),
+            (None, None) => {
+                format!("dbuser is not set: the agent asks as {user}, whose cluster it is: a superuser")
+            }
+        };
+        Some(Finding::new(&Place::line(&cib.name, p.line), what, cure(&p.id)))
+    });
+    Ok(found.collect())
+}
+
 pub(super) fn lc_messages(facts: &Facts) -> Outcome {
     const NAME: &str = "lc_messages";
     let english = |value: &str| {

@@ -319,6 +319,14 @@ pub const RULES: &[Rule] = &[
         check: postgresql::restart_after_crash,
     },
     Rule {
+        name: "agent-role",
+        severity: Warning,
+        subject: Postgresql,
+        rule: "the role that the agent asks as is no superuser (dbuser)",
+        why: "what a database can do to the agent's session then has a superuser's rights; pg_monitor is enough",
+        check: postgresql::agent_role,
+    },
+    Rule {
         name: "lc-messages",
         severity: Warning,
         subject: Postgresql,
