@@ -17,7 +17,7 @@ pub use bounds::*;
 /// A walreceiver answers at half the timeout; a machine that stalls for two seconds is not gone.
 const LEAST_WAL_TIMEOUT_MS: u32 = 5000;
 
-/// The shortest timeout of the quorum device that a layout gets: its heartbeat of 1.6 s bears a witness that stalls for a second. With two
+/// The shortest timeout of the quorum device that a layout gets: its heartbeat of 1.6 s bears a witness that stalls for 0.8 s. With two
 /// nodes and the `fast` token the survivor waits 0.2 s longer for it than for the membership.
 const LEAST_SILENCE_MS: u32 = 2000;
 
@@ -346,8 +346,8 @@ mod tests {
         let silence = |preset, nodes| {
             witness_may_be_silent_ms(profile(preset, nodes, QuorumDevice::Present).qdevice_timeout_ms)
         };
-        assert_eq!([silence(Preset::Default, 2), silence(Preset::Default, 4)], [4240, 5600]);
-        assert_eq!([silence(Preset::Fast, 2), silence(Preset::Fast, 4)], [1600, 3360]);
+        assert_eq!([silence(Preset::Default, 2), silence(Preset::Default, 4)], [2120, 2800]);
+        assert_eq!([silence(Preset::Fast, 2), silence(Preset::Fast, 4)], [800, 1680]);
     }
 
     #[test]
