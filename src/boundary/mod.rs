@@ -8,6 +8,8 @@ pub mod companion;
 pub mod control_file;
 pub mod corosync;
 #[cfg(feature = "daemon")]
+pub mod corosync_cmap;
+#[cfg(feature = "daemon")]
 pub mod corosync_lib;
 #[cfg(feature = "daemon")]
 pub mod daemons;

@@ -12,10 +12,9 @@ use nix::errno::Errno;
 
 use super::host::{Effect, Trouble};
 
-/// linux/watchdog.h: `_IOR('W', 0, struct watchdog_info)`.
-const WDIOC_GETSUPPORT: libc::c_ulong = 0x8028_5700;
-/// `_IOWR('W', 6, int)`.
-const WDIOC_SETTIMEOUT: libc::c_ulong = 0xC004_5706;
+/// linux/watchdog.h. The bits of the direction are not the same on all machines: ppc64le, mips and sparc have others.
+const WDIOC_GETSUPPORT: libc::Ioctl = libc::_IOR::<Info>(b'W' as u32, 0);
+const WDIOC_SETTIMEOUT: libc::Ioctl = libc::_IOWR::<libc::c_int>(b'W' as u32, 6);
 
 /// `struct watchdog_info`.
 #[repr(C)]
@@ -127,6 +126,13 @@ fn cure(error: &io::Error) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_requests_are_those_of_this_machine() {
+        let other = cfg!(any(target_arch = "powerpc64", target_arch = "mips64", target_arch = "sparc64"));
+        let read = if other { 0x4028_5700 } else { 0x8028_5700 };
+        assert_eq!((WDIOC_GETSUPPORT, WDIOC_SETTIMEOUT), (read, 0xC004_5706));
+    }
 
     #[test]
     fn what_is_no_watchdog_is_named_and_left_alone() {

@@ -9,7 +9,7 @@ use crate::boundary::corosync_lib::VoteWord;
 use crate::boundary::daemons::Found;
 use crate::cluster::checker::{GroupState, OwnDevice};
 use crate::decide::detector::{
-    ClusterWord, Expected, InstanceLook, Limits, Maintenance, Millis, Subject, Unit,
+    ClusterWord, Expected, InstanceLook, Limits, Maintenance, Millis, RunningTotem, Subject, Unit,
 };
 use crate::decide::standstill::OTHERS_GO_ON_MS;
 
@@ -35,6 +35,8 @@ pub(super) struct Seen {
     pub(super) places: Vec<Placed>,
     pub(super) cluster: ClusterWord,
     pub(super) limits: Limits,
+    /// As corosync said last.
+    pub(super) totem: Option<RunningTotem>,
     /// The others take this node for reset after so long (stonith-watchdog-timeout).
     pub(super) others_go_on: Millis,
     pub(super) units: Vec<(&'static str, Unit)>,
@@ -86,6 +88,7 @@ impl Board {
             places: Vec::new(),
             cluster: ClusterWord { maintenance: Maintenance::Off, no_quorum_policy: None },
             limits,
+            totem: None,
             others_go_on: OTHERS_GO_ON_MS,
             units: Vec::new(),
             request: None,

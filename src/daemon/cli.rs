@@ -111,6 +111,8 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
     looking(&threads, &board, &line, &logs, &config)?;
     {
         let trigger = trigger.clone();
+        let totem = Arc::clone(&board);
+        threads.spawn("totem", move || cluster::watch_totem(&totem))?;
         threads.spawn("panic-action", move || cluster::watch_panic_action(&trigger))?;
     }
     {

@@ -10,11 +10,11 @@ use super::log::Logs;
 use super::pause;
 use super::resetter::Trigger;
 use crate::boundary::host::Level;
-use crate::boundary::storage;
+use crate::boundary::{corosync_cmap, storage};
 use crate::cluster::panic_action::{self, PanicAction};
 use crate::cluster::timing::NoQuorumPolicy;
 use crate::cluster::{cib, sbd};
-use crate::decide::detector::{ClusterWord, Maintenance, Millis};
+use crate::decide::detector::{ClusterWord, Maintenance, Millis, RunningTotem};
 use crate::decide::standstill::OTHERS_GO_ON_MS;
 
 const CIB: &str = "/var/lib/pacemaker/cib/cib.xml";
@@ -26,12 +26,13 @@ const ROUND: Duration = Duration::from_secs(1);
 pub(super) fn watch(board: &Arc<Board>, config: &Config, logs: &Logs) {
     let mut last: Option<SystemTime> = None;
     // The outer one: not read yet.
-    let mut conf: Option<Option<SystemTime>> = None;
+    let mut conf: Option<(Option<SystemTime>, Option<RunningTotem>)> = None;
     loop {
-        let changed = written(COROSYNC_CONF);
+        let changed = (written(COROSYNC_CONF), board.seen().totem);
         if conf != Some(changed) {
             conf = Some(changed);
             let (limits, guessed) = config.limits();
+            let limits = config.as_it_runs(limits, changed.1);
             let expected = config::expected();
             let mut seen = board.seen();
             (seen.limits, seen.expected) = (limits, expected);
@@ -59,6 +60,20 @@ pub(super) fn watch(board: &Arc<Board>, config: &Config, logs: &Logs) {
             }
         }
         pause(ROUND);
+    }
+}
+
+/// Between two questions to corosync how it runs.
+const TOTEM_ROUND: Duration = Duration::from_secs(5);
+
+/// Asks corosync how it runs, for ever. In a thread of its own: it may not answer.
+pub(super) fn watch_totem(board: &Board) {
+    loop {
+        // Where it does not answer, what it said last holds: a corosync that hangs is found by others.
+        if let Ok(totem) = corosync_cmap::totem() {
+            board.seen().totem = Some(totem);
+        }
+        pause(TOTEM_ROUND);
     }
 }
 

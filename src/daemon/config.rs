@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::boundary::host::{Effect, Trouble};
 use crate::boundary::storage;
-use crate::decide::detector::{Expected, Limits, Millis};
+use crate::decide::detector::{Expected, Limits, Millis, RunningTotem};
 use crate::decide::doctor::read::{self, Text};
 
 /// Where it is looked for.
@@ -119,6 +119,17 @@ impl Config {
         };
         (limits, trouble)
     }
+
+    /// With the time for a membership as corosync runs: its file may have been edited since, and not reloaded.
+    pub(super) fn as_it_runs(&self, limits: Limits, running: Option<RunningTotem>) -> Limits {
+        let by = |running: RunningTotem| {
+            Limits::totem(running.token_ms.saturating_add(running.consensus_ms), running.sync_ms)
+        };
+        match (self.membership_s, running) {
+            (None, Some(running)) => Limits { totem: by(running), ..limits },
+            (Some(_), _) | (None, None) => limits,
+        }
+    }
 }
 
 /// What follows from corosync.conf.
@@ -201,5 +212,15 @@ mod tests {
         assert_eq!((with.totem, with.device, with.expected), (30_000, 4000, Expected::Everything));
         std::fs::write(&path, "totem {").unwrap();
         assert!(by_corosync(&path).is_err());
+    }
+
+    #[test]
+    fn a_file_that_was_edited_and_not_reloaded_does_not_count() {
+        let running = RunningTotem { token_ms: 1000, consensus_ms: 1200, sync_ms: 3000 };
+        let totem = |config: &Config, running| config.as_it_runs(Limits::default(), running).totem;
+        assert_eq!(totem(&Config::default(), Some(running)), 8200);
+        assert_eq!(totem(&Config::default(), None), Limits::default().totem);
+        let set = Config { membership_s: Some(15), ..Config::default() };
+        assert_eq!(totem(&set, Some(running)), Limits::default().totem, "what the operator set counts");
     }
 }

@@ -87,6 +87,15 @@ impl Default for Limits {
     }
 }
 
+/// corosync's times as it runs, ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunningTotem {
+    pub token_ms: u32,
+    pub consensus_ms: u32,
+    /// The quorum device's sync_timeout; 0 without one.
+    pub sync_ms: u32,
+}
+
 impl Limits {
     /// The least time for [`Self::totem`]: while a membership forms (`recovery_ms`: token and consensus) and the quorum device is
     /// waited for (`sync_ms`) no message is delivered anywhere.
