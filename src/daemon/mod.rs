@@ -11,6 +11,8 @@
 //!
 //! What may hang (IPC, disks, the log, systemd) is never called by the threads that decide and pet.
 
+#[cfg(test)]
+mod allocations;
 mod board;
 mod check;
 mod cli;

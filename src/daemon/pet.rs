@@ -173,6 +173,33 @@ mod tests {
     }
 
     #[test]
+    fn who_pets_allocates_nothing() {
+        use crate::daemon::allocations;
+        let (ours, systemds) = UnixDatagram::pair().unwrap();
+        let pets = Arc::new(Pets::new(Some(Watchdog::Systemd(ours))));
+        pets.pulse.beat();
+        let (counted, counts) = std::sync::mpsc::channel();
+        let petting = std::thread::spawn({
+            let pets = Arc::clone(&pets);
+            move || {
+                let before = allocations::of_this_thread();
+                pets.pet();
+                let during = allocations::of_this_thread() - before;
+                drop(std::hint::black_box(vec![0u8; 64]));
+                counted.send((during, allocations::of_this_thread() - before)).unwrap();
+            }
+        });
+        let mut word = [0; 16];
+        for _ in 0..3 {
+            systemds.recv(&mut word).unwrap();
+        }
+        pets.end(&petting);
+        let (during, after) = counts.recv().unwrap();
+        assert_eq!(during, 0, "a pet waits for memory");
+        assert!(after > 0, "the test counts nothing");
+    }
+
+    #[test]
     fn nothing_is_petted_after_the_end() {
         let (ours, systemds) = UnixDatagram::pair().unwrap();
         let pets = Arc::new(Pets::new(Some(Watchdog::Systemd(ours))));
