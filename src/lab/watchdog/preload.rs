@@ -206,6 +206,8 @@ pub unsafe extern "C" fn ioctl(fd: c_int, request: c_ulong, argument: *mut c_voi
     }
 }
 
+/// # Safety
+/// `argument` is null or what ioctl(2) demands for the request.
 unsafe fn watchdog_ioctl(fd: c_int, number: c_ulong, argument: *mut c_void) -> c_int {
     const KEEPALIVE: c_ulong = 5;
     if argument.is_null() && number != KEEPALIVE {
@@ -217,13 +219,16 @@ unsafe fn watchdog_ioctl(fd: c_int, number: c_ulong, argument: *mut c_void) -> c
             let mut identity = [0u8; 32];
             identity[..11].copy_from_slice(b"quorate-lab");
             let info = WatchdogInfo { options: OPTIONS, firmware_version: 1, identity };
+            // SAFETY: not null, and the caller's, of the size that this request has.
             unsafe { argument.cast::<WatchdogInfo>().write(info) };
             0
         }
         1 | 2 => {
+            // SAFETY: not null, and the caller's, of the size that this request has.
             unsafe { int.write(0) };
             0
         }
+        // SAFETY: as above.
         4 => match unsafe { int.read() } {
             WDIOS_DISABLECARD => say(fd, b"D!"),
             WDIOS_ENABLECARD => say(fd, b"E!"),
@@ -231,6 +236,7 @@ unsafe fn watchdog_ioctl(fd: c_int, number: c_ulong, argument: *mut c_void) -> c
         },
         KEEPALIVE => say(fd, b"K!"),
         6 => {
+            // SAFETY: not null, and the caller's, of the size that this request has.
             let seconds = unsafe { int.read() };
             if seconds < 1 {
                 return fail(libc::EINVAL);
@@ -239,6 +245,7 @@ unsafe fn watchdog_ioctl(fd: c_int, number: c_ulong, argument: *mut c_void) -> c
             say_timeout(fd, seconds)
         }
         7 => {
+            // SAFETY: not null, and the caller's, of the size that this request has.
             unsafe { int.write(TIMEOUT.load(Ordering::Relaxed)) };
             0
         }
