@@ -200,6 +200,33 @@ mutate notice-member src/daemon/group.rs 'd.left.is_none() && !nodes.contains(&d
     --features daemon --lib a_notice_is_kept
 mutate promoted-before-told src/agent/promote.rs 'self.tell_node(|host| host.record(PgRole::Primary));' '' \
     --lib quorated_knows_a_primary
+mutate reset-asks src/decide/reset/mod.rs 'Others::NoneWell => (Verdict::Hold,' 'Others::NoneWell => (Verdict::Reset,' \
+    --lib without_asking_go
+mutate reset-first src/decide/reset/claims.rs 'if self.first.is_none_or(|claim| claim.node == from) {' 'if from > 0 {' \
+    --lib the_first_intent_counts
+mutate reset-second-refused src/daemon/resets.rs '.filter(|first| *first != from)' '.filter(|_| false)' \
+    --features daemon --lib an_intent_of_another_one
+mutate reset-expires src/decide/reset/claims.rs 'now.saturating_sub(claim.since) < INTENT_MS' 'now >= claim.since' \
+    --lib the_first_intent_counts
+mutate reset-one-away src/decide/reset/gate.rs 'if let Some(node) = view.away {' 'if let Some(node) = view.away.filter(|_| false) {' \
+    --lib of_two_sick_nodes_of_five
+mutate reset-quorum src/decide/reset/mod.rs 'self.total.saturating_sub(self.own) >= self.needed' 'self.total >= self.needed' \
+    --lib one_sick_node_of_two
+mutate reset-answer-is-fresh src/decide/reset/gate.rs 'if answered && in_time && goes_on(call)' 'if answered && goes_on(call)' \
+    --lib a_well_one_with_the_instance
+mutate reset-instance src/decide/reset/gate.rs '.all(|resource| runs.contains(&resource))' '.all(|resource| runs.contains(&resource) || runs.len() < 9)' \
+    --lib who_is_not_well
+mutate reset-settled src/decide/reset/gate.rs 'if !view.settled {' 'if false {' --lib without_a_quorum_for_the_others
+mutate reset-kills-instead src/decide/detector/proposal.rs 'acts.push(Act::Kill { process, why });' 'let _ = (process, why);' \
+    --lib a_daemon_is_killed_where
+mutate state-is-patient src/decide/detector/storage.rs '(Content::State, None) if still >= limits.state => {' '(Content::State, None) if still > 0 => {' \
+    --lib the_state_s_disk_may_hang
+mutate maintenance-node src/decide/detector/maintenance.rs '.clone().or_else(of_node)' '.clone().or_else(|| of_node().filter(|_| false))' \
+    --lib all_forms_of_maintenance
+mutate maintenance-resource src/decide/detector/maintenance.rs 'node(sight).or_else(|| of_resource()' 'node(sight).or_else(|| of_resource().filter(|_| false)' \
+    --lib all_forms_of_maintenance
+mutate maintenance-rule src/cluster/cib/management.rs 'if by_rule(name, bad) {' 'if false && by_rule(name, bad) {' --lib a_rule_puts_into
+mutate shortage src/decide/detector/watch.rs 'if look.shortage.is_some() {' 'if false {' --lib what_this_machine_lacks
 mutate session-search-path src/boundary/postgres/connect.rs '"search_path=pg_catalog,pg_temp".to_owned(),' '"jit=off".to_owned(),' \
     --test boundary_postgres what_a_session
 mutate session-read-only src/boundary/postgres/connect.rs 'Mode::ReadOnly => "on"' 'Mode::ReadOnly => "off"' \

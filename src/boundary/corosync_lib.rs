@@ -9,6 +9,7 @@ use rust_corosync::{CsError, DispatchFlags, NodeId, TrackFlags, cfg, cpg, votequ
 
 use super::host::{Effect, Trouble};
 use crate::cluster::group::Ring;
+use crate::decide::reset::VoteCount;
 
 /// The process group; a message to it goes to every member and back.
 const GROUP: &str = "quorated";
@@ -32,6 +33,8 @@ pub struct VoteWord {
     /// Its client has reported within the quorum device's timeout, with whatever vote. `None`: none is
     /// registered.
     pub device_alive: Option<bool>,
+    /// `None`: who is a member is not known yet.
+    pub votes: Option<VoteCount>,
 }
 
 impl Votes {
@@ -51,11 +54,11 @@ impl Votes {
         Ok(Self { handle, node })
     }
 
-    /// Asks. Answered also while a membership forms; blocks while corosync hangs.
+    /// Asks. Answered also while a membership forms; blocks while corosync hangs. `members`: of corosync, to count the votes.
     ///
     /// # Errors
     /// The connection broke.
-    pub fn ask(&self) -> Effect<VoteWord> {
+    pub fn ask(&self, members: &[u32]) -> Effect<VoteWord> {
         let info = votequorum::get_info(&self.handle, self.node).map_err(failed("votequorum_getinfo"))?;
         let has = |flag| info.flags.contains(flag);
         let registered = has(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QDEVICE_REGISTERED);
@@ -64,7 +67,28 @@ impl Votes {
             device_votes: registered
                 .then(|| has(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QDEVICE_CAST_VOTE)),
             device_alive: registered.then(|| has(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QDEVICE_ALIVE)),
+            votes: self.count(members, &info)?,
         })
+    }
+}
+
+impl Votes {
+    /// The binding leaves the sum out: it is what corosync itself adds up.
+    fn count(&self, members: &[u32], own: &votequorum::NodeInfo) -> Effect<Option<VoteCount>> {
+        if !members.contains(&u32::from(self.node)) {
+            return Ok(None);
+        }
+        let casts = own.flags.contains(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QDEVICE_CAST_VOTE);
+        let device = if casts { own.qdevice_votes } else { 0 };
+        let mut total = device;
+        for member in members {
+            let info = votequorum::get_info(&self.handle, NodeId::from(*member));
+            let info = info.map_err(failed("votequorum_getinfo of a member"))?;
+            if matches!(info.node_state, votequorum::NodeState::Member) {
+                total = total.saturating_add(info.node_votes);
+            }
+        }
+        Ok(Some(VoteCount { total, needed: own.quorum, own: own.node_votes, device }))
     }
 }
 

@@ -37,6 +37,9 @@ pub struct Checker {
     /// The reset that this node had last, where it is not long ago.
     #[serde(default)]
     pub last_reset: Option<String>,
+    /// A reset of this node that is called for and held back, and why.
+    #[serde(default)]
+    pub held_reset: Option<String>,
     pub counts: Counts,
 }
 
@@ -94,6 +97,9 @@ pub struct Counts {
     pub fences: u64,
     pub failures_told: u64,
     pub resets: u64,
+    /// How often the others were asked whether this node may be reset.
+    #[serde(default)]
+    pub resets_asked: u64,
     /// The most that a look came late, in ms: how near the observer itself was to being starved.
     pub latest_ms: u64,
 }
@@ -153,6 +159,12 @@ impl Checker {
             "Small writes that have not returned.",
             &one(self.places_pending as u64),
         );
+        family(
+            "reset_held_back",
+            "gauge",
+            "Whether this node would be reset and is not, since nobody well would go on.",
+            &one(self.held_reset.is_some().into()),
+        );
         let device = match self.device {
             OwnDevice::None => 2,
             OwnDevice::Petted => 1,
@@ -183,6 +195,7 @@ impl Checker {
             ("fence", counts.fences),
             ("fail", counts.failures_told),
             ("reset", counts.resets),
+            ("ask", counts.resets_asked),
         ];
         let acts: Vec<_> = acts.iter().map(|(act, n)| (format!("{{act=\"{act}\"}}"), *n)).collect();
         family("acts_total", "counter", "What was done.", &acts);

@@ -1,10 +1,15 @@
 //! The CIB: what of the configuration decides about fencing and time, each value with its line.
 
+mod management;
+mod tree;
+
 use std::collections::BTreeMap;
 
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
+
+pub use management::{Management, NodeState, management};
 
 /// A configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -23,6 +23,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use super::reset_intent::{ConditionAnswer, IntentWithdrawn, ResetIntent};
 use super::self_fencing::{SelfFenceRequest, SelfFencingNotice};
 use key::Key;
 
@@ -44,6 +45,12 @@ pub enum Message {
     Notice(SelfFencingNotice),
     /// A node is asked to fence itself, in the boot that it last spoke of.
     Request { boot: String, request: SelfFenceRequest },
+    /// The sender would reset its node, and asks who goes on.
+    Intent(ResetIntent),
+    /// It gives that up.
+    Withdrawn(IntentWithdrawn),
+    /// The answer to one intent.
+    Condition(ConditionAnswer),
 }
 
 /// corosync's membership, as its ring's id: a new one after each change, the same on all members.

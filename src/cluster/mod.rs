@@ -8,6 +8,7 @@ pub mod crm_mon;
 #[cfg(feature = "daemon")]
 pub mod group;
 pub mod panic_action;
+pub mod reset_intent;
 pub mod reset_record;
 pub mod sbd;
 pub mod self_fencing;

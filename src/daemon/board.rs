@@ -8,9 +8,11 @@ use super::storage::Placed;
 use crate::boundary::corosync_lib::VoteWord;
 use crate::boundary::daemons::Found;
 use crate::cluster::checker::{GroupState, OwnDevice};
+use crate::cluster::reset_intent::Condition;
 use crate::decide::detector::{
-    ClusterWord, Expected, InstanceLook, Limits, Maintenance, Millis, RunningTotem, Subject, Unit,
+    ClusterWord, Expected, InstanceLook, Limits, Millis, RunningTotem, Shortage, Subject, Unit,
 };
+use crate::decide::reset::Claims;
 use crate::decide::standstill::OTHERS_GO_ON_MS;
 
 /// An attempt counts as failed each time this goes by without an answer.
@@ -44,6 +46,14 @@ pub(super) struct Seen {
     pub(super) request: Option<String>,
     /// What is believed of the messages of others.
     pub(super) group: GroupState,
+    /// corosync's id of this node.
+    pub(super) node_id: Option<u32>,
+    /// The nodes of corosync's membership.
+    pub(super) nodes: Vec<u32>,
+    /// The intents of all to reset their nodes.
+    pub(super) claims: Claims,
+    /// How this node was at the control thread's last look, for others that ask.
+    pub(super) condition: Option<(Condition, Instant)>,
     /// The watchdog device of our own.
     pub(super) device: OwnDevice,
     /// What the record of the last reset says.
@@ -61,6 +71,8 @@ pub(super) struct Probe {
     pub(super) took: Duration,
     /// What the last failure said.
     pub(super) trouble: Option<String>,
+    /// The last attempt failed for want of something of this machine's, which says nothing about who was to be asked.
+    pub(super) shortage: Option<Shortage>,
 }
 
 impl Probe {
@@ -86,13 +98,17 @@ impl Board {
             votes: None,
             instances: Vec::new(),
             places: Vec::new(),
-            cluster: ClusterWord { maintenance: Maintenance::Off, no_quorum_policy: None },
+            cluster: ClusterWord::default(),
             limits,
             totem: None,
             others_go_on: OTHERS_GO_ON_MS,
             units: Vec::new(),
             request: None,
             group: GroupState::default(),
+            node_id: None,
+            nodes: Vec::new(),
+            claims: Claims::default(),
+            condition: None,
             device: OwnDevice::None,
             last_reset: None,
         };
@@ -146,6 +162,14 @@ impl Board {
         probe.failures = probe.failures(Instant::now()).saturating_add(1);
         probe.begun = None;
         probe.trouble = Some(trouble);
+        probe.shortage = None;
+    }
+
+    /// It could not even be asked.
+    pub(super) fn not_asked(&self, subject: Subject, shortage: Shortage, trouble: String) {
+        let mut seen = self.seen();
+        let probe = &mut seen.probes[subject as usize];
+        (probe.begun, probe.trouble, probe.shortage) = (None, Some(trouble), Some(shortage));
     }
 }
 

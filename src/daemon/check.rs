@@ -80,7 +80,9 @@ fn answer(subject: Subject) -> Result<String, String> {
             let quorate = if word.quorate { "quorate" } else { "not quorate" };
             return Ok(format!("{quorate}{device}, in {} µs", begun.elapsed().as_micros()));
         }
-        (_, Some(socket)) => ipc::answers(socket, Deadline::after(PATIENCE)).map_err(|t| t.0)?,
+        (_, Some(socket)) => {
+            ipc::answers(socket, Deadline::after(PATIENCE)).map_err(|refusal| refusal.why)?
+        }
         (Subject::Qdevice, _) => {
             return match votes()?.device_alive {
                 Some(true) => Ok("reports to votequorum".to_owned()),
@@ -97,7 +99,7 @@ fn answer(subject: Subject) -> Result<String, String> {
 fn votes() -> Result<crate::boundary::corosync_lib::VoteWord, String> {
     let (done, wait) = std::sync::mpsc::sync_channel(1);
     spawn_for_once("votes", move || {
-        let _ = done.send(Votes::connect().and_then(|v| v.ask()).map_err(|t| t.0));
+        let _ = done.send(Votes::connect().and_then(|v| v.ask(&[])).map_err(|t| t.0));
     })
     .map_err(|t| t.0)?;
     wait.recv_timeout(PATIENCE).unwrap_or_else(|_| Err("no answer in time".to_owned()))

@@ -20,6 +20,7 @@ use super::line::{self, Line};
 use super::log::{self, Logs};
 use super::pet::{self, Pets};
 use super::report::{self, Reports};
+use super::resets::{self, Resets};
 use super::resetter::Trigger;
 use super::threads::{Threads, spawn_for_once};
 use super::{check, cluster, daemons, ending, helper, instances, probes, storage};
@@ -108,7 +109,12 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
         }
     }
     let line = Arc::new(Line::new(identity::boot_id()));
-    looking(&threads, &board, &line, &logs, &config)?;
+    let (resets, outgoing) = Resets::new();
+    {
+        let line = Arc::clone(&line);
+        threads.spawn("resets", move || resets::send(&line, &outgoing))?;
+    }
+    looking(&threads, &board, &line, &resets, &logs, &config)?;
     {
         let trigger = trigger.clone();
         let totem = Arc::clone(&board);
@@ -150,8 +156,9 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
     let ready = NotifyState::Status("watching".to_owned());
     let _ = notify(false, &[NotifyState::Ready, ready]);
     let (mode, means) = (config.mode, Means { trigger, evidence });
+    let pets_ = Arc::clone(&pets);
     let control =
-        Control { board, wake, hands, line, logs, pets: Arc::clone(&pets), reports, mode, threads, means };
+        Control { board, wake, hands, line, resets, logs, pets: pets_, reports, mode, threads, means };
     match control.run(&stop) {
         End::Told => {}
         End::NotReset => return Ok(1),
@@ -180,6 +187,7 @@ fn looking(
     threads: &Threads,
     board: &Arc<Board>,
     line: &Arc<Line>,
+    resets: &Resets,
     logs: &Logs,
     config: &Config,
 ) -> Effect<()> {
@@ -194,7 +202,8 @@ fn looking(
         }
     }
     let (b, l, logs_) = with();
-    threads.spawn_with("group", DISPATCHING_STACK, move || group::listen(&b, &l, &logs_))?;
+    let r = resets.clone();
+    threads.spawn_with("group", DISPATCHING_STACK, move || group::listen(&b, &l, &r, &logs_))?;
     let (b, l, _) = with();
     threads.spawn("ping", move || group::ping(&b, &l))?;
     let (_, l, logs_) = with();

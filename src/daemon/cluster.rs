@@ -50,11 +50,9 @@ pub(super) fn watch(board: &Arc<Board>, config: &Config, logs: &Logs) {
             board.seen().others_go_on = others_go_on(Path::new(CIB));
             match read(Path::new(CIB)) {
                 Ok(word) => {
+                    let now = word.clone();
                     let before = std::mem::replace(&mut board.seen().cluster, word);
-                    if before.maintenance != word.maintenance {
-                        let state = if word.maintenance == Maintenance::On { "on" } else { "off" };
-                        logs.line(Level::Info, format!("maintenance mode is {state}"));
-                    }
+                    report(&before, &now, logs);
                 }
                 Err(why) => logs.line(Level::Warning, format!("{CIB}: {why}; what was known before holds")),
             }
@@ -104,24 +102,46 @@ fn others_go_on(path: &Path) -> Millis {
     set.and_then(|ms| Millis::try_from(ms).ok()).filter(|ms| *ms > 0).unwrap_or(OTHERS_GO_ON_MS)
 }
 
+/// Says what has changed in what Pacemaker is told to leave alone.
+pub(super) fn report(before: &ClusterWord, now: &ClusterWord, logs: &Logs) {
+    if before.maintenance != now.maintenance {
+        let state = if now.maintenance == Maintenance::On { "on" } else { "off" };
+        logs.line(Level::Info, format!("maintenance mode is {state}"));
+    }
+    let (old, new) = (left_alone(&before.management), left_alone(&now.management));
+    for what in new.iter().filter(|what| !old.contains(what)) {
+        logs.line(Level::Info, format!("{what}: what hangs there is left alone"));
+    }
+    for what in old.iter().filter(|what| !new.contains(what)) {
+        logs.line(Level::Info, format!("{what}: no longer"));
+    }
+}
+
+fn left_alone(management: &cib::Management) -> Vec<String> {
+    let nodes = management.nodes.iter().filter_map(|n| n.maintenance.clone());
+    let resources = management.unmanaged.iter().map(|(resource, why)| format!("{resource}: {why}"));
+    nodes.chain(resources).collect()
+}
+
 fn written(path: &str) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|m| m.modified()).ok()
 }
 
 fn read(path: &Path) -> Result<ClusterWord, String> {
     let text = storage::read_text_if_there(path).map_err(|e| e.to_string())?;
-    text.map_or(Ok(word(&cib::Cib::default())), |text| {
-        Ok(word(&cib::parse(&text).map_err(|e| e.to_string())?))
-    })
+    text.map_or_else(|| Ok(ClusterWord::default()), |text| word(&text))
 }
 
-fn word(cib: &cib::Cib) -> ClusterWord {
+/// What a CIB says, the copy on the disk or the live one.
+pub(super) fn word(text: &str) -> Result<ClusterWord, String> {
+    let cib = cib::parse(text).map_err(|e| e.to_string())?;
     let get = |name| cib.property(name).map(|p| p.value.as_str());
     let on = get("maintenance-mode").and_then(cib::boolean) == Some(true);
-    ClusterWord {
+    Ok(ClusterWord {
         maintenance: if on { Maintenance::On } else { Maintenance::Off },
         no_quorum_policy: get("no-quorum-policy").and_then(NoQuorumPolicy::parse),
-    }
+        management: cib::management(text)?,
+    })
 }
 
 #[cfg(test)]
@@ -137,7 +157,7 @@ mod tests {
                 "<cib><configuration><crm_config><cluster_property_set id=\"o\">{properties}</cluster_property_set>\
                  </crm_config><nodes/><resources/><constraints/></configuration><status/></cib>"
             );
-            word(&cib::parse(&xml).expect("a CIB"))
+            word(&xml).expect("a CIB")
         };
         let both = said(property("maintenance-mode", "true") + &property("no-quorum-policy", "ignore"));
         assert_eq!(

@@ -32,6 +32,8 @@ pub(super) struct Config {
     pub(super) stopped_ms: u32,
     /// A small write hangs after so many seconds.
     pub(super) storage_s: u32,
+    /// One to a state directory, before the node is reset for it.
+    pub(super) state_s: u32,
     /// A postmaster that is stopped by a signal, after so many milliseconds.
     pub(super) postmaster_ms: u32,
     /// No message comes through corosync for so many seconds. Not set: computed from corosync.conf.
@@ -58,6 +60,7 @@ impl Default for Config {
             silent_s: ms(limits.silent) / 1000,
             stopped_ms: ms(limits.stopped),
             storage_s: ms(limits.storage) / 1000,
+            state_s: ms(limits.state) / 1000,
             postmaster_ms: ms(limits.postmaster),
             membership_s: None,
         }
@@ -85,6 +88,7 @@ impl Config {
             ("silent_s", Some(config.silent_s.saturating_mul(1000)), "s", 1000),
             ("stopped_ms", Some(config.stopped_ms), "ms", 1),
             ("storage_s", Some(config.storage_s.saturating_mul(1000)), "s", 1000),
+            ("state_s", Some(config.state_s.saturating_mul(1000)), "s", 1000),
             ("postmaster_ms", Some(config.postmaster_ms), "ms", 1),
             ("membership_s", membership_ms, "s", 1000),
         ] {
@@ -114,6 +118,7 @@ impl Config {
             totem: self.membership_s.map_or(by_corosync.totem, |seconds| Millis::from(seconds) * 1000),
             device: by_corosync.device,
             storage: Millis::from(self.storage_s) * 1000,
+            state: Millis::from(self.state_s) * 1000,
             postmaster: self.postmaster_ms.into(),
             ..Limits::default()
         };

@@ -16,11 +16,13 @@ use super::line::Line;
 use super::log::Logs;
 use super::pet::Pets;
 use super::report::{self, Reports};
+use super::resets::{Outgoing, Resets};
 use super::threads::Threads;
 use crate::boundary::clock::boottime_ms;
 use crate::boundary::host::Level;
 use crate::boundary::process::{self, ProcessState};
 use crate::cluster::checker::Counts;
+use crate::cluster::reset_intent::{IntentWithdrawn, ResetIntent};
 use crate::decide::detector::{Act, Detector, InstanceLook, Look, Millis, Quorum, Sight, Subject, Voice};
 use crate::decide::facts::Pulse as State;
 use crate::decide::standstill;
@@ -35,6 +37,7 @@ pub(super) struct Control {
     pub(super) wake: Receiver<()>,
     pub(super) hands: Hands,
     pub(super) line: Arc<Line>,
+    pub(super) resets: Resets,
     pub(super) logs: Logs,
     pub(super) pets: Arc<Pets>,
     pub(super) reports: Reports,
@@ -77,7 +80,10 @@ impl Control {
             counts.latest_ms = counts.latest_ms.max(millis(elapsed.saturating_sub(TICK)));
             let sight = self.sight(millis(elapsed));
             detector.go_by(self.board.seen().limits);
-            for act in detector.step(&sight) {
+            let acts = detector.step(&sight);
+            // Before anything is done: who resets itself goes on for nobody.
+            self.board.seen().condition = Some((detector.condition(&sight), Instant::now()));
+            for act in acts {
                 report::count(&mut counts, &act);
                 if self.act(act, &sight.instances) == ControlFlow::Break(()) {
                     return End::NotReset;
@@ -98,17 +104,15 @@ impl Control {
         let request = seen.request.take();
         let looks = processes.map(|(subject, process)| {
             let probe = &seen.probes[subject as usize];
-            (subject, Look { process, answers: probe.answers, failures: probe.failures(now) })
+            let (answers, failures, shortage) = (probe.answers, probe.failures(now), probe.shortage);
+            (subject, Look { process, answers, failures, shortage })
         });
-        let quorum = match seen.votes {
-            Some((word, at)) if at.elapsed() < VOTES_FRESH => {
-                if word.quorate {
-                    Quorum::Quorate
-                } else {
-                    Quorum::Lost
-                }
-            }
-            _ => Quorum::Unknown,
+        let fresh = seen.votes.filter(|(_, at)| at.elapsed() < VOTES_FRESH);
+        let votes = fresh.and_then(|(word, _)| word.votes);
+        let quorum = match fresh {
+            Some((word, _)) if word.quorate => Quorum::Quorate,
+            Some(_) => Quorum::Lost,
+            None => Quorum::Unknown,
         };
         Sight {
             elapsed,
@@ -116,9 +120,12 @@ impl Control {
             quorum,
             instances: seen.instances.clone(),
             places: seen.places.iter().map(super::storage::Placed::now).collect(),
-            cluster: seen.cluster,
+            cluster: seen.cluster.clone(),
             units: seen.units.clone(),
             request,
+            node_id: seen.node_id,
+            votes,
+            resets: seen.claims.view(boottime_ms()),
         }
     }
 
@@ -175,7 +182,13 @@ impl Control {
                 self.logs.line(Level::Error, format!("failed: {why}; Pacemaker is told"));
                 self.hands.give(Job::Fail { resource, node });
             }
-            Act::Reset { manner, why } => {
+            Act::AskOthers { number, why } => {
+                self.logs
+                    .line(Level::Error, format!("reset wanted: {why}; the others are asked who goes on"));
+                self.resets.send(Outgoing::Intent(ResetIntent { number, reason: why }));
+            }
+            Act::Withdraw { number } => self.resets.send(Outgoing::Withdrawn(IntentWithdrawn { number })),
+            Act::Reset { ground: _, manner, why } => {
                 ending::end(&why, manner, instances, &self.line, &self.means, &self.logs);
                 return ControlFlow::Break(());
             }
@@ -206,6 +219,7 @@ const fn level(voice: Voice) -> Level {
     match voice {
         Voice::Note => Level::Info,
         Voice::Warning => Level::Warning,
+        Voice::Error => Level::Error,
     }
 }
 
@@ -231,6 +245,7 @@ mod tests {
             wake,
             hands,
             line: Arc::new(Line::new(String::new())),
+            resets: Resets::new().0,
             logs,
             pets: Arc::new(Pets::new(None)),
             reports,

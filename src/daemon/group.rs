@@ -12,6 +12,7 @@ use super::config::COROSYNC_CONF;
 use super::line::Line;
 use super::log::Logs;
 use super::pause;
+use super::resets::{self, Incoming, Resets};
 use crate::boundary::clock::{Deadline, boottime_ms};
 use crate::boundary::corosync;
 use crate::boundary::corosync_lib::{self, Event, Group};
@@ -83,12 +84,13 @@ fn receive(requests: &Requests, line: &Arc<Line>, logs: &Logs) -> Trouble {
 }
 
 /// Receives, for ever; joins anew where corosync went away.
-pub(super) fn listen(board: &Arc<Board>, line: &Arc<Line>, logs: &Logs) {
-    let mut listener = Listener { board, line, logs, me: 0, told: BTreeMap::new() };
+pub(super) fn listen(board: &Arc<Board>, line: &Arc<Line>, resets: &Resets, logs: &Logs) {
+    let mut listener = Listener { board, line, resets, logs, me: 0, told: BTreeMap::new() };
     loop {
         if let Ok((group, me, now)) = join() {
             line.joined(group.clone(), me, own_name(me));
             listener.me = me;
+            resets::joined(board, me);
             listener.take(now);
             while let Ok(events) = group.next() {
                 for event in events {
@@ -96,6 +98,7 @@ pub(super) fn listen(board: &Arc<Board>, line: &Arc<Line>, logs: &Logs) {
                 }
             }
             line.lost();
+            board.seen().claims.leave();
         }
         pause(AGAIN);
     }
@@ -118,6 +121,7 @@ fn own_name(me: u32) -> String {
 struct Listener<'a> {
     board: &'a Arc<Board>,
     line: &'a Arc<Line>,
+    resets: &'a Resets,
     logs: &'a Logs,
     /// corosync's id of this node.
     me: u32,
@@ -144,9 +148,13 @@ impl Listener<'_> {
             }
             Event::Nodes { ring, nodes } => {
                 self.line.formed(ring);
+                self.board.seen().nodes.clone_from(&nodes);
                 gone(directory, &nodes).and_then(|()| back(directory, &nodes))
             }
-            Event::Members(members) => back(directory, &members),
+            Event::Members(members) => {
+                resets::members(self.board, &members);
+                back(directory, &members)
+            }
         };
         if let Err(trouble) = kept {
             self.logs
@@ -161,6 +169,7 @@ impl Listener<'_> {
             Message::Hello => {}
             Message::Notice(_) if from_here => {}
             Message::Notice(notice) => {
+                self.about_resets(&sender, Incoming::Notice);
                 self.logs.line(
                     Level::Warning,
                     format!("self-fencing notice of {}: {}", notice.node, notice.reason),
@@ -177,8 +186,15 @@ impl Listener<'_> {
                     self.board.wake();
                 }
             }
+            Message::Intent(intent) => self.about_resets(&sender, Incoming::Intent(intent)),
+            Message::Withdrawn(withdrawn) => self.about_resets(&sender, Incoming::Withdrawn(withdrawn)),
+            Message::Condition(answer) => self.about_resets(&sender, Incoming::Condition(answer)),
         }
         Ok(())
+    }
+
+    fn about_resets(&self, sender: &Sender, incoming: Incoming) {
+        resets::deliver(self.board, self.resets, self.logs, self.me, sender, incoming);
     }
 
     /// A message that is not, which is told of once a minute.

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use super::board::Board;
+use super::cluster;
 use super::log::Logs;
 use crate::boundary::clock::Deadline;
 use crate::boundary::command::{Command, Environment};
@@ -67,6 +68,7 @@ pub(super) fn work(board: &Arc<Board>, jobs: &Receiver<Job>, logs: &Logs) {
             Job::Units => {
                 let units = units(board);
                 board.seen().units = units;
+                live(board, logs);
                 None
             }
             Job::Start { unit } => {
@@ -82,6 +84,15 @@ pub(super) fn work(board: &Arc<Board>, jobs: &Receiver<Job>, logs: &Logs) {
             logs.line(Level::Error, format!("{job:?}: {why}"));
         }
     }
+}
+
+/// The live configuration, which has what its copy on the disk has not: the passing attributes of nodes. Where Pacemaker does not
+/// answer the copy holds.
+fn live(board: &Board, logs: &Logs) {
+    let Ok(text) = pacemaker::cib(Patience::of(ASKING)) else { return };
+    let Ok(now) = cluster::word(&text) else { return };
+    let before = std::mem::replace(&mut board.seen().cluster, now.clone());
+    cluster::report(&before, &now, logs);
 }
 
 /// The states of the units in which the daemons run, each by its usual name.

@@ -31,6 +31,7 @@ mod log;
 mod pet;
 mod probes;
 mod report;
+mod resets;
 mod resetter;
 mod storage;
 mod threads;

@@ -7,7 +7,7 @@ use super::board::{ATTEMPT, Board};
 use super::pause;
 use crate::boundary::clock::Deadline;
 use crate::boundary::corosync_lib::{VoteWord, Votes};
-use crate::boundary::ipc;
+use crate::boundary::ipc::{self, Refusal};
 use crate::decide::detector::{Rule, Subject};
 
 /// A daemon that is well is asked so often. Each connection costs it a few hundred microseconds.
@@ -20,8 +20,15 @@ const QUORUM: Duration = Duration::from_millis(500);
 /// Asks one of Pacemaker's daemons, for ever.
 pub(super) fn daemon(board: &Arc<Board>, rule: &'static Rule, socket: &'static str) {
     loop {
-        let answer = board.attempt(rule.subject, || ipc::answers(socket, Deadline::after(ATTEMPT)));
-        pause(if answer.is_ok() { EASY } else { UNEASY });
+        board.begin(rule.subject);
+        let answer = ipc::answers(socket, Deadline::after(ATTEMPT));
+        let well = answer.is_ok();
+        match answer {
+            Ok(()) => board.answered(rule.subject),
+            Err(Refusal { shortage: Some(shortage), why }) => board.not_asked(rule.subject, shortage, why),
+            Err(Refusal { shortage: None, why }) => board.failed(rule.subject, why),
+        }
+        pause(if well { EASY } else { UNEASY });
     }
 }
 
@@ -30,7 +37,8 @@ pub(super) fn quorum(board: &Arc<Board>) {
     loop {
         let votes = board.attempt(Subject::Corosync, Votes::connect);
         while let Ok(votes) = &votes {
-            match board.attempt(Subject::Corosync, || votes.ask()) {
+            let members = board.seen().nodes.clone();
+            match board.attempt(Subject::Corosync, || votes.ask(&members)) {
                 Ok(word) => {
                     board.seen().votes = Some((word, Instant::now()));
                     device(board, word);
@@ -64,7 +72,7 @@ mod tests {
     fn a_quorum_device_that_votes_no_has_answered_and_one_that_does_not_report_has_not() {
         let board = Board::new(std::sync::mpsc::sync_channel(1).0, Limits::default());
         let told = |alive, votes| {
-            device(&board, VoteWord { quorate: true, device_votes: votes, device_alive: alive });
+            device(&board, VoteWord { quorate: true, device_votes: votes, device_alive: alive, votes: None });
             let probe = &board.seen().probes[Subject::Qdevice as usize];
             (probe.answers, probe.failures(Instant::now()))
         };

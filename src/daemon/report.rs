@@ -81,6 +81,7 @@ impl Reports {
             device: seen.device.clone(),
             last_reset: seen.last_reset.clone(),
             group: seen.group.clone(),
+            held_reset: detector.held().map(|hold| format!("{}; {}", hold.why, hold.because)),
             counts: counts.clone(),
         }
     }
@@ -89,7 +90,8 @@ impl Reports {
 /// Counts an act.
 pub(super) fn count(counts: &mut Counts, act: &Act) {
     match act {
-        Act::Say(..) | Act::AskUnits => {}
+        Act::Say(..) | Act::AskUnits | Act::Withdraw { .. } => {}
+        Act::AskOthers { .. } => counts.resets_asked += 1,
         Act::Kill { .. } => counts.kills += 1,
         Act::Restart { .. } => counts.restarts += 1,
         Act::Fence { .. } => counts.fences += 1,

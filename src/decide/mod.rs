@@ -16,6 +16,7 @@ pub mod primary_here;
 pub mod promote;
 pub mod rank;
 pub mod receiver;
+pub mod reset;
 pub mod score;
 pub mod standstill;
 pub mod start;

@@ -47,6 +47,8 @@ pub enum Change {
     Cluster(&'static str, &'static str),
     /// It can't have the watchdog device that its configuration names.
     QuoratedHasNoDevice,
+    /// It would reset the node, and nobody would go on.
+    QuoratedHoldsAResetBack,
     /// quorated has told nothing.
     QuoratedIsSilent,
     /// A daemon hangs and is left alone.
@@ -122,6 +124,11 @@ impl Base {
             Change::QuoratedHasNoDevice => {
                 let device = OwnDevice::Missing("watchdog_device = \"/dev/watchdog1\": busy".to_owned());
                 self.quorated = Quorated::Runs(Checker { acts: true, device, ..Checker::default() });
+                return;
+            }
+            Change::QuoratedHoldsAResetBack => {
+                let held_reset = Some("hangs: a small write; srv2: its disk hangs".to_owned());
+                self.quorated = Quorated::Runs(Checker { acts: true, held_reset, ..Checker::default() });
                 return;
             }
             Change::QuoratedLeavesAlone => {

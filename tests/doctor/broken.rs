@@ -378,6 +378,13 @@ pub const CASES: &[Case] = &[
         &[Cluster("name=\"srv2\" online=\"true\"", "name=\"srv2\" online=\"false\"")],
         "srv2 is not online, for 1 h 6 min",
     ),
+    case(
+        "one-more-loss",
+        Classic,
+        &[Votes("Total votes:      3", "Total votes:      2")],
+        "one more loss of a vote ends the service: 2 are present, 2 are needed",
+    ),
+    case("reset-held-back", Classic, &[QuoratedHoldsAResetBack], "srv2: its disk hangs"),
     case("quorated", Classic, &[QuoratedIsSilent], "does not run here, or hangs"),
     case("quorated", Classic, &[QuoratedOnlySays], "only says what it finds"),
     case("quorated", Classic, &[QuoratedHasNoDevice], "does not have its watchdog device"),

@@ -77,6 +77,12 @@ fn the_tables_of_the_actions() {
     assert_document("docs/agent.md", &page);
 }
 
+#[test]
+fn the_table_of_the_resets() {
+    let page = fs::read_to_string(path("docs/quorated.md")).expect("docs/quorated.md");
+    assert_document("docs/quorated.md", &with_block(&page, "resets", &tables::reset()));
+}
+
 /// The times of each layout, and where everything runs after each single failure.
 #[cfg(feature = "cli")]
 #[test]

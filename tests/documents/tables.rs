@@ -338,6 +338,42 @@ fn task(task: Task) -> String {
     }
 }
 
+/// Who resets a node, and who has to be asked before.
+pub fn reset() -> String {
+    use quorate::decide::reset::{Ground, Others, Verdict, decide};
+    let mut table = String::from("| what hangs | the others | what follows | why |\n|---|---|---|---|\n");
+    let mut rows: Vec<(Vec<&str>, Vec<&str>, String)> = Vec::new();
+    for ground in Ground::ALL {
+        let mut own: Vec<(Vec<&str>, String)> = Vec::new();
+        for others in Others::ALL {
+            let (verdict, why) = decide(ground, others);
+            let what = match verdict {
+                Verdict::Reset => "reset",
+                Verdict::Ask => "the others are asked",
+                Verdict::Wait => "waits",
+                Verdict::Hold => "held back, said",
+            };
+            let cells = format!("{what} | {why}");
+            match own.iter_mut().find(|(_, c)| *c == cells) {
+                Some((known, _)) => known.push(others.text()),
+                None => own.push((vec![others.text()], cells)),
+            }
+        }
+        for (others, cells) in own {
+            match rows.iter_mut().find(|(_, o, c)| *o == others && *c == cells) {
+                Some((grounds, ..)) => grounds.push(ground.text()),
+                None => rows.push((vec![ground.text()], others, cells)),
+            }
+        }
+    }
+    for (grounds, others, cells) in rows {
+        let others =
+            if others.len() == Others::ALL.len() { "any, not asked".into() } else { others.join("; or ") };
+        let _ = writeln!(table, "| {} | {others} | {cells} |", grounds.join("; "));
+    }
+    table
+}
+
 /// What each condition of the disk does to the scores.
 pub fn disk() -> String {
     use quorate::decide::memory::Memory;

@@ -1,7 +1,7 @@
 //! Why a daemon that hangs is left alone, and for how long already.
 
 use super::subjects::{Rule, Subject};
-use super::{Maintenance, Millis, Sight, Unit};
+use super::{Millis, Sight, Unit, maintenance};
 
 /// A unit that was stopped by order has no processes when systemd calls it off, or some that are just ending.
 /// One that lives on and hangs after this time was not stopped with it.
@@ -38,8 +38,8 @@ impl Excuses {
 
     /// Why one that hangs is nobody's concern.
     pub(super) fn find(&self, now: Millis, rule: &Rule, sight: &Sight) -> Option<String> {
-        if sight.cluster.maintenance == Maintenance::On {
-            return Some("the cluster is in maintenance mode".to_owned());
+        if let Some(why) = maintenance::node(sight) {
+            return Some(why);
         }
         let unit = sight.units.iter().find(|(name, _)| *name == rule.unit).map_or(Unit::Unknown, |(_, u)| *u);
         let by_order = match unit {

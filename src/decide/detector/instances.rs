@@ -1,6 +1,7 @@
 //! The postmasters: their end is noticed when it happens, not at the next monitor.
 
-use super::{Act, Limits, Maintenance, Millis, Voice};
+use super::proposal::Proposal;
+use super::{Act, Limits, Millis, Sight, Voice, maintenance};
 use crate::pg::instance::{Instance, Phase, ProcessId};
 use crate::pg::role::PgRole;
 
@@ -41,13 +42,8 @@ pub(super) struct Instances {
 }
 
 impl Instances {
-    pub(super) fn step(
-        &mut self,
-        now: Millis,
-        looks: &[InstanceLook],
-        maintenance: Maintenance,
-        limits: &Limits,
-    ) -> Vec<Act> {
+    pub(super) fn step(&mut self, now: Millis, sight: &Sight, limits: &Limits) -> Vec<Proposal> {
+        let looks = &sight.instances;
         let there = |id: ProcessId| looks.iter().any(|l| l.instance.postmaster == Some(id));
         self.reported.retain(|id| there(*id));
         let stops = |id| looks.iter().any(|l| l.instance.postmaster == Some(id) && l.life == Life::Stopped);
@@ -66,17 +62,16 @@ impl Instances {
             }
             self.reported.push(id);
             let why = format!("{}: the postmaster (pid {id}) {trouble}", instance.resource);
-            acts.push(match (&instance.node, maintenance) {
-                (Some(node), Maintenance::Off) => {
+            let act = match (&instance.node, maintenance::instance(&instance.resource, sight)) {
+                (Some(node), None) => {
                     Act::Fail { resource: instance.resource.clone(), node: node.clone(), why }
                 }
                 (None, _) => {
                     Act::Say(Voice::Note, format!("{why}: left alone, the agent was called by hand"))
                 }
-                (_, Maintenance::On) => {
-                    Act::Say(Voice::Note, format!("{why}: left alone, the cluster is in maintenance mode"))
-                }
-            });
+                (_, Some(excuse)) => Act::Say(Voice::Note, format!("{why}: left alone, {excuse}")),
+            };
+            acts.push(act.into());
         }
         acts
     }

@@ -9,12 +9,18 @@
 //! - It takes several looks *and* a time. A process that is stopped by a signal is evidence of its own, and takes less time.
 //! - What is stopped in an orderly way, or under maintenance, is left alone. Not being able to ask whether that is so excuses
 //!   nobody.
+//! - The node itself is reset only where someone well goes on: [`super::reset`].
 
+#[cfg(test)]
+mod disk_tests;
 mod excuses;
 pub mod identity;
 mod instances;
+mod maintenance;
+mod proposal;
 mod quorum;
 mod search;
+mod shortage;
 mod storage;
 mod subjects;
 #[cfg(test)]
@@ -25,15 +31,20 @@ pub use excuses::Excuse;
 pub use instances::{InstanceLook, Life};
 pub use quorum::Quorum;
 pub use search::Search;
+pub use shortage::Shortage;
 pub use storage::{Content, PlaceLook, Progress};
 pub use subjects::{Expected, Remedy, Rule, Subject};
 pub use watch::Look;
 
+use super::reset::{Gate, Ground, Hold, View, VoteCount};
+use crate::cluster::cib::Management;
 use crate::cluster::timing::{DAEMON_STOPPED_MS, NoQuorumPolicy};
 use crate::pg::instance::ProcessId;
 use excuses::Excuses;
 use instances::Instances;
+use proposal::{Proposal, Wanted};
 use quorum::{Duty, QuorumWatch};
+use shortage::Shortages;
 use storage::Places;
 use subjects::RULES;
 use watch::{Finding, Watch};
@@ -55,6 +66,8 @@ pub struct Limits {
     pub device: Millis,
     /// A small write.
     pub storage: Millis,
+    /// A small write to what Pacemaker and corosync keep, before a node is reset for it.
+    pub state: Millis,
     /// A postmaster that is stopped by a signal.
     pub postmaster: Millis,
     /// Without quorum before the primaries of this node are ended: a reading, not a flaw of one.
@@ -77,6 +90,8 @@ impl Default for Limits {
             device: Self::device(10_000),
             // The time after which the agent, too, calls a disk stuck.
             storage: crate::decide::storage::STUCK_AFTER,
+            // Longer than devices take by themselves: 30 s and five retries of SCSI, 180 s with VMware's or an array's own tools.
+            state: 300_000,
             postmaster: 2000,
             quorum: 500,
             suicide: 4000,
@@ -134,18 +149,21 @@ pub enum Unit {
 }
 
 /// What is known of the cluster's configuration without asking a daemon: from the CIB as it lies on the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClusterWord {
     pub maintenance: Maintenance,
     /// `None`: unknown, which is no permission to write without quorum.
     pub no_quorum_policy: Option<NoQuorumPolicy>,
+    /// What Pacemaker is told to leave alone.
+    pub management: Management,
 }
 
-/// Whether Pacemaker is told to leave everything alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether Pacemaker is told to leave everything alone, without an if.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Maintenance {
     On,
     /// Off, or unknown.
+    #[default]
     Off,
 }
 
@@ -163,6 +181,11 @@ pub struct Sight {
     pub units: Vec<(&'static str, Unit)>,
     /// Another member has this node fenced, by Pacemaker's decision: its name.
     pub request: Option<String>,
+    /// corosync's id of this node.
+    pub node_id: Option<u32>,
+    pub votes: Option<VoteCount>,
+    /// What is known of the resets of others.
+    pub resets: View,
 }
 
 /// How loudly something is said.
@@ -170,14 +193,24 @@ pub struct Sight {
 pub enum Voice {
     Note,
     Warning,
+    Error,
 }
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     Say(Voice, String),
-    /// The state of all units is wanted, at the next look.
+    /// The state of all units, and the cluster's live configuration, are wanted at the next look.
     AskUnits,
+    /// The others are asked whether someone well goes on when this node resets itself.
+    AskOthers {
+        number: u64,
+        why: String,
+    },
+    /// That is given up.
+    Withdraw {
+        number: u64,
+    },
     /// SIGKILL; its supervisor starts it anew.
     Kill {
         process: ProcessId,
@@ -201,6 +234,7 @@ pub enum Act {
     },
     /// This node ends now. Nothing else comes after it.
     Reset {
+        ground: Ground,
         manner: Manner,
         why: String,
     },
@@ -221,14 +255,20 @@ pub enum Manner {
 pub struct Detector {
     limits: Limits,
     now: Millis,
+    /// As [`Self::now`], and it does not stop with the observer: what was agreed on with others ends by it.
+    passed: Millis,
     watches: Vec<Watch>,
     quorum: QuorumWatch,
     instances: Instances,
     places: Places,
+    shortages: Shortages,
+    gate: Gate,
     units_asked: Option<Millis>,
     /// Until then a membership forms, or is just formed: what waits for it is slow.
     forming_until: Millis,
     excuses: Excuses,
+    /// What was not well in the last look.
+    unwell: Option<String>,
     over: bool,
 }
 
@@ -244,13 +284,17 @@ impl Detector {
         Self {
             limits,
             now: 0,
+            passed: 0,
             watches: RULES.iter().map(Watch::new).collect(),
             quorum: QuorumWatch::default(),
             instances: Instances::default(),
             places: Places::default(),
+            shortages: Shortages::default(),
+            gate: Gate::default(),
             units_asked: None,
             forming_until: 0,
             excuses: Excuses::default(),
+            unwell: None,
             over: false,
         }
     }
@@ -284,30 +328,39 @@ impl Detector {
         self.excuses.told(self.now)
     }
 
+    /// The reset that is held back, since nobody well would go on.
+    #[must_use]
+    pub const fn held(&self) -> Option<&Hold> {
+        self.gate.held()
+    }
+
     /// Takes a look, and says what follows from it.
     pub fn step(&mut self, sight: &Sight) -> Vec<Act> {
         if self.over {
             return Vec::new();
         }
         self.now += sight.elapsed.min(self.limits.longest_step);
-        let mut acts = Vec::new();
+        self.passed += sight.elapsed;
+        self.unwell = None;
         if let Some(by) = &sight.request {
             // No excuse counts, maintenance neither: Pacemaker has decided with the quorum, and the watchdog would end it later.
-            acts.push(Act::Reset { manner: Manner::Orderly, why: format!("fenced: {by} carries it out") });
             self.over = true;
-            return acts;
+            let why = format!("fenced: {by} carries it out");
+            return vec![Act::Reset { ground: Ground::Fenced, manner: Manner::Orderly, why }];
         }
         self.excuses.see(self.now, &sight.units);
-        self.watch_quorum(sight, &mut acts);
-        self.watch_daemons(sight, &mut acts);
-        acts.extend(self.instances.step(self.now, &sight.instances, sight.cluster.maintenance, &self.limits));
-        acts.extend(self.places.step(self.now, &sight.places, sight.cluster.maintenance, &self.limits));
+        let mut proposals = self.watch_quorum(sight);
+        self.watch_daemons(sight, &mut proposals);
+        proposals.extend(self.instances.step(self.now, sight, &self.limits));
+        proposals.extend(self.places.step(self.now, sight, &self.limits));
+        let acts = self.settle(sight, proposals);
         self.over = acts.iter().any(|act| matches!(act, Act::Reset { .. }));
         acts
     }
 
-    fn watch_quorum(&mut self, sight: &Sight, acts: &mut Vec<Act>) {
+    fn watch_quorum(&mut self, sight: &Sight) -> Vec<Proposal> {
         let corosync = sight.looks.iter().find(|(s, _)| *s == Subject::Corosync).and_then(|(_, l)| l.process);
+        // Under maintenance of the node Pacemaker does not end it either: its primaries alone are silenced.
         let pacemaker = self.watches.iter().find(|w| w.rule.subject == Subject::Pacemakerd);
         let pacemaker =
             pacemaker.is_some_and(|w| w.is_armed() && self.excuses.find(self.now, w.rule, sight).is_none());
@@ -317,18 +370,13 @@ impl Detector {
             (Maintenance::Off, _) => Duty::Silence,
         };
         let primaries = sight.instances.iter().any(InstanceLook::may_write);
-        acts.extend(self.quorum.step(
-            self.now,
-            sight.quorum,
-            corosync.map(|(id, _)| id),
-            duty,
-            primaries,
-            &self.limits,
-        ));
+        let corosync = corosync.map(|(id, _)| id);
+        self.quorum.step(self.now, sight.quorum, corosync, duty, primaries, &self.limits)
     }
 
-    fn watch_daemons(&mut self, sight: &Sight, acts: &mut Vec<Act>) {
+    fn watch_daemons(&mut self, sight: &Sight, proposals: &mut Vec<Proposal>) {
         let mut suspicious = self.quorum.is_lost();
+        let mut unwell = None;
         let formation = self.limits.totem.saturating_sub(MEMBERSHIP_MARGIN);
         let totem = self.watches.iter().find(|w| w.rule.subject == Subject::Totem);
         if totem.and_then(|w| w.silent(self.now)).is_some_and(|silent| silent > UNDELIVERED) {
@@ -341,28 +389,38 @@ impl Detector {
             };
             let finding = watch.step(self.now, look, explained, &self.limits);
             suspicious |= !matches!(finding, Finding::Well);
+            if !matches!(finding, Finding::Well) {
+                unwell.get_or_insert_with(|| format!("{} hangs, or may", watch.rule.name));
+            }
             match finding {
                 Finding::Well => self.excuses.end(watch.rule.subject),
                 Finding::Suspect(None) => {}
-                Finding::Suspect(Some(line)) => acts.push(Act::Say(Voice::Warning, line)),
-                Finding::Undying(why) => acts.push(Act::Reset { manner: Manner::AtOnce, why }),
+                Finding::Suspect(Some(line)) => proposals.push(Act::Say(Voice::Warning, line).into()),
+                Finding::Undying(why) => {
+                    let (ground, manner) = (Ground::Daemon, Manner::AtOnce);
+                    proposals.push(Wanted { ground, manner, why, victim: None }.into());
+                }
                 Finding::Hangs { process, evidence } => {
                     if let Some(why) = self.excuses.find(self.now, watch.rule, sight) {
                         // Said once, not at every look of a long stop.
                         if self.excuses.begin(self.now, watch.rule.subject, &why) {
-                            acts.push(Act::Say(Voice::Note, format!("{evidence}: left alone, {why}")));
+                            let line = format!("{evidence}: left alone, {why}");
+                            proposals.push(Act::Say(Voice::Note, line).into());
                         }
                         continue;
                     }
                     self.excuses.end(watch.rule.subject);
                     let primaries = sight.instances.iter().any(InstanceLook::may_write);
-                    acts.extend(watch.treat(self.now, process, evidence, primaries, &self.limits));
+                    proposals.push(watch.treat(self.now, process, evidence, primaries, &self.limits));
                 }
             }
         }
+        self.unwell = unwell.or_else(|| storage::unwell(&sight.places));
+        suspicious |= self.unwell.is_some();
+        proposals.extend(self.shortages.step(sight));
         if suspicious && self.units_asked.is_none_or(|at| self.now - at >= UNITS_FRESH) {
             self.units_asked = Some(self.now);
-            acts.push(Act::AskUnits);
+            proposals.push(Act::AskUnits.into());
         }
     }
 }

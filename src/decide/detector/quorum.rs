@@ -3,7 +3,8 @@
 //! A node that lost it has at least stonith-watchdog-timeout until the others go on. Its sbd resets it in that time, if it hears of
 //! the loss; it hears through pacemaker-controld and the CIB. So the primaries of this node end here, at once.
 
-use super::{Act, Limits, Manner, Millis, Voice};
+use super::proposal::{Proposal, Wanted};
+use super::{Act, Ground, Limits, Manner, Millis, Voice};
 use crate::pg::instance::ProcessId;
 
 /// What votequorum said last.
@@ -58,7 +59,7 @@ impl QuorumWatch {
         duty: Duty,
         primaries: bool,
         limits: &Limits,
-    ) -> Vec<Act> {
+    ) -> Vec<Proposal> {
         if self.armed.is_some() && self.armed != corosync {
             // Another corosync, or none: sbd's matter, which is connected to it.
             *self = Self::default();
@@ -68,7 +69,8 @@ impl QuorumWatch {
             Quorum::Quorate => {
                 self.armed = corosync;
                 let back = self.lost.take().is_some_and(|lost| lost.said);
-                back.then(|| Act::Say(Voice::Note, "the quorum is back".to_owned())).into_iter().collect()
+                let line = || Act::Say(Voice::Note, "the quorum is back".to_owned()).into();
+                back.then(line).into_iter().collect()
             }
             Quorum::Lost if self.armed.is_none() => Vec::new(),
             Quorum::Lost => {
@@ -82,22 +84,30 @@ impl QuorumWatch {
                         "quorum lost for {} ms, and Pacemaker does not end this node as no-quorum-policy says",
                         now - lost.since
                     );
-                    return vec![Act::Reset { manner: Manner::AtOnce, why }];
+                    let (ground, manner) = (Ground::QuorumLost, Manner::AtOnce);
+                    return vec![Wanted { ground, manner, why, victim: None }.into()];
                 }
                 match (duty, primaries, first) {
                     // Again and again: one may be promoted, or started, meanwhile.
                     (Duty::Silence | Duty::End, true, _) => {
                         let why = "quorum lost: the others may go on without this node".to_owned();
-                        vec![Act::Fence { why }]
+                        vec![Act::Fence { why }.into()]
                     }
-                    (Duty::Silence | Duty::End, false, true) => vec![Act::Say(
-                        Voice::Warning,
-                        "quorum lost: no primary runs here, and none will be let write".to_owned(),
-                    )],
-                    (Duty::None, _, true) => vec![Act::Say(
-                        Voice::Warning,
-                        "quorum lost: left alone, by maintenance mode or no-quorum-policy=ignore".to_owned(),
-                    )],
+                    (Duty::Silence | Duty::End, false, true) => vec![
+                        Act::Say(
+                            Voice::Warning,
+                            "quorum lost: no primary runs here, and none will be let write".to_owned(),
+                        )
+                        .into(),
+                    ],
+                    (Duty::None, _, true) => vec![
+                        Act::Say(
+                            Voice::Warning,
+                            "quorum lost: left alone, by maintenance mode or no-quorum-policy=ignore"
+                                .to_owned(),
+                        )
+                        .into(),
+                    ],
                     (Duty::Silence | Duty::End, false, false) | (Duty::None, _, false) => Vec::new(),
                 }
             }

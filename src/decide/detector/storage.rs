@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Act, Limits, Maintenance, Manner, Millis, Voice};
+use super::proposal::{Proposal, Wanted};
+use super::{Act, Ground, Limits, Manner, Millis, Sight, Voice, maintenance};
 use crate::pg::role::PgRole;
 
 /// A directory into which a small write was made, or is being made.
@@ -56,24 +57,14 @@ struct Pending {
 }
 
 impl Places {
-    pub(super) fn step(
-        &mut self,
-        now: Millis,
-        looks: &[PlaceLook],
-        maintenance: Maintenance,
-        limits: &Limits,
-    ) -> Vec<Act> {
+    pub(super) fn step(&mut self, now: Millis, sight: &Sight, limits: &Limits) -> Vec<Proposal> {
+        let looks = &sight.places;
         self.pending.retain(|path, _| looks.iter().any(|l| l.pending && &l.path == path));
-        looks.iter().filter(|l| l.pending).filter_map(|l| self.judge(now, l, maintenance, limits)).collect()
+        let pending: Vec<&PlaceLook> = looks.iter().filter(|l| l.pending).collect();
+        pending.into_iter().filter_map(|look| self.judge(now, look, sight, limits)).collect()
     }
 
-    fn judge(
-        &mut self,
-        now: Millis,
-        look: &PlaceLook,
-        maintenance: Maintenance,
-        limits: &Limits,
-    ) -> Option<Act> {
+    fn judge(&mut self, now: Millis, look: &PlaceLook, sight: &Sight, limits: &Limits) -> Option<Proposal> {
         let fresh = Pending { since: now, still: now, suspected: false, said: false };
         let pending = self.pending.entry(look.path.clone()).or_insert(fresh);
         if look.progress == Progress::Advances {
@@ -84,25 +75,44 @@ impl Places {
             Progress::Unknown => limits.storage * UNTOLD,
         };
         let age = now - pending.since;
+        let still = now - pending.still;
         let evidence = evidence(&look.path, age);
-        if now - pending.still < patience {
+        if still < patience {
             let first = age >= limits.storage / 2 && !std::mem::replace(&mut pending.suspected, true);
-            return first.then(|| Act::Say(Voice::Warning, format!("suspect: {evidence}")));
+            return first.then(|| Act::Say(Voice::Warning, format!("suspect: {evidence}")).into());
         }
-        let left_alone = match (&look.content, maintenance) {
-            (_, Maintenance::On) => "left alone, the cluster is in maintenance mode",
-            (Content::Data(PgRole::Standby), Maintenance::Off) => "a standby's: left to Pacemaker",
-            (Content::Data(PgRole::Primary) | Content::State, Maintenance::Off) => {
-                let manner = match look.content {
-                    Content::Data(_) => Manner::AtOnce,
-                    Content::State => Manner::Orderly,
-                };
-                return Some(Act::Reset { manner, why: format!("hangs: {evidence}") });
+        let excuse = match look.content {
+            Content::Data(_) => maintenance::place(&look.path, sight),
+            Content::State => maintenance::node(sight),
+        };
+        let left_alone = match (&look.content, excuse) {
+            (_, Some(excuse)) => format!("left alone, {excuse}"),
+            (Content::Data(PgRole::Standby), None) => "a standby's: left to Pacemaker".to_owned(),
+            (Content::Data(PgRole::Primary), None) => {
+                let why = format!("hangs: {evidence}");
+                let (ground, manner) = (Ground::PrimaryDisk, Manner::AtOnce);
+                return Some(Wanted { ground, manner, why, victim: None }.into());
             }
+            (Content::State, None) if still >= limits.state => {
+                let why = format!("hangs: {evidence}");
+                let (ground, manner) = (Ground::StateDirectory, Manner::Orderly);
+                return Some(Wanted { ground, manner, why, victim: None }.into());
+            }
+            (Content::State, None) => format!(
+                "the cluster goes on in memory; the node is reset after {} s, where someone well goes on",
+                limits.state / 1000
+            ),
         };
         let first = !std::mem::replace(&mut pending.said, true);
-        first.then(|| Act::Say(Voice::Warning, format!("hangs: {evidence}; {left_alone}")))
+        let voice = if look.content == Content::State { Voice::Error } else { Voice::Warning };
+        first.then(|| Act::Say(voice, format!("hangs: {evidence}; {left_alone}")).into())
     }
+}
+
+/// A write that is pending on a device that is not only busy: nobody takes over onto such a node.
+pub(super) fn unwell(looks: &[PlaceLook]) -> Option<String> {
+    let hangs = looks.iter().find(|look| look.pending && look.progress != Progress::Advances)?;
+    Some(format!("a small write to {} has not returned", hangs.path.display()))
 }
 
 fn evidence(path: &Path, age: Millis) -> String {

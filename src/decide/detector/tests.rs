@@ -2,30 +2,35 @@
 
 mod watched;
 
+use super::disk_tests::place;
 use super::*;
+use crate::cluster::reset_intent::Condition;
 use crate::decide::facts::Pulse;
+use crate::decide::reset::Answer;
 use crate::pg::instance::{Instance, Phase};
 use crate::pg::role::PgRole;
 
-const TICK: Millis = 500;
+pub(super) const TICK: Millis = 500;
 
 /// A node whose daemons are all well, until a test says otherwise.
-struct Played {
-    detector: Detector,
-    sight: Sight,
-    at: Millis,
+pub(super) struct Played {
+    pub(super) detector: Detector,
+    pub(super) sight: Sight,
+    pub(super) at: Millis,
+    /// How another node answers an intent.
+    pub(super) other: Condition,
 }
 
-fn id(pid: i32) -> ProcessId {
+pub(super) fn id(pid: i32) -> ProcessId {
     ProcessId { pid, start_time: 7 }
 }
 
-fn pid_of(subject: Subject) -> i32 {
+pub(super) fn pid_of(subject: Subject) -> i32 {
     // Two subjects are services of one process.
     100 + if subject == Subject::Totem { Subject::Corosync as i32 } else { subject as i32 }
 }
 
-fn instance(role: PgRole) -> InstanceLook {
+pub(super) fn instance(role: PgRole) -> InstanceLook {
     InstanceLook {
         instance: Instance {
             resource: "pgsqld".into(),
@@ -41,9 +46,10 @@ fn instance(role: PgRole) -> InstanceLook {
 }
 
 impl Played {
-    fn healthy() -> Self {
-        let looks = Subject::ALL
-            .map(|s| (s, Look { process: Some((id(pid_of(s)), Pulse::Beating)), answers: 1, failures: 0 }));
+    pub(super) fn healthy() -> Self {
+        let looks = Subject::ALL.map(|s| {
+            (s, Look { process: Some((id(pid_of(s)), Pulse::Beating)), answers: 1, ..Look::default() })
+        });
         let mut played = Self {
             detector: Detector::new(Limits::default()),
             sight: Sight {
@@ -52,30 +58,34 @@ impl Played {
                 quorum: Quorum::Quorate,
                 instances: vec![instance(PgRole::Primary)],
                 places: Vec::new(),
-                cluster: ClusterWord { maintenance: Maintenance::Off, no_quorum_policy: None },
+                cluster: ClusterWord::default(),
                 units: ["corosync.service", "pacemaker.service", "sbd.service", "corosync-qdevice.service"]
                     .map(|u| (u, Unit::Active))
                     .into(),
                 request: None,
+                node_id: Some(1),
+                votes: Some(VoteCount { total: 3, needed: 2, own: 1, device: 1 }),
+                resets: View { settled: true, others: vec![2], ..View::default() },
             },
             at: 0,
+            other: Condition { node: "srv2".into(), obstacle: None, instances: vec!["pgsqld".into()] },
         };
         assert_eq!(played.run(5000, |_| {}), []);
         assert_eq!(played.detector.armed(), Subject::ALL);
         played
     }
 
-    fn look(&mut self, subject: Subject) -> &mut Look {
+    pub(super) fn look(&mut self, subject: Subject) -> &mut Look {
         &mut self.sight.looks.iter_mut().find(|(s, _)| *s == subject).expect("all are there").1
     }
 
-    fn stop(&mut self, subject: Subject) {
+    pub(super) fn stop(&mut self, subject: Subject) {
         let look = self.look(subject);
         look.process = look.process.map(|(id, _)| (id, Pulse::Stopped));
     }
 
     /// Goes on for so long; `each` changes what is seen before each look. Gives what was done, and when.
-    fn run(&mut self, millis: Millis, mut each: impl FnMut(&mut Self)) -> Vec<(Millis, Act)> {
+    pub(super) fn run(&mut self, millis: Millis, mut each: impl FnMut(&mut Self)) -> Vec<(Millis, Act)> {
         let mut done = Vec::new();
         let until = self.at + millis;
         while self.at < until {
@@ -89,20 +99,36 @@ impl Played {
                 }
             }
             each(self);
-            done.extend(self.detector.step(&self.sight).into_iter().map(|act| (self.at, act)));
+            let acts = self.detector.step(&self.sight);
+            for act in &acts {
+                match act {
+                    Act::AskOthers { number, .. } => {
+                        let answer = Answer { from: 2, condition: self.other.clone() };
+                        (self.sight.resets.own, self.sight.resets.answers) = (Some(*number), vec![answer]);
+                    }
+                    Act::Withdraw { .. } => {
+                        (self.sight.resets.own, self.sight.resets.answers) = (None, Vec::new());
+                    }
+                    _ => {}
+                }
+            }
+            done.extend(acts.into_iter().map(|act| (self.at, act)));
         }
         done
     }
 
     /// What is done in so long, without what is only said or asked.
-    fn deeds(&mut self, millis: Millis, each: impl FnMut(&mut Self)) -> Vec<(Millis, Act)> {
+    pub(super) fn deeds(&mut self, millis: Millis, each: impl FnMut(&mut Self)) -> Vec<(Millis, Act)> {
         let all = self.run(millis, each);
-        all.into_iter().filter(|(_, a)| !matches!(a, Act::Say(..) | Act::AskUnits)).collect()
+        let said = |act: &Act| {
+            matches!(act, Act::Say(..) | Act::AskUnits | Act::AskOthers { .. } | Act::Withdraw { .. })
+        };
+        all.into_iter().filter(|(_, act)| !said(act)).collect()
     }
 }
 
 /// Runs, and gives no answer.
-fn mute(subject: Subject) -> impl FnMut(&mut Played) {
+pub(super) fn mute(subject: Subject) -> impl FnMut(&mut Played) {
     let mut before = None;
     let mut failures = 0;
     move |played| {
@@ -217,7 +243,7 @@ fn one_that_hangs_again_and_again_costs_the_node() {
     let mut deeds = Vec::new();
     for round in 0..3 {
         played.stop(Subject::Attrd);
-        deeds.extend(played.deeds(3000, |_| {}));
+        deeds.extend(played.deeds(4000, |_| {}));
         played.look(Subject::Attrd).process = Some((id(500 + round), Pulse::Beating));
         deeds.extend(played.deeds(30_000, |_| {}));
     }
@@ -347,48 +373,6 @@ fn a_frozen_postmaster_is_told_after_its_time() {
     assert_eq!(deeds, []);
 }
 
-fn place(content: Content) -> PlaceLook {
-    PlaceLook { path: "/data".into(), content, pending: true, progress: Progress::Still }
-}
-
-#[test]
-fn a_stuck_disk_ends_a_node_with_a_primary_or_without_its_state() {
-    for (content, deeds) in
-        [(Content::Data(PgRole::Primary), 1), (Content::State, 1), (Content::Data(PgRole::Standby), 0)]
-    {
-        let mut played = Played::healthy();
-        played.sight.places = vec![place(content.clone())];
-        assert_eq!(played.deeds(7500, |_| {}), [], "{content:?}");
-        let done = played.deeds(5000, |_| {});
-        assert_eq!(done.len(), deeds, "{content:?}");
-        if let Some((_, Act::Reset { manner, .. })) = done.first() {
-            let waits = content == Content::State;
-            assert_eq!(*manner == Manner::Orderly, waits, "a shutdown would wait for the disk: {content:?}");
-        }
-    }
-    let mut slow = Played::healthy();
-    slow.sight.places = vec![place(Content::State)];
-    let deeds = slow.deeds(120_000, |p| p.sight.places[0].pending = p.at % 7000 != 0);
-    assert_eq!(deeds, [], "each write returned, if late");
-}
-
-#[test]
-fn a_disk_that_is_only_busy_ends_nobody() {
-    let mut busy = Played::healthy();
-    busy.sight.places = vec![place(Content::Data(PgRole::Primary))];
-    let deeds = busy.deeds(60_000, |p| {
-        p.sight.places[0].progress = if p.at % 6000 == 0 { Progress::Advances } else { Progress::Still };
-    });
-    assert_eq!(deeds, [], "somebody's writes are completed");
-    // From then on nobody's.
-    assert_eq!(busy.deeds(10_000, |p| p.sight.places[0].progress = Progress::Still).len(), 1);
-    let mut untold = Played::healthy();
-    untold.sight.places = vec![place(Content::State)];
-    let each = |p: &mut Played| p.sight.places[0].progress = Progress::Unknown;
-    assert_eq!(untold.deeds(23_500, each), []);
-    assert_eq!(untold.deeds(5000, each).len(), 1);
-}
-
 #[test]
 fn where_the_policy_is_to_end_a_node_without_quorum_ends_though_pacemaker_hangs() {
     let lost = |policy, stop: fn(&mut Played)| {
@@ -424,7 +408,7 @@ fn a_fenced_node_ends_also_under_maintenance() {
         node.sight.request = Some("srv2".into());
         let done = node.deeds(3000, |_| {});
         assert!(
-            matches!(&done[..], [(_, Act::Reset { manner: Manner::Orderly, why })] if why.contains("srv2")),
+            matches!(&done[..], [(_, Act::Reset { manner: Manner::Orderly, why, .. })] if why.contains("srv2")),
             "{done:?}"
         );
     }

@@ -1,7 +1,8 @@
 //! One daemon over time.
 
+use super::proposal::{Proposal, Wanted};
 use super::subjects::{Remedy, Rule};
-use super::{Act, Limits, Manner, Millis, Voice};
+use super::{Act, Ground, Limits, Manner, Millis, Shortage, Subject, Voice};
 use crate::decide::facts::Pulse;
 use crate::pg::instance::ProcessId;
 
@@ -14,6 +15,8 @@ pub struct Look {
     pub answers: u64,
     /// How many times in a row it has not, since the last answer.
     pub failures: u32,
+    /// It could not even be asked, for want of something of this machine's.
+    pub shortage: Option<Shortage>,
 }
 
 /// What a look added up to.
@@ -95,6 +98,10 @@ impl Watch {
         if answered || (!self.rule.subject.answers() && pulse != Pulse::Stopped) {
             armed = Armed { good: now, said: false, ..armed };
         }
+        if look.shortage.is_some() {
+            // Who was not asked was not silent.
+            armed.good = now;
+        }
         armed.stopped = match (pulse, armed.stopped) {
             (Pulse::Stopped, Some((since, looks))) => Some((since, looks + 1)),
             (Pulse::Stopped, None) => Some((now, 1)),
@@ -162,36 +169,53 @@ impl Watch {
         evidence: String,
         primaries: bool,
         limits: &Limits,
-    ) -> Vec<Act> {
+    ) -> Proposal {
         match self.rule.remedy {
-            Remedy::Reset => vec![Act::Reset { manner: Manner::Orderly, why: format!("hangs: {evidence}") }],
+            Remedy::Reset => {
+                let (ground, victim) = match self.rule.subject {
+                    Subject::Corosync => (Ground::Corosync, None),
+                    Subject::Sbd => (Ground::Sbd, None),
+                    // Its supervisor starts it anew, where nobody is left who would call the node lost for it.
+                    subject => (Ground::Daemon, Some(subject)),
+                };
+                let why = format!("hangs: {evidence}");
+                Wanted { ground, manner: Manner::Orderly, why, victim }.into()
+            }
             Remedy::Fence => {
                 // Once: after the next delivery it may hang again.
                 self.armed = None;
                 if primaries {
                     let why = format!("{evidence}: the others may have gone on without this node");
-                    vec![Act::Fence { why }]
+                    Act::Fence { why }.into()
                 } else {
-                    vec![Act::Say(Voice::Warning, format!("hangs: {evidence}; no primary runs here"))]
+                    Act::Say(Voice::Warning, format!("hangs: {evidence}; no primary runs here")).into()
                 }
             }
             Remedy::Restart => {
                 (self.armed, self.killed) = (None, Some((process, now)));
-                vec![Act::Restart { process, unit: self.rule.unit, why: evidence }]
+                Act::Restart { process, unit: self.rule.unit, why: evidence }.into()
             }
             Remedy::Kill => {
                 self.kills.retain(|at| now - at < limits.recurrence);
-                self.kills.push(now);
-                if self.kills.len() >= limits.kills {
-                    let times = self.kills.len();
+                let times = self.kills.len() + 1;
+                if times >= limits.kills {
                     let minutes = limits.recurrence / 60_000;
                     let why = format!("hangs: {evidence}; it did so {times} times in {minutes} minutes");
-                    return vec![Act::Reset { manner: Manner::Orderly, why }];
+                    let (ground, victim) = (Ground::Daemon, Some(self.rule.subject));
+                    return Wanted { ground, manner: Manner::Orderly, why, victim }.into();
                 }
-                (self.armed, self.killed) = (None, Some((process, now)));
-                vec![Act::Kill { process, why: evidence }]
+                self.kill(now);
+                Act::Kill { process, why: evidence }.into()
             }
         }
+    }
+
+    /// Notes that the process is killed now; which one.
+    pub(super) fn kill(&mut self, now: Millis) -> Option<ProcessId> {
+        let process = self.armed.take()?.process;
+        self.killed = Some((process, now));
+        self.kills.push(now);
+        Some(process)
     }
 
     fn undead(&self, process: ProcessId, since: Millis) -> Finding {

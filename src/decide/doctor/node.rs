@@ -1,8 +1,9 @@
 //! What only a node that runs can tell.
 
-use super::facts::{Facts, Place, Quorated};
+use super::facts::{Facts, Place, Quorated, Unknown};
 use super::{Finding, Outcome};
 use crate::cluster::checker::{self, OwnDevice};
+use crate::decide::reset::VoteCount;
 
 const DAY_S: i64 = 86_400;
 /// Time to renew a certificate without hurry.
@@ -114,6 +115,40 @@ pub(super) fn start_at_boot(facts: &Facts) -> Outcome {
         Some(Finding::new(&Place::of(&format!("systemctl is-enabled {name}")), what, cure))
     });
     Ok(found.collect())
+}
+
+/// Nothing hangs on it while it holds; it is the moment to mend what is missing.
+pub(super) fn one_more_loss(facts: &Facts) -> Outcome {
+    let votes = facts.node.votes.as_ref()?;
+    let (Some(total), Some(needed)) = (votes.total, votes.quorum) else {
+        return Err(Unknown("corosync-quorumtool -s does not tell the votes".to_owned()));
+    };
+    let of_nodes: u32 = votes.members.iter().map(|m| m.votes).sum();
+    let own = votes.members.iter().map(|m| m.votes).max().unwrap_or_default();
+    let count = VoteCount { total, needed, own, device: total.saturating_sub(of_nodes) };
+    if !count.one_more_loss_is_fatal() {
+        return Ok(Vec::new());
+    }
+    let place = Place::of("corosync-quorumtool -s");
+    let what = format!("one more loss of a vote ends the service: {total} are present, {needed} are needed");
+    let cure = match votes.expected {
+        Some(expected) if expected > total => {
+            format!(
+                "bring back what is missing of the {expected} votes: a node (pcs cluster start), or the witness"
+            )
+        }
+        Some(_) | None => "add a vote in a third place: pcs quorum device add …".to_owned(),
+    };
+    Ok(vec![Finding::new(&place, what, cure)])
+}
+
+pub(super) fn held_reset(facts: &Facts) -> Outcome {
+    let Quorated::Runs(checker) = facts.node.quorated.as_ref()? else { return Ok(Vec::new()) };
+    let held = checker.held_reset.iter().map(|why| {
+        let cure = "mend what hangs here, or what keeps the other nodes from going on; journalctl -t quorated has each step";
+        Finding::new(&Place::of(checker::PATH), format!("a reset of this node is held back: {why}"), cure)
+    });
+    Ok(held.collect())
 }
 
 pub(super) fn members(facts: &Facts) -> Outcome {

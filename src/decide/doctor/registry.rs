@@ -351,6 +351,22 @@ pub const RULES: &[Rule] = &[
         check: node::start_at_boot,
     },
     Rule {
+        name: "one-more-loss",
+        severity: Warning,
+        subject: Node,
+        rule: "with one vote less, of a node or of the quorum device, there is still a quorum",
+        why: "the next loss ends the service: a node that is stopped, or a witness that is silent for longer than its timeout",
+        check: node::one_more_loss,
+    },
+    Rule {
+        name: "reset-held-back",
+        severity: Error,
+        subject: Node,
+        rule: "quorated holds no reset of this node back",
+        why: "something hangs here, and no other node is well enough to go on in its place",
+        check: node::held_reset,
+    },
+    Rule {
         name: "quorated",
         severity: Warning,
         subject: Node,

@@ -103,6 +103,37 @@ pub(super) fn freeze_state(cluster: &Cluster, node: &str) -> Result<Trace> {
     freeze_all(cluster, node, &STATE)
 }
 
+/// Short of the time after which the kernel gives a path up, and longer than that of anybody who watches a disk.
+const STALL: &str = "15";
+const LONG_STALL: &str = "60";
+/// Freezes, and thaws by itself: the seconds, then the places.
+const FREEZE_FOR: &str = "seconds=$1; shift; \
+    (sleep \"$seconds\"; for place; do fsfreeze --unfreeze \"$place\"; done) >/dev/null 2>&1 </dev/null & \
+    for place; do fsfreeze --freeze \"$place\" || exit 1; done";
+
+pub(super) fn stall_data(cluster: &Cluster, node: &str) -> Result<Trace> {
+    stall(cluster, node, &[MOUNT_POINT], STALL)
+}
+
+pub(super) fn stall_state(cluster: &Cluster, node: &str) -> Result<Trace> {
+    stall(cluster, node, &STATE, STALL)
+}
+
+pub(super) fn stall_state_long(cluster: &Cluster, node: &str) -> Result<Trace> {
+    stall(cluster, node, &STATE, LONG_STALL)
+}
+
+fn stall(cluster: &Cluster, node: &str, places: &[&str], seconds: &str) -> Result<Trace> {
+    for place in places {
+        device_of(cluster, node, place)?;
+    }
+    let trace = trace(cluster, node)?;
+    let argv: Vec<&str> =
+        ["sh", "-c", FREEZE_FOR, "sh", seconds].into_iter().chain(places.iter().copied()).collect();
+    cluster.exec(node, &argv, WRITE)?.success("fsfreeze --freeze")?;
+    Ok(trace)
+}
+
 fn freeze_all(cluster: &Cluster, node: &str, places: &[&str]) -> Result<Trace> {
     for place in places {
         device_of(cluster, node, place)?;

@@ -218,6 +218,45 @@ pub const ALL: &[Fault] = &[
     .restored_within(180)
     .costs("none stated", "unnoticed"),
     Fault::own(
+        "data-stall",
+        "the data's file systems are frozen for 15 s, as by an array's failover or a multipath's switch",
+        storage::stall_data,
+        storage::writes_hang,
+    )
+    .usually_on("all")
+    .seen_by("a write to it hangs in state D, or the node was reset")
+    .loses(Loss::Possible)
+    .happens_within(12)
+    .reacts_within(40)
+    .restored_within(180)
+    .costs("every database node reset in the same second", "not run"),
+    Fault::own(
+        "state-stall",
+        "the file systems of Pacemaker's and corosync's state are frozen for 15 s",
+        storage::stall_state,
+        storage::state_hangs,
+    )
+    .usually_on("all")
+    .seen_by("writes to them hang in state D, or the node was reset")
+    .unnoticed()
+    .happens_within(12)
+    .reacts_within(40)
+    .restored_within(180)
+    .costs("every database node reset in the same second: no service until a human starts it", "not run"),
+    Fault::own(
+        "state-stall-60",
+        "the same for 60 s",
+        storage::stall_state_long,
+        storage::state_hangs,
+    )
+    .usually_on("all")
+    .seen_by("writes to them hang in state D, or the node was reset")
+    .unnoticed()
+    .happens_within(12)
+    .reacts_within(90)
+    .restored_within(180)
+    .costs("every database node reset in the same second: no service until a human starts it", "not run"),
+    Fault::own(
         "read-only",
         "the kernel makes the data's file system read-only, as after an error of the disk",
         storage::make_read_only,

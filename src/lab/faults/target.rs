@@ -19,6 +19,8 @@ pub enum Target {
     Site,
     /// All nodes of a data centre in which it isn't.
     OtherSite,
+    /// All database nodes at once.
+    All,
     /// A node by name.
     Node(String),
 }
@@ -34,6 +36,7 @@ impl Target {
             "random" => Self::Random,
             "site" => Self::Site,
             "other-site" => Self::OtherSite,
+            "all" => Self::All,
             node => Self::Node(node.to_owned()),
         }
     }
@@ -44,7 +47,7 @@ impl Target {
         match self {
             Self::Witness => true,
             Self::Node(name) => site.witness.as_ref().is_some_and(|w| w.name == *name),
-            Self::Primary | Self::Standby | Self::Random | Self::Site | Self::OtherSite => false,
+            Self::Primary | Self::Standby | Self::Random | Self::Site | Self::OtherSite | Self::All => false,
         }
     }
 
@@ -84,6 +87,7 @@ impl Target {
                 let there = drawn(&others, draw).ok_or_else(|| nobody("in another data centre"))?;
                 Ok(nodes_of(site, there))
             }
+            Self::All => Ok(site.nodes.iter().map(|n| n.name.clone()).collect()),
             Self::Node(name) => {
                 let known: Vec<&str> = seen.nodes.iter().map(|n| n.info.name.as_str()).collect();
                 if known.contains(&name.as_str()) {
@@ -93,7 +97,7 @@ impl Target {
                     cluster: site.name.clone(),
                     node: name.clone(),
                     known: format!(
-                        "{}; or primary, standby, random, witness, site, other-site",
+                        "{}; or primary, standby, random, witness, site, other-site, all",
                         known.join(", ")
                     ),
                 })
@@ -138,6 +142,7 @@ mod tests {
         assert_eq!(resolved(Kind::ManyReplicas, "other-site"), ["many3", "many4"]);
         assert_eq!(resolved(Kind::ThreeCentres, "site"), ["tri1"]);
         assert_eq!(resolved(Kind::ThreeCentres, "other-site"), ["tri2"]);
+        assert_eq!(resolved(Kind::ThreeCentres, "all"), ["tri1", "tri2", "tri3"]);
         assert_eq!(resolved(Kind::Packed, "site"), ["pack1"]);
         assert_eq!(resolved(Kind::Packed, "standby"), ["pack2"]);
         assert_eq!(resolved(Kind::Classic, "witness"), ["witness"]);

@@ -1,0 +1,92 @@
+//! The elements of a CIB as a tree: sets of attributes depend on what stands beside and above them.
+
+use std::collections::BTreeMap;
+
+use quick_xml::XmlVersion;
+use quick_xml::events::{BytesStart, Event};
+use quick_xml::reader::Reader;
+
+/// Deeper than Pacemaker nests, and shallow enough for a stack.
+const DEPTH: usize = 64;
+
+/// An element.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Element {
+    pub(super) name: String,
+    attributes: BTreeMap<String, String>,
+    pub(super) children: Vec<Element>,
+}
+
+impl Element {
+    pub(super) fn get(&self, attribute: &str) -> Option<&str> {
+        self.attributes.get(attribute).map(String::as_str)
+    }
+
+    /// The children of that name.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
+        self.children.iter().filter(move |c| c.name == name)
+    }
+
+    /// The first child of that name.
+    pub(super) fn child(&self, name: &str) -> Option<&Self> {
+        self.children.iter().find(|c| c.name == name)
+    }
+
+    /// The element of that id, here or below.
+    pub(super) fn find(&self, id: &str) -> Option<&Self> {
+        if self.get("id") == Some(id) {
+            return Some(self);
+        }
+        self.children.iter().find_map(|c| c.find(id))
+    }
+}
+
+/// Reads it. The root is the `<cib>`.
+pub(super) fn parse(xml: &str) -> Result<Element, String> {
+    let mut reader = Reader::from_str(xml);
+    let mut open: Vec<Element> = Vec::new();
+    let mut root: Option<Element> = None;
+    loop {
+        match reader.read_event().map_err(|e| format!("broken XML: {e}"))? {
+            Event::Start(start) => {
+                if open.len() >= DEPTH {
+                    return Err(format!("elements are nested more than {DEPTH} deep"));
+                }
+                open.push(element(&start)?);
+            }
+            Event::Empty(start) => close(element(&start)?, &mut open, &mut root),
+            Event::End(_) => {
+                if let Some(done) = open.pop() {
+                    close(done, &mut open, &mut root);
+                }
+            }
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    match (open.last(), root) {
+        (Some(open), _) => Err(format!("it ends inside of <{}>", open.name)),
+        (None, Some(root)) if root.name == "cib" => Ok(root),
+        (None, _) => Err("there is no <cib> element".to_owned()),
+    }
+}
+
+fn close(done: Element, open: &mut [Element], root: &mut Option<Element>) {
+    match open.last_mut() {
+        Some(parent) => parent.children.push(done),
+        None => *root = Some(done),
+    }
+}
+
+fn element(start: &BytesStart<'_>) -> Result<Element, String> {
+    let name = start.name().as_ref().to_owned();
+    let mut attributes = BTreeMap::new();
+    for attribute in start.attributes() {
+        let attribute = attribute.map_err(|e| format!("a broken attribute of <{name}>: {e}"))?;
+        let value = attribute
+            .normalized_value(XmlVersion::Implicit1_0)
+            .map_err(|e| format!("a broken attribute of <{name}>: {e}"))?;
+        attributes.insert(attribute.key.as_ref().to_owned(), value.into_owned());
+    }
+    Ok(Element { name, attributes, children: Vec::new() })
+}
