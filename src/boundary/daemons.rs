@@ -186,6 +186,7 @@ pub fn find(rule: &'static Rule) -> io::Result<Option<Found>> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test starts what is to be found")]
 mod tests {
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command, Stdio};

@@ -241,6 +241,7 @@ fn a_server_that_never_ends_fills_no_memory() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the server of the test takes its time")]
 fn a_server_that_drips_is_silent_at_the_deadline() {
     let postgres = crate::server::postgres();
     let (directory, thread) = listen(&postgres, |mut stream| {

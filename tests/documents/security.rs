@@ -32,7 +32,7 @@ fn places(source: &str) -> Vec<usize> {
 fn is_explained(source: &str, place: usize) -> bool {
     let lines: Vec<&str> = source.lines().collect();
     let says = |line: &&str| line.contains("// SAFETY:") || line.contains("# Safety");
-    lines[place.saturating_sub(8)..=place].iter().rev().any(|line| says(&line))
+    lines[place.saturating_sub(8)..=place].iter().rev().any(says)
 }
 
 #[test]

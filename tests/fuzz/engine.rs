@@ -191,7 +191,7 @@ pub fn child(target: &Target, options: &Options, shared: &Path) -> Result<bool, 
 }
 
 fn chance_is_long(runs: u64) -> bool {
-    runs % 256 == 0
+    runs.is_multiple_of(256)
 }
 
 /// A shorter input that is found for, too: pieces are taken out as long as that holds.

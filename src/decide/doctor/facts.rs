@@ -121,6 +121,7 @@ pub struct Service {
 
 /// The watchdog checker on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one is made for each report, and moved twice")]
 pub enum Quorated {
     /// It has told of itself lately.
     Runs(Checker),
