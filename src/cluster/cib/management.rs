@@ -178,7 +178,8 @@ impl<'a> Reader<'a> {
         let by_rule = |name: &str, bad: fn(&str) -> bool| {
             levels.iter().flat_map(|sets| self.ruled(sets, name)).any(bad)
         };
-        let tests: [(&str, fn(&str) -> bool); 3] = [
+        type Test = (&'static str, fn(&str) -> bool);
+        let tests: [Test; 3] = [
             ("maintenance", |v| boolean(v) == Some(true)),
             ("is-managed", |v| boolean(v) == Some(false)),
             // Pacemaker would promote nobody in its place.
