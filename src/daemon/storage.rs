@@ -64,13 +64,21 @@ struct Watcher<'a> {
     helper: Companion,
     /// By the data directory, or the directory itself: as it was when it was first seen. Its disk may hang later.
     surveyed: BTreeMap<PathBuf, Surveyed>,
+    /// Whose server was last seen to run in a data directory.
+    users: BTreeMap<PathBuf, u32>,
     complaints: Seldom,
 }
 
 /// Has writes made, for ever.
 pub(super) fn watch(board: &Arc<Board>, helper: Companion, state: &[PathBuf], logs: &Logs) {
-    let mut watcher =
-        Watcher { board, logs, helper, surveyed: BTreeMap::new(), complaints: Seldom::default() };
+    let mut watcher = Watcher {
+        board,
+        logs,
+        helper,
+        surveyed: BTreeMap::new(),
+        users: BTreeMap::new(),
+        complaints: Seldom::default(),
+    };
     loop {
         let pending = watcher.round(state);
         pause(if pending { UNEASY } else { ROUND });
@@ -83,12 +91,16 @@ impl Watcher<'_> {
         let instances = self.board.seen().instances.clone();
         self.surveyed
             .retain(|path, _| state.contains(path) || instances.iter().any(|i| &i.instance.pgdata == path));
+        self.users.retain(|path, _| instances.iter().any(|i| &i.instance.pgdata == path));
         let mut tasks: Vec<Task> = Vec::new();
-        // One that does not run writes nothing: its start tries the disk.
-        let running = |i: &InstanceLook| i.instance.postmaster.and_then(process::user_of);
-        for (InstanceLook { instance, .. }, uid) in
-            instances.into_iter().filter_map(|i| running(&i).map(|uid| (i, uid)))
-        {
+        for InstanceLook { instance, .. } in instances {
+            // One that does not run writes nothing: its start tries the disk. But a write that hangs is not forgotten when a
+            // stop kills the server meanwhile: the node has to end all the same.
+            let runs = instance.postmaster.and_then(process::user_of);
+            let Some(uid) = runs.or_else(|| self.user_of_a_write_that_hangs(&instance.pgdata)) else {
+                continue;
+            };
+            self.users.insert(instance.pgdata.clone(), uid);
             let content = Content::Data(instance.role);
             if let Some(places) = self.survey(&instance.pgdata, |path| Survey::Data(path, uid)) {
                 tasks.push(Task { places, content, server: Some((instance.resource, uid)) });
@@ -112,6 +124,14 @@ impl Watcher<'_> {
             end(self.board, task, &trials);
         }
         self.board.seen().places.iter().any(|p| p.look.pending)
+    }
+
+    fn user_of_a_write_that_hangs(&self, pgdata: &Path) -> Option<u32> {
+        let places = self.surveyed.get(pgdata)?;
+        let seen = self.board.seen();
+        let hangs =
+            seen.places.iter().any(|p| p.look.pending && places.iter().any(|(path, _)| path == &p.look.path));
+        self.users.get(pgdata).copied().filter(|_| hangs)
     }
 
     fn complain(&mut self, path: &Path, why: &str) {
