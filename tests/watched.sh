@@ -4,7 +4,7 @@
 #
 #   quorate-lab up classic && tests/watched.sh [CLUSTER]
 #
-# Prints "ok …" or "not ok …" for each; with a quorated of before, all but the last fail. Takes three minutes.
+# Prints "ok …" or "not ok …" for each. Takes three minutes; a quorated of before has the node reset at the second one.
 set -u
 cluster=${1:-classic}
 lab=$(dirname "$0")/../target/debug/quorate-lab
