@@ -124,11 +124,11 @@ mutate receiver-stopped src/decide/receiver.rs '[Some(Pulse::Stopped), Some(Puls
 mutate probe-scores src/decide/score.rs 'ScoreStep::Set(RETURNED,' 'ScoreStep::Set(PRIMARY,' \
     --lib a_probe_gives_the_primary
 mutate control-file-checksum src/pg/control_data.rs 'if found != computed {' 'if false && found != computed {' --lib control_data
-mutate fence-left src/decide/fence.rs 'None => Notice::Staying,' 'None => Notice::Left,' \
+mutate fence-left src/decide/fence.rs 'else { return Notice::Staying };' 'else { return Notice::Left };' \
     --features fence --test fence a_member_is_not_believed
 mutate fence-back-again src/decide/fence.rs 'm.name == target || Some(m.id) == id' 'false' \
     --features fence --test fence a_member_is_not_believed
-mutate fence-old src/decide/fence.rs 'now - left > FRESH_MS' 'now - left > now' \
+mutate fence-old src/decide/fence.rs 'now - left.at > FRESH_MS' 'now - left.at > now' \
     --features fence --test fence a_record_that_makes_no_sense
 mutate fence-quorum src/decide/fence.rs 'if votes.quorate == Some(true)' 'if votes.quorate.is_some()' \
     --features fence --test fence without_quorum_nothing
@@ -136,7 +136,7 @@ mutate fence-quorum-device src/decide/fence.rs 'Some(Some(device)) if !device.vo
     --features fence --test fence without_quorum_nothing
 mutate fence-silence src/fence/confirm.rs 'self.word = Word::Silent;' 'self.word = Word::Said(fence::Quorum::Held, fence::Device::None, fence::Membership::Gone);' \
     --features fence --test fence a_votequorum_that_hangs
-mutate fence-whose-notice src/decide/fence.rs 'record.notice.node != target' 'false' \
+mutate fence-whose-notice src/decide/fence.rs 'notice.node != target' 'false' \
     --features fence --test fence a_record_that_makes_no_sense
 mutate fence-tells-itself src/decide/fence.rs 'Some(member) if Some(member.id) == votes.node_id => Membership::Own,' '' \
     --features fence --test fence neither_itself_nor
@@ -196,8 +196,38 @@ mutate detector-stopping src/decide/detector/instances.rs '(Some(id), Phase::Run
     --lib a_postmaster_that_ended
 mutate notice-marker src/agent/mod.rs 'match self.host.resetting() {' 'match None::<String> {' \
     --lib nothing_starts_or_is_promoted
-mutate notice-member src/daemon/group.rs 'd.left.is_none() && !nodes.contains(&d.node_id)' 'd.left.is_none()' \
-    --features daemon --lib a_notice_is_kept
+mutate notice-member src/cluster/self_fencing.rs 'if nodes.contains(&self.node_id) {' 'if false {' \
+    --lib a_record_of_a_member_is_dropped
+mutate notice-other-boot src/cluster/self_fencing.rs 'self.left.is_some() || self.notice.boot != boot' 'self.left.is_some()' \
+    --lib a_record_is_of_one_boot
+mutate message-seal src/cluster/group.rs 'seal.verify_slice(&tag).map_err(|_| Dropped::Forged)?;' 'let _ = (seal, tag);' \
+    --features daemon --lib what_is_not_sealed
+mutate message-sender src/cluster/group.rs 'if (sender.node_id, sender.pid) != (node_id, pid) {' 'if false {' \
+    --features daemon --lib a_copy_is_dropped
+mutate message-boot src/cluster/group.rs 'if heard.retired.contains(&sender.boot) {' 'if false {' \
+    --features daemon --lib a_copy_is_dropped
+mutate message-number src/cluster/group.rs '} else if number <= heard.number {' '} else if false {' \
+    --features daemon --lib a_copy_is_dropped
+mutate message-membership src/cluster/group.rs 'if self.ring != Some(ring) && self.before != Some(ring) {' 'if false {' \
+    --features daemon --lib what_was_sent_before_a_node_left
+mutate message-key src/boundary/group_key.rs 'mode & OTHERS != 0' 'false' \
+    --features daemon --lib only_a_key_that_root_alone
+mutate request-boot src/decide/self_fence.rs 'Some("it is meant for another boot of this node".to_owned())' 'None' \
+    --lib only_what_quorum_and_pacemaker
+mutate request-quorum src/decide/self_fence.rs 'Some(format!("the quorum is not known: {why}"))' 'None.filter(|_: &String| why.is_empty())' \
+    --lib only_what_quorum_and_pacemaker
+mutate request-pending src/decide/self_fence.rs 'Some("Pacemaker has no fencing of this node under way".to_owned())' 'None' \
+    --lib only_what_quorum_and_pacemaker
+mutate request-history src/cluster/fencing_history.rs '== Some("pending")' '!= Some("failed")' \
+    --lib only_what_is_under_way
+mutate fence-membership src/decide/fence.rs 'None if record.is_some() && followed != votes.ring => Membership::Unfollowed,' '' \
+    --features fence --test fence a_record_of_a_membership
+mutate fence-foreign src/decide/fence.rs 'if notice.foreign.as_ref().is_none_or(|resources| !resources.is_empty()) {' 'if false {' \
+    --features fence --test fence a_notice_confirms
+mutate fence-off src/decide/fence.rs 'if how == How::Off && notice.how == How::Reboot {' 'if false {' \
+    --features fence --test fence a_notice_confirms
+mutate fence-reset-begun src/decide/fence.rs 'if now < received.saturating_add(notice.within).saturating_add(last) {' 'if now < *received {' \
+    --features fence --test fence nothing_is_confirmed_before
 mutate promoted-before-told src/agent/promote.rs 'self.tell_node(|host| host.record(PgRole::Primary));' '' \
     --lib quorated_knows_a_primary
 mutate reset-asks src/decide/reset/mod.rs 'Others::NoneWell => (Verdict::Hold,' 'Others::NoneWell => (Verdict::Reset,' \

@@ -33,6 +33,7 @@ by-hand   |  600 | yes | tests/by-hand.sh
 lab       |  900 | yes | tests/lab.sh
 truth     |  900 | yes | tests/truth.sh
 hangs     |  900 | yes | tests/hangs.sh
+self-fencing | 900 | yes | tests/self_fencing.sh
 '
 
 export CARGO_TERM_PROGRESS_WHEN=never

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use rust_corosync::{CsError, DispatchFlags, NodeId, TrackFlags, cfg, cpg, votequorum};
 
 use super::host::{Effect, Trouble};
-use crate::cluster::group::Ring;
+use crate::cluster::corosync::Ring;
 use crate::decide::reset::VoteCount;
 
 /// The process group; a message to it goes to every member and back.
@@ -92,6 +92,25 @@ impl Votes {
     }
 }
 
+/// Whether the side of this node has quorum, and another node is a member of it, as votequorum says at this moment. Blocks while corosync hangs.
+///
+/// # Errors
+/// corosync does not run, or refuses.
+pub fn shares_quorum_with(own: u32, other: u32) -> Effect<bool> {
+    let none = votequorum::Callbacks {
+        quorum_notification_fn: None,
+        nodelist_notification_fn: None,
+        expectedvotes_notification_fn: None,
+    };
+    let handle = votequorum::initialize(&none).map_err(failed("votequorum_initialize"))?;
+    let ask = |node| votequorum::get_info(&handle, NodeId::from(node));
+    let here = ask(own).map_err(failed("votequorum_getinfo"))?;
+    let quorate = here.flags.contains(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QUORATE);
+    // A node that it has never seen is none for it.
+    let member = ask(other).is_ok_and(|info| matches!(info.node_state, votequorum::NodeState::Member));
+    Ok(quorate && member)
+}
+
 /// What the group delivers, in the same order on every node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -150,8 +169,6 @@ pub fn membership() -> Effect<Event> {
             votequorum::dispatch(&handle, DispatchFlags::All).map_err(failed("votequorum_dispatch"))
         });
     let found = EVENTS.replace(before);
-    // The handle is this call's alone, whatever came of it.
-    let _ = votequorum::finalize(&handle);
     told?;
     let nodes = found.into_iter().find(|event| matches!(event, Event::Nodes { .. }));
     nodes.ok_or_else(|| Trouble("corosync: votequorum does not tell the membership".to_owned()))

@@ -7,7 +7,8 @@ use std::time::SystemTime;
 use super::host::{Effect, Trouble};
 use super::storage;
 use crate::cluster::corosync::conf;
-use crate::cluster::group::key::{DEFAULT_FILE, Key, Source, source};
+use crate::cluster::corosync::key::{DEFAULT_FILE, Source, source};
+use crate::cluster::group::key::Key;
 
 /// corosync takes no longer key.
 const LONGEST: u64 = 4096;
@@ -20,7 +21,7 @@ pub fn written(configuration: &Path) -> [Option<SystemTime>; 2] {
     let modified = |path: &Path| std::fs::metadata(path).and_then(|m| m.modified()).ok();
     let named = match find(configuration) {
         Ok(Source::File(file)) => file,
-        Ok(Source::Off { .. } | Source::Written(_)) | Err(_) => DEFAULT_FILE.to_owned(),
+        Ok(Source::Off(_) | Source::Written(_)) | Err(_) => DEFAULT_FILE.to_owned(),
     };
     [modified(configuration), modified(named.as_ref())]
 }
@@ -31,7 +32,9 @@ pub fn written(configuration: &Path) -> [Option<SystemTime>; 2] {
 /// There is none, or not root alone can read it; with the cure.
 pub fn read(configuration: &Path) -> Effect<Key> {
     let bytes = match find(configuration)? {
-        Source::Off { why } => return Err(Trouble(format!("{}: {why}", configuration.display()))),
+        Source::Off(off) => {
+            return Err(Trouble(format!("{}: {}; {}", configuration.display(), off.what, off.cure)));
+        }
         Source::File(file) => {
             let path = Path::new(&file);
             private(path)?;

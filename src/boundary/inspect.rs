@@ -12,6 +12,7 @@ use super::identity::SystemUser;
 use super::owned_files::OwnedFiles;
 use super::pacemaker::{self, Patience};
 use super::postgres::Endpoint;
+use super::self_fence_records;
 use super::storage;
 use crate::cluster::checker::{self, Checker};
 use crate::cluster::cib::Primitive;
@@ -278,6 +279,9 @@ pub fn node(status: &Known<Status>) -> Node {
             .map_err(Unknown::from)
             .map(|status| status.nodes.iter().map(member).collect()),
         quorated: quorated(),
+        self_fenced: self_fence_records::all(Path::new(self_fence_records::DIRECTORY))
+            .map(|all| all.into_iter().map(|record| record.notice.node).collect())
+            .map_err(unknown),
     }
 }
 

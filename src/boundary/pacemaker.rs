@@ -7,11 +7,13 @@ use super::command::{Command, Environment};
 use super::host::{Effect, Trouble};
 use crate::cluster::attributes::{self, NodeValue};
 use crate::cluster::crm_mon::{self, Status};
+use crate::cluster::fencing_history;
 
 const CRM_ATTRIBUTE: &str = "/usr/sbin/crm_attribute";
 const ATTRD_UPDATER: &str = "/usr/sbin/attrd_updater";
 const CRM_RESOURCE: &str = "/usr/sbin/crm_resource";
 const CRM_MON: &str = "/usr/sbin/crm_mon";
+const STONITH_ADMIN: &str = "/usr/sbin/stonith_admin";
 const CIBADMIN: &str = "/usr/sbin/cibadmin";
 
 /// How long one of them may take: 10 to 20 ms are usual, a hung daemon must not eat the action's time.
@@ -108,6 +110,18 @@ pub fn query(name: &str, patience: Patience) -> Effect<Vec<NodeValue>> {
 /// As [`set_score`].
 pub fn fail(resource: &str, node: &str, patience: Patience) -> Effect<()> {
     run(&program(CRM_RESOURCE).args(["--fail", "--resource", resource, "--node", node]), patience).map(drop)
+}
+
+/// Whether Pacemaker's fencing daemon of this node has a fencing of `node` under way. Every member's is told of each, by the one that
+/// carries it out, before the first device is asked.
+///
+/// # Errors
+/// As [`set_score`], and when the output can't be read.
+pub fn fencing_is_pending(node: &str, patience: Patience) -> Effect<bool> {
+    // Without --verbose it leaves out what is under way; with a name it tells the last one alone.
+    let command =
+        program(STONITH_ADMIN).args(["--history", "*", "--verbose", "--verbose", "--output-as=xml"]);
+    fencing_history::is_pending(&run(&command, patience)?, node).map_err(|e| Trouble(e.to_string()))
 }
 
 /// The cluster's status.

@@ -70,17 +70,39 @@ pub fn drop(directory: &Path, node: &str) -> Effect<()> {
     files::remove(&path(directory, node)?).map_err(|e| Trouble(e.to_string()))
 }
 
+/// Drops all of them, also those that make no sense.
+///
+/// # Errors
+/// The directory is there and can't be removed.
+pub fn clear(directory: &Path) -> Effect<()> {
+    match std::fs::remove_dir_all(directory) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(Trouble(format!("{}: {e}", directory.display())))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::self_fencing::SelfFencingNotice;
+    use crate::cluster::corosync::Ring;
+    use crate::cluster::self_fencing::{How, Left, SelfFencingNotice};
 
     #[test]
     fn kept_found_and_dropped() {
         let directory = tempfile::tempdir().unwrap();
         let place = directory.path().join("self-fenced");
-        let notice = SelfFencingNotice { node: "srv1".into(), boot: "b".into(), reason: "r".into() };
-        let record = SelfFenceRecord { notice, node_id: 1, received: 7, left: Some(9) };
+        let notice = SelfFencingNotice {
+            node: "srv1".into(),
+            boot: "b".into(),
+            reason: "r".into(),
+            how: How::Reboot,
+            within: 400,
+            foreign: Some(vec!["x".into()]),
+        };
+        let left = Some(Left { at: 9, ring: Ring { seq: 8, node_id: 2 } });
+        let record = SelfFenceRecord { notice, node_id: 1, received: 7, left };
         assert_eq!(find(&place, "srv1"), Ok(None));
         keep(&place, &record).unwrap();
         assert_eq!(find(&place, "srv1"), Ok(Some(record)));
@@ -92,5 +114,8 @@ mod tests {
         }
         std::fs::write(place.join("srv2"), "rubbish").unwrap();
         assert!(find(&place, "srv2").unwrap_err().0.contains("srv2"));
+        clear(&place).unwrap();
+        assert_eq!(find(&place, "srv2"), Ok(None));
+        clear(&place).unwrap();
     }
 }

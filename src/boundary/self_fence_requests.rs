@@ -64,12 +64,13 @@ impl Requests {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::self_fencing::How;
 
     #[test]
     fn what_is_given_is_received_and_without_a_receiver_it_fails() {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("requests");
-        let request = SelfFenceRequest { node_id: 2, node: "srv2".into(), by: "srv1".into() };
+        let request = SelfFenceRequest { node_id: 2, node: "srv2".into(), how: How::Off };
         assert!(give(&socket, &request).unwrap_err().0.contains("requests"));
         let requests = Requests::open(&socket).unwrap();
         assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);

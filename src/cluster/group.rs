@@ -23,6 +23,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use super::corosync::Ring;
 use super::reset_intent::{ConditionAnswer, IntentWithdrawn, ResetIntent};
 use super::self_fencing::{SelfFenceRequest, SelfFencingNotice};
 use key::Key;
@@ -51,14 +52,6 @@ pub enum Message {
     Withdrawn(IntentWithdrawn),
     /// The answer to one intent.
     Condition(ConditionAnswer),
-}
-
-/// corosync's membership, as its ring's id: a new one after each change, the same on all members.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Ring {
-    pub seq: u64,
-    /// The lowest of its members.
-    pub node_id: u32,
 }
 
 /// Who sends.

@@ -5,6 +5,7 @@ pub mod checker;
 pub mod cib;
 pub mod corosync;
 pub mod crm_mon;
+pub mod fencing_history;
 #[cfg(feature = "daemon")]
 pub mod group;
 pub mod panic_action;

@@ -9,6 +9,7 @@ use crate::boundary::corosync_lib::VoteWord;
 use crate::boundary::daemons::Found;
 use crate::cluster::checker::{GroupState, OwnDevice};
 use crate::cluster::reset_intent::Condition;
+use crate::cluster::self_fencing::How;
 use crate::decide::detector::{
     ClusterWord, Expected, InstanceLook, Limits, Millis, RunningTotem, Shortage, Subject, Unit,
 };
@@ -44,6 +45,10 @@ pub(super) struct Seen {
     pub(super) units: Vec<(&'static str, Unit)>,
     /// Who fences this node, by Pacemaker's decision.
     pub(super) request: Option<String>,
+    /// What the last such request wants, which a reset for another reason does as well.
+    pub(super) how: How,
+    /// Resources of the cluster that may run here and that `quorated` does not end; `None`: not known.
+    pub(super) foreign: Option<Vec<String>>,
     /// What is believed of the messages of others.
     pub(super) group: GroupState,
     /// corosync's id of this node.
@@ -104,6 +109,8 @@ impl Board {
             others_go_on: OTHERS_GO_ON_MS,
             units: Vec::new(),
             request: None,
+            how: How::Reboot,
+            foreign: None,
             group: GroupState::default(),
             node_id: None,
             nodes: Vec::new(),

@@ -20,6 +20,7 @@ use super::line::{self, Line};
 use super::log::{self, Logs};
 use super::pet::{self, Pets};
 use super::report::{self, Reports};
+use super::requests::{self, Judge};
 use super::resets::{self, Resets};
 use super::resetter::Trigger;
 use super::threads::{Threads, spawn_for_once};
@@ -201,13 +202,16 @@ fn looking(
             threads.spawn(rule.name, move || probes::daemon(&b, rule, socket))?;
         }
     }
+    let (judge, asked) = Judge::new();
     let (b, l, logs_) = with();
-    let r = resets.clone();
-    threads.spawn_with("group", DISPATCHING_STACK, move || group::listen(&b, &l, &r, &logs_))?;
+    let heeds = group::Heeds { resets: resets.clone(), judge };
+    threads.spawn_with("group", DISPATCHING_STACK, move || group::listen(&b, &l, &heeds, &logs_))?;
+    let (b, l, logs_) = with();
+    threads.spawn("judge", move || requests::judge(&b, &l, &asked, &logs_))?;
     let (b, l, _) = with();
     threads.spawn("ping", move || group::ping(&b, &l))?;
     let (_, l, logs_) = with();
-    threads.spawn("requests", move || group::pass_on(&l, &logs_))?;
+    threads.spawn("requests", move || requests::pass_on(&l, &logs_))?;
     let (b, l, logs_) = with();
     threads.spawn("group-key", move || line::keep_key(&b, &l, &logs_))?;
     let (b, _, logs_) = with();

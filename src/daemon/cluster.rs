@@ -12,6 +12,7 @@ use super::resetter::Trigger;
 use crate::boundary::host::Level;
 use crate::boundary::{corosync_cmap, storage};
 use crate::cluster::panic_action::{self, PanicAction};
+use crate::cluster::self_fencing::foreign;
 use crate::cluster::timing::NoQuorumPolicy;
 use crate::cluster::{cib, sbd};
 use crate::decide::detector::{ClusterWord, Maintenance, Millis, RunningTotem};
@@ -49,12 +50,17 @@ pub(super) fn watch(board: &Arc<Board>, config: &Config, logs: &Logs) {
             last = changed;
             board.seen().others_go_on = others_go_on(Path::new(CIB));
             match read(Path::new(CIB)) {
-                Ok(word) => {
+                Ok((word, foreign)) => {
+                    board.seen().foreign = Some(foreign);
                     let now = word.clone();
                     let before = std::mem::replace(&mut board.seen().cluster, word);
                     report(&before, &now, logs);
                 }
-                Err(why) => logs.line(Level::Warning, format!("{CIB}: {why}; what was known before holds")),
+                Err(why) => {
+                    // What else may run here is not known: then no notice says that nothing does.
+                    board.seen().foreign = None;
+                    logs.line(Level::Warning, format!("{CIB}: {why}; what was known before holds"));
+                }
             }
         }
         pause(ROUND);
@@ -127,9 +133,11 @@ fn written(path: &str) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|m| m.modified()).ok()
 }
 
-fn read(path: &Path) -> Result<ClusterWord, String> {
+fn read(path: &Path) -> Result<(ClusterWord, Vec<String>), String> {
     let text = storage::read_text_if_there(path).map_err(|e| e.to_string())?;
-    text.map_or_else(|| Ok(ClusterWord::default()), |text| word(&text))
+    let Some(text) = text else { return Ok((ClusterWord::default(), Vec::new())) };
+    let foreign = cib::parse(&text).map_err(|e| e.to_string()).map(|cib| foreign(&cib))?;
+    Ok((word(&text)?, foreign))
 }
 
 /// What a CIB says, the copy on the disk or the live one.

@@ -189,7 +189,10 @@ impl Control {
             }
             Act::Withdraw { number } => self.resets.send(Outgoing::Withdrawn(IntentWithdrawn { number })),
             Act::Reset { ground: _, manner, why } => {
-                ending::end(&why, manner, instances, &self.line, &self.means, &self.logs);
+                let seen = self.board.seen();
+                let end = ending::End { why: &why, how: seen.how, manner, foreign: seen.foreign.clone() };
+                drop(seen);
+                ending::end(&end, instances, &self.line, &self.means, &self.logs);
                 return ControlFlow::Break(());
             }
         }

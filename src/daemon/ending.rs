@@ -14,14 +14,14 @@ use super::instances;
 use super::line::Line;
 use super::log::Logs;
 use super::pause;
-use super::resetter::{RESET_WITHIN, Trigger};
+use super::resetter::{POWERING_OFF, RESET_WITHIN, Trigger};
 use super::threads::spawn_for_once;
 use crate::boundary::clock::Deadline;
 use crate::boundary::ending::{self, Remains};
 use crate::boundary::host::Level;
 use crate::boundary::{corosync_lib, process, realtime, registry};
 use crate::cluster::group::Message;
-use crate::cluster::self_fencing::SelfFencingNotice;
+use crate::cluster::self_fencing::{How, SelfFencingNotice};
 use crate::decide::detector::{InstanceLook, Life, Manner};
 use crate::pg::instance::ProcessId;
 
@@ -31,7 +31,8 @@ const SHUTDOWN: Duration = Duration::from_millis(350);
 const KILLING: Duration = Duration::from_millis(1000);
 /// Before a reset: until so long after the decision.
 const KILLED: Duration = Duration::from_millis(600);
-/// The self-fencing notice has so long to get out.
+/// The self-fencing notice, and corosync's leave, have so long. The others count on the reset after that and [`WRITING`]: where
+/// corosync is slower the node goes without leaving, and they see it when the token is lost.
 const PARTING: Duration = Duration::from_millis(200);
 /// The evidence and the log have at least so long, at the end of all.
 const WRITING: Duration = Duration::from_millis(100);
@@ -99,39 +100,51 @@ fn shut_down(instances: &[&InstanceLook], logs: &Logs) {
     }
 }
 
+/// How this node is to end, and why.
+pub(super) struct End<'a> {
+    pub(super) why: &'a str,
+    pub(super) how: How,
+    pub(super) manner: Manner,
+    /// Resources that may run here and that only the reset ends; `None`: not known.
+    pub(super) foreign: Option<Vec<String>>,
+}
+
 /// Ends this node, within [`RESET_WITHIN`] whatever hangs meanwhile. Comes back only where no way to reset worked.
-pub(super) fn end(
-    why: &str,
-    manner: Manner,
-    instances: &[InstanceLook],
-    line: &Arc<Line>,
-    means: &Means,
-    logs: &Logs,
-) {
+pub(super) fn end(end: &End<'_>, instances: &[InstanceLook], line: &Arc<Line>, means: &Means, logs: &Logs) {
+    let why = end.why;
+    if end.how == How::Off {
+        means.trigger.switches_off();
+    }
     // From here on the node is reset in time also where this thread gets no further.
     means.trigger.arm(RESET_WITHIN);
     let (all, killed) = (Deadline::after(RESET_WITHIN), Deadline::after(KILLED));
     // Where it may not it has the priority that it had.
     let _ = realtime::run_before_all();
     means.evidence.leave(why, logs);
-    logs.line(Level::Critical, format!("reset: {why}"));
+    logs.line(Level::Critical, format!("reset ({}): {why}", end.how.name()));
     let marked = ending::mark(why);
     if let Err(trouble) = &marked {
         logs.line(Level::Error, format!("the agent can't be told: {trouble}"));
     }
     let refs: Vec<&InstanceLook> = instances.iter().collect();
-    if manner == Manner::Orderly {
+    if end.manner == Manner::Orderly {
         shut_down(&refs, logs);
     }
     let silent = kill(&refs, killed, logs);
     // The self-fencing notice says that nothing is left that could write, and that nothing will be started.
     if silent && marked.is_ok() && all_known(instances, logs) {
-        part(why, instances, line, logs);
+        // The others count on it from the notice on.
+        means.trigger.arm(PARTING + WRITING);
+        part(end, instances, line, logs);
     }
     let written = Deadline::after(WRITING);
     means.evidence.wait(all, logs);
     written.at_most(all.remaining()).sleep(WRITING);
-    no_way(&means.trigger.now(RESETTING), logs);
+    let patience = match end.how {
+        How::Reboot => RESETTING,
+        How::Off => RESETTING + POWERING_OFF,
+    };
+    no_way(&means.trigger.now(patience), logs);
 }
 
 fn no_way(failed: &str, logs: &Logs) {
@@ -174,10 +187,16 @@ fn all_known(instances: &[InstanceLook], logs: &Logs) -> bool {
 }
 
 /// In a thread of its own: corosync may be what hangs.
-fn part(why: &str, instances: &[InstanceLook], line: &Arc<Line>, logs: &Logs) {
+fn part(end: &End<'_>, instances: &[InstanceLook], line: &Arc<Line>, logs: &Logs) {
     let here = line.sender();
-    let notice =
-        SelfFencingNotice { node: name(instances, here.node), boot: here.boot, reason: why.to_owned() };
+    let notice = SelfFencingNotice {
+        node: name(instances, here.node),
+        boot: here.boot,
+        reason: end.why.to_owned(),
+        how: end.how,
+        within: u64::try_from((PARTING + WRITING).as_millis()).unwrap_or(u64::MAX),
+        foreign: end.foreign.clone(),
+    };
     let (done, wait) = sync_channel(1);
     let line = Arc::clone(line);
     let started = spawn_for_once("notice", move || {

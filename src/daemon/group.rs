@@ -1,6 +1,5 @@
 //! The process group of all `quorated`: what comes back of one's own messages shows that totem delivers; the self-fencing notices of
-//! others are kept for the fence agent, and its requests passed on. What is believed of a message, and how to add one:
-//! [`crate::cluster::group`].
+//! others are kept for the fence agent. What is believed of a message, and how to add one: [`crate::cluster::group`].
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,25 +11,21 @@ use super::config::COROSYNC_CONF;
 use super::line::Line;
 use super::log::Logs;
 use super::pause;
+use super::requests::Judge;
 use super::resets::{self, Incoming, Resets};
 use crate::boundary::clock::{Deadline, boottime_ms};
 use crate::boundary::corosync;
 use crate::boundary::corosync_lib::{self, Event, Group};
-use crate::boundary::host::{Effect, Level, Trouble};
+use crate::boundary::host::{Effect, Level};
 use crate::boundary::identity::host_name;
 use crate::boundary::self_fence_records::{self, DIRECTORY};
-use crate::boundary::self_fence_requests::{Requests, SOCKET};
 use crate::cluster::group::{Dropped, Message, Sender};
-use crate::cluster::self_fencing::SelfFenceRecord;
+use crate::cluster::self_fencing::{Fate, SelfFenceRecord};
 use crate::decide::detector::Subject;
 
 /// Between two messages to oneself. Each goes to all members.
 const PING: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(500);
-/// Before a socket that can't be opened is tried again.
-const REOPEN: Duration = Duration::from_secs(10);
-/// A request is sent again for so long while corosync is busy: half of what fence_quorate waits for.
-const REQUESTING: Duration = Duration::from_secs(2);
 /// Messages that are dropped are told of so often, for each reason and sender.
 const TELL: Duration = Duration::from_secs(60);
 
@@ -50,47 +45,15 @@ pub(super) fn ping(board: &Arc<Board>, line: &Arc<Line>) {
     }
 }
 
-/// Passes on what the fence agent of this node requests, for ever.
-pub(super) fn pass_on(line: &Arc<Line>, logs: &Logs) {
-    loop {
-        let trouble = match Requests::open(Path::new(SOCKET)) {
-            Ok(requests) => receive(&requests, line, logs),
-            Err(trouble) => trouble,
-        };
-        logs.line(Level::Error, format!("self-fence requests of fence_quorate: {trouble}"));
-        pause(REOPEN);
-    }
-}
-
-/// Until the socket breaks.
-fn receive(requests: &Requests, line: &Arc<Line>, logs: &Logs) -> Trouble {
-    loop {
-        match requests.next() {
-            Ok(Some(request)) => {
-                let node = request.node.clone();
-                logs.line(Level::Warning, format!("{node} is to be fenced: it is asked to fence itself"));
-                let sent = match line.boot_of(request.node_id) {
-                    Some(boot) => line.send(&Message::Request { boot, request }, Deadline::after(REQUESTING)),
-                    None => Err(Trouble("no quorated of this version was heard from it".to_owned())),
-                };
-                if let Err(trouble) = sent {
-                    logs.line(Level::Error, format!("{node} is not asked to fence itself: {trouble}"));
-                }
-            }
-            Ok(None) => logs.line(Level::Warning, "a self-fence request that makes no sense".to_owned()),
-            Err(trouble) => return trouble,
-        }
-    }
-}
-
 /// Receives, for ever; joins anew where corosync went away.
-pub(super) fn listen(board: &Arc<Board>, line: &Arc<Line>, resets: &Resets, logs: &Logs) {
-    let mut listener = Listener { board, line, resets, logs, me: 0, told: BTreeMap::new() };
+pub(super) fn listen(board: &Arc<Board>, line: &Arc<Line>, heeds: &Heeds, logs: &Logs) {
+    let mut listener = Listener { board, line, heeds, logs, me: 0, told: BTreeMap::new() };
     loop {
         if let Ok((group, me, now)) = join() {
             line.joined(group.clone(), me, own_name(me));
             listener.me = me;
             resets::joined(board, me);
+            listener.forget();
             listener.take(now);
             while let Ok(events) = group.next() {
                 for event in events {
@@ -118,10 +81,18 @@ fn own_name(me: u32) -> String {
 }
 
 /// What is done with what arrives.
+/// Who is told of what concerns this node.
+pub(super) struct Heeds {
+    /// Of the intents of all to reset their nodes.
+    pub(super) resets: Resets,
+    /// Of requests to fence itself.
+    pub(super) judge: Judge,
+}
+
 struct Listener<'a> {
     board: &'a Arc<Board>,
     line: &'a Arc<Line>,
-    resets: &'a Resets,
+    heeds: &'a Heeds,
     logs: &'a Logs,
     /// corosync's id of this node.
     me: u32,
@@ -130,6 +101,13 @@ struct Listener<'a> {
 }
 
 impl Listener<'_> {
+    /// Drops all records: while nobody followed the membership their nodes may have been back.
+    fn forget(&self) {
+        if let Err(trouble) = self_fence_records::clear(Path::new(DIRECTORY)) {
+            self.logs.line(Level::Error, format!("old self-fence records can't be dropped: {trouble}"));
+        }
+    }
+
     fn take(&mut self, event: Event) {
         let directory = Path::new(DIRECTORY);
         let kept = match event {
@@ -149,11 +127,16 @@ impl Listener<'_> {
             Event::Nodes { ring, nodes } => {
                 self.line.formed(ring);
                 self.board.seen().nodes.clone_from(&nodes);
-                gone(directory, &nodes).and_then(|()| back(directory, &nodes))
+                let now = boottime_ms();
+                revise(directory, |record| record.formed(ring, &nodes, now))
             }
             Event::Members(members) => {
                 resets::members(self.board, &members);
-                back(directory, &members)
+                // Who runs quorated and had left is back, whatever corosync has told of that.
+                revise(directory, |record| match record.left {
+                    Some(_) if members.contains(&record.node_id) => Fate::Dropped,
+                    Some(_) | None => Fate::Stays,
+                })
             }
         };
         if let Err(trouble) = kept {
@@ -165,25 +148,43 @@ impl Listener<'_> {
     /// A message that is believed.
     fn heed(&self, sender: Sender, message: Message) -> Effect<()> {
         let from_here = sender.node_id == self.me;
+        let directory = Path::new(DIRECTORY);
         match message {
-            Message::Hello => {}
+            Message::Hello if from_here => {}
+            Message::Hello => revise(directory, |record| match record.node_id == sender.node_id {
+                true => record.heard(&sender.boot),
+                false => Fate::Stays,
+            })?,
             Message::Notice(_) if from_here => {}
+            // It speaks for itself alone.
+            Message::Notice(notice) if notice.boot != sender.boot => {}
             Message::Notice(notice) => {
                 self.about_resets(&sender, Incoming::Notice);
                 self.logs.line(
                     Level::Warning,
-                    format!("self-fencing notice of {}: {}", notice.node, notice.reason),
+                    format!(
+                        "self-fencing notice of {} ({}): {}",
+                        notice.node,
+                        notice.how.name(),
+                        notice.reason
+                    ),
                 );
-                self_fence_records::keep(
-                    Path::new(DIRECTORY),
-                    &SelfFenceRecord { notice, node_id: sender.node_id, received: boottime_ms(), left: None },
-                )?;
+                let (node_id, received) = (sender.node_id, boottime_ms());
+                let record = SelfFenceRecord { notice, node_id, received, left: None };
+                self_fence_records::keep(directory, &record)?;
             }
             Message::Request { boot, request } => {
-                let here = self.line.sender();
-                if request.node_id == self.me && !from_here && boot == here.boot {
-                    self.board.seen().request = Some(sender.node);
-                    self.board.wake();
+                if request.node_id == self.me
+                    && !from_here
+                    && !self.heeds.judge.give(sender.clone(), boot, request)
+                {
+                    self.logs.line(
+                        Level::Error,
+                        format!(
+                            "{} asks this node to fence itself: not done: another such request is judged",
+                            sender.node
+                        ),
+                    );
                 }
             }
             Message::Intent(intent) => self.about_resets(&sender, Incoming::Intent(intent)),
@@ -194,7 +195,7 @@ impl Listener<'_> {
     }
 
     fn about_resets(&self, sender: &Sender, incoming: Incoming) {
-        resets::deliver(self.board, self.resets, self.logs, self.me, sender, incoming);
+        resets::deliver(self.board, &self.heeds.resets, self.logs, self.me, sender, incoming);
     }
 
     /// A message that is not, which is told of once a minute.
@@ -251,47 +252,53 @@ impl Listener<'_> {
     }
 }
 
-/// Who is no member of corosync's any more has left.
-fn gone(directory: &Path, nodes: &[u32]) -> Effect<()> {
-    let left = |d: &SelfFenceRecord| d.left.is_none() && !nodes.contains(&d.node_id);
-    for record in self_fence_records::all(directory)?.into_iter().filter(left) {
-        self_fence_records::keep(directory, &SelfFenceRecord { left: Some(boottime_ms()), ..record })?;
+/// Has each record stay, change or go. Those that can't be read are passed over: they are evidence of nothing.
+fn revise(directory: &Path, fate: impl Fn(SelfFenceRecord) -> Fate) -> Effect<()> {
+    let mut failed = Ok(());
+    for record in self_fence_records::all(directory)? {
+        let node = record.notice.node.clone();
+        let revised = match fate(record) {
+            Fate::Stays => Ok(()),
+            Fate::Changes(record) => self_fence_records::keep(directory, &record),
+            Fate::Dropped => self_fence_records::drop(directory, &node),
+        };
+        failed = failed.and(revised);
     }
-    Ok(())
-}
-
-/// A node that had left and is a member of corosync's again, or runs `quorated` again, is back: its notice is that of the boot before.
-fn back(directory: &Path, members: &[u32]) -> Effect<()> {
-    let back = |d: &SelfFenceRecord| d.left.is_some() && members.contains(&d.node_id);
-    for record in self_fence_records::all(directory)?.into_iter().filter(back) {
-        self_fence_records::drop(directory, &record.notice.node)?;
-    }
-    Ok(())
+    failed
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::self_fencing::SelfFencingNotice;
+    use crate::cluster::corosync::Ring;
+    use crate::cluster::self_fencing::{How, SelfFencingNotice};
 
     #[test]
-    fn a_notice_is_kept_until_the_node_is_back() {
+    fn a_record_is_kept_until_its_node_is_back() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         let find = || self_fence_records::find(path, "srv1").unwrap();
-        let notice = SelfFencingNotice { node: "srv1".into(), boot: "b".into(), reason: "r".into() };
-        self_fence_records::keep(path, &SelfFenceRecord { notice, node_id: 1, received: 5, left: None })
-            .unwrap();
-        back(path, &[1, 2]).unwrap();
-        gone(path, &[1, 2]).unwrap();
-        assert_eq!(find().unwrap().left, None, "it is still there");
-        gone(path, &[2]).unwrap();
-        let left = find().unwrap().left;
-        assert!(left.is_some());
-        gone(path, &[2, 3]).unwrap();
-        back(path, &[2, 3]).unwrap();
-        assert_eq!(find().unwrap().left, left, "others come and go");
-        back(path, &[1, 2]).unwrap();
+        let formed = |seq, nodes: &[u32]| {
+            let ring = Ring { seq, node_id: 1 };
+            revise(path, |record| record.formed(ring, nodes, seq)).unwrap();
+        };
+        let notice = SelfFencingNotice {
+            node: "srv1".into(),
+            boot: "b".into(),
+            reason: "r".into(),
+            how: How::Reboot,
+            within: 400,
+            foreign: None,
+        };
+        let record = SelfFenceRecord { notice, node_id: 1, received: 5, left: None };
+        self_fence_records::keep(path, &record).unwrap();
+        formed(8, &[2]);
+        let left = find().unwrap().left.unwrap();
+        assert_eq!((left.at, left.ring.seq), (8, 8));
+        formed(12, &[2, 3]);
+        let left = find().unwrap().left.unwrap();
+        assert_eq!((left.at, left.ring.seq), (8, 12), "others come and go");
+        formed(16, &[1, 2, 3]);
         assert_eq!(find(), None);
     }
 }

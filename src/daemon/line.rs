@@ -12,8 +12,9 @@ use crate::boundary::clock::{Deadline, boottime_ms};
 use crate::boundary::corosync_lib::{Group, SendError};
 use crate::boundary::group_key;
 use crate::boundary::host::{Effect, Level, Trouble};
+use crate::cluster::corosync::Ring;
 use crate::cluster::group::key::Key;
-use crate::cluster::group::{self, Dropped, Message, Receiver, Ring, Sender};
+use crate::cluster::group::{self, Dropped, Message, Receiver, Sender};
 
 /// Before a message is sent again that corosync was too busy for: totem's own rounds take a millisecond or two.
 const RESEND: Duration = Duration::from_millis(20);

@@ -31,6 +31,7 @@ mod log;
 mod pet;
 mod probes;
 mod report;
+mod requests;
 mod resets;
 mod resetter;
 mod storage;

@@ -4,7 +4,7 @@
 //! log, a disk, a real-time task above it) the node is reset [`RESET_WITHIN`] later: sysrq first, which asks neither a disk nor a
 //! driver; then sbd's inquisitor, without which nobody keeps the watchdog alive; then reboot(2).
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
@@ -23,6 +23,8 @@ use crate::decide::detector::Subject;
 pub(super) const RESET_WITHIN: Duration = Duration::from_millis(900);
 /// A way that works ends the machine before it returns, or in this time.
 const WORKING: Duration = Duration::from_millis(100);
+/// A node that is to be off ends its devices first. It is reset after this; systemd's watchdog ends us a second later.
+pub(super) const POWERING_OFF: Duration = Duration::from_secs(7);
 /// Not armed.
 const NEVER: u64 = u64::MAX;
 
@@ -36,6 +38,8 @@ pub(super) struct Resetter {
     /// Milliseconds after [`Self::began`].
     due: AtomicU64,
     action: AtomicU8,
+    /// Whoever fences this node wants it off, which the operator's own choice does not change.
+    off: Arc<AtomicBool>,
     failed: Mutex<Option<String>>,
 }
 
@@ -47,9 +51,9 @@ pub(super) struct Trigger {
 }
 
 impl Resetter {
-    fn new(ways: Vec<(&'static str, Way)>) -> Self {
+    fn new(ways: Vec<(&'static str, Way)>, off: Arc<AtomicBool>) -> Self {
         let (due, action) = (AtomicU64::new(NEVER), AtomicU8::new(0));
-        Self { ways, began: Instant::now(), due, action, failed: Mutex::new(None) }
+        Self { ways, began: Instant::now(), due, action, off, failed: Mutex::new(None) }
     }
 
     fn now(&self) -> u64 {
@@ -84,6 +88,7 @@ impl Resetter {
             2 => PanicAction::Off,
             _ => PanicAction::Reboot,
         };
+        let action = if self.off.load(Ordering::Acquire) { PanicAction::Off } else { action };
         let mut failed = String::new();
         for (name, way) in &self.ways {
             let said = way(action);
@@ -100,19 +105,25 @@ impl Trigger {
     /// It can't be started.
     pub(super) fn start(threads: &Threads) -> Effect<Self> {
         let sysrq = Sysrq::open();
+        let off = Arc::new(AtomicBool::new(false));
+        let patient = Arc::clone(&off);
         let ways: Vec<(&'static str, Way)> = vec![
-            ("sysrq", Box::new(move |action| by_sysrq(&sysrq, action))),
+            ("sysrq", Box::new(move |action| by_sysrq(&sysrq, action, patient.load(Ordering::Acquire)))),
             ("sbd", Box::new(|_| without_sbd())),
             (
                 "reboot",
                 Box::new(|action| ending::restart(action).err().map_or("done".into(), |e| e.to_string())),
             ),
         ];
-        Self::with(threads, ways).map(|(trigger, _)| trigger)
+        Self::with(threads, ways, off).map(|(trigger, _)| trigger)
     }
 
-    fn with(threads: &Threads, ways: Vec<(&'static str, Way)>) -> Effect<(Self, JoinHandle<()>)> {
-        let resetter = Arc::new(Resetter::new(ways));
+    fn with(
+        threads: &Threads,
+        ways: Vec<(&'static str, Way)>,
+        off: Arc<AtomicBool>,
+    ) -> Effect<(Self, JoinHandle<()>)> {
+        let resetter = Arc::new(Resetter::new(ways, off));
         let its = Arc::clone(&resetter);
         let handle = threads.spawn("reset", move || its.run())?;
         Ok((Self { resetter, thread: handle.thread().clone() }, handle))
@@ -126,6 +137,11 @@ impl Trigger {
             PanicAction::Off => 2,
         };
         self.resetter.action.store(code, Ordering::Release);
+    }
+
+    /// The node is to be switched off, and to stay so.
+    pub(super) fn switches_off(&self) {
+        self.resetter.off.store(true, Ordering::Release);
     }
 
     /// Has the node reset in so long at the latest.
@@ -151,7 +167,7 @@ impl Trigger {
     }
 }
 
-fn by_sysrq(sysrq: &Sysrq, action: PanicAction) -> String {
+fn by_sysrq(sysrq: &Sysrq, action: PanicAction, patient: bool) -> String {
     let key = match action {
         PanicAction::Reboot => b'b',
         PanicAction::Crash => b'c',
@@ -162,7 +178,7 @@ fn by_sysrq(sysrq: &Sysrq, action: PanicAction) -> String {
         return e.to_string();
     }
     if key == b'o' {
-        super::pause(WORKING * 3);
+        super::pause(if patient { POWERING_OFF } else { WORKING * 3 });
     }
     if key == b'b' {
         return "done".to_owned();
@@ -200,7 +216,7 @@ mod tests {
             (name, Box::new(note))
         };
         let ways = vec![way("sysrq"), way("sbd"), way("reboot")];
-        (Trigger::with(&Threads::default(), ways).unwrap().0, times)
+        (Trigger::with(&Threads::default(), ways, Arc::default()).unwrap().0, times)
     }
 
     /// The thread that decides hangs right after the decision: the node is reset all the same.
@@ -220,6 +236,15 @@ mod tests {
         let (_, action, at) = times[0];
         assert_eq!(action, PanicAction::Crash);
         assert!((200..700).contains(&at.as_millis()), "{at:?}");
+    }
+
+    #[test]
+    fn who_fences_a_node_off_has_it_off() {
+        let (trigger, times) = played();
+        trigger.wants(PanicAction::Crash);
+        trigger.switches_off();
+        trigger.now(Duration::from_secs(10));
+        assert!(times.lock().unwrap().iter().all(|(_, action, _)| *action == PanicAction::Off));
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! Is a node that is to be fenced known to be gone already, and may it be told to end?
 
 use crate::cluster::corosync::tools::{Member, Votes};
-use crate::cluster::self_fencing::{Millis, SelfFenceRecord};
+use crate::cluster::self_fencing::{How, Millis, SelfFenceRecord};
 
-/// How long a self-fencing notice counts after its node has left. Fencing is asked for within seconds of that; a node that has been away for
-/// longer may have been back meanwhile, while nobody here kept the record.
-pub const FRESH_MS: Millis = 60_000;
+/// How long a self-fencing notice counts after its node has left. Pacemaker asks for the fencing when it sees the node leave, at
+/// once or when another DC is elected: 0.1 to 2.4 s in the lab, and seconds more where an action is still awaited. Whoever asks later
+/// than this waits for the watchdog, and a machine can hardly have booted and been promoted by then.
+pub const FRESH_MS: Millis = 10_000;
+/// The kernel has so long to reset the machine after it was told to (sysrq b does nothing else), and the notice's own time is
+/// counted from when it came, which is later than when it was sent.
+const RESET_MS: Millis = 50;
+/// To switch a machine off the kernel ends its devices first.
+const OFF_MS: Millis = 1000;
 
 /// What the record of the target's notice says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,9 +26,15 @@ pub enum Notice {
     Impossible,
     /// It has said it and is still a member: its reset is to come.
     Staying,
+    /// Other resources than PostgreSQL may run there, or that is not known: only the reset ends them, and nobody sees it.
+    Foreign,
+    /// It is to be off, and resets itself: it comes back.
+    Reboots,
     /// It has left, but too long ago.
     Old,
-    /// It has left since.
+    /// It has left, and its reset may not have begun.
+    Running,
+    /// It has left, and its reset has begun.
     Left,
 }
 
@@ -64,6 +76,8 @@ pub enum Membership {
     /// It is this very node.
     Own,
     Member,
+    /// It is none, and the membership is not that of the record: it may have been back in between.
+    Unfollowed,
     Gone,
 }
 
@@ -100,15 +114,18 @@ pub enum Verdict {
 
 /// One row for every combination of facts; a test enumerates it.
 ///
-/// A self-fencing notice is sent when no process of an instance is left, and none will be started before a reboot. It confirms the end of its
-/// node only together with all of these:
-/// - The node has left since. While it is a member it can be asked to reset itself, and what is a member again has rebooted: its
-///   notice is no longer true.
+/// A self-fencing notice is sent when no process of an instance is left, and none will be started before a reboot. It confirms the
+/// end of its node only together with all of these:
+/// - No other resource may run there: those end with the reset alone, which can fail. What is left then until the watchdog bites
+///   is a node without PostgreSQL, that starts none; an address on it answers nobody.
+/// - The node has left since, and its reset has begun by what the notice says. While it is a member it can be asked to reset itself.
 /// - votequorum, asked directly, does not list it and says that this side has quorum. Pacemaker's own view is second-hand.
+/// - The membership is the one that this node's `quorated` has followed since the node left: what is a member again, or has been
+///   one meanwhile, has booted, and its notice is no longer true.
 /// - The quorum device, where there is one, stands behind that: votes that are counted without it may be counted on both sides
 ///   of a cut that it is there to decide.
 ///
-/// Where there is no notice and the target is a member, messages reach it: its `quorated` is told to end it, and its notice
+/// Where there is no notice and the target is a member, messages reach it: its `quorated` is asked to fence it, and its notice
 /// waited for. Pacemaker has it fenced either way; so it ends in seconds, and its PostgreSQL is shut down before.
 /// Of a target that is gone nothing will come: the next level begins at once.
 pub const fn decide(notice: Notice, word: Word, request: Request, time: Time) -> Verdict {
@@ -117,7 +134,13 @@ pub const fn decide(notice: Notice, word: Word, request: Request, time: Time) ->
         (Notice::Unknown, _, _) => Refused("the record of its notice can't be read"),
         (Notice::Another, _, _) => Refused("the record of its notice names another node"),
         (Notice::Impossible, _, _) => Refused("the times in the record of its notice contradict each other"),
+        (Notice::Foreign, _, _) => {
+            Refused("other resources than PostgreSQL may run on it, and only its reset ends them")
+        }
+        (Notice::Reboots, _, _) => Refused("it is to be off, and resets itself: it comes back"),
         (Notice::Old, _, _) => Refused("its notice is too old, it may have been back since"),
+        (Notice::Running, _, Time::Left) => Wait("its reset may not have begun"),
+        (Notice::Running, _, Time::Spent) => Refused("its reset may not have begun"),
         (Notice::Staying, _, Time::Left) => {
             Wait("it announced its self-fencing and has not left the membership")
         }
@@ -161,6 +184,16 @@ pub const fn decide(notice: Notice, word: Word, request: Request, time: Time) ->
             Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Member),
             Time::Spent,
         ) => Refused("votequorum lists it as a member"),
+        (
+            Notice::Left,
+            Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Unfollowed),
+            Time::Left,
+        ) => Wait("the membership has changed since it left, it may have been back"),
+        (
+            Notice::Left,
+            Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Unfollowed),
+            Time::Spent,
+        ) => Refused("the membership has changed since it left, it may have been back"),
         (Notice::Left, Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Gone), _) => {
             Confirmed("it announced its self-fencing and has left the membership, and this side has quorum")
         }
@@ -191,22 +224,39 @@ pub const fn status(notice: Notice, word: Word) -> Status {
     }
 }
 
-/// What a record says of the target's notice.
-pub fn notice(record: Option<&SelfFenceRecord>, target: &str, now: Millis) -> Notice {
-    let Some(record) = record else { return Notice::None };
-    if record.notice.node != target {
+/// What a record says of the target's notice, to one who wants it fenced so.
+pub fn notice(record: Option<&SelfFenceRecord>, target: &str, how: How, now: Millis) -> Notice {
+    let Some(SelfFenceRecord { notice, received, left, .. }) = record else { return Notice::None };
+    if notice.node != target {
         return Notice::Another;
     }
-    match record.left {
-        None => Notice::Staying,
-        Some(left) if left < record.received || left > now => Notice::Impossible,
-        Some(left) if now - left > FRESH_MS => Notice::Old,
-        Some(_) => Notice::Left,
+    if left.is_some_and(|left| left.at < *received || left.at > now) {
+        return Notice::Impossible;
+    }
+    if notice.foreign.as_ref().is_none_or(|resources| !resources.is_empty()) {
+        return Notice::Foreign;
+    }
+    if how == How::Off && notice.how == How::Reboot {
+        return Notice::Reboots;
+    }
+    let Some(left) = left else { return Notice::Staying };
+    let last = match notice.how {
+        How::Reboot => RESET_MS,
+        How::Off => OFF_MS,
+    };
+    if now < received.saturating_add(notice.within).saturating_add(last) {
+        Notice::Running
+    } else if now - left.at > FRESH_MS {
+        Notice::Old
+    } else {
+        Notice::Left
     }
 }
 
-/// What votequorum's answer means for the target. `id`: corosync's id of it, where the record of its notice has one.
-pub fn word(votes: &Votes, target: &str, id: Option<u32>) -> Word {
+/// What votequorum's answer means for the target, whose record is this one.
+pub fn word(votes: &Votes, target: &str, record: Option<&SelfFenceRecord>) -> Word {
+    let id = record.map(|r| r.node_id);
+    let followed = record.and_then(|r| r.left).map(|left| left.ring);
     // Where a row is missing, or was not understood, the target's may be that one.
     if votes.nodes.map(|n| n as usize) != Some(votes.members.len()) {
         return Word::Silent;
@@ -224,6 +274,7 @@ pub fn word(votes: &Votes, target: &str, id: Option<u32>) -> Word {
     let membership = match votes.members.iter().find(|m| is_target(m)) {
         Some(member) if Some(member.id) == votes.node_id => Membership::Own,
         Some(_) => Membership::Member,
+        None if record.is_some() && followed != votes.ring => Membership::Unfollowed,
         None => Membership::Gone,
     };
     Word::Said(quorum, device, membership)
@@ -232,15 +283,19 @@ pub fn word(votes: &Votes, target: &str, id: Option<u32>) -> Word {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::corosync::tools;
+    use crate::cluster::corosync::{Ring, tools};
+    use crate::cluster::self_fencing::{Left, SelfFencingNotice};
 
-    const NOTICES: [Notice; 7] = [
+    const NOTICES: [Notice; 10] = [
         Notice::Unknown,
         Notice::None,
         Notice::Another,
         Notice::Impossible,
         Notice::Staying,
+        Notice::Foreign,
+        Notice::Reboots,
         Notice::Old,
+        Notice::Running,
         Notice::Left,
     ];
 
@@ -248,7 +303,9 @@ mod tests {
         let mut all = vec![Word::NotAsked, Word::Silent];
         for quorum in [Quorum::Held, Quorum::Lost] {
             for device in [Device::Unknown, Device::None, Device::Votes, Device::Withholds, Device::Dead] {
-                for membership in [Membership::Own, Membership::Member, Membership::Gone] {
+                for membership in
+                    [Membership::Own, Membership::Member, Membership::Unfollowed, Membership::Gone]
+                {
                     all.push(Word::Said(quorum, device, membership));
                 }
             }
@@ -305,7 +362,8 @@ mod tests {
                 let told = request == Request::Sent
                     && matches!(word, Word::Said(Quorum::Held, _, Membership::Member));
                 assert!(
-                    matches!(notice, Notice::Staying | Notice::Left) || notice == Notice::None && told,
+                    matches!(notice, Notice::Staying | Notice::Running | Notice::Left)
+                        || notice == Notice::None && told,
                     "{notice:?} {word:?} {request:?} {time:?}"
                 );
             }
@@ -331,34 +389,66 @@ mod tests {
         }
     }
 
-    fn record(node: &str, received: Millis, left: Option<Millis>) -> SelfFenceRecord {
-        let notice = crate::cluster::self_fencing::SelfFencingNotice {
-            node: node.into(),
+    const RING: Ring = Ring { seq: 44, node_id: 2 };
+
+    fn record(received: Millis, left: Option<Millis>) -> SelfFenceRecord {
+        let notice = SelfFencingNotice {
+            node: "srv1".into(),
             boot: "b".into(),
             reason: "r".into(),
+            how: How::Reboot,
+            within: 400,
+            foreign: Some(Vec::new()),
         };
-        SelfFenceRecord { notice, node_id: 1, received, left }
+        SelfFenceRecord { notice, node_id: 1, received, left: left.map(|at| Left { at, ring: RING }) }
     }
 
     #[test]
     fn the_times_of_a_notice() {
         let now = 100_000;
-        let of = |left| notice(Some(&record("srv1", 20_000, left)), "srv1", now);
-        assert_eq!(of(None), Notice::Staying);
-        assert_eq!(of(Some(now)), Notice::Left);
-        assert_eq!(of(Some(now - FRESH_MS)), Notice::Left);
-        assert_eq!(of(Some(now - FRESH_MS - 1)), Notice::Old);
-        assert_eq!(of(Some(now + 1)), Notice::Impossible);
-        assert_eq!(of(Some(19_999)), Notice::Impossible);
-        assert_eq!(notice(Some(&record("srv2", 1, Some(now))), "srv1", now), Notice::Another);
-        assert_eq!(notice(None, "srv1", now), Notice::None);
+        let of = |received, left| notice(Some(&record(received, left)), "srv1", How::Reboot, now);
+        assert_eq!(of(99_000, None), Notice::Staying);
+        assert_eq!(of(99_000, Some(now)), Notice::Left);
+        assert_eq!(of(now - 450, Some(now)), Notice::Left);
+        assert_eq!(of(now - 449, Some(now)), Notice::Running);
+        assert_eq!(of(now - 449, Some(now - 400)), Notice::Running);
+        assert_eq!(of(20_000, Some(now - FRESH_MS)), Notice::Left);
+        assert_eq!(of(20_000, Some(now - FRESH_MS - 1)), Notice::Old);
+        assert_eq!(of(20_000, Some(now + 1)), Notice::Impossible);
+        assert_eq!(of(20_000, Some(19_999)), Notice::Impossible);
+        assert_eq!(notice(Some(&record(1, Some(now))), "srv2", How::Reboot, now), Notice::Another);
+        assert_eq!(notice(None, "srv1", How::Reboot, now), Notice::None);
     }
 
-    const SAID: &str = "Nodes: 2\nNode ID: 2\nQuorate: Yes\nMembership information\n Nodeid Votes Qdevice Name\n 2 1 A,V,NMW srv2 (local)\n 3 1 NA,NV,NMW srv3\n 0 1 Qdevice\n";
+    #[test]
+    fn what_a_notice_is_good_for() {
+        let now = 100_000;
+        let of = |change: &dyn Fn(&mut SelfFencingNotice), how, left| {
+            let mut record = record(99_000, left);
+            change(&mut record.notice);
+            notice(Some(&record), "srv1", how, now)
+        };
+        let left = Some(99_500);
+        assert_eq!(of(&|_| {}, How::Off, left), Notice::Reboots, "it comes back");
+        assert_eq!(of(&|n| n.how = How::Off, How::Off, left), Notice::Running, "its devices end first");
+        assert_eq!(of(&|n| (n.how, n.within) = (How::Off, 0), How::Off, left), Notice::Left);
+        assert_eq!(
+            of(&|n| (n.how, n.within) = (How::Off, 0), How::Reboot, left),
+            Notice::Left,
+            "that is more"
+        );
+        for left in [None, left] {
+            assert_eq!(of(&|n| n.foreign = None, How::Reboot, left), Notice::Foreign, "not known");
+            assert_eq!(of(&|n| n.foreign = Some(vec!["web".into()]), How::Reboot, left), Notice::Foreign);
+        }
+    }
+
+    const SAID: &str = "Nodes: 2\nNode ID: 2\nRing ID: 2.2c\nQuorate: Yes\nMembership information\n Nodeid Votes Qdevice Name\n 2 1 A,V,NMW srv2 (local)\n 3 1 NA,NV,NMW srv3\n 0 1 Qdevice\n";
 
     #[test]
     fn what_votequorum_says() {
-        let word_of = |text: &str| word(&tools::votes(text).expect("its output"), "srv1", Some(1));
+        let left = record(1, Some(1));
+        let word_of = |text: &str| word(&tools::votes(text).expect("its output"), "srv1", Some(&left));
         let said = |quorum, device, membership| Word::Said(quorum, device, membership);
         assert_eq!(word_of(SAID), said(Quorum::Held, Device::Votes, Membership::Gone));
         assert_eq!(word_of(&SAID.replace("Yes", "No")), said(Quorum::Lost, Device::Votes, Membership::Gone));
@@ -379,6 +469,11 @@ mod tests {
         }
         for cut in [SAID.replace("Nodes: 2", "Nodes: 3"), SAID.replace("Nodes: 2\n", "")] {
             assert_eq!(word_of(&cut), Word::Silent, "{cut}");
+        }
+        // It may have been back in a membership that this record has not followed.
+        for ring in ["2.30", "1.2c", "?"] {
+            let text = SAID.replace("2.2c", ring);
+            assert_eq!(word_of(&text), said(Quorum::Held, Device::Votes, Membership::Unfollowed), "{ring}");
         }
         // By its name, and where that is not what corosync calls it by its id.
         for row in [" 7 1 srv1\n", " 1 1 elsewhere\n"] {

@@ -18,6 +18,7 @@ pub mod rank;
 pub mod receiver;
 pub mod reset;
 pub mod score;
+pub mod self_fence;
 pub mod standstill;
 pub mod start;
 pub mod stop;

@@ -161,6 +161,10 @@ fn quorated(told: &Known<Quorated>) -> String {
                 OwnDevice::Petted => ", a watchdog device",
                 OwnDevice::Missing(_) => ", NOT its watchdog device",
             };
+            let sealed = match &checker.group.no_key {
+                None => String::new(),
+                Some(why) => format!("; NO message of another node is believed: {why}"),
+            };
             let excuses: Vec<String> =
                 checker.excuses.iter().map(|e| format!("{} ({})", e.name, checker.because(e))).collect();
             let left_alone = if excuses.is_empty() {
@@ -170,7 +174,7 @@ fn quorated(told: &Known<Quorated>) -> String {
             };
             let reset = checker.last_reset.as_ref().map(|reset| format!("; {reset}")).unwrap_or_default();
             format!(
-                "armed: {armed} daemons, {} directories, {quorum}{device}{without}{left_alone}{reset}",
+                "armed: {armed} daemons, {} directories, {quorum}{device}{without}{left_alone}{sealed}{reset}",
                 checker.places
             )
         }

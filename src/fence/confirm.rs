@@ -8,7 +8,7 @@ use crate::boundary::clock::{Deadline, boottime_ms};
 use crate::boundary::host::{Effect, Trouble};
 use crate::boundary::{corosync, self_fence_records, self_fence_requests};
 use crate::cluster::corosync::tools::Votes;
-use crate::cluster::self_fencing::{SelfFenceRecord, SelfFenceRequest};
+use crate::cluster::self_fencing::{How, SelfFenceRecord, SelfFenceRequest};
 use crate::decide::fence::{self, Notice, Request, Time, Verdict, Word};
 
 /// How soon a record or a membership that may still change is looked at again.
@@ -33,11 +33,11 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn look(target: &str, places: &Places) -> Seen {
+    pub(super) fn look(target: &str, how: How, places: &Places) -> Seen {
         let (found, now): (Effect<Option<SelfFenceRecord>>, u64) =
             (self_fence_records::find(&places.self_fence_records, target), boottime_ms());
         let (notice, record, trouble) = match found {
-            Ok(record) => (fence::notice(record.as_ref(), target, now), record, None),
+            Ok(record) => (fence::notice(record.as_ref(), target, how, now), record, None),
             Err(why) => (Notice::Unknown, None, Some(why)),
         };
         Seen { notice, word: Word::NotAsked, votes: None, record, now, trouble }
@@ -46,7 +46,7 @@ impl Seen {
     pub(super) fn ask(mut self, target: &str, places: &Places, deadline: Deadline) -> Seen {
         match corosync::votes(&places.quorumtool, deadline) {
             Ok(votes) => {
-                self.word = fence::word(&votes, target, self.record.as_ref().map(|r| r.node_id));
+                self.word = fence::word(&votes, target, self.record.as_ref());
                 self.votes = Some(votes);
             }
             Err(why) => {
@@ -57,17 +57,17 @@ impl Seen {
         self
     }
 
-    /// Has `quorated` tell the target to end.
-    fn tell(&self, target: &str, socket: &Path) -> Effect<()> {
-        let member = |is: &dyn Fn(&str, u32) -> bool| {
-            let votes = self.votes.as_ref()?;
-            votes.members.iter().find(|m| is(&m.name, m.id))
-        };
-        let node = member(&|name, _| name == target)
+    /// Has `quorated` ask the target to fence itself.
+    fn request(&self, target: &str, how: How, socket: &Path) -> Effect<()> {
+        let members = self.votes.iter().flat_map(|votes| &votes.members);
+        let node = members
+            .into_iter()
+            .find(|member| member.name == target)
             .ok_or_else(|| Trouble(format!("votequorum has no id of {target}")))?;
-        let own = self.votes.as_ref().and_then(|v| v.node_id);
-        let by = member(&|_, id| Some(id) == own).map(|m| m.name.clone()).unwrap_or_default();
-        self_fence_requests::give(socket, &SelfFenceRequest { node_id: node.id, node: target.to_owned(), by })
+        self_fence_requests::give(
+            socket,
+            &SelfFenceRequest { node_id: node.id, node: target.to_owned(), how },
+        )
     }
 
     /// The reason, with what the record and the programs say themselves.
@@ -78,8 +78,15 @@ impl Seen {
             let said = format!(" (announced {:.1?} ago: {:?}", ago(record.received), record.notice.reason);
             text.push_str(&said);
             text.push_str(
-                &record.left.map_or(")".to_owned(), |left| format!("; left {:.1?} ago)", ago(left))),
+                &record.left.map_or(")".to_owned(), |left| format!("; left {:.1?} ago)", ago(left.at))),
             );
+        }
+        match self.record.as_ref().map(|record| &record.notice.foreign) {
+            Some(Some(foreign)) if !foreign.is_empty() => {
+                text.push_str(&format!(" (other resources: {})", foreign.join(", ")));
+            }
+            Some(None) => text.push_str(" (its copy of the CIB could not be read)"),
+            Some(Some(_)) | None => {}
         }
         if let Some(trouble) = &self.trouble {
             text.push_str(&format!(" ({trouble})"));
@@ -89,7 +96,7 @@ impl Seen {
 }
 
 /// Looks until there is an answer.
-pub(super) fn confirm(target: &str, patience: &Patience, places: &Places) -> (Seen, Verdict) {
+pub(super) fn confirm(target: &str, how: How, patience: &Patience, places: &Places) -> (Seen, Verdict) {
     let mut waiting = Deadline::after(patience.leaving);
     let mut request = if patience.ending.is_zero() { Request::Failed } else { Request::NotSent };
     let mut untold = None;
@@ -97,7 +104,7 @@ pub(super) fn confirm(target: &str, patience: &Patience, places: &Places) -> (Se
     loop {
         let time = || if waiting.passed() { Time::Spent } else { Time::Left };
         // The record before the membership: a node that came back in between is then seen as a member.
-        let mut seen = Seen::look(target, places);
+        let mut seen = Seen::look(target, how, places);
         let mut verdict = fence::decide(seen.notice, seen.word, request, time());
         if verdict == Verdict::Ask {
             // Where nothing is waited for, the next level is to begin soon.
@@ -113,7 +120,7 @@ pub(super) fn confirm(target: &str, patience: &Patience, places: &Places) -> (Se
         }
         match verdict {
             Verdict::Tell => {
-                request = match seen.tell(target, &places.self_fence_requests) {
+                request = match seen.request(target, how, &places.self_fence_requests) {
                     Ok(()) => Request::Sent,
                     Err(why) => {
                         untold = Some(why);

@@ -11,17 +11,19 @@ const SHORT: &str = "Early confirmation that a node has reset itself, which a me
 
 /// What it is.
 pub(super) const LONG: &str = "Confirms at once that a node is gone, where it announced its self-fencing before it reset itself: no process of \
-PostgreSQL was left there then. A node that is still a member and said nothing is told to end: its quorated shuts PostgreSQL down, \
-announces its self-fencing and resets it. It switches nothing off. It belongs into the first level of a fencing topology, before a power \
+PostgreSQL was left there then. A node that is still a member and announced nothing is asked to: its quorated shuts PostgreSQL down, \
+announces its self-fencing and resets it. For off it switches itself off. It belongs into the first level of a fencing topology, before a power \
 switch or the watchdog, and fails within milliseconds where it has no positive evidence, so that the next level begins.";
 
 /// What an operator needs to know beside the options.
-pub(super) const HELP: &str = "off and reboot succeed only when all of this is so: the node's quorated announced its self-fencing, the node has \
-left the membership since, less than a minute ago, votequorum, asked directly, does not list it and says that this side has quorum, \
-and the quorum device, where there is one, gives its vote. Everything else, and whatever can't be read or does not answer, fails.
+pub(super) const HELP: &str = "off and reboot succeed only when all of this is so: the node's quorated announced its self-fencing, \
+and what is asked for; no other resource than PostgreSQL and float IP addresses may run there; the node has left the membership \
+since, less than 10 s ago, and its reset has begun; votequorum, asked directly, does not list it, says that this side has quorum, and \
+speaks of the membership that quorated has followed since; and the quorum device, where there is one, gives its vote. Everything \
+else, and whatever can't be read or does not answer, fails.
 
-A member that announced nothing is told to end, where this side has quorum, and its notice is waited for. What has left without one \
-is never waited for.
+A member that announced nothing is asked to fence itself, where this side has quorum, and its notice is waited for. It does so where \
+its own votequorum and Pacemaker agree. What has left without a notice is never waited for.
 
 on does nothing and succeeds: a node that has reset itself comes back by itself. monitor succeeds when votequorum answers, with \
 quorum or without. list shows the nodes of corosync.conf.

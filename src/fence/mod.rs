@@ -17,6 +17,7 @@ use crate::boundary::clock::Deadline;
 use crate::boundary::host::Level;
 use crate::boundary::log::Log;
 use crate::boundary::{corosync, input, printable, self_fence_records, self_fence_requests};
+use crate::cluster::self_fencing::How;
 use crate::decide::fence::{self, Status, Verdict};
 use confirm::{Patience, Seen, confirm};
 use options::{Action, Options, OptionsError};
@@ -177,7 +178,7 @@ fn on_node(options: &Options, target: &str, places: &Places) -> Report {
             told(Code::Done, "nothing to do: a node that has reset itself comes back by itself".to_owned())
         }
         Action::Status => {
-            let seen = Seen::look(target, places).ask(target, places, Deadline::after(ANSWER));
+            let seen = Seen::look(target, How::Reboot, places).ask(target, places, Deadline::after(ANSWER));
             match fence::status(seen.notice, seen.word) {
                 Status::On => told(Code::Done, "it is a member".to_owned()),
                 Status::Off => {
@@ -191,7 +192,8 @@ fn on_node(options: &Options, target: &str, places: &Places) -> Report {
                 ending: Duration::from_secs(options.ending),
                 leaving: Duration::from_secs(options.wait),
             };
-            let (seen, verdict) = confirm(target, &patience, places);
+            let how = if options.action == Action::Off { How::Off } else { How::Reboot };
+            let (seen, verdict) = confirm(target, how, &patience, places);
             match verdict {
                 Verdict::Confirmed(why) => told(Code::Done, format!("confirmed: {}", seen.explain(why))),
                 Verdict::Refused(why) | Verdict::Wait(why) => {

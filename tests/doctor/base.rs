@@ -29,6 +29,7 @@ pub struct Base {
     pub quorated: Quorated,
     /// The service that does not start at boot.
     pub disabled: Option<&'static str>,
+    pub self_fenced: Vec<String>,
     pub surroundings: Surroundings,
 }
 
@@ -49,6 +50,8 @@ pub enum Change {
     QuoratedHasNoDevice,
     /// It would reset the node, and nobody would go on.
     QuoratedHoldsAResetBack,
+    /// There is a self-fence record of this node.
+    SelfFenced(&'static str),
     /// quorated has told nothing.
     QuoratedIsSilent,
     /// A daemon hangs and is left alone.
@@ -99,6 +102,7 @@ impl Base {
             cluster: format!("<pacemaker-result>\n<nodes>\n{members}</nodes>\n</pacemaker-result>\n"),
             quorated: Quorated::Runs(Checker { acts: true, ..Checker::default() }),
             disabled: None,
+            self_fenced: Vec::new(),
             surroundings,
         }
     }
@@ -117,6 +121,10 @@ impl Base {
             Change::Certificate(from, to) => (&mut self.certificate, from, to),
             Change::Systemd(from, to) => (&mut self.systemd, from, to),
             Change::Cluster(from, to) => (&mut self.cluster, from, to),
+            Change::SelfFenced(node) => {
+                self.self_fenced.push((*node).to_owned());
+                return;
+            }
             Change::QuoratedIsSilent => {
                 self.quorated = Quorated::Silent;
                 return;
@@ -190,6 +198,7 @@ impl Base {
             startup_sync: Ok(sync.strip_prefix("SBD_SYNC_RESOURCE_STARTUP=").map(str::to_owned)),
             members: Ok(status.nodes.iter().map(member).collect()),
             quorated: Ok(self.quorated.clone()),
+            self_fenced: Ok(self.self_fenced.clone()),
         }
     }
 }

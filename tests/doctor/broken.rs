@@ -23,6 +23,33 @@ const STONITH_WATCHDOG: &str = "name=\"stonith-watchdog-timeout\" value=\"10\"";
 pub const CASES: &[Case] = &[
     case("token", ThreeCentres, &[Corosync("token: 3000", "token: 900")], "token is 900 ms, below 1 s"),
     case(
+        "corosync-key",
+        Classic,
+        &[Corosync("    crypto_cipher: aes256\n    crypto_hash: sha256\n", "")],
+        "totem.crypto_hash is not set",
+    ),
+    case(
+        "corosync-key",
+        Classic,
+        &[Corosync(
+            "crypto_cipher: aes256\n    crypto_hash: sha256",
+            "crypto_cipher: none\n    crypto_hash: none",
+        )],
+        "totem.crypto_hash is none",
+    ),
+    case(
+        "corosync-key",
+        Classic,
+        &[Corosync("crypto_cipher: aes256\n    crypto_hash: sha256", "secauth: off")],
+        "totem.crypto_hash is none",
+    ),
+    case(
+        "corosync-key",
+        Classic,
+        &[Corosync("transport: knet", "transport: udpu")],
+        "totem.transport is udpu",
+    ),
+    case(
         "consensus",
         ThreeCentres,
         &[Corosync("token: 3000", "token: 3000\n    consensus: 3600")],
@@ -385,6 +412,18 @@ pub const CASES: &[Case] = &[
         "one more loss of a vote ends the service: 2 are present, 2 are needed",
     ),
     case("reset-held-back", Classic, &[QuoratedHoldsAResetBack], "srv2: its disk hangs"),
+    case(
+        "foreign-resources",
+        Classic,
+        &[Cib("<resources>", "<resources><primitive id=\"web\" class=\"systemd\" type=\"nginx\"/>")],
+        "web (systemd:nginx) is ended by nobody",
+    ),
+    case(
+        "self-fence-record",
+        Classic,
+        &[SelfFenced("srv2")],
+        "srv2 is a member, and counts here as one that has",
+    ),
     case("quorated", Classic, &[QuoratedIsSilent], "does not run here, or hangs"),
     case("quorated", Classic, &[QuoratedOnlySays], "only says what it finds"),
     case("quorated", Classic, &[QuoratedHasNoDevice], "does not have its watchdog device"),

@@ -5,19 +5,19 @@ mod program;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use quorate::boundary::self_fence_requests::Requests;
 use quorate::boundary::{clock::boottime_ms, self_fence_records};
-use quorate::cluster::self_fencing::{SelfFenceRecord, SelfFenceRequest, SelfFencingNotice};
+use quorate::cluster::corosync::Ring;
+use quorate::cluster::self_fencing::{How, Left, SelfFenceRecord, SelfFenceRequest, SelfFencingNotice};
 use quorate::fence::options::Options;
 use quorate::fence::{Code, Places, Report, perform};
 
 /// Two nodes and a quorum device, srv1 gone.
-const ALONE: &str = "Nodes: 1\nNode ID: 2\nQuorate: Yes\nMembership information\n Nodeid Votes Qdevice Name\n 2 1 A,V,NMW srv2 (local)\n 0 1 Qdevice\n";
+const ALONE: &str = "Nodes: 1\nNode ID: 2\nRing ID: 2.2c\nQuorate: Yes\nMembership information\n Nodeid Votes Qdevice Name\n 2 1 A,V,NMW srv2 (local)\n 0 1 Qdevice\n";
 /// The same with srv1.
-const BOTH: &str = "Nodes: 2\nNode ID: 2\nQuorate: Yes\nMembership information\n Nodeid Votes Qdevice Name\n 1 1 A,V,NMW srv1\n 2 1 A,V,NMW srv2 (local)\n 0 1 Qdevice\n";
+const BOTH: &str = "Nodes: 2\nNode ID: 2\nRing ID: 1.28\nQuorate: Yes\nMembership information\n Nodeid Votes Qdevice Name\n 1 1 A,V,NMW srv1\n 2 1 A,V,NMW srv2 (local)\n 0 1 Qdevice\n";
 const CONF: &str = "nodelist {\n    node {\n        ring0_addr: 192.168.56.21\n        name: srv1\n        nodeid: 1\n    }\n    node {\n        ring0_addr: 192.168.56.22\n        name: srv2\n        nodeid: 2\n    }\n}\n";
 
 /// A node with a corosync that says what it is told to.
@@ -64,7 +64,11 @@ impl World {
 
     /// A self-fencing notice that came two seconds ago; `left`: how many milliseconds ago its node left.
     fn notice(&self, node: &str, left: Option<u64>) {
-        keep(&self.places.self_fence_records, node, left);
+        self.keep(&record(node, left));
+    }
+
+    fn keep(&self, record: &SelfFenceRecord) {
+        self_fence_records::keep(&self.places.self_fence_records, record).expect("writable");
     }
 
     fn asked(&self, lines: &str) -> Report {
@@ -72,16 +76,20 @@ impl World {
     }
 }
 
-fn keep(directory: &Path, node: &str, left: Option<u64>) {
+/// Of a node that switches itself off, which is as good where it is to be reset.
+fn record(node: &str, left: Option<u64>) -> SelfFenceRecord {
     let now = boottime_ms();
     let notice = SelfFencingNotice {
         node: node.to_owned(),
         boot: "b".to_owned(),
         reason: "corosync hangs".to_owned(),
+        how: How::Off,
+        within: 400,
+        foreign: Some(Vec::new()),
     };
     let received = now.saturating_sub(left.unwrap_or(0) + 2000);
-    let record = SelfFenceRecord { notice, node_id: 1, received, left: left.map(|ago| now - ago) };
-    self_fence_records::keep(directory, &record).expect("writable");
+    let left = left.map(|ago| Left { at: now - ago, ring: Ring { seq: 0x2c, node_id: 2 } });
+    SelfFenceRecord { notice, node_id: 1, received, left }
 }
 
 #[track_caller]
@@ -103,6 +111,47 @@ fn a_node_that_announced_its_self_fencing_and_left_is_confirmed() {
         assert!(report.reason.contains("corosync hangs"), "{report:?}");
     }
     assert_eq!(world.asked("action=status\nplug=srv1").code, Code::Off);
+}
+
+#[test]
+fn a_notice_confirms_what_it_announces_and_no_more() {
+    let world = World::saying(ALONE);
+    let with = |change: &dyn Fn(&mut SelfFenceRecord)| {
+        let mut kept = record("srv1", Some(300));
+        change(&mut kept);
+        world.keep(&kept);
+    };
+    with(&|r| r.notice.how = How::Reboot);
+    refused(&world.asked("action=off\nplug=srv1"), &["to be off, and resets itself"]);
+    assert_eq!(world.asked("action=reboot\nplug=srv1").code, Code::Done);
+    with(&|r| r.notice.foreign = Some(vec!["web (systemd:nginx)".to_owned()]));
+    refused(&world.asked("action=reboot\nplug=srv1"), &["other resources", "web (systemd:nginx)"]);
+    with(&|r| r.notice.foreign = None);
+    refused(&world.asked("action=reboot\nplug=srv1"), &["other resources", "CIB"]);
+}
+
+#[test]
+fn nothing_is_confirmed_before_the_reset_has_begun() {
+    let world = World::saying(ALONE);
+    let mut kept = record("srv1", Some(0));
+    kept.notice.how = How::Reboot;
+    kept.received = boottime_ms();
+    kept.left = kept.left.map(|left| Left { at: kept.received, ..left });
+    world.keep(&kept);
+    let began = Instant::now();
+    refused(&world.asked("action=reboot\nplug=srv1\nwait=0"), &["may not have begun"]);
+    assert_eq!(world.asked("action=reboot\nplug=srv1\nwait=2").code, Code::Done);
+    let waited = began.elapsed();
+    assert!(waited >= Duration::from_millis(450) && waited < Duration::from_millis(1500), "{waited:?}");
+}
+
+#[test]
+fn a_record_of_a_membership_that_is_over_confirms_nothing() {
+    let world = World::saying(&ALONE.replace("2.2c", "2.34"));
+    world.notice("srv1", Some(300));
+    refused(&world.asked("action=off\nplug=srv1\nwait=0"), &["the membership has changed since it left"]);
+    world.says(&ALONE.replace("Ring ID: 2.2c\n", ""));
+    refused(&world.asked("action=off\nplug=srv1\nwait=0"), &["the membership has changed since it left"]);
 }
 
 #[test]
@@ -137,7 +186,7 @@ fn a_member_without_a_notice_is_asked_to_fence_itself() {
     );
     let waited = began.elapsed();
     assert!(waited >= Duration::from_secs(1) && waited < Duration::from_millis(2500), "{waited:?}");
-    let request = SelfFenceRequest { node_id: 1, node: "srv1".to_owned(), by: "srv2".to_owned() };
+    let request = SelfFenceRequest { node_id: 1, node: "srv1".to_owned(), how: How::Off };
     assert_eq!(requests.next(), Ok(Some(request)), "and nobody with ending=0");
 
     let report = std::thread::scope(|scope| {
@@ -155,7 +204,7 @@ fn a_notice_that_comes_between_the_record_and_the_membership_counts() {
     let world = World::saying(BOTH);
     let _requests = Requests::open(&world.places.self_fence_requests).expect("its place is free");
     let (kept, told) = (world.dir.path().join("kept"), world.dir.path().join("told"));
-    keep(&kept, "srv1", Some(0));
+    self_fence_records::keep(&kept, &record("srv1", Some(0))).expect("writable");
     fs::create_dir(&world.places.self_fence_records).expect("its place is free");
     world.votequorum(&format!(
         "if [ -e {told} ]; then [ ! -e {kept}/srv1 ] || mv {kept}/srv1 {self_fence_records}; cat <<'END'\n{ALONE}END\n\
@@ -238,7 +287,7 @@ fn a_votequorum_that_hangs_or_fails_confirms_nothing_and_delays_little() {
 #[test]
 fn a_record_that_makes_no_sense_confirms_nothing() {
     let world = World::saying(ALONE);
-    world.notice("srv1", Some(61_000));
+    world.notice("srv1", Some(11_000));
     refused(&world.asked("action=off\nplug=srv1"), &["too old"]);
     let record = world.places.self_fence_records.join("srv1");
     for rubbish in ["", "{}", "rubbish\n", "\u{0}"] {

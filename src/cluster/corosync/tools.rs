@@ -1,5 +1,7 @@
 //! What corosync's tools print.
 
+use super::Ring;
+
 /// What `corosync-quorumtool -s` says of the votes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Votes {
@@ -11,6 +13,8 @@ pub struct Votes {
     pub expected: Option<u32>,
     pub total: Option<u32>,
     pub quorum: Option<u32>,
+    /// The membership of which it speaks.
+    pub ring: Option<Ring>,
     pub members: Vec<Member>,
 }
 
@@ -56,6 +60,7 @@ pub fn votes(text: &str) -> Option<Votes> {
             "Expected votes" => votes.expected = number(),
             "Total votes" => votes.total = number(),
             "Quorum" => votes.quorum = number(),
+            "Ring ID" => votes.ring = Ring::parse(value),
             _ => {}
         }
     }

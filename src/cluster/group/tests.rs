@@ -1,4 +1,5 @@
 use super::*;
+use crate::cluster::self_fencing::How;
 
 fn key(byte: u8) -> Key {
     Key::derive(&[byte; 256]).unwrap()
@@ -11,7 +12,14 @@ fn sender(node_id: u32, pid: u32, boot: &str) -> Sender {
 }
 
 fn notice() -> Message {
-    Message::Notice(SelfFencingNotice { node: "srv1".into(), boot: "b".into(), reason: "r".into() })
+    Message::Notice(SelfFencingNotice {
+        node: "srv1".into(),
+        boot: "b".into(),
+        reason: "r".into(),
+        how: How::Reboot,
+        within: 400,
+        foreign: None,
+    })
 }
 
 fn receiver() -> Receiver {

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::cluster::checker::Checker;
 use crate::cluster::cib::Cib;
+use crate::cluster::corosync::key::Source;
 use crate::cluster::corosync::tools::Votes;
 use crate::cluster::sbd::Sbd;
 use crate::cluster::timing::{NoQuorumPolicy, Totem};
@@ -107,6 +108,8 @@ pub struct Node {
     pub startup_sync: Known<Option<String>>,
     pub members: Known<Vec<Member>>,
     pub quorated: Known<Quorated>,
+    /// The nodes whose self-fencing notices are kept here.
+    pub self_fenced: Known<Vec<String>>,
 }
 
 /// What has to start with the machine so that a node that was reset comes back by itself.
@@ -159,6 +162,8 @@ pub struct Corosync {
     /// The device that corosync pets itself.
     pub watchdog_device: Option<At<String>>,
     pub device: Option<Device>,
+    /// Whether it authenticates what it receives.
+    pub key: Source,
 }
 
 /// The quorum device.

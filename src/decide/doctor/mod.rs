@@ -13,6 +13,7 @@ mod quorum_device;
 pub mod read;
 pub mod registry;
 mod resources;
+mod self_fencing;
 mod watchdog;
 
 use serde::Serialize;

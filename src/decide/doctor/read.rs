@@ -2,6 +2,7 @@
 
 use super::facts::{At, Corosync, Device, Facts, File, Known, Node, Place, Server, Surroundings, Unknown};
 use crate::cluster::corosync::conf::{self, Conf, Entry};
+use crate::cluster::corosync::key;
 use crate::cluster::sbd::{self, Sbd};
 use crate::cluster::{cib, timing};
 
@@ -165,6 +166,7 @@ pub fn corosync(text: &Text) -> Result<Corosync, Broken> {
         switches: switches.collect(),
         watchdog_device: reader.word("resources.watchdog_device").filter(|d| d.value != "off"),
         device: reader.device()?,
+        key: key::source(&conf),
         nodes: conf.nodes.clone(),
     })
 }
@@ -197,6 +199,7 @@ impl Node {
             startup_sync: Err(why()),
             members: Err(why()),
             quorated: Err(why()),
+            self_fenced: Err(why()),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use super::Severity::{Critical, Error, Warning};
 use super::Subject::{Corosync, Fencing, Node, Postgresql, QuorumDevice, Resources, Sbd};
-use super::{Rule, fencing, levels, membership, node, postgresql, quorum_device, resources, watchdog};
+use super::{
+    Rule, fencing, levels, membership, node, postgresql, quorum_device, resources, self_fencing, watchdog,
+};
 
 /// The rules, by what they look at.
 pub const RULES: &[Rule] = &[
@@ -21,6 +23,14 @@ pub const RULES: &[Rule] = &[
         rule: "with three nodes or more, consensus is at least 1.2 times the token that corosync uses",
         why: "the members don't agree in time, and form their membership again and again",
         check: membership::consensus,
+    },
+    Rule {
+        name: "corosync-key",
+        severity: Error,
+        subject: Corosync,
+        rule: "corosync authenticates its messages (crypto_hash, over knet)",
+        why: "whoever reaches the cluster's network can fence nodes and speak for them; quorated believes no message, and each fencing takes the watchdog's time",
+        check: self_fencing::key,
     },
     Rule {
         name: "qdevice-conflict",
@@ -189,6 +199,14 @@ pub const RULES: &[Rule] = &[
         rule: "the devices before the watchdog's level have failed within 1.2 times stonith-timeout; and, before Pacemaker 2.1.6, 1.2 times the sum of their timeouts lasts until stonith-watchdog-timeout is over too",
         why: "fencing fails before the watchdog has confirmed a lost node, again and again: nobody is promoted",
         check: levels::time,
+    },
+    Rule {
+        name: "foreign-resources",
+        severity: Error,
+        subject: Fencing,
+        rule: "where fence_quorate is in the topology, the cluster's resources are ocf:quorate:postgres, ocf:heartbeat:IPaddr2 and fence devices",
+        why: "quorated ends PostgreSQL before it announces a reset, and nothing else: with another resource no reset is confirmed early, each fencing takes the watchdog's time",
+        check: self_fencing::foreign_resources,
     },
     Rule {
         name: "sbd-watchdog-same",
@@ -373,5 +391,13 @@ pub const RULES: &[Rule] = &[
         rule: "quorated runs, and acts on what it finds",
         why: "a daemon or a disk that hangs is noticed late or by nobody; a node that lost quorum hears of it from daemons that may hang",
         check: node::quorated,
+    },
+    Rule {
+        name: "self-fence-record",
+        severity: Warning,
+        subject: Node,
+        rule: "no member of the cluster has a self-fence record here",
+        why: "a record says that its node has reset itself; quorated, which drops it as soon as the node is back, does not run here, or hangs",
+        check: self_fencing::records,
     },
 ];

@@ -1,9 +1,10 @@
 //! What quorate's own programs leave for each other, in files and messages that others might have written.
 
 use quorate::cluster::checker::Checker;
+use quorate::cluster::corosync::Ring;
 use quorate::cluster::group::key::Key;
-use quorate::cluster::group::{self, Message, Receiver, Ring, Sender};
-use quorate::cluster::self_fencing::{SelfFenceRecord, SelfFenceRequest};
+use quorate::cluster::group::{self, Message, Receiver, Sender};
+use quorate::cluster::self_fencing::{How, SelfFenceRecord, SelfFenceRequest};
 use quorate::decide::detector::identity;
 use quorate::decide::memory::Memory;
 use quorate::pg::instance::Instance;
@@ -44,7 +45,7 @@ pub const TARGETS: &[Target] = &[
             "\"ring\":{\"seq\":9,\"node_id\":1}",
         ],
         seeds: || {
-            let request = SelfFenceRequest { node_id: 1, node: "srv1".to_owned(), by: "srv2".to_owned() };
+            let request = SelfFenceRequest { node_id: 1, node: "srv1".to_owned(), how: How::Reboot };
             vec![sealed(3, &Message::Hello), sealed(4, &Message::Request { boot: "b".to_owned(), request })]
         },
         run: |input| {
