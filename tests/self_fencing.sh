@@ -100,6 +100,16 @@ say $? "a request that Pacemaker knows nothing of is not obeyed, and says so"
 [ "$(boot "$first")" = "$boot" ]
 say $? "$first lives"
 
+# With Pacemaker's word it is obeyed, and confirmed.
+since=$(date +%s)
+begin=$(now)
+on "$first" stonith_admin --reboot "$second" --timeout 60
+took=$(($(now) - begin))
+logged "$first" fence_quorate "$second reboot: confirmed: it announced its self-fencing"
+say $? "a standby's node that Pacemaker fences is confirmed after $took ms"
+sleep 5
+timeout 150 "$lab" heal --name "$name" >/dev/null || say 1 "the cluster heals"
+
 # The whole chain of a notice that its node outlives. The other one's quorated dies as soon as it has the record.
 before=$(boot "$second")
 since=$(date +%s)
@@ -108,12 +118,13 @@ sleep 2
 on "$first" stonith_admin --reboot "$second" --timeout 60 >/dev/null 2>&1
 wait
 # shellcheck disable=SC2317 # called by until_true
-back() { [ "$(boot "$second" 2>/dev/null)" != "$before" ] && on "$second" crm_mon --one-shot --output-as=xml --include=none,nodes 2>/dev/null |
-    grep -q "name=\"$second\".* online=\"true\""; }
+back() { [ "$(boot "$second" 2>/dev/null)" != "$before" ] && on "$second" true 2>/dev/null; }
 # shellcheck disable=SC2317 # called by until_true
 moved() { "$lab" fault --name "$name" switchover primary >/dev/null 2>&1; [ "$(primary "$first")" = "$second" ]; }
 until_true 60 back
 say $? "$second is reset and comes back"
+# Whether the cluster starts at boot is the site's choice.
+until_true 60 on "$second" pcs cluster start >/dev/null 2>&1
 until_true 60 sh -c "timeout 20 $lab shell --name $name $first crm_mon --one-shot --output-as=xml --include=none,resources | grep -q 'role=\"\(Unpromoted\|Slave\)\".*active=\"true\"'"
 until_true 60 moved
 say $? "$second becomes the primary"
