@@ -205,9 +205,13 @@ mod tests {
         for _ in 0..3 {
             assert!(board.attempt(Subject::Based, || Err::<(), _>("refused")).is_err());
         }
-        assert_eq!(board.seen().probes[Subject::Based as usize].failures(Instant::now()), 3);
+        board.begin(Subject::Based);
+        board.not_asked(Subject::Based, Shortage::Space, "ENOSPC".into());
+        let probe = board.seen().probes[Subject::Based as usize].clone();
+        assert_eq!((probe.failures(Instant::now()), probe.shortage), (3, Some(Shortage::Space)), "not asked");
         board.attempt(Subject::Based, || Ok::<_, String>(())).unwrap();
         let probe = board.seen().probes[Subject::Based as usize].clone();
         assert_eq!((probe.answers, probe.failures(Instant::now()), probe.trouble), (1, 0, None));
+        assert_eq!(probe.shortage, None);
     }
 }
