@@ -92,13 +92,14 @@ mutate disk-owner-stops src/boundary/write_test/child.rs '&& libc::syscall(libc:
     '&& libc::syscall(libc::SYS_setresuid, user.uid, user.uid, user.uid) == 0' --test agent the_owner_of_the_data_cannot
 mutate disk-root-capabilities src/boundary/write_test/child.rs '&& libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) == 0' '' \
     --test agent the_owner_of_the_data_cannot
-mutate disk-stopped src/boundary/write_test.rs 'ProcessState::Stopped => {
-            let ended' 'ProcessState::Stopped if age > age => {
-            let ended' --lib a_child_that_is_stopped
+mutate disk-stopped src/boundary/write_test.rs \
+    'Trial::Untried(format!("the process that writes (pid {pid}) was stopped by a signal {ended}"))' \
+    '{ let _ = ended; Trial::Pending(age) }' --lib a_child_that_is_stopped
 mutate disk-stopped-other src/boundary/write_test.rs 'pid.filter(same).map_or(' 'pid.map_or(' --lib who_does_not_hold_the_lock
 mutate disk-empty-mount src/boundary/write_test.rs 'AMONG_DATA => AMONG.iter()' 'AMONG_DATA => AMONG[..0].iter()' \
     --lib nothing_is_left_in_an_empty_mount_point
 mutate helper-reaps src/daemon/helper.rs 'write_test::reap();' '' --features daemon --test helper no_zombies
+mutate reset-in-time src/daemon/resetter.rs 'due if due > self.now() =>' 'due if due > 0 =>' --features daemon --lib it_resets_in_time
 mutate thread-lost src/daemon/control.rs 'if let Some(why) = self.threads.lost() {' 'if let Some(why) = self.threads.lost().filter(|_| false) {' \
     --features daemon --lib it_ends_with_the_first_thread
 mutate standstill src/decide/standstill.rs '(Maintenance::Off, true) => Some(Act::Fence { why }),' \
