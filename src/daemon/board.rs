@@ -57,6 +57,8 @@ pub(super) struct Seen {
     pub(super) nodes: Vec<u32>,
     /// The intents of all to reset their nodes.
     pub(super) claims: Claims,
+    /// The nodes whose intents were said lately.
+    pub(super) intents_said: Vec<(u32, Instant)>,
     /// How this node was at the control thread's last look, for others that ask.
     pub(super) condition: Option<(Condition, Instant)>,
     /// The watchdog device of our own.
@@ -115,6 +117,7 @@ impl Board {
             node_id: None,
             nodes: Vec::new(),
             claims: Claims::default(),
+            intents_said: Vec::new(),
             condition: None,
             device: OwnDevice::None,
             last_reset: None,

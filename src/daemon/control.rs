@@ -183,8 +183,6 @@ impl Control {
                 self.hands.give(Job::Fail { resource, node });
             }
             Act::AskOthers { number, why } => {
-                self.logs
-                    .line(Level::Error, format!("reset wanted: {why}; the others are asked who goes on"));
                 self.resets.send(Outgoing::Intent(ResetIntent { number, reason: why }));
             }
             Act::Withdraw { number } => self.resets.send(Outgoing::Withdrawn(IntentWithdrawn { number })),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::board::Board;
 use super::line::Line;
@@ -17,6 +17,8 @@ use crate::decide::reset::Delivery;
 const WAITING: usize = 16;
 /// corosync takes none for a moment while it is busy; what comes later than that is too late.
 const SENDING: Duration = Duration::from_millis(500);
+/// The intents of one node are said so often.
+const SAY: Duration = Duration::from_secs(300);
 /// The control thread looks twice a second. What it said longer ago is nothing to answer with.
 const FRESH: Duration = Duration::from_secs(2);
 
@@ -92,7 +94,7 @@ pub(super) fn deliver(
     let now = boottime_ms();
     let delivery = match incoming {
         Incoming::Intent(ResetIntent { number, reason }) => {
-            if from != me {
+            if from != me && news(board, from) {
                 logs.line(Level::Warning, format!("{} would reset itself: {reason}", sender.node));
             }
             if board.seen().claims.deliver(now, from, Delivery::Intent { number }) {
@@ -111,6 +113,17 @@ pub(super) fn deliver(
     };
     board.seen().claims.deliver(now, from, delivery);
     board.wake();
+}
+
+/// Whether an intent of that node is to be said: it asks again every two seconds.
+fn news(board: &Board, from: u32) -> bool {
+    let mut seen = board.seen();
+    seen.intents_said.retain(|(_, at)| at.elapsed() < SAY);
+    let news = !seen.intents_said.iter().any(|(node, _)| *node == from);
+    if news {
+        seen.intents_said.push((from, Instant::now()));
+    }
+    news
 }
 
 /// How this node is, for the one that asks.
@@ -135,8 +148,6 @@ fn condition(board: &Board, from: u32) -> Condition {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::decide::detector::Limits;
 

@@ -65,7 +65,8 @@ fn nobody_well_means_that_the_node_goes_on_and_says_it_until_somebody_is() {
     let all = played.run(120_000, |_| {});
     assert!(!all.iter().any(|(_, act)| matches!(act, Act::Reset { .. })), "{all:?}");
     let errors: Vec<_> = all.iter().filter(|(_, act)| matches!(act, Act::Say(Voice::Error, _))).collect();
-    let [(_, Act::Say(_, text))] = &errors[..] else { panic!("{errors:?}") };
+    let [(_, Act::Say(_, wanted)), (_, Act::Say(_, text))] = &errors[..] else { panic!("{errors:?}") };
+    assert!(wanted.starts_with("reset wanted"), "{wanted}");
     assert!(text.contains("reset held back") && text.contains("srv2: a small write"), "{text}");
     assert!(played.detector.held().is_some());
     assert!(played.detector.condition(&played.sight).obstacle.is_some(), "it goes on for nobody");

@@ -136,6 +136,9 @@ fn act(said: Said) -> Act {
     match said {
         Said::Ask { number, why } => Act::AskOthers { number, why },
         Said::Withdraw { number } => Act::Withdraw { number },
+        Said::Wanted(why) => {
+            Act::Say(Voice::Error, format!("reset wanted: {why}; the others are asked who goes on"))
+        }
         Said::HeldBack(text) => Act::Say(Voice::Error, format!("reset held back: {text}")),
         Said::Over(why) => {
             Act::Say(Voice::Note, format!("a reset that was held back is not called for any more: {why}"))

@@ -25,6 +25,8 @@ pub enum Said {
     Withdraw {
         number: u64,
     },
+    /// With the first intent, not each time it is asked again.
+    Wanted(String),
     /// Once, and again after [`REMIND_MS`].
     HeldBack(String),
     Over(String),
@@ -91,10 +93,11 @@ impl Gate {
                 self.number += 1;
                 self.asked = Some(Asked { number: self.number, at: now });
                 said.push(Said::Ask { number: self.number, why: call.why.to_owned() });
-                // Nothing is done in its stead while it is held back, and asked again.
+                // Still held back.
                 if self.hold.is_some() {
                     return (Verdict::Hold, said);
                 }
+                said.push(Said::Wanted(call.why.to_owned()));
             }
             Verdict::Hold => {
                 if others == Others::NoneWell {
@@ -236,7 +239,7 @@ mod tests {
             let mut played = Self::new();
             let (verdict, said) = played.step(0, Ground::PrimaryDisk);
             assert_eq!(verdict, Verdict::Ask);
-            assert!(matches!(&said[..], [Said::Ask { number: 1, .. }]), "{said:?}");
+            assert!(matches!(&said[..], [Said::Ask { number: 1, .. }, Said::Wanted(_)]), "{said:?}");
             assert_eq!(played.step(1, Ground::PrimaryDisk), (Verdict::Wait, vec![]));
             (played.view.own, played.view.answers) = (Some(1), vec![answer]);
             played
@@ -288,6 +291,7 @@ mod tests {
             said.into_iter().find_map(|s| if let Said::Ask { number, .. } = s { Some(number) } else { None })
         });
         assert_eq!(asked, Some(1));
+        assert_eq!(played.step(now + 2000, Ground::Daemon).1, [], "held back, it is said no more");
         (played.view.own, played.view.answers) = (asked, vec![answer(None, &["pgsqld"])]);
         assert_eq!(played.step(now + 2500, Ground::Daemon).0, Verdict::Reset);
     }

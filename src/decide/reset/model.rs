@@ -157,7 +157,7 @@ impl World {
             let delivery = match message {
                 Said::Ask { number, .. } => Delivery::Intent { number },
                 Said::Withdraw { number } => Delivery::Withdrawn { number },
-                Said::HeldBack(_) | Said::Over(_) => continue,
+                Said::Wanted(_) | Said::HeldBack(_) | Said::Over(_) => continue,
             };
             world.order.push(Ordered::Message(me, delivery));
         }

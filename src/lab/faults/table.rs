@@ -229,7 +229,7 @@ pub const ALL: &[Fault] = &[
     .happens_within(12)
     .reacts_within(40)
     .restored_within(180)
-    .costs("every database node reset in the same second", "not run"),
+    .costs("every database node reset in the same second", "20.0 s; standby by itself"),
     Fault::own(
         "state-stall",
         "the file systems of Pacemaker's and corosync's state are frozen for 15 s",
@@ -242,7 +242,7 @@ pub const ALL: &[Fault] = &[
     .happens_within(12)
     .reacts_within(40)
     .restored_within(180)
-    .costs("every database node reset in the same second: no service until a human starts it", "not run"),
+    .costs("every database node reset in the same second: no service until a human starts it", "unnoticed"),
     Fault::own(
         "state-stall-60",
         "the same for 60 s",
@@ -255,7 +255,7 @@ pub const ALL: &[Fault] = &[
     .happens_within(12)
     .reacts_within(90)
     .restored_within(180)
-    .costs("every database node reset in the same second: no service until a human starts it", "not run"),
+    .costs("every database node reset in the same second: no service until a human starts it", "unnoticed"),
     Fault::own(
         "read-only",
         "the kernel makes the data's file system read-only, as after an error of the disk",
