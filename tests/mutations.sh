@@ -314,4 +314,8 @@ mutate qdevice-heartbeats src/cluster/timing/bounds.rs 'heartbeat.saturating_add
 mutate include-files src/boundary/inspect.rs 'if self.read > MOST_FILES {' 'if false {' --features cli --test doctor an_include_is_no_trap
 mutate include-bytes src/boundary/inspect.rs 'if self.bytes > MOST_BYTES {' 'if false {' --features cli --test doctor an_include_is_no_trap
 mutate doctor-role src/decide/doctor/postgresql.rs 'boolean(&at.value) == Some(true)' 'boolean(&at.value) == None' --features cli --test doctor
+mutate held-back-based src/decide/detector/proposal.rs 'if victim == Some(Subject::Based) && !sight.resets.others.is_empty() {' 'if false {' \
+    --lib pacemaker_based_is_not_killed
+mutate ipc-stranger src/boundary/ipc.rs 'if let Err(why) = is_the_clusters(fd) {' 'if let Some(why) = None::<String> {' \
+    --lib a_strangers_server
 exit $failed

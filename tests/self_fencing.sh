@@ -137,7 +137,7 @@ begin=$(now)
 taken() { [ "$(primary "$first")" = "$first" ]; }
 until_true 60 taken
 took=$(($(now) - begin))
-logged "$first" fence_quorate "not confirmed: it sent no self-fencing notice" && ! logged "$first" fence_quorate " confirmed: "
+logged "$first" fence_quorate "not confirmed: it sent no self-fencing notice" && ! logged "$first" fence_quorate "$second reboot: confirmed"
 say $? "its cable is pulled: no confirmation; $first is the primary after $took ms"
 [ $took -gt 13000 ]
 say $? "the watchdog's time of 10 s is waited for"
@@ -154,7 +154,7 @@ took=$(($(now) - begin))
 [ $code = 0 ] && logged "$first" fence_quorate "$second off: confirmed"
 say $? "pcs stonith fence $second --off is confirmed after $took ms"
 # shellcheck disable=SC2317 # called by until_true
-is_off() { timeout 20 "$lab" status --name "$name" 2>/dev/null | grep -q "^ *$second .* Off,"; }
+is_off() { ! on "$second" true 2>/dev/null; }
 until_true 10 is_off && sleep 15 && is_off
 say $? "$second is off, and stays off"
 exit $failed

@@ -67,7 +67,8 @@ impl Votes {
             device_votes: registered
                 .then(|| has(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QDEVICE_CAST_VOTE)),
             device_alive: registered.then(|| has(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QDEVICE_ALIVE)),
-            votes: self.count(members, &info)?,
+            // A member that can't be counted costs the count, not the quorum.
+            votes: self.count(members, &info).unwrap_or(None),
         })
     }
 }

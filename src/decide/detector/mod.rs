@@ -397,6 +397,13 @@ impl Detector {
                 Finding::Suspect(None) => {}
                 Finding::Suspect(Some(line)) => proposals.push(Act::Say(Voice::Warning, line).into()),
                 Finding::Undying(why) => {
+                    if let Some(excuse) = self.excuses.find(self.now, watch.rule, sight) {
+                        if self.excuses.begin(self.now, watch.rule.subject, &excuse) {
+                            let line = format!("{why}: left alone, {excuse}");
+                            proposals.push(Act::Say(Voice::Note, line).into());
+                        }
+                        continue;
+                    }
                     let (ground, manner) = (Ground::Daemon, Manner::AtOnce);
                     proposals.push(Wanted { ground, manner, why, victim: None }.into());
                 }

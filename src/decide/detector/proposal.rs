@@ -75,6 +75,10 @@ impl Detector {
             Verdict::Ask | Verdict::Wait => {}
             Verdict::Hold => {
                 for Wanted { victim, why, .. } in wanted {
+                    // The others would call the node lost and have it fenced: the same reset by another way.
+                    if victim == Some(Subject::Based) && !sight.resets.others.is_empty() {
+                        continue;
+                    }
                     let watch = self.watches.iter_mut().find(|w| Some(w.rule.subject) == victim);
                     if let Some(process) = watch.and_then(|w| w.kill(self.now)) {
                         let why = format!("{why}; in place of a reset");
