@@ -35,6 +35,8 @@ impl Conninfo {
     /// # Errors
     /// What libpq refuses; URIs. No error text holds a value, which may be a password.
     pub fn parse(text: &str) -> Result<Self, ConninfoError> {
+        // Blanks before it too: they are not printed, and what is printed must not be another thing.
+        let text = text.trim_start_matches(is_space);
         if text.starts_with("postgresql://") || text.starts_with("postgres://") {
             return Err(ConninfoError::Uri);
         }
@@ -208,6 +210,11 @@ mod tests {
         assert_eq!(Conninfo::parse("host"), Err(ConninfoError::MissingEquals("host".into())));
         assert_eq!(Conninfo::parse("a='b"), Err(ConninfoError::UnterminatedQuote("a".into())));
         assert_eq!(Conninfo::parse("postgresql://h/db"), Err(ConninfoError::Uri));
+        assert_eq!(
+            Conninfo::parse("\tpostgres://="),
+            Err(ConninfoError::Uri),
+            "printed without the blank it would be one"
+        );
     }
 
     #[test]

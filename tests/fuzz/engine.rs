@@ -140,6 +140,10 @@ pub fn child(target: &Target, options: &Options, shared: &Path) -> Result<bool, 
         for seed in &seeds {
             try_one(seed[..seed.len().min(limit)].to_vec(), true, &mut corpus, &mut tally)?;
         }
+        // Of a parser that takes none of its seeds nothing is tried but how it refuses.
+        if tally.accepted == 0 {
+            return Err(("no seed is accepted: its form has changed".to_owned(), Vec::new()));
+        }
         // The square of a quarter is as plain to see as that of the whole, and costs a sixteenth.
         let most = if each < LONG { limit.min(LONGEST / 4) } else { limit };
         for seed in &seeds {

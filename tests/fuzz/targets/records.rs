@@ -4,7 +4,7 @@ use quorate::cluster::checker::Checker;
 use quorate::cluster::corosync::Ring;
 use quorate::cluster::group::key::Key;
 use quorate::cluster::group::{self, Message, Receiver, Sender};
-use quorate::cluster::self_fencing::{How, SelfFenceRecord, SelfFenceRequest};
+use quorate::cluster::self_fencing::{How, Left, SelfFenceRecord, SelfFenceRequest, SelfFencingNotice};
 use quorate::decide::detector::identity;
 use quorate::decide::memory::Memory;
 use quorate::pg::instance::Instance;
@@ -115,9 +115,17 @@ pub const TARGETS: &[Target] = &[
         limit: FILE,
         words: &["\"node\":\"srv1\"", "\"node_id\":1", "\"left\":null"],
         seeds: || {
-            seeds(&[
-                "{\"notice\":{\"node\":\"srv1\",\"boot\":\"b\",\"reason\":\"r\"},\"node_id\":1,\"received\":5,\"left\":null}",
-            ])
+            let notice = SelfFencingNotice {
+                node: "srv1".to_owned(),
+                boot: "b".to_owned(),
+                reason: "r".to_owned(),
+                how: How::Reboot,
+                within: 5000,
+                foreign: Some(vec!["vip".to_owned()]),
+            };
+            let left = Left { at: 6, ring: RING };
+            let record = SelfFenceRecord { notice, node_id: 1, received: 5, left: Some(left) };
+            vec![serde_json::to_vec(&record).expect("is written")]
         },
         run: |input| same::<SelfFenceRecord>(input).is_some(),
     },
@@ -125,8 +133,8 @@ pub const TARGETS: &[Target] = &[
         name: "self-fence-request",
         modules: &["cluster::self_fencing"],
         limit: VALUE,
-        words: &["\"node\":\"srv1\"", "\"node_id\":1", "\"by\":\"srv2\""],
-        seeds: || seeds(&["{\"node_id\":1,\"node\":\"srv1\",\"by\":\"srv2\"}"]),
+        words: &["\"node\":\"srv1\"", "\"node_id\":1", "\"how\":\"off\""],
+        seeds: || seeds(&["{\"node_id\":1,\"node\":\"srv1\",\"how\":\"reboot\"}"]),
         run: |input| same::<SelfFenceRequest>(input).is_some(),
     },
     Target {
