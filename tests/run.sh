@@ -14,14 +14,14 @@ cd "$(dirname "$0")/.." || exit 1
 PARTS='
 fmt       |   60 | no  | cargo fmt --check
 clippy    |  600 | no  | cargo clippy --locked --all-targets --features lab,packaging -- -D warnings
-deny      |  600 | no  | dist/check-crates
+deny      |  900 | no  | dist/check-crates
 unit      |  900 | yes | cargo test --locked --features lab,packaging --lib --bins --test layers --test documents --test doctor
 postgres  |  300 | yes | cargo test --locked --features lab,packaging --test boundary_postgres
 escalation|  120 | yes | tests/escalation.sh
 fence     |  300 | no  | cargo test --locked --features lab,packaging --test fence
 fuzz      |  900 | no  | tests/fuzz/run
 agent     |  900 | yes | cargo test --locked --features lab,packaging --test agent -- --test-threads=4
-metadata  |   60 | yes | tests/foreign.sh metadata
+metadata  |  180 | yes | tests/foreign.sh metadata
 ocf-tester|  180 | yes | tests/foreign.sh ocf-tester
 ocft      |  240 | yes | tests/foreign.sh ocft
 execd     |  120 | yes | tests/foreign.sh execd
@@ -29,7 +29,7 @@ vagrant   |  180 | yes | tests/vagrant.sh
 layouts   |  600 | yes | tests/layouts.sh
 package   |  600 | yes | tests/package.sh
 scripts   |  600 | yes | tests/scripts.sh
-by-hand   |  600 | yes | tests/by-hand.sh
+by-hand   |  900 | yes | tests/by-hand.sh
 lab       |  900 | yes | tests/lab.sh
 truth     |  900 | yes | tests/truth.sh
 hangs     |  900 | yes | tests/hangs.sh
