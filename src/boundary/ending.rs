@@ -1,10 +1,14 @@
 //! The ways in which a node, or the PostgreSQL on it, is ended by force.
 
+#[cfg(feature = "daemon")]
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io;
+#[cfg(feature = "daemon")]
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+#[cfg(feature = "daemon")]
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::signal::Signal;
 
@@ -17,6 +21,7 @@ use crate::cluster::panic_action::PanicAction;
 
 /// While it is there the agent starts and promotes nothing. `/run` is emptied by the reboot that follows.
 pub const MARKER: &str = "/run/quorate/resetting";
+#[cfg(feature = "daemon")]
 const SYSRQ: &str = "/proc/sysrq-trigger";
 /// Between two looks at processes that were killed.
 const ROUND: Duration = Duration::from_millis(5);

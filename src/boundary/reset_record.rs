@@ -1,8 +1,14 @@
 //! The evidence of a reset: a line in the kernel's log, and a record on the disk that the next boot reads.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+#[cfg(feature = "daemon")]
+use std::fs;
+use std::fs::{File, OpenOptions};
+#[cfg(feature = "daemon")]
+use std::io;
+use std::io::Write;
+#[cfg(feature = "daemon")]
+use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::host::{Effect, Trouble};
@@ -14,6 +20,7 @@ pub const PATH: &str = "/var/lib/quorate/last-reset.json";
 /// The kernel's log: a serial console, netconsole and (by `printk.always_kmsg_dump`) pstore take it from there. And pstore's own way in.
 const KERNEL_LOGS: [&str; 2] = ["/dev/kmsg", "/dev/pmsg0"];
 /// One block, which has its place from the first time on: a full disk takes it too, and flushing it needs no other blocks.
+#[cfg(feature = "daemon")]
 const BLOCK: usize = 4096;
 
 /// The place of the record, open.

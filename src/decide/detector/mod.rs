@@ -396,7 +396,7 @@ impl Detector {
                 Finding::Well => self.excuses.end(watch.rule.subject),
                 Finding::Suspect(None) => {}
                 Finding::Suspect(Some(line)) => proposals.push(Act::Say(Voice::Warning, line).into()),
-                Finding::Undying(why) => {
+                Finding::SurvivesSigkill(why) => {
                     if let Some(excuse) = self.excuses.find(self.now, watch.rule, sight) {
                         if self.excuses.begin(self.now, watch.rule.subject, &excuse) {
                             let line = format!("{why}: left alone, {excuse}");

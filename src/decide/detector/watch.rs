@@ -30,7 +30,7 @@ pub(super) enum Finding {
         evidence: String,
     },
     /// SIGKILL did not end it.
-    Undying(String),
+    SurvivesSigkill(String),
 }
 
 /// So many failed attempts, or looks at a stopped process, it takes at least.
@@ -222,7 +222,7 @@ impl Watch {
         if since < DEAD_WITHIN || self.rule.remedy == Remedy::Restart {
             return Finding::Suspect(None);
         }
-        Finding::Undying(format!(
+        Finding::SurvivesSigkill(format!(
             "hangs: {} (pid {process}) was killed {since} ms ago and is still there: a device hangs",
             self.rule.name
         ))
