@@ -28,6 +28,9 @@ until_true() { # seconds, command
     until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.5; done
 }
 
+# Whether a standby runs, as the named node's Pacemaker sees it.
+standby_runs() { on "$1" crm_mon --one-shot --output-as=xml --include=none,resources | grep -q 'role="\(Unpromoted\|Slave\)".*active="true"'; }
+
 # Joins quorated's group, sends what is on standard input (`copy`: the first message of the other node that it hears), and goes.
 sender='
 import ctypes, os, sys, time
@@ -125,7 +128,7 @@ until_true 60 back
 say $? "$second is reset and comes back"
 # Whether the cluster starts at boot is the site's choice.
 until_true 60 on "$second" pcs cluster start >/dev/null 2>&1
-until_true 60 sh -c "timeout 20 $lab shell --name $name $first crm_mon --one-shot --output-as=xml --include=none,resources | grep -q 'role=\"\(Unpromoted\|Slave\)\".*active=\"true\"'"
+until_true 60 standby_runs "$first"
 until_true 60 moved
 say $? "$second becomes the primary"
 [ -z "$(on "$first" sh -c "ls $records 2>/dev/null")" ]
@@ -146,6 +149,9 @@ timeout 150 "$lab" heal --name "$name" >/dev/null || say 1 "the cluster heals"
 # Off is off. The standby's node: who is the primary now goes on.
 second=$([ "$(primary srv1)" = srv1 ] && echo srv2 || echo srv1)
 first=$([ "$second" = srv1 ] && echo srv2 || echo srv1)
+# `heal` starts Pacemaker and does not wait for it; a fencer that has just begun knows of no fencing under way, and the request is refused.
+until_true 60 standby_runs "$first"
+say $? "$second is a standby again"
 since=$(date +%s)
 begin=$(now)
 on "$first" pcs stonith fence "$second" --off >/dev/null 2>&1

@@ -123,7 +123,7 @@ pub(super) fn one_more_loss(facts: &Facts) -> Outcome {
     let (Some(total), Some(needed)) = (votes.total, votes.quorum) else {
         return Err(Unknown("corosync-quorumtool -s does not tell the votes".to_owned()));
     };
-    let of_nodes: u32 = votes.members.iter().map(|m| m.votes).sum();
+    let of_nodes = votes.members.iter().fold(0, |sum: u32, m| sum.saturating_add(m.votes));
     let own = votes.members.iter().map(|m| m.votes).max().unwrap_or_default();
     let count = VoteCount { total, needed, own, device: total.saturating_sub(of_nodes) };
     if !count.one_more_loss_is_fatal() {
