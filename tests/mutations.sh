@@ -318,4 +318,12 @@ mutate held-back-based src/decide/detector/proposal.rs 'if victim == Some(Subjec
     --lib pacemaker_based_is_not_killed
 mutate ipc-stranger src/boundary/ipc.rs 'if let Err(why) = is_the_clusters(fd) {' 'if let Some(why) = None::<String> {' \
     --lib a_strangers_server
+mutate corosync-stranger src/boundary/ipc.rs '    if server == 0 {
+        return Ok(());
+    }' '    if server < u32::MAX {
+        return Ok(());
+    }' --lib corosyncs_libraries
+mutate well-candidate src/decide/detector/instances.rs 'self.score.is_some_and(|score| score >= 0)' 'true' --lib can_not_be_promoted
+mutate asked-anew src/decide/detector/mod.rs 'suspicious |= sight.resets.another_first.is_some();' '' --lib asks_pacemaker_anew
+mutate snapshot-numbers src/cluster/group.rs 'heard.number = 0;' 'let _ = heard;' --lib a_node_that_left_counts
 exit $failed

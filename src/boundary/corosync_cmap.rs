@@ -5,6 +5,7 @@
 use rust_corosync::{CsError, cmap};
 
 use super::host::{Effect, Trouble};
+use super::ipc;
 use crate::decide::detector::RunningTotem;
 
 /// sync_timeout of a quorum device, where it is not set (votequorum(5)).
@@ -26,6 +27,7 @@ fn asked(handle: &cmap::Handle, key: &str) -> Effect<u32> {
 /// # Errors
 /// corosync does not run, or does not say.
 pub fn totem() -> Effect<RunningTotem> {
+    ipc::corosyncs("cmap").map_err(Trouble)?;
     let handle =
         cmap::initialize(cmap::Map::Icmap).map_err(|e| Trouble(format!("corosync: cmap_initialize: {e}")))?;
     let token = "runtime.config.totem.token";

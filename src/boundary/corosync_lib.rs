@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use rust_corosync::{CsError, DispatchFlags, NodeId, TrackFlags, cfg, cpg, votequorum};
 
 use super::host::{Effect, Trouble};
+use super::ipc;
 use crate::cluster::corosync::Ring;
 use crate::decide::reset::VoteCount;
 
@@ -16,6 +17,11 @@ const GROUP: &str = "quorated";
 
 fn failed(what: &str) -> impl Fn(CsError) -> Trouble + '_ {
     move |error| Trouble(format!("corosync: {what}: {error}"))
+}
+
+fn of_votequorum(callbacks: &votequorum::Callbacks) -> Effect<votequorum::Handle> {
+    ipc::corosyncs("votequorum").map_err(Trouble)?;
+    votequorum::initialize(callbacks).map_err(failed("votequorum_initialize"))
 }
 
 /// A connection to votequorum.
@@ -48,7 +54,7 @@ impl Votes {
             nodelist_notification_fn: None,
             expectedvotes_notification_fn: None,
         };
-        let handle = votequorum::initialize(&none).map_err(failed("votequorum_initialize"))?;
+        let handle = of_votequorum(&none)?;
         let group = Group::connect()?;
         let node = cpg::local_get(&group.handle).map_err(failed("cpg_local_get"))?;
         Ok(Self { handle, node })
@@ -103,7 +109,7 @@ pub fn shares_quorum_with(own: u32, other: u32) -> Effect<bool> {
         nodelist_notification_fn: None,
         expectedvotes_notification_fn: None,
     };
-    let handle = votequorum::initialize(&none).map_err(failed("votequorum_initialize"))?;
+    let handle = of_votequorum(&none)?;
     let ask = |node| votequorum::get_info(&handle, NodeId::from(node));
     let here = ask(own).map_err(failed("votequorum_getinfo"))?;
     let quorate = here.flags.contains(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QUORATE);
@@ -161,7 +167,7 @@ pub fn membership() -> Effect<Event> {
         nodelist_notification_fn: Some(formed),
         expectedvotes_notification_fn: None,
     };
-    let handle = votequorum::initialize(&callbacks).map_err(failed("votequorum_initialize"))?;
+    let handle = of_votequorum(&callbacks)?;
     // What is there of the process group's is not this thread's to lose.
     let before = EVENTS.take();
     let told = votequorum::trackstart(&handle, 0, TrackFlags::Current)
@@ -199,6 +205,7 @@ impl Group {
             confchg_fn: Some(change),
             totem_confchg_fn: Some(reformed),
         });
+        ipc::corosyncs("cpg").map_err(Trouble)?;
         let handle = cpg::initialize(&callbacks, 0).map_err(failed("cpg_initialize"))?;
         Ok(Self { handle })
     }
@@ -248,6 +255,7 @@ impl Group {
 /// # Errors
 /// corosync does not run, or refuses.
 pub fn leave() -> Effect<()> {
+    ipc::corosyncs("cfg").map_err(Trouble)?;
     let none = cfg::Callbacks { corosync_cfg_shutdown_callback_fn: None };
     let handle = cfg::initialize(&none).map_err(failed("corosync_cfg_initialize"))?;
     cfg::try_shutdown(&handle, cfg::ShutdownFlags::Immediate).map_err(failed("corosync_cfg_try_shutdown"))

@@ -153,10 +153,17 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// corosync has formed a membership.
-    pub fn formed(&mut self, ring: Ring) {
+    /// corosync has formed a membership of these nodes.
+    ///
+    /// The numbers of nodes that are not in it are forgotten: a virtual machine that is set back to a snapshot of its memory counts
+    /// from an earlier time of the same boot. No copy is believed for that: what such a node sent before belongs to a membership that
+    /// is over by the time it is a member again.
+    pub fn formed(&mut self, ring: Ring, nodes: &[u32]) {
         if self.ring != Some(ring) {
             self.before = self.ring.replace(ring);
+        }
+        for (_, heard) in self.heard.iter_mut().filter(|(node, _)| !nodes.contains(node)) {
+            heard.number = 0;
         }
     }
 

@@ -26,7 +26,7 @@ pub struct Condition {
     pub node: String,
     /// Why it can't go on for another one. `None`: it can.
     pub obstacle: Option<String>,
-    /// The resources of the instances that run on it.
+    /// The resources of the instances that run on it and may be promoted.
     pub instances: Vec<String>,
 }
 

@@ -160,7 +160,7 @@ pub(super) fn go_on(why: &str, trigger: &Trigger, logs: &Logs) {
     logs.line(Level::Critical, format!("reset: once more, it was to be reset before: {why}"));
     match registry::all() {
         Ok(all) => {
-            let look = |instance| InstanceLook { instance, life: Life::Unknown };
+            let look = |instance| InstanceLook { instance, life: Life::Unknown, score: None };
             let looks: Vec<InstanceLook> = all.into_iter().filter_map(Result::ok).map(look).collect();
             silence(&looks.iter().collect::<Vec<_>>(), logs);
         }

@@ -80,7 +80,6 @@ fn own_name(me: u32) -> String {
     configured.unwrap_or_else(host_name)
 }
 
-/// What is done with what arrives.
 /// Who is told of what concerns this node.
 pub(super) struct Heeds {
     /// Of the intents of all to reset their nodes.
@@ -89,6 +88,7 @@ pub(super) struct Heeds {
     pub(super) judge: Judge,
 }
 
+/// What is done with what arrives.
 struct Listener<'a> {
     board: &'a Arc<Board>,
     line: &'a Arc<Line>,
@@ -125,7 +125,7 @@ impl Listener<'_> {
                 }
             }
             Event::Nodes { ring, nodes } => {
-                self.line.formed(ring);
+                self.line.formed(ring, &nodes);
                 self.board.seen().nodes.clone_from(&nodes);
                 let now = boottime_ms();
                 revise(directory, |record| record.formed(ring, &nodes, now))

@@ -10,7 +10,7 @@ use super::log::Logs;
 use crate::boundary::clock::Deadline;
 use crate::boundary::host::{Effect, Level, Trouble};
 use crate::boundary::process::{self, ProcessState};
-use crate::boundary::registry;
+use crate::boundary::{memory, registry};
 use crate::decide::detector::{InstanceLook, Life};
 use crate::pg::instance::{Instance, ProcessId};
 
@@ -40,7 +40,10 @@ pub(super) fn watch(board: &Arc<Board>, logs: &Logs) {
         gone.0.retain(|id, _| instances.iter().any(|i| i.postmaster == Some(*id)));
         let looks: Vec<InstanceLook> = instances
             .into_iter()
-            .map(|instance| InstanceLook { life: gone.life(&instance), instance })
+            .map(|instance| {
+                let score = memory::recall(&instance.resource).ok().and_then(|memory| memory.score);
+                InstanceLook { life: gone.life(&instance), instance, score }
+            })
             .collect();
         postmasters.retain(|id, _| looks.iter().any(|l| l.instance.postmaster == Some(*id)));
         for id in looks

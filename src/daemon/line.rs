@@ -68,8 +68,8 @@ impl Line {
     }
 
     /// corosync has formed a membership.
-    pub(super) fn formed(&self, ring: Ring) {
-        locked(&self.state).receiver.formed(ring);
+    pub(super) fn formed(&self, ring: Ring, nodes: &[u32]) {
+        locked(&self.state).receiver.formed(ring, nodes);
     }
 
     /// What arrived, if it is believed.

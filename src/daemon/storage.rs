@@ -16,6 +16,7 @@ use crate::boundary::process;
 use crate::boundary::{disk_stats, memory, write_test};
 use crate::decide::detector::{Content, InstanceLook, PlaceLook, Progress};
 use crate::decide::storage::Trial;
+use crate::pg::instance::ProcessId;
 
 /// Between two writes to one place.
 const ROUND: Duration = Duration::from_secs(2);
@@ -62,10 +63,10 @@ struct Watcher<'a> {
     board: &'a Board,
     logs: &'a Logs,
     helper: Companion,
-    /// By the data directory, or the directory itself: as it was when it was first seen. Its disk may hang later.
+    /// By the data directory, or the directory itself: as it was when its server was first seen. Its disk may hang later.
     surveyed: BTreeMap<PathBuf, Surveyed>,
-    /// Whose server was last seen to run in a data directory.
-    users: BTreeMap<PathBuf, u32>,
+    /// The server that was last seen to run in a data directory, and its user.
+    servers: BTreeMap<PathBuf, (ProcessId, u32)>,
     complaints: Seldom,
 }
 
@@ -76,7 +77,7 @@ pub(super) fn watch(board: &Arc<Board>, helper: Companion, state: &[PathBuf], lo
         logs,
         helper,
         surveyed: BTreeMap::new(),
-        users: BTreeMap::new(),
+        servers: BTreeMap::new(),
         complaints: Seldom::default(),
     };
     loop {
@@ -91,16 +92,19 @@ impl Watcher<'_> {
         let instances = self.board.seen().instances.clone();
         self.surveyed
             .retain(|path, _| state.contains(path) || instances.iter().any(|i| &i.instance.pgdata == path));
-        self.users.retain(|path, _| instances.iter().any(|i| &i.instance.pgdata == path));
+        self.servers.retain(|path, _| instances.iter().any(|i| &i.instance.pgdata == path));
         let mut tasks: Vec<Task> = Vec::new();
         for InstanceLook { instance, .. } in instances {
             // One that does not run writes nothing: its start tries the disk. But a write that hangs is not forgotten when a
             // stop kills the server meanwhile: the node has to end all the same.
-            let runs = instance.postmaster.and_then(process::user_of);
-            let Some(uid) = runs.or_else(|| self.user_of_a_write_that_hangs(&instance.pgdata)) else {
-                continue;
-            };
-            self.users.insert(instance.pgdata.clone(), uid);
+            let runs = instance.postmaster.and_then(|id| Some((id, process::user_of(id)?)));
+            let hangs = self.server_of_a_write_that_hangs(&instance.pgdata);
+            let Some((server, uid)) = runs.or(hangs) else { continue };
+            let before = self.servers.insert(instance.pgdata.clone(), (server, uid));
+            if hangs.is_none() && before.is_some_and(|(known, _)| known != server) {
+                // Between two servers a file system may have been mounted there, or the WAL moved to another one.
+                self.surveyed.remove(&instance.pgdata);
+            }
             let content = Content::Data(instance.role);
             if let Some(places) = self.survey(&instance.pgdata, |path| Survey::Data(path, uid)) {
                 tasks.push(Task { places, content, server: Some((instance.resource, uid)) });
@@ -126,12 +130,12 @@ impl Watcher<'_> {
         self.board.seen().places.iter().any(|p| p.look.pending)
     }
 
-    fn user_of_a_write_that_hangs(&self, pgdata: &Path) -> Option<u32> {
+    fn server_of_a_write_that_hangs(&self, pgdata: &Path) -> Option<(ProcessId, u32)> {
         let places = self.surveyed.get(pgdata)?;
         let seen = self.board.seen();
         let hangs =
             seen.places.iter().any(|p| p.look.pending && places.iter().any(|(path, _)| path == &p.look.path));
-        self.users.get(pgdata).copied().filter(|_| hangs)
+        self.servers.get(pgdata).copied().filter(|_| hangs)
     }
 
     fn complain(&mut self, path: &Path, why: &str) {

@@ -24,7 +24,7 @@ fn notice() -> Message {
 
 fn receiver() -> Receiver {
     let mut receiver = Receiver::default();
-    receiver.formed(RING);
+    receiver.formed(RING, &[1, 2, 3]);
     receiver
 }
 
@@ -112,14 +112,33 @@ fn what_was_sent_before_a_node_left_is_over_also_for_who_was_not_there() {
         Err(Dropped::OldMembership),
         "none is known yet"
     );
-    fresh.formed(ring(16));
+    fresh.formed(ring(16), &[1]);
     assert_eq!(fresh.open(Some(&key(1)), 1, 10, &sent(8, 1)), Err(Dropped::OldMembership));
     assert_eq!(fresh.open(Some(&key(1)), 1, 10, &sent(24, 1)), Err(Dropped::OldMembership));
     // Sent while the next membership formed.
-    fresh.formed(ring(20));
-    fresh.formed(ring(20));
+    fresh.formed(ring(20), &[1]);
+    fresh.formed(ring(20), &[1]);
     assert!(fresh.open(Some(&key(1)), 1, 10, &sent(16, 1)).is_ok());
     assert!(fresh.open(Some(&key(1)), 1, 10, &sent(20, 2)).is_ok());
-    fresh.formed(ring(24));
+    fresh.formed(ring(24), &[1]);
     assert_eq!(fresh.open(Some(&key(1)), 1, 10, &sent(16, 3)), Err(Dropped::OldMembership));
+}
+
+/// A virtual machine set back to a snapshot of its memory: the same boot, and an earlier time.
+#[test]
+fn a_node_that_left_counts_anew() {
+    let ring = |seq| Ring { seq, node_id: 1 };
+    let sent = |seq, number| seal(&key(1), &sender(2, 10, "b"), ring(seq), number, &notice()).unwrap();
+    let mut receiver = Receiver::default();
+    let mut open =
+        |receiver: &mut Receiver, seq, number| receiver.open(Some(&key(1)), 2, 10, &sent(seq, number)).err();
+    receiver.formed(ring(8), &[1, 2]);
+    assert_eq!(open(&mut receiver, 8, 900), None);
+    receiver.formed(ring(12), &[1, 2, 3]);
+    assert_eq!(open(&mut receiver, 12, 5), Some(Dropped::Copied("it was sent before")), "it has not left");
+    receiver.formed(ring(16), &[1, 3]);
+    receiver.formed(ring(20), &[1, 2, 3]);
+    assert_eq!(open(&mut receiver, 8, 901), Some(Dropped::OldMembership), "a copy of before it left");
+    assert_eq!(open(&mut receiver, 20, 5), None);
+    assert_eq!(open(&mut receiver, 20, 5), Some(Dropped::Copied("it was sent before")));
 }

@@ -184,3 +184,26 @@ fn what_this_machine_lacks_is_no_evidence_against_its_daemons() {
     let deeds = fresh.deeds(5000, lacks);
     assert!(matches!(&deeds[..], [(_, Act::Kill { .. }), ..]), "{deeds:?}");
 }
+
+/// It lacks commits: Pacemaker promotes nobody there, so nobody may go for it.
+#[test]
+fn a_standby_that_can_not_be_promoted_goes_on_for_nobody() {
+    let mut standby = Played::healthy();
+    standby.sight.instances = vec![super::tests::instance(PgRole::Standby)];
+    for (score, goes_on) in [(Some(900), true), (Some(0), true), (Some(-1000), false), (None, false)] {
+        standby.sight.instances[0].score = score;
+        standby.deeds(1000, |_| {});
+        let able = standby.detector.condition(&standby.sight).instances;
+        assert_eq!(able == ["pgsqld"], goes_on, "{score:?}: {able:?}");
+    }
+}
+
+/// A standby attribute that lasts until the next reboot stands in the live configuration alone, and may be gone again.
+#[test]
+fn who_is_asked_to_go_on_asks_pacemaker_anew() {
+    let asks = |all: &[(Millis, Act)]| all.iter().filter(|(_, act)| *act == Act::AskUnits).count();
+    let mut asked = Played::healthy();
+    assert_eq!(asks(&asked.run(10_000, |_| {})), 0);
+    asked.sight.resets.another_first = Some(2);
+    assert!(asks(&asked.run(10_000, |_| {})) >= 4);
+}

@@ -10,6 +10,8 @@ use crate::pg::role::PgRole;
 pub struct InstanceLook {
     pub instance: Instance,
     pub life: Life,
+    /// The promotion score that the agent wrote last; `None`: none, or it can't be read.
+    pub score: Option<i32>,
 }
 
 /// What the kernel says of a postmaster.
@@ -32,6 +34,12 @@ impl InstanceLook {
     pub fn may_write(&self) -> bool {
         self.instance.role == PgRole::Primary && self.life != Life::Gone
     }
+
+    /// Whether Pacemaker may promote it, as far as its score goes: one below zero is a standby that lacks commits or hangs behind.
+    #[must_use]
+    pub fn may_be_promoted(&self) -> bool {
+        self.score.is_some_and(|score| score >= 0)
+    }
 }
 
 /// What is remembered of those that look bad.
@@ -49,7 +57,7 @@ impl Instances {
         let stops = |id| looks.iter().any(|l| l.instance.postmaster == Some(id) && l.life == Life::Stopped);
         self.stopped.retain(|(id, _)| stops(*id));
         let mut acts = Vec::new();
-        for InstanceLook { instance, life } in looks {
+        for InstanceLook { instance, life, .. } in looks {
             let (Some(id), Phase::Running) = (instance.postmaster, instance.phase) else { continue };
             let trouble = match life {
                 Life::Runs | Life::Unknown => None,

@@ -424,6 +424,8 @@ impl Detector {
         }
         self.unwell = unwell.or_else(|| storage::unwell(&sight.places));
         suspicious |= self.unwell.is_some();
+        // Another node asks who goes on: the answer is about this moment, and passing attributes stand in the live configuration alone.
+        suspicious |= sight.resets.another_first.is_some();
         proposals.extend(self.shortages.step(sight));
         if suspicious && self.units_asked.is_none_or(|at| self.now - at >= UNITS_FRESH) {
             self.units_asked = Some(self.now);

@@ -95,7 +95,8 @@ impl Detector {
     pub fn condition(&self, sight: &Sight) -> Condition {
         let runs = |i: &&InstanceLook| i.life == Life::Runs && i.instance.phase == Phase::Running;
         let managed = |i: &&InstanceLook| maintenance::instance(&i.instance.resource, sight).is_none();
-        let able = sight.instances.iter().filter(runs).filter(managed);
+        let candidate = |i: &&InstanceLook| i.may_be_promoted();
+        let able = sight.instances.iter().filter(runs).filter(managed).filter(candidate);
         Condition {
             node: sight.instances.iter().find_map(|i| i.instance.node.clone()).unwrap_or_default(),
             obstacle: self.obstacle(sight),

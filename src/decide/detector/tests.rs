@@ -42,6 +42,7 @@ pub(super) fn instance(role: PgRole) -> InstanceLook {
             access: None,
         },
         life: Life::Runs,
+        score: Some(1001),
     }
 }
 

@@ -18,7 +18,8 @@ pub type Millis = u64;
 /// The others are given so long to answer.
 ///
 /// A message and its answers take two rotations of the token, milliseconds between data centres, and each `quorated` answers
-/// from a real-time thread that waits for nothing else. While a membership forms nothing is delivered: then nobody well answers
+/// from a thread that waits for nothing else. It has the usual priority, so that a flood of messages starves nobody; one that does not
+/// get the processor in a second is not well. While a membership forms nothing is delivered: then nobody well answers
 /// in time, and it is asked again. One second is what the hang matrix may lose, and a tenth of the time after which the others
 /// count a lost node as reset.
 pub const ASK_MS: Millis = 1000;

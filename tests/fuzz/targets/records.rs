@@ -50,7 +50,7 @@ pub const TARGETS: &[Target] = &[
         },
         run: |input| {
             let mut receiver = Receiver::default();
-            receiver.formed(RING);
+            receiver.formed(RING, &[1, 2]);
             match receiver.open(Some(&key()), 1, 42, input) {
                 Ok((sender, _)) => {
                     assert_eq!((sender.node_id, sender.pid), (1, 42), "from whom corosync says it is");
