@@ -19,7 +19,7 @@ unit      |  900 | yes | cargo test --locked --features lab,packaging --lib --bi
 postgres  |  300 | yes | cargo test --locked --features lab,packaging --test boundary_postgres
 escalation|  120 | yes | tests/escalation.sh
 fence     |  300 | no  | cargo test --locked --features lab,packaging --test fence
-fuzz      |  900 | no  | tests/fuzz/run
+fuzz      |  900 | no  | tests/fuzz/run --seed 1
 agent     |  900 | yes | cargo test --locked --features lab,packaging --test agent -- --test-threads=4
 metadata  |  180 | yes | tests/foreign.sh metadata
 ocf-tester|  180 | yes | tests/foreign.sh ocf-tester
