@@ -52,7 +52,7 @@ pub enum Verdict {
     Finish(MonitorOutcome, &'static str),
 }
 
-/// One row for every combination of facts. `docs/agent.md` prints it, a test enumerates it.
+/// One row for every combination of facts. `docs/agent-tables.md` prints it, a test enumerates it.
 ///
 /// The reasons behind the rows:
 /// - Whoever answers with its role is alive in that role, whatever else looks odd: a file that can't be read or a

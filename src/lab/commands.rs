@@ -91,7 +91,7 @@ pub struct TestArgs {
     /// How often each fault [default: 1; without a limit with --protocol tuchanka --minutes]
     #[arg(long)]
     runs: Option<u32>,
-    /// By whose rules: ours, or Tuchanka's, whose figures were published (docs/lab.md)
+    /// By whose rules: ours, or Tuchanka's, whose figures were published (docs/lab/README.md)
     #[arg(long, value_enum, default_value_t)]
     protocol: Protocol,
     /// With --protocol tuchanka: no new run after so many minutes

@@ -61,7 +61,7 @@ fn the_reference_of_the_parameters() {
 
 #[test]
 fn the_tables_of_the_actions() {
-    let mut page = fs::read_to_string(path("docs/agent.md")).expect("docs/agent.md");
+    let mut page = fs::read_to_string(path("docs/agent-tables.md")).expect("docs/agent-tables.md");
     for (block, content) in [
         ("monitor", tables::monitor()),
         ("start before", tables::start_before()),
@@ -74,7 +74,7 @@ fn the_tables_of_the_actions() {
     ] {
         page = with_block(&page, block, &content);
     }
-    assert_document("docs/agent.md", &page);
+    assert_document("docs/agent-tables.md", &page);
 }
 
 #[test]
@@ -120,8 +120,8 @@ fn the_predictions() {
 #[cfg(feature = "lab")]
 #[test]
 fn the_faults() {
-    let page = fs::read_to_string(path("docs/faults.md")).expect("docs/faults.md");
-    assert_document("docs/faults.md", &with_block(&page, "faults", &quorate::lab::faults::page()));
+    let page = fs::read_to_string(path("docs/lab/faults.md")).expect("docs/lab/faults.md");
+    assert_document("docs/lab/faults.md", &with_block(&page, "faults", &quorate::lab::faults::page()));
 }
 
 /// A test that the table of the competitors' faults names does exist.

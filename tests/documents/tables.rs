@@ -1,4 +1,4 @@
-//! The tables of `docs/agent.md`: every combination of facts is decided, rows of equal outcome are merged.
+//! The tables of `docs/agent-tables.md`: every combination of facts is decided, rows of equal outcome are merged.
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -14,16 +14,16 @@ const PROMOTION_MS: (u32, u32) = (100, 2700);
 /// What follows when a killed PostgreSQL was noticed: the shortest outage of five in the lab (README, PostgreSQL killed),
 /// with little WAL to replay. A crash recovery with much of it takes as long as that.
 const RESTART_MS: u32 = 1700;
-/// The same since quorated notices at once, and its median was 2.1 s: ten runs on a busy host (docs/hangs.md).
+/// The same since quorated notices at once, and its median was 2.1 s: ten runs on a busy host (docs/lab/hangs.md).
 const RESTART_TOLD_MS: (u32, u32) = (700, 3800);
-/// quorated is woken by the kernel; Pacemaker's program takes the rest (docs/hangs.md).
+/// quorated is woken by the kernel; Pacemaker's program takes the rest (docs/lab/hangs.md).
 const TOLD_MS: (u32, u32) = (0, 100);
 /// PostgreSQL is shut down, or killed where the disk hangs (`daemon/ending`).
 const ENDING_MS: (u32, u32) = (100, 1500);
 /// The self-fencing notice, and corosync's leave.
 const NOTICE_MS: (u32, u32) = (100, 800);
 /// The others see the node leave, elect another DC where it was that, and ask for its fencing, which is confirmed at once: 0.1 to
-/// 2.4 s in the lab (docs/hangs.md).
+/// 2.4 s in the lab (docs/lab/hangs.md).
 const CONFIRMED_MS: (u32, u32) = (100, 2400);
 /// quorated writes every 2 s and looks twice a second.
 const DISK_LOOKS_MS: u32 = 3300;

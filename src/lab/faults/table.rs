@@ -1,4 +1,4 @@
-//! The table of all faults, for the command line and for `docs/faults.md`.
+//! The table of all faults, for the command line and for `docs/lab/faults.md`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -424,7 +424,7 @@ pub fn parse_list(list: &str) -> Result<Vec<&'static Fault>> {
     }
 }
 
-/// The table of `docs/faults.md`.
+/// The table of `docs/lab/faults.md`.
 #[must_use]
 pub fn page() -> String {
     let mut page = String::from(

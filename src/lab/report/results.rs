@@ -21,7 +21,7 @@ pub struct RunResult {
     pub agent: String,
     /// Set of timings.
     pub timing: String,
-    /// By whose rules it was tested: "quorate", or "tuchanka" (docs/lab.md).
+    /// By whose rules it was tested: "quorate", or "tuchanka" (docs/lab/README.md).
     #[serde(default = "ours")]
     pub protocol: String,
     /// Tuchanka's reaction: from the injection to the fifth good round of heart and beat, in ms; null: it never came, or the
