@@ -130,7 +130,7 @@ fn a_node_that_left_counts_anew() {
     let ring = |seq| Ring { seq, node_id: 1 };
     let sent = |seq, number| seal(&key(1), &sender(2, 10, "b"), ring(seq), number, &notice()).unwrap();
     let mut receiver = Receiver::default();
-    let mut open =
+    let open =
         |receiver: &mut Receiver, seq, number| receiver.open(Some(&key(1)), 2, 10, &sent(seq, number)).err();
     receiver.formed(ring(8), &[1, 2]);
     assert_eq!(open(&mut receiver, 8, 900), None);
