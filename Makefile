@@ -12,9 +12,10 @@ EPOCH        = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/
 SUITE       ?= bookworm
 REPORT      ?= report
 MINUTES     ?= 60
+HOURS       ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release deb lint test fuzz demo image install clean
+.PHONY: help deps build release deb lint test fuzz simulate demo image install clean
 
 help: ## this list
 	@echo 'quorate: PostgreSQL that stays available, on Pacemaker and Corosync'
@@ -49,6 +50,16 @@ test: deps ## everything: lint, unit tests, real PostgreSQL, foreign suites, the
 
 fuzz: deps ## every parser of foreign input, for an hour: make fuzz MINUTES=60
 	@tests/fuzz/run --all $$(($(MINUTES) * 60))
+
+# A seed or a transcript is one run: not worth a build with optimisation.
+simulate: ## random acts on simulated clusters, for hours: make simulate HOURS=8; one again: SEED=17; transcripts anew: BLESS=1
+ifneq ($(BLESS),)
+	$(CARGO) test --locked --features lab,packaging --test simulation -- --bless
+else ifneq ($(SEED),)
+	$(CARGO) test --locked --features lab,packaging --test simulation -- $(if $(filter careful,$(PEOPLE)),--careful) --seed $(SEED)
+else
+	$(CARGO) test --locked --profile simulation --test simulation -- $(if $(filter careful,$(PEOPLE)),--careful) --seconds $$(($(HOURS) * 3600)) --from $(or $(FROM),1)
+endif
 
 image: deps build ## the node template of the lab: make image SUITE=trixie for Debian 13
 	$(LAB) image --suite $(SUITE)

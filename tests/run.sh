@@ -18,6 +18,7 @@ deny      |  900 | no  | dist/check-crates
 unit      |  900 | yes | cargo test --locked --features lab,packaging --lib --bins --test layers --test documents --test doctor
 postgres  |  300 | yes | cargo test --locked --features lab,packaging --test boundary_postgres
 escalation|  120 | yes | tests/escalation.sh
+simulation|  180 | no  | cargo test --locked --features lab,packaging --test simulation
 fence     |  300 | no  | cargo test --locked --features lab,packaging --test fence
 fuzz      |  900 | no  | tests/fuzz/run --seed 1
 agent     |  900 | yes | cargo test --locked --features lab,packaging --test agent -- --test-threads=4

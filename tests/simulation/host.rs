@@ -1,0 +1,329 @@
+//! The agent's [`Host`] on a simulated node: each call is a step at which every other node may come first, and at which the action
+//! may be ended.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use quorate::boundary::host::{Effect, Host, InstallTrouble, Level, Trouble};
+use quorate::cluster::crm_mon::Status;
+use quorate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
+use quorate::decide::facts::{Facts, Process, Pulse, Signal};
+use quorate::decide::memory::{Memory, Millis, PacemakerRun};
+use quorate::decide::stop::{Stage, StopFacts};
+use quorate::decide::storage::{ROOM, Trial};
+use quorate::pg::history::History;
+use quorate::pg::lsn::Lsn;
+use quorate::pg::role::PgRole;
+use quorate::pg::timeline::{Timeline, WalPosition};
+use quorate::pg::view::{Answer, ConnectedStandby, PrimaryView, Receiver, Rejection, StandbyView, SyncState};
+
+use crate::baton::Line;
+use crate::server::Role;
+use crate::wal::{Sync, What, name};
+use crate::world::World;
+
+/// The resource's name.
+pub const RESOURCE: &str = "pgsqld";
+
+/// The node attribute of a ballot, as boundary/node.rs names it.
+pub const BALLOT: &str = "quorate-position-pgsqld";
+
+/// The node attribute of a promotion score.
+pub const SCORE: &str = "master-pgsqld";
+
+/// One action's host.
+pub struct SimHost {
+    pub world: Arc<Mutex<World>>,
+    pub node: usize,
+    pub line: Line,
+}
+
+fn millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(0)
+}
+
+impl SimHost {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().expect("nobody panics with the baton in its hand")
+    }
+
+    /// A call that takes between these milliseconds. Its effect is at its end.
+    fn call<T>(&mut self, low: u64, high: u64, effect: impl FnOnce(&mut World, usize) -> T) -> T {
+        let wait = self.world().rng.between(low, high);
+        self.line.wait(wait);
+        effect(&mut self.world(), self.node)
+    }
+
+    /// One of Pacemaker's programs.
+    fn program<T>(&mut self, effect: impl FnOnce(&mut World, usize) -> T) -> Effect<T> {
+        self.call(4, 60, |w, n| {
+            if w.nodes[n].joined { Ok(effect(w, n)) } else { Err(Trouble("no cluster runs here".into())) }
+        })
+    }
+}
+
+impl Host for SimHost {
+    fn begin(&mut self, _deadline: Millis) {}
+
+    fn now(&self) -> Millis {
+        self.world().now
+    }
+
+    fn sleep(&mut self, wait: Duration) {
+        self.line.wait(millis(wait).max(1));
+    }
+
+    fn look(&mut self, _patience: Duration) -> Facts {
+        self.call(2, 15, |w, n| {
+            let answer = answer(w, n);
+            let node = &w.nodes[n];
+            Facts {
+                process: process(node.server.is_some()),
+                answer,
+                control: node.data.control(),
+                signal: if node.data.standby_signal { Signal::Present } else { Signal::Missing },
+            }
+        })
+    }
+
+    fn stop_facts(&mut self) -> StopFacts {
+        self.call(1, 5, |w, n| StopFacts {
+            process: process(w.nodes[n].server.is_some()),
+            stopped_children: 0,
+        })
+    }
+
+    fn wait_gone(&mut self, wait: Duration) {
+        self.line.wait(millis(wait).clamp(1, 60));
+    }
+
+    fn send(&mut self, stage: Stage) -> Effect<()> {
+        self.call(1, 3, |w, n| {
+            let now = w.now;
+            let node = &mut w.nodes[n];
+            match stage {
+                Stage::Nothing => {}
+                Stage::Fast => {
+                    if let Some(server) = &mut node.server {
+                        server.stopping_since.get_or_insert(now);
+                    }
+                }
+                Stage::Immediate | Stage::Killed => node.server = None,
+            }
+            Ok(())
+        })
+    }
+
+    fn try_writes(&mut self, _patience: Duration) -> Vec<(String, Trial)> {
+        self.call(2, 12, |_, _| vec![("/nowhere".into(), Trial::Written { free: ROOM })])
+    }
+
+    fn pulse(&mut self, _pid: i32) -> Option<Pulse> {
+        self.call(1, 2, |_, _| Some(Pulse::Beating))
+    }
+
+    fn resetting(&mut self) -> Option<String> {
+        None
+    }
+
+    fn check_installation(&mut self) -> Result<(), InstallTrouble> {
+        self.call(1, 3, |_, _| Ok(()))
+    }
+
+    fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> Effect<()> {
+        self.call(1, 5, |w, n| {
+            let data = &mut w.nodes[n].data;
+            if let Some(conninfo) = primary_conninfo {
+                data.conninfo = Some(conninfo.into());
+            }
+            data.standby_signal = true;
+            Ok(())
+        })
+    }
+
+    fn launch(&mut self) -> Effect<()> {
+        self.call(2, 10, |w, n| {
+            w.launch(n);
+            Ok(())
+        })
+    }
+
+    fn log_tail(&mut self) -> String {
+        "FATAL: simulated".into()
+    }
+
+    fn repoint(&mut self, primary_conninfo: &str) -> Effect<()> {
+        self.call(2, 10, |w, n| {
+            w.nodes[n].data.conninfo = Some(primary_conninfo.into());
+            let at = w.now + w.rng.between(5, 400);
+            if let Some(server) = &mut w.nodes[n].server {
+                server.reload_at = Some(at);
+            }
+            Ok(())
+        })
+    }
+
+    fn tell_to_promote(&mut self) -> Effect<()> {
+        self.call(1, 4, |w, n| {
+            let at = w.now + w.rng.between(20, 300);
+            if let Some(server) = &mut w.nodes[n].server {
+                server.promote_at.get_or_insert(at);
+            }
+            Ok(())
+        })
+    }
+
+    fn prove_writable(&mut self, _patience: Duration) -> Effect<()> {
+        self.call(2, 10, |w, n| match &w.nodes[n].server {
+            Some(server) if server.takes_writes() => Ok(()),
+            _ => Err(Trouble("cannot execute in a read-only transaction".into())),
+        })
+    }
+
+    fn checkpoint(&mut self, _patience: Duration) -> Effect<()> {
+        self.call(20, 200, |w, n| {
+            let uid = w.uid();
+            let node = &mut w.nodes[n];
+            if node.server.as_ref().is_some_and(|s| s.role == Role::Primary) {
+                let end = node.data.write(uid, What::Checkpoint);
+                node.data.checkpoint = (node.data.timeline, end - What::Checkpoint.length());
+            }
+            Ok(())
+        })
+    }
+
+    fn histories(&mut self) -> Effect<Vec<History>> {
+        self.call(1, 3, |w, n| Ok(w.nodes[n].data.histories()))
+    }
+
+    fn segment_timeline(&mut self, lsn: Lsn) -> Option<Timeline> {
+        self.call(1, 3, |w, n| w.nodes[n].data.segment_timeline(lsn.0))
+    }
+
+    fn cluster(&mut self) -> Effect<Status> {
+        self.program(|w, n| w.status(n))
+    }
+
+    fn set_score(&mut self, node: &str, score: i32) -> Effect<()> {
+        let owner = index(node);
+        self.program(|w, n| w.write_score(n, owner, Some(score)))
+    }
+
+    fn delete_score(&mut self, node: &str) -> Effect<()> {
+        let owner = index(node);
+        self.program(|w, n| w.write_score(n, owner, None))
+    }
+
+    fn scores(&mut self) -> Effect<Vec<(String, i32)>> {
+        self.program(|w, n| (0..w.count()).filter_map(|o| Some((name(o), w.score(n, o)?))).collect())
+    }
+
+    fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> Effect<()> {
+        let text = ballot.map(|(position, fitness)| ballot_text(position, fitness));
+        self.program(|w, n| w.set_attribute(n, n, BALLOT, text.as_deref()))
+    }
+
+    fn ballots(&mut self) -> Effect<Vec<Ballot>> {
+        self.program(|w, n| {
+            let all = w.nodes[n].attributes.iter().filter(|((_, name), _)| name == BALLOT);
+            all.filter_map(|((owner, _), text)| {
+                let (position, fitness) = parse_ballot(text)?;
+                Some(Ballot { node: name(*owner), position, fitness })
+            })
+            .collect()
+        })
+    }
+
+    fn recall(&mut self) -> Memory {
+        self.call(1, 2, |w, n| {
+            let node = &w.nodes[n];
+            let run = PacemakerRun { pid: 1, start_time: node.run };
+            node.memory.clone().in_run(Some(run))
+        })
+    }
+
+    fn remember(&mut self, memory: &Memory) -> Effect<()> {
+        self.call(1, 3, |w, n| {
+            w.nodes[n].memory = memory.clone();
+            Ok(())
+        })
+    }
+
+    fn record(&mut self, _role: PgRole) -> Effect<()> {
+        self.call(1, 2, |_, _| Ok(()))
+    }
+
+    fn record_stopping(&mut self) -> Effect<()> {
+        self.call(1, 2, |_, _| Ok(()))
+    }
+
+    fn forget(&mut self) -> Effect<()> {
+        self.call(1, 2, |_, _| Ok(()))
+    }
+
+    fn log(&mut self, _level: Level, line: &str) {
+        let node = self.node;
+        self.world().say_of(node, &format!("  {line}"));
+    }
+}
+
+/// The node of a name; one that is none of ours is nobody's.
+fn index(node: &str) -> usize {
+    node.strip_prefix("srv").and_then(|n| n.parse::<usize>().ok()).map_or(usize::MAX, |n| n - 1)
+}
+
+const fn process(runs: bool) -> Process {
+    if runs { Process::Alive(Pulse::Beating) } else { Process::Absent }
+}
+
+fn answer(w: &World, n: usize) -> Option<Answer> {
+    let node = &w.nodes[n];
+    let server = node.server.as_ref()?;
+    if server.stopping_since.is_some() {
+        return Some(Answer::Rejects(Rejection::ShuttingDown));
+    }
+    if server.role != Role::Starting && node.crowded_until > w.now {
+        return Some(Answer::Rejects(Rejection::TooManyConnections));
+    }
+    Some(match server.role {
+        Role::Starting => Answer::Rejects(Rejection::StartingUp),
+        Role::Standby => Answer::Standby(StandbyView {
+            received: server.received.map(Lsn),
+            replayed: Some(Lsn(node.data.applied_to)),
+            receiver: server.receiver.as_ref().map(|r| Receiver {
+                pid: Some(r.pid),
+                status: if r.waiting { "waiting" } else { "streaming" }.into(),
+                sender_host: Some(r.host.clone()),
+                sender_port: Some(5432),
+                timeline: Timeline::new(r.timeline),
+                latest_end: r.latest_end.map(Lsn),
+            }),
+            primary_conninfo: server.conninfo.clone(),
+        }),
+        Role::Primary => Answer::Primary(PrimaryView {
+            lsn: Lsn(node.data.applied_to),
+            timeline: Timeline::new(node.data.timeline)?,
+            standbys: w.streams_from(n).into_iter().map(|(s, lsn)| connected(s, lsn, &server.sync)).collect(),
+            synchronous_standby_names: server.sync.text(),
+        }),
+    })
+}
+
+fn connected(standby: usize, lsn: u64, sync: &Sync) -> ConnectedStandby {
+    let sync_state = match sync {
+        Sync::First(k, list) => match list.iter().position(|n| *n == standby) {
+            Some(at) if at < *k => SyncState::Sync,
+            Some(_) => SyncState::Potential,
+            None => SyncState::Async,
+        },
+        Sync::Any(_, list) if list.contains(&standby) => SyncState::Quorum,
+        Sync::Any(..) | Sync::Off => SyncState::Async,
+    };
+    ConnectedStandby {
+        application_name: name(standby),
+        state: "streaming".into(),
+        sync_state,
+        sent: Some(Lsn(lsn)),
+        flush: Some(Lsn(lsn)),
+    }
+}

@@ -1,0 +1,162 @@
+//! The losses that were seen with real clusters, one after the other, as plans.
+
+use crate::plan::{Act, Config, Plan};
+use crate::wal::Sync;
+use crate::world::Breach;
+
+/// A loss that today's agent does not prevent.
+pub struct Scenario {
+    /// The name of its transcript.
+    pub name: &'static str,
+    pub about: &'static str,
+    pub breach: Breach,
+    pub plan: fn() -> Plan,
+}
+
+const CLASSIC: Config = Config { nodes: 2, witness: true, sync: Sync::Off, maxlag: None };
+
+fn plan(config: Config, acts: &[(u64, Act)]) -> Plan {
+    Plan { seed: 1, config, acts: acts.iter().map(|(seconds, act)| (seconds * 1000, *act)).collect() }
+}
+
+/// All of them. The primary is srv1 when the acts begin.
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "standby-then-power-off-then-unstandby",
+        about: "The primary's node goes on standby, the new primary acknowledges and loses its power; the first one comes back.",
+        breach: Breach::Lost,
+        plan: || plan(CLASSIC, &[(0, Act::Standby(0)), (30, Act::PowerOff(1)), (20, Act::Unstandby(0))]),
+    },
+    Scenario {
+        name: "hand-promote",
+        about: "A standby is promoted by hand beside the true primary: its timeline is the higher one.",
+        breach: Breach::Lost,
+        plan: || plan(CLASSIC, &[(0, Act::HandPromote(1)), (60, Act::CrashPostgres(0))]),
+    },
+    Scenario {
+        name: "forked-copy",
+        about: "A standby is made anew without -R, started once by hand and written to: WAL of its own on the primary's own timeline.",
+        breach: Breach::Lost,
+        plan: || {
+            plan(
+                CLASSIC,
+                &[
+                    (0, Act::Standby(1)),
+                    (10, Act::ForkedCopy { from: 0, to: 1 }),
+                    (2, Act::Unstandby(1)),
+                    (40, Act::PowerOff(0)),
+                ],
+            )
+        },
+    },
+    Scenario {
+        name: "one-timeline-twice",
+        about: "Two nodes that do not meet are promoted one after the other, the second by the operator's acceptance: both on timeline 3.",
+        breach: Breach::Lost,
+        plan: || {
+            plan(
+                CLASSIC,
+                &[
+                    (0, Act::PowerOff(0)),
+                    (40, Act::PowerOff(1)),
+                    (5, Act::Boot(0)),
+                    (20, Act::Vouch(0)),
+                    (40, Act::Boot(1)),
+                    (60, Act::PowerOff(0)),
+                ],
+            )
+        },
+    },
+    Scenario {
+        name: "unknown-lag",
+        about: "A standby that was away connects to the primary again and is a full candidate before it knows how far it is behind.",
+        breach: Breach::Lost,
+        plan: || {
+            plan(
+                CLASSIC,
+                &[
+                    (0, Act::Standby(1)),
+                    (0, Act::SlowLink(1, 1)),
+                    (60, Act::Unstandby(1)),
+                    (4, Act::PowerOff(0)),
+                ],
+            )
+        },
+    },
+    Scenario {
+        name: "hand-start-former-primary",
+        about: "A former primary is started by hand before its cluster services: a probe finds it promoted.",
+        breach: Breach::Lost,
+        plan: || {
+            plan(CLASSIC, &[(0, Act::StopCluster(0)), (30, Act::HandStart(0)), (3, Act::StartCluster(0))])
+        },
+    },
+    Scenario {
+        name: "foreign-datadir",
+        about: "A cold start of three, of which one has another cluster's data on a higher timeline.",
+        breach: Breach::Lost,
+        plan: || {
+            plan(
+                Config { nodes: 3, witness: false, ..CLASSIC },
+                &[
+                    (0, Act::PowerOff(2)),
+                    (1, Act::ForeignData(2)),
+                    (20, Act::PowerOff(1)),
+                    (0, Act::PowerOff(0)),
+                    (10, Act::Boot(0)),
+                    (0, Act::Boot(1)),
+                    (0, Act::Boot(2)),
+                ],
+            )
+        },
+    },
+    Scenario {
+        name: "busy-voter",
+        about: "ANY 1 of two: the one that acknowledged is full of clients and does not vote, the other one is promoted.",
+        breach: Breach::Lost,
+        plan: || {
+            plan(
+                Config { nodes: 3, witness: false, sync: Sync::Any(1, vec![1, 2]), ..CLASSIC },
+                &[(0, Act::Cut(0, 1)), (5, Act::Crowd(2)), (1, Act::PowerOff(0))],
+            )
+        },
+    },
+    Scenario {
+        name: "pair",
+        about: "FIRST 1 of three: the primary and the standby that acknowledged die together; the others have quorum, not the commits.",
+        breach: Breach::Lost,
+        plan: || {
+            plan(
+                Config { nodes: 4, witness: true, sync: Sync::First(1, vec![1, 2, 3]), ..CLASSIC },
+                &[(0, Act::Cut(0, 2)), (0, Act::Cut(0, 3)), (5, Act::PowerOff(0)), (0, Act::PowerOff(1))],
+            )
+        },
+    },
+    Scenario {
+        name: "wrong-address",
+        about: "On the standby the primary's name leads to the standby itself: it streams from itself, 0 bytes behind.",
+        breach: Breach::Lost,
+        plan: || {
+            plan(
+                CLASSIC,
+                &[
+                    (0, Act::WrongAddress(1)),
+                    (0, Act::Standby(1)),
+                    (10, Act::Unstandby(1)),
+                    (40, Act::PowerOff(0)),
+                ],
+            )
+        },
+    },
+    Scenario {
+        name: "recovery-target-left",
+        about: "A recovery target with the action promote is left in postgresql.auto.conf: the demoted primary promotes itself.",
+        breach: Breach::Lost,
+        plan: || {
+            plan(
+                CLASSIC,
+                &[(0, Act::RecoveryTarget(0)), (0, Act::Ban(0)), (20, Act::Unban(0)), (40, Act::PowerOff(1))],
+            )
+        },
+    },
+];
