@@ -36,8 +36,8 @@ impl World {
             Act::Unstandby(n) => self.administer(|cib| cib.standby &= !bit(n)),
             Act::Ban(n) => self.administer(|cib| cib.banned |= bit(n)),
             Act::Unban(n) => self.administer(|cib| cib.banned &= !bit(n)),
-            Act::Vouch(n) => {
-                self.administer(|cib| cib.vouched |= bit(n));
+            Act::AcceptLoss(n) => {
+                self.administer(|cib| cib.loss_accepted |= bit(n));
                 self.accepted = Some(n);
             }
             Act::StopCluster(n) if self.nodes[n].joined => self.nodes[n].leaving = true,

@@ -132,7 +132,7 @@ impl World {
             if let Some(score) = self.score(node, n) {
                 attributes.insert(SCORE.into(), score.to_string());
             }
-            if self.nodes[node].cib.vouched & bit(n) != 0 {
+            if self.nodes[node].cib.loss_accepted & bit(n) != 0 {
                 attributes.insert(vouch_attribute(RESOURCE), "1".into());
             }
         }

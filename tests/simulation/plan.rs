@@ -53,7 +53,7 @@ pub enum Act {
     /// `pcs resource move`: not to be promoted there; and `clear`.
     Ban(usize),
     Unban(usize),
-    Vouch(usize),
+    AcceptLoss(usize),
     /// `pg_ctl promote` by hand.
     HandPromote(usize),
     /// `systemctl start postgresql`.
@@ -114,8 +114,8 @@ impl fmt::Display for Act {
             Act::Cleanup(a) => write!(f, "pcs resource cleanup node={}", n(a)),
             Act::Ban(a) => write!(f, "pcs resource ban --promoted {}", n(a)),
             Act::Unban(a) => write!(f, "pcs resource clear {}", n(a)),
-            Act::Vouch(a) => {
-                write!(f, "an operator accepts the loss: crm_attribute quorate-vouch=1 on {}", n(a))
+            Act::AcceptLoss(a) => {
+                write!(f, "an operator accepts the loss on {} (crm_attribute)", n(a))
             }
             Act::HandPromote(a) => write!(f, "pg_ctl promote by hand on {}", n(a)),
             Act::HandStart(a) => write!(f, "systemctl start postgresql by hand on {}", n(a)),
@@ -210,7 +210,7 @@ fn random_act(rng: &mut Rng, nodes: usize) -> Act {
             0 => Act::ForkedCopy { from: a, to: b },
             1 => Act::WrongAddress(a),
             2 => Act::RecoveryTarget(a),
-            _ => Act::Vouch(a),
+            _ => Act::AcceptLoss(a),
         },
         _ => match rng.below(3) {
             0 => Act::Crowd(a),

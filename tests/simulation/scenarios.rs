@@ -60,7 +60,7 @@ pub const ALL: &[Scenario] = &[
                     (0, Act::PowerOff(0)),
                     (40, Act::PowerOff(1)),
                     (5, Act::Boot(0)),
-                    (20, Act::Vouch(0)),
+                    (20, Act::AcceptLoss(0)),
                     (40, Act::Boot(1)),
                     (60, Act::PowerOff(0)),
                 ],

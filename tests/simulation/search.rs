@@ -69,7 +69,7 @@ pub fn session(
             if !tally.kinds.contains_key(&kind) {
                 tell(&format!(
                     "seed {seed}: {kind}\n    {what}\n    replay: make simulate SEED={seed}{}",
-                    word(people)
+                    option(people)
                 ));
                 tally.kinds.insert(kind, seed);
             }
@@ -83,7 +83,7 @@ pub fn session(
 }
 
 /// What replaying needs besides the seed.
-fn word(people: People) -> &'static str {
+fn option(people: People) -> &'static str {
     match people {
         People::Careful => " PEOPLE=careful",
         People::Anybody => "",

@@ -64,7 +64,7 @@ pub struct Busy {
 pub struct Cib {
     pub epoch: u64,
     pub standby: Members,
-    pub vouched: Members,
+    pub loss_accepted: Members,
     /// Not to be promoted there (`pcs resource move`).
     pub banned: Members,
 }
