@@ -28,7 +28,7 @@ use search::{Limit, progress, session, shrink};
 const USAGE: &str = "usage: cargo test --test simulation -- [--bless | --scenario NAME | [--careful] (--seed N | --seconds N [--from N])]";
 
 /// `make test` runs these seeds of each kind.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 30;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

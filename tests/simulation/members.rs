@@ -216,6 +216,5 @@ impl World {
             c.members &= !bit(node);
             c.known[node] = Known::Stopped;
         }
-        self.controllers.retain(|c| c.members != 0);
     }
 }
