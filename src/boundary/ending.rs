@@ -64,6 +64,17 @@ pub fn kill_postgres(pgdata: &Path, uid: u32, deadline: Deadline) -> Effect<Rema
     }
 }
 
+/// Kills the postmaster and its children without a look at anybody else, and without waiting: the first step where each millisecond
+/// counts. What is left [`kill_postgres`] finds.
+#[cfg(feature = "daemon")]
+pub fn kill_family(postmaster: process::ProcessId, pgdata: &Path, uid: u32) {
+    let family = process::postgres_family(postmaster, pgdata, uid);
+    for victim in family.into_iter().flatten() {
+        // Who is not hit is found by the next step, which says why.
+        let _ = process::signal_of(uid, victim.id, Signal::SIGKILL);
+    }
+}
+
 /// Has the agent start and promote nothing until the next boot.
 ///
 /// # Errors
@@ -129,33 +140,67 @@ mod tests {
     use super::super::identity::SystemUser;
     use super::*;
 
-    /// What works in the directory under PostgreSQL's name, and is another user's.
-    #[test]
-    fn nobody_elses_server_is_killed() {
+    use super::super::command::Detached;
+    use std::path::PathBuf;
+
+    /// What works in the directory under PostgreSQL's name, and is another user's: this program with these arguments.
+    fn foreign(program: &str, arguments: &[&str]) -> Option<(Detached, u32, PathBuf, tempfile::TempDir)> {
         if !nix::unistd::Uid::effective().is_root() {
-            return;
+            return None;
         }
         let nobody = SystemUser::lookup("nobody").expect("nobody");
         let directory = tempfile::tempdir().expect("a directory");
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(directory.path(), open).expect("it is ours");
-        let program = directory.path().join("postgres");
-        std::fs::copy("/bin/sleep", &program).expect("coreutils are there");
-        let server = Command::new(&program).arg("60").directory(directory.path()).run_as(&nobody);
-        let server = server.environment(Environment::Clean);
+        let copy = directory.path().join("postgres");
+        std::fs::copy(program, &copy).expect("it is there");
+        let mut server = Command::new(&copy);
+        for argument in arguments {
+            server = server.arg(*argument);
+        }
+        let server = server.directory(directory.path()).run_as(&nobody).environment(Environment::Clean);
         let start = || {
             let log = std::fs::File::create(directory.path().join("log")).expect("a log");
             server.spawn_detached(log)
         };
         // A test beside this one that forks may have the new file open for writing: ETXTBSY.
-        let mut daemon = (0..50)
+        let daemon = (0..50)
             .find_map(|_| start().map_err(|_| Deadline::after(ROUND).sleep(ROUND)).ok())
             .expect("starts");
         let place = directory.path().canonicalize().expect("it is there");
+        Some((daemon, nobody.uid, place, directory))
+    }
+
+    #[test]
+    fn nobody_elses_server_is_killed() {
+        let Some((mut daemon, uid, place, _directory)) = foreign("/bin/sleep", &["60"]) else { return };
         let soon = || Deadline::after(Duration::from_secs(5));
-        assert_eq!(kill_postgres(&place, nobody.uid + 1, soon()), Ok(Remains::Nothing));
+        assert_eq!(kill_postgres(&place, uid + 1, soon()), Ok(Remains::Nothing));
         assert!(daemon.exited().expect("it is our child").is_none(), "another user's process was killed");
-        assert_eq!(kill_postgres(&place, nobody.uid, soon()), Ok(Remains::Nothing));
+        assert_eq!(kill_postgres(&place, uid, soon()), Ok(Remains::Nothing));
+        assert!(daemon.exited().expect("it is our child").is_some());
+    }
+
+    /// The postmaster's own list is enough for all of a server that runs, and another user's is left alone by it.
+    #[cfg(feature = "daemon")]
+    #[test]
+    fn a_family_is_killed_without_a_look_at_others() {
+        let script = ["-c", "(sleep 60; :) & (sleep 60; :) & wait"];
+        let Some((mut daemon, uid, place, _directory)) = foreign("/bin/sh", &script) else { return };
+        let postmaster = daemon.id();
+        let soon = Deadline::after(Duration::from_secs(5));
+        let family = |uid| process::postgres_family(postmaster, &place, uid).expect("/proc can be read");
+        while family(uid).len() < 3 && !soon.passed() {
+            soon.sleep(ROUND);
+        }
+        let all = family(uid);
+        assert_eq!(all.len(), 3, "{all:?}");
+        kill_family(postmaster, &place, uid + 1);
+        soon.at_most(ROUND * 4).sleep(ROUND * 4);
+        assert_eq!(family(uid).len(), 3, "another user's processes were killed");
+        kill_family(postmaster, &place, uid);
+        let ids: Vec<_> = all.iter().map(|info| info.id).collect();
+        assert_eq!(process::wait_gone(&ids[1..], soon).expect("/proc can be read"), []);
         assert!(daemon.exited().expect("it is our child").is_some());
     }
 }

@@ -114,6 +114,24 @@ pub fn postgres_below(directory: &Path, uid: u32) -> io::Result<Vec<ProcessInfo>
     Ok(found)
 }
 
+/// The same, by the postmaster's own list of its children: no look at the other processes of the node, of which there may be
+/// thousands. What outlived a postmaster is not in it. Where the kernel has no such list it is the postmaster alone.
+///
+/// # Errors
+/// As [`postgres_below`].
+pub fn postgres_family(postmaster: ProcessId, directory: &Path, uid: u32) -> io::Result<Vec<ProcessInfo>> {
+    let pid = postmaster.pid;
+    let Some(first) = postgres_at(pid, directory, uid)?.filter(|info| info.id == postmaster) else {
+        return Ok(Vec::new());
+    };
+    let mut found = vec![first];
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    for child in children.split_ascii_whitespace().filter_map(|word| word.parse().ok()) {
+        found.extend(postgres_at(child, directory, uid)?);
+    }
+    Ok(found)
+}
+
 /// The program that a process executes, without the mark of a file that was replaced since; `None` for a
 /// kernel thread, and where there is no such process.
 ///

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     fn record(reason: &str) -> ResetRecord {
-        ResetRecord { at: 1, boot: "b".into(), reason: reason.into() }
+        ResetRecord { at: 1, ms: 0, boot: "b".into(), reason: reason.into() }
     }
 
     #[test]

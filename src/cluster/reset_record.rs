@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 pub struct ResetRecord {
     /// Seconds since 1970.
     pub at: u64,
+    /// And milliseconds; absent in a record of before.
+    #[serde(default)]
+    pub ms: u32,
     /// The boot that ended with it: `/proc/sys/kernel/random/boot_id`.
     pub boot: String,
     pub reason: String,
@@ -52,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_reset_that_did_not_happen_is_told_apart() {
-        let record = ResetRecord { at: 0, boot: "a".into(), reason: "corosync hangs".into() };
+        let record = ResetRecord { at: 0, ms: 0, boot: "a".into(), reason: "corosync hangs".into() };
         assert!(
             record.text("b").starts_with("this node was reset by quorated at 1970"),
             "{}",

@@ -26,14 +26,14 @@ use crate::decide::detector::{InstanceLook, Life, Manner};
 use crate::pg::instance::ProcessId;
 
 /// An orderly shutdown is waited for so long: backends end, and the standbys get what they lack. It takes far less, but for the checkpoint.
-const SHUTDOWN: Duration = Duration::from_millis(350);
+const SHUTDOWN: Duration = Duration::from_millis(250);
 /// The end of PostgreSQL that was killed is awaited for so long; a process that waits for a device does not end.
 const KILLING: Duration = Duration::from_millis(1000);
 /// Before a reset: until so long after the decision.
-const KILLED: Duration = Duration::from_millis(600);
+const KILLED: Duration = Duration::from_millis(350);
 /// The self-fencing notice, and corosync's leave, have so long. The others count on the reset after that and [`WRITING`]: where
 /// corosync is slower the node goes without leaving, and they see it when the token is lost.
-const PARTING: Duration = Duration::from_millis(200);
+const PARTING: Duration = Duration::from_millis(150);
 /// The evidence and the log have at least so long, at the end of all.
 const WRITING: Duration = Duration::from_millis(100);
 /// For ways to reset that don't come back.
@@ -58,6 +58,12 @@ pub(super) fn silence(instances: &[&InstanceLook], logs: &Logs) -> bool {
 }
 
 fn kill(instances: &[&InstanceLook], deadline: Deadline, logs: &Logs) -> bool {
+    // All of them first: none is to commit while the node's processes are gone through for another one.
+    for instance in instances.iter().map(|look| &look.instance) {
+        if let (Some(postmaster), Ok(uid)) = (instance.postmaster, instances::owner(instance)) {
+            ending::kill_family(postmaster, &instance.pgdata, uid);
+        }
+    }
     let mut silent = true;
     for look in instances {
         let instance = &look.instance;

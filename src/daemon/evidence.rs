@@ -1,6 +1,6 @@
 //! The evidence of a reset: on its way out of the node before the reset itself, and never in its way.
 //!
-//! A helper process (`--helper=evidence`) does the writing, small, locked and at real-time priority as the one that decides. First the
+//! A helper process (`--helper=evidence`) does the writing, small, locked and before all others at the processor. First the
 //! kernel's log, at once; then the record on the disk, by a thread of its own, for the disk may be what hangs.
 
 use std::sync::mpsc::sync_channel;
@@ -70,7 +70,8 @@ impl Evidence {
 
     /// Hands the reason over, without waiting.
     pub(super) fn leave(&self, why: &str, logs: &Logs) {
-        let record = ResetRecord { at: now(), boot: self.boot.clone(), reason: why.to_owned() };
+        let (at, ms) = now();
+        let record = ResetRecord { at, ms, boot: self.boot.clone(), reason: why.to_owned() };
         let told = match (self.helper.try_lock(), serde_json::to_vec(&record)) {
             (Ok(mut helper), Ok(text)) => helper.tell(&text).map_err(|e| e.to_string()),
             (Err(TryLockError::Poisoned(helper)), Ok(text)) => {
@@ -109,7 +110,7 @@ impl Evidence {
 /// Says of which reset the last boot came, where it is not long ago.
 pub(super) fn tell(board: &Board, logs: &Logs) {
     match reset_record::read(PATH.as_ref()) {
-        Ok(Some(record)) if now().saturating_sub(record.at) < RECENT => {
+        Ok(Some(record)) if now().0.saturating_sub(record.at) < RECENT => {
             let text = record.text(&identity::boot_id());
             board.seen().last_reset = Some(text.clone());
             logs.line(Level::Warning, text);
@@ -119,9 +120,10 @@ pub(super) fn tell(board: &Board, logs: &Logs) {
     }
 }
 
-/// Seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| d.as_secs())
+/// Seconds since 1970, and milliseconds. For people: nothing is decided by it, for the wall clock may be set.
+fn now() -> (u64, u32) {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    (now.as_secs(), now.subsec_millis())
 }
 
 /// The helper process itself. Gives the exit code.
@@ -131,6 +133,7 @@ pub(super) fn serve() -> u8 {
     let mut kernel = reset_record::kernel_logs();
     let (to_disk, records) = sync_channel::<ResetRecord>(1);
     let disk = spawn_for_once("disk", move || {
+        let _ = realtime::run_before_all();
         // Here, not before: it may hang from the beginning.
         let slot = Slot::open(PATH.as_ref());
         while let Ok(record) = records.recv() {
@@ -144,7 +147,8 @@ pub(super) fn serve() -> u8 {
     }
     // Its own pages must not have to be read from the disk that hangs. What is not permitted is not missed before the worst case.
     let _ = realtime::lock_memory();
-    let _ = realtime::run_first();
+    // It has nothing to do until the last second of the node, and then what keeps the processor must not keep the reason.
+    let _ = realtime::run_before_all();
     while let Ok(Some(text)) = companion::listen() {
         let Ok(record) = serde_json::from_slice::<ResetRecord>(&text) else { return 1 };
         let line = format!("quorated: reset: {}", record.reason.replace('\n', " "));
