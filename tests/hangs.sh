@@ -1,7 +1,8 @@
 #!/bin/sh
 # The hangs part of `make test`: what quorated adds to sbd, and that it is quorated which does. A stopped pacemaker-controld is noticed
 # within 15 s and costs no write; the same, and then the cable: no two primaries, and without quorated two. A killed postmaster is
-# noticed before the next monitor. A stall of the array under all nodes' state resets nobody. A node that is fenced while it is a member is not waited for. A watchdog device of quorated's own bites when it has to, and only then.
+# noticed before the next monitor. A stall of the array under all nodes' state resets nobody. A paused machine does not
+# commit when it goes on. A node that is fenced while it is a member is not waited for. A watchdog device of quorated's own bites when it has to, and only then.
 set -u
 report=${REPORT:-report/hangs}
 lab=target/debug/quorate-lab
@@ -44,6 +45,9 @@ say $? "a primary's node that is fenced as a member is told to end: outage $(fie
 
 run stalled 0 --faults state-stall && [ "$(field stalled interruption_ms)" -lt 3000 ]
 say $? "the state of all nodes frozen for 15 s: nobody is reset, and writes pause $(field stalled interruption_ms) ms"
+
+run paused 0 --faults pause-15 && [ "$(field paused two_primaries_ms)" = 0 ] && [ "$(field paused after_pause)" = 0 ]
+say $? "a machine that was paused for 15 s acknowledges $(field paused after_pause) commits when it goes on; two primaries for $(field paused two_primaries_ms) ms"
 
 tests/device.sh "$name" && timeout 150 $lab heal --name "$name" || failed=1
 

@@ -161,17 +161,28 @@ impl Groups {
     pub fn freeze_now(&self, patience: Duration) -> Result<()> {
         let until = Instant::now() + patience;
         self.freeze()?;
+        while Instant::now() < until && !self.is_still() {
+            run::nap(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// The same, and they do stand still.
+    pub fn freeze_fully(&self, patience: Duration) -> Result<()> {
+        self.freeze_now(patience)?;
+        if self.is_still() {
+            return Ok(());
+        }
+        let (what, seconds) = (format!("the processes of node {} at rest", self.node), patience.as_secs());
+        Err(LabError::Timeout { what, seconds, last: String::new() })
+    }
+
+    fn is_still(&self) -> bool {
         let (path, still) = match self.host {
             Host::Old => (self.freezer(), "FROZEN"),
             Host::Unified | Host::Systemd => (self.unified().join("cgroup.events"), "frozen 1"),
         };
-        while Instant::now() < until {
-            if fs::read_to_string(&path).is_ok_and(|state| state.contains(still)) {
-                break;
-            }
-            run::nap(Duration::from_millis(1));
-        }
-        Ok(())
+        fs::read_to_string(path).is_ok_and(|state| state.contains(still))
     }
 
     fn freezer(&self) -> PathBuf {

@@ -1,7 +1,7 @@
 //! The measuring clients of a cluster: one for each instance, on one clock.
 
 use super::client::pulse::Source;
-use super::client::{Client, Clock, Endpoints, HEART_PERIOD, Inside, Pace};
+use super::client::{Client, Clock, Endpoints, HEART_PERIOD, Inside, Pace, Pause};
 use super::cluster::Cluster;
 use super::error::Result;
 use super::machines::{CLIENT_DATABASE, CLIENT_PASSWORD, CLIENT_USER};
@@ -63,15 +63,20 @@ impl Clients {
     }
 
     /// Opens a session from inside each of these nodes that has an instance's primary, which are given in the instances'
-    /// order; see [`Client::open_inside`].
+    /// order; see [`Client::open_inside`]. The fault `lasts` so long.
     ///
     /// # Errors
     /// As there.
-    pub fn open_inside(&mut self, primaries: &[String], nodes: &[String]) -> Result<()> {
+    pub fn open_inside(&mut self, primaries: &[String], nodes: &[String], lasts: Duration) -> Result<()> {
         for (client, primary) in self.each.iter_mut().zip(primaries).filter(|(_, p)| nodes.contains(p)) {
-            client.open_inside(primary)?;
+            client.open_inside(primary, lasts)?;
         }
         Ok(())
+    }
+
+    /// Has the history know that nodes stood still; see [`Client::stood_still`].
+    pub fn stood_still(&mut self, pauses: &[Pause]) {
+        self.each.iter_mut().for_each(|client| client.stood_still(pauses.to_vec()));
     }
 
     /// Whether a session inside a node writes on one server while the float IP leads to another one.

@@ -1,5 +1,6 @@
 //! The handle on a cluster that is up: what faults, tests, the demo and the command line build on.
 
+use super::delay::Delay;
 use super::description::Description;
 use super::error::{LabError, Result};
 use super::observe::Observation;
@@ -209,6 +210,11 @@ impl Cluster {
         self.change(node, |node| Request::Impair { node, by })
     }
 
+    /// Makes the node's cables slow, or as quick as they were.
+    pub fn delay(&self, node: &str, by: Option<Delay>) -> Result<()> {
+        self.change(node, |node| Request::Delay { node, by })
+    }
+
     /// Breaks the network between two sets of the cluster's own machines; everybody else reaches both.
     pub fn part(&self, sides: [Vec<String>; 2]) -> Result<()> {
         done(&self.name, &Request::Part { sides })
@@ -227,6 +233,12 @@ impl Cluster {
     /// Lets the node's processes go on.
     pub fn thaw(&self, node: &str) -> Result<()> {
         self.change(node, |node| Request::Thaw { node })
+    }
+
+    /// Pauses the node as a hypervisor pauses a machine, its watchdogs with it; it goes on by itself after this time.
+    pub fn pause(&self, node: &str, time: Duration) -> Result<()> {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.change(node, |node| Request::Pause { node, ms })
     }
 
     /// Starts the cluster's services on a node, as `pcs cluster start` does: Pacemaker with corosync, sbd and
@@ -392,6 +404,8 @@ fn gone(witness: &Witness) -> NodeInfo {
         power: Power::Off,
         cable: Cable::Linked,
         impairment: Impairment::NONE,
+        delay: None,
+        late_packets: 0,
         apart_from: Vec::new(),
         lost_packets: 0,
         activity: Activity::Running,

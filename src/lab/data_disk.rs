@@ -7,6 +7,7 @@
 
 use super::error::{LabError, Result};
 use super::run;
+use super::throttle;
 use super::wait::{self, OnInterrupt};
 use nix::mount::{MntFlags, umount2};
 use std::fs;
@@ -119,10 +120,14 @@ impl DataDisk {
         fs::set_permissions(&self.mount_point, mode).map_err(at)
     }
 
-    /// Lets writes go on that wait because the file system was frozen. One that isn't is as good.
+    /// Lets writes go on that wait because the file system was frozen, or slowly. One that isn't is as good.
     pub fn thaw(&self) {
         if self.image.exists() {
             let _ = run::run(&["fsfreeze", "-u", &self.mount_point.display().to_string()], None, DEADLINE);
+            // The next image on this device is another node's.
+            for device in devices(&self.image).unwrap_or_default() {
+                let _ = throttle::lift(&device, &[]);
+            }
         }
     }
 

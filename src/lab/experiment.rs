@@ -163,7 +163,7 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     let mut clients = Clients::start(cluster, "", TABLES)?;
     clients.open_sessions()?;
     if plan.fault.insiders == Insiders::Sessions {
-        clients.open_inside(&primaries, &nodes)?;
+        clients.open_inside(&primaries, &nodes, plan.fault.lasts)?;
     }
     audience.clients(clients.source());
     wait_for_good_writes(&clients)?;
@@ -193,12 +193,20 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
             }),
     };
     let healing_at = clients.now();
+    injection.tell_of_pauses(cluster, &mut clients)?;
     let since = match plan.fault.counts_from {
         CountsFrom::Injection if primaries.iter().any(|p| nodes.contains(p)) => Since::Moment(injected_at),
         // A bystander's end is noticed later, where it is noticed at all: until then all is well.
         CountsFrom::Injection | CountsFrom::LastGoodWrite => Since::LastGoodWrite(injected_at),
     };
     measure(&clients, since, injected_at, healing_at, result);
+    // Before it is healed: what a human powers on has been reset by nobody.
+    let restored = restored.and_then(|placement| match (plan.fault.reset, injected.has_reset()) {
+        (faults::Reset::Forbidden, true) => {
+            Err(LabError::Host(format!("{} was reset, though nothing of it was broken", result.node)))
+        }
+        (faults::Reset::Forbidden, false) | (faults::Reset::Possible, _) => Ok(placement),
+    });
     let broken = match restored {
         Ok(placement) => {
             result.placement = placement;
@@ -245,6 +253,9 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
         }
         Ok(None) => audience.say("no phases: the clock was set"),
         Err(e) => audience.say(&format!("no phases: {e}")),
+    }
+    for pause in result.take_overs.iter().filter_map(TakeOver::pause) {
+        audience.say(&pause);
     }
     for split in result.take_overs.iter().filter_map(TakeOver::split) {
         audience.say(&format!("two primaries: {split}"));
@@ -355,7 +366,7 @@ fn wait_restored(
         // What can't be asked hangs itself, and has not reacted.
         let gone = seen.status.is_ok() && !known;
         reacted |= injected.has_reset() || moved || gone || last_good.elapsed() >= REACTION;
-        let look = if reacted { AT_LEAST } else { fault.reacts_within };
+        let look = if reacted { fault.lasts + AT_LEAST } else { fault.reacts_within };
         let good = clients.now().saturating_sub(from) >= look && clients.good_for() >= GOOD;
         // A node that comes back while the others still wait for its fencing is told that it was fenced, and
         // its Pacemaker ends for good: no fault of the agent's, and nothing that an operator would do.

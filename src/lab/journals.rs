@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::client::Pause;
 use super::clients::{Clients, Since};
 use super::cluster::Cluster;
 use super::error::Result;
@@ -11,8 +12,8 @@ use super::measure::{Outage, last_good_write, outage};
 use super::phases::journal::{Line, parse};
 use super::phases::noticed::{Noticed, noticed};
 use super::phases::{Failover, Scene, Watched, cut_off, failover, power_lost};
-use super::protocol::{Event, NodeKind, Power, Stamp};
-use super::truth::{TakeOver, take_over};
+use super::protocol::{Event, Happening, NodeKind, Power, Stamp};
+use super::truth::{TakeOver, acked_by, take_over};
 
 /// A journal of minutes is read in tens of milliseconds; on a host that is short of time in seconds.
 const EACH: Duration = Duration::from_secs(20);
@@ -48,6 +49,27 @@ impl Injection {
     pub fn now(clients: &Clients, hit: &[String]) -> Self {
         Self { at: clients.now(), stamp: Stamp::now(), hit: hit.to_vec() }
     }
+
+    /// Has the clients know when nodes were paused since, and went on.
+    ///
+    /// # Errors
+    /// When the supervisor does not answer.
+    pub fn tell_of_pauses(&self, cluster: &Cluster, clients: &mut Clients) -> Result<()> {
+        clients.stood_still(&pauses(&cluster.events()?, self));
+        Ok(())
+    }
+}
+
+/// The pauses since the injection, on the clients' clock. One that has not ended yet is none.
+fn pauses(events: &[Event], injection: &Injection) -> Vec<Pause> {
+    let since = |event: &Event| injection.at + event.at.since(&injection.stamp);
+    let began = events.iter().filter(|e| e.happening == Happening::Paused && e.at >= injection.stamp);
+    let pause = |event: &Event| {
+        let ended = |e: &&Event| e.node == event.node && e.at > event.at && e.happening == Happening::Thawed;
+        let end = events.iter().find(ended)?;
+        Some(Pause { node: event.node.clone(), from: since(event), to: since(end) })
+    };
+    began.filter_map(pause).collect()
 }
 
 /// What the journals and the supervisor tell of a run.
@@ -97,6 +119,11 @@ impl Told {
             let mut told = take_over(&ops, self.injection.at)?;
             told.instance.clone_from(&instance.name);
             told.cut_ms = cut_off(self.scene(), &told.old_node, &self.events);
+            let pauses = pauses(&self.events, &self.injection);
+            if let Some(pause) = pauses.iter().rfind(|p| p.node == told.old_node) {
+                told.went_on_ms = Some(millis(pause.to.saturating_sub(self.injection.at)));
+                told.after_pause = acked_by(&ops, &told.old_node, pause.to);
+            }
             if let Some((ms, cause)) = power_lost(self.scene(), &told.old_node, &self.events) {
                 (told.reset_ms, told.reset_by) = (Some(ms), format!("{cause:?}").to_lowercase());
             }

@@ -34,6 +34,7 @@ pub mod clients;
 pub mod cluster;
 pub mod commands;
 pub mod data_disk;
+pub mod delay;
 pub mod demo;
 pub mod description;
 pub mod disk;
@@ -70,6 +71,7 @@ pub mod sources;
 pub mod supervisor;
 #[cfg(test)]
 mod testing;
+pub mod throttle;
 pub mod truth;
 pub mod tuchanka;
 pub mod up;

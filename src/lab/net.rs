@@ -2,6 +2,7 @@
 //! network namespace of its own, and with it whatever it starts; when the last of these processes has gone, the kernel
 //! removes all of it. A cluster that borrows its witness has one more cable, from its first bridge to the lender's.
 
+use super::delay::{Delay, Relay};
 use super::error::Result;
 use super::machines::Machine;
 use super::protocol::Impairment;
@@ -102,6 +103,22 @@ pub fn plug_in(machine: &Machine) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Puts a relay between each cable of a machine and its bridge. The relays' end is followed by [`plug_in`].
+///
+/// # Errors
+/// When the kernel refuses; then some of the cables are in no bridge.
+pub fn slow_cables(machine: &Machine, delay: Delay) -> Result<Vec<Relay>> {
+    let one = |link| {
+        let (cable, tap) = (outer(machine, link), format!("t{}-{link}", machine.number));
+        // The lab itself is not to answer on a cable that is in no bridge.
+        run::check(&["ip", "link", "set", &cable, "nomaster", "arp", "off"], DEADLINE)?;
+        let relay = Relay::start(&cable, &tap, delay)?;
+        run::check(&["ip", "link", "set", &tap, "master", &bridge(link), "up"], DEADLINE)?;
+        Ok(relay)
+    };
+    (0..machine.addresses.len()).map(one).collect()
 }
 
 /// Pulls all cables of a machine. One that is off has none: as good.

@@ -1,7 +1,11 @@
 //! One node: a systemd-nspawn machine with a power switch, a cable and two watchdogs.
 
+mod slow;
+mod standstill;
+
 use super::cgroup::{Groups, Host};
 use super::cluster::enter;
+use super::delay::{Delay, Relay};
 use super::disk::{Base, Disk, Payload};
 use super::error::{LabError, Result};
 use super::journal::Journal;
@@ -49,12 +53,15 @@ pub struct Node {
     /// What `status` shows; never held during an operation.
     view: Mutex<View>,
     devices: OnceLock<[Device; DEVICES.len()]>,
+    /// What holds its packets back, one for each cable.
+    relays: Mutex<Vec<Relay>>,
     journal: Arc<Journal>,
 }
 
 struct View {
     cable: Cable,
     impairment: Impairment,
+    delay: Option<Delay>,
     activity: Activity,
     leader: Option<i32>,
     boots: u32,
@@ -97,11 +104,13 @@ impl Node {
             view: Mutex::new(View {
                 cable: Cable::Linked,
                 impairment: Impairment::NONE,
+                delay: None,
                 activity: Activity::Running,
                 leader: None,
                 boots: 0,
             }),
             devices: OnceLock::new(),
+            relays: Mutex::default(),
             journal,
             run_dir,
         });
@@ -132,6 +141,8 @@ impl Node {
 
     /// What `status` shows.
     pub fn info(&self) -> NodeInfo {
+        // Before the view is locked: whoever changes the cables takes the locks one after the other.
+        let late_packets = self.late_packets();
         let view = lock(&self.view);
         let state = |index: usize| {
             let armed = self.devices.get().is_some_and(|devices| devices[index].is_armed());
@@ -145,6 +156,8 @@ impl Node {
             cable: view.cable,
             impairment: view.impairment,
             apart_from: Vec::new(),
+            delay: view.delay,
+            late_packets,
             // Asked of the kernel only where there is something to count.
             lost_packets: if view.impairment == Impairment::NONE {
                 0
@@ -206,30 +219,6 @@ impl Node {
         net::impair(&self.plan, by)?;
         lock(&self.view).impairment = by;
         self.journal.note(&self.plan.name, Happening::Impaired { by });
-        Ok(())
-    }
-
-    /// Stops all processes.
-    pub fn freeze(&self) -> Result<()> {
-        let machine = lock(&self.machine);
-        if machine.is_none() {
-            return Err(LabError::PoweredOff(self.plan.name.clone()));
-        }
-        self.groups.freeze()?;
-        lock(&self.view).activity = Activity::Frozen;
-        self.journal.note(&self.plan.name, Happening::Frozen);
-        Ok(())
-    }
-
-    /// Lets all processes go on.
-    pub fn thaw(&self) -> Result<()> {
-        let machine = lock(&self.machine);
-        if machine.is_none() {
-            return Err(LabError::PoweredOff(self.plan.name.clone()));
-        }
-        self.groups.thaw()?;
-        lock(&self.view).activity = Activity::Running;
-        self.journal.note(&self.plan.name, Happening::Thawed);
         Ok(())
     }
 
@@ -322,7 +311,10 @@ impl Node {
         if let Some(devices) = self.devices.get() {
             devices.iter().for_each(Device::power_cycle);
         }
+        // Its cables go with it, and the next ones are good.
+        lock(&self.relays).clear();
         let mut view = lock(&self.view);
+        view.delay = None;
         view.leader = None;
         view.activity = Activity::Running;
         drop(view);
@@ -459,8 +451,9 @@ impl Node {
             return;
         }
         *machine = None;
-        let killed = self.groups.kill().and_then(|()| self.disk.unmount_data());
+        // Its init is gone, and with it all of its processes: what the host clears away now is no time of the node's.
         self.is_off(PowerLoss::Itself);
+        let killed = self.groups.kill().and_then(|()| self.disk.unmount_data());
         let again = if status == REBOOT { self.boot().map(|m| *machine = Some(m)) } else { Ok(()) };
         if let Err(e) = killed.and(again) {
             eprintln!("{}: after its end with {status}: {e}", self.name());

@@ -1,5 +1,6 @@
 //! What goes over the control socket: one JSON object a line, one answer for each request, in order.
 
+use super::delay::Delay;
 use super::description::Description;
 use super::sharing::Neighbour;
 use serde::{Deserialize, Serialize};
@@ -91,6 +92,12 @@ pub struct NodeInfo {
     /// Machines that no packet reaches from here, and none comes from, though all cables are good.
     #[serde(default)]
     pub apart_from: Vec<String>,
+    /// How slow its cables are.
+    #[serde(default)]
+    pub delay: Option<Delay>,
+    /// Packets that were held back by it.
+    #[serde(default)]
+    pub late_packets: u64,
     /// Packets that were lost by it.
     #[serde(default)]
     pub lost_packets: u64,
@@ -158,12 +165,16 @@ pub enum Happening {
     Linked,
     /// Its cables lose packets from now on, or no more.
     Impaired { by: Impairment },
+    /// Its cables are slow from now on, or no more.
+    Delayed { by: Option<Delay> },
     /// The network between it and these is broken.
     Parted { from: Vec<String> },
     /// It reaches everybody again.
     Reunited,
     /// All processes were stopped.
     Frozen,
+    /// All processes were stopped, and the watchdogs' clocks with them.
+    Paused,
     /// All processes go on.
     Thawed,
 }
@@ -265,6 +276,10 @@ pub enum Request {
         node: String,
         by: Impairment,
     },
+    Delay {
+        node: String,
+        by: Option<Delay>,
+    },
     /// No packet goes between the one side and the other any more; everybody else reaches both.
     Part {
         sides: [Vec<String>; 2],
@@ -276,6 +291,11 @@ pub enum Request {
     },
     Thaw {
         node: String,
+    },
+    /// Processes and watchdogs stand still for so long.
+    Pause {
+        node: String,
+        ms: u64,
     },
     /// From now on the cluster goes down when this connection closes before [`Request::Ready`].
     Hold,

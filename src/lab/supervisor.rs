@@ -323,10 +323,12 @@ impl Supervisor {
             Request::Unlink { node } => self.node(&node)?.unlink()?,
             Request::Link { node } => self.node(&node)?.link()?,
             Request::Impair { node, by } => self.node(&node)?.impair(by)?,
+            Request::Delay { node, by } => self.node(&node)?.delay(by)?,
             Request::Part { sides } => self.part(sides)?,
             Request::Reunite => self.reunite()?,
             Request::Freeze { node } => self.node(&node)?.freeze()?,
             Request::Thaw { node } => self.node(&node)?.thaw()?,
+            Request::Pause { node, ms } => self.node(&node)?.pause(Duration::from_millis(ms))?,
             Request::Keep { prepared } => self.keep(prepared)?,
             // Handled where the connection is known.
             Request::Hold | Request::Ready | Request::Borrow { .. } => {}

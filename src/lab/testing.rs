@@ -24,6 +24,8 @@ fn info(name: &str, address: IpAddr, kind: NodeKind) -> NodeInfo {
         power: Power::On,
         cable: Cable::Linked,
         impairment: Impairment::NONE,
+        delay: None,
+        late_packets: 0,
         apart_from: Vec::new(),
         lost_packets: 0,
         activity: Activity::Running,

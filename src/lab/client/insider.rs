@@ -12,6 +12,8 @@ use super::{Client, ClientError, PROBE_PERIOD};
 
 /// A commit that hangs with its disk may be acknowledged late, and counts then. Longer would hold up the end of the test.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Where its node is paused it writes almost without a break: something is under way at each moment.
+const BUSY_PERIOD: Duration = Duration::from_millis(5);
 /// Its newest write is not older than this while it goes on: three of its rounds.
 const GOES_ON: Duration = Duration::from_millis(350);
 
@@ -22,19 +24,21 @@ pub(super) fn called(node: &str) -> String {
 
 impl Client {
     /// Opens a session on this node's server from inside the node, which goes on writing until it dies. Once for each node.
+    /// A fault that `lasts` a known time is a pause, which the session survives.
     ///
     /// # Errors
     /// When there is no such node, no way into it, or a thread can't be started. A session that can't connect shows in
     /// [`Self::insiders_are_good`].
-    pub fn open_inside(&mut self, node: &str) -> Result<(), ClientError> {
+    pub fn open_inside(&mut self, node: &str, lasts: Duration) -> Result<(), ClientError> {
         let found = self.endpoints.nodes.iter().find(|(name, _)| name == node);
         let (Some((_, address)), Some(inside)) = (found, &self.endpoints.inside) else {
             return Err(ClientError::NoWayInside { node: node.to_owned() });
         };
-        let mut writer = self.writer(*address, self.node_table("inside", node), node, PROBE_PERIOD);
+        let period = if lasts.is_zero() { PROBE_PERIOD } else { BUSY_PERIOD };
+        let mut writer = self.writer(*address, self.node_table("inside", node), node, period);
         writer.from = From::Inside(inside.clone());
         writer.on_death = OnDeath::End;
-        writer.patience = PATIENCE;
+        writer.patience = PATIENCE + lasts;
         let log = Log::default();
         self.workers.push(Worker::start(&self.endpoints, "inside", writer.run(log.clone()))?);
         self.insiders.insert(node.to_owned(), log);

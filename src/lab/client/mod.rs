@@ -156,6 +156,17 @@ pub struct Pace {
     pub tables: Duration,
 }
 
+/// A node stood still, on the client's clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// The node.
+    pub node: String,
+    /// Its last moment before.
+    pub from: Duration,
+    /// Its first moment afterwards.
+    pub to: Duration,
+}
+
 /// The running client. Dropping it stops and joins all its threads.
 #[derive(Debug)]
 pub struct Client {
@@ -167,6 +178,7 @@ pub struct Client {
     direct: BTreeMap<String, Log<Attempt>>,
     session: Option<Log<Attempt>>,
     insiders: BTreeMap<String, Log<Attempt>>,
+    pauses: Vec<Pause>,
     /// What the session, the registers' worker and the reader did beside appending.
     others: [Log<Op>; 3],
     workers: Vec<Worker>,
@@ -195,6 +207,7 @@ impl Client {
             direct: BTreeMap::new(),
             session: None,
             insiders: BTreeMap::new(),
+            pauses: Vec::new(),
             others: Default::default(),
             workers: Vec::new(),
             works: Some(Arc::default()),

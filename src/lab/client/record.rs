@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::history::{Attempt, Outcome};
 use super::registers;
 use super::worker::in_namespace;
-use super::{Client, ClientError, LISTS, READ_BACK_TIMEOUT, connect, insider};
+use super::{Client, ClientError, LISTS, Pause, READ_BACK_TIMEOUT, connect, insider};
 use crate::lab::truth::{Action, Final, Op, Shown, primaries};
 
 impl Client {
@@ -62,7 +62,25 @@ impl Client {
         for served in ops.iter_mut().filter_map(|op| op.served.as_mut()) {
             served.node = nodes.get(&served.run).map(|&node| node.to_owned());
         }
+        ops.iter_mut().for_each(|op| self.after_the_pause(op));
         ops
+    }
+
+    /// What was acknowledged after a pause of its server counts from the end of the pause: the server did nothing meanwhile. So does
+    /// a write that was under way when the pause began, and may have been done before: its answer is what counts.
+    fn after_the_pause(&self, op: &mut Op) {
+        let node = op.served.as_ref().and_then(|served| served.node.as_deref());
+        let append = matches!(op.action, Action::Append { .. });
+        for pause in self.pauses.iter().filter(|p| append && node == Some(p.node.as_str())) {
+            if op.asked < pause.to && op.ended >= pause.to {
+                op.asked = pause.to;
+            }
+        }
+    }
+
+    /// These pauses of nodes are known from now on.
+    pub fn stood_still(&mut self, pauses: Vec<Pause>) {
+        self.pauses = pauses;
     }
 
     /// The time within `from..=until` in which two nodes took writes.

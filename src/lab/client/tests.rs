@@ -195,7 +195,7 @@ fn an_insider_writes_until_its_server_ends() {
     let endpoints = Endpoints { inside: Some(inside), ..endpoints(15434) };
     let mut client = Client::start(endpoints, "", Clock::start(), PACE).expect("starts");
     assert!(client.insiders_are_good() && !client.is_split(), "there is none yet");
-    client.open_inside("srv1").expect("a session");
+    client.open_inside("srv1", Duration::ZERO).expect("a session");
     settle();
     assert!(client.insiders_are_good() && !client.is_split(), "all write on one server");
     server.control("restart", &["-m", "immediate"]);
@@ -216,7 +216,7 @@ fn an_insider_needs_a_way_inside() {
     let bin = newest_bin();
     let _server = Server::start(&bin, "127.0.0.2", 15435);
     let mut client = Client::start(endpoints(15435), "", Clock::start(), PACE).expect("starts");
-    let refused = client.open_inside("srv1").expect_err("nothing is inside").to_string();
+    let refused = client.open_inside("srv1", Duration::ZERO).expect_err("nothing is inside").to_string();
     assert!(refused.contains("srv1"), "{refused}");
 }
 

@@ -13,7 +13,7 @@ use crate::lab::wait::{OnInterrupt, until};
 use crate::layout::site::Instance;
 
 use super::rebuild::{self, rebuild};
-use super::{bomb, signals, storage};
+use super::{bomb, signals, slow, storage};
 
 const QUICK: Duration = Duration::from_secs(10);
 /// A node needs 12 to 16 s from nothing to streaming, and PAF one monitor interval more until it is a
@@ -113,6 +113,9 @@ fn machine(cluster: &Cluster, node: &NodeInfo, healed: &mut Healed) {
     if node.impairment != Impairment::NONE {
         healed.note(format!("{name} loses no more packets"), cluster.impair(name, Impairment::NONE));
     }
+    if node.delay.is_some() {
+        healed.note(format!("{name} has quick cables"), cluster.delay(name, None));
+    }
     if node.power == Power::Off {
         healed.note(format!("{name} powered on"), cluster.power_on(name));
     } else {
@@ -121,6 +124,7 @@ fn machine(cluster: &Cluster, node: &NodeInfo, healed: &mut Healed) {
             healed.note(format!("fork bomb on {name} ended"), ended);
         }
         if node.kind == NodeKind::Database {
+            slow::repair(cluster, name, |what, result| healed.note(what, result));
             storage::repair(cluster, name, |what, result| healed.note(what, result));
         }
         let stopped = signals::stopped(cluster, name);

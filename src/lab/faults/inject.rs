@@ -8,7 +8,7 @@ use crate::lab::cluster::Cluster;
 use crate::lab::disk::PACKAGE;
 use crate::lab::error::{LabError, Result};
 use crate::lab::observe::Observation;
-use crate::lab::protocol::{Cable, Impairment, Power};
+use crate::lab::protocol::{Activity, Cable, Impairment, Power};
 
 /// For a command inside a node that only looks or sends a signal.
 const QUICK: Duration = Duration::from_secs(10);
@@ -98,6 +98,22 @@ pub(super) fn packets_are_lost(cluster: &Cluster, node: &str, by: Impairment) ->
         (true, 0) => Err("no packet was lost yet".to_owned()),
         (true, lost) => Ok(format!("{lost} packets were lost")),
         (false, _) => Err(format!("its cables lose {:?}", info.impairment)),
+    }
+}
+
+pub(super) fn pause_machine(cluster: &Cluster, node: &str, time: Duration) -> Result<Trace> {
+    let boots = cluster.node(node)?.boots;
+    // Refused where one process runs on.
+    cluster.pause(node, time)?;
+    Ok(Trace { boots, ..Trace::default() })
+}
+
+pub(super) fn stands_still(cluster: &Cluster, node: &str, trace: &Trace) -> Seen {
+    let info = cluster.node(node).map_err(|e| e.to_string())?;
+    match info.activity {
+        Activity::Frozen => Ok("all its processes stand still, and its watchdogs with them".to_owned()),
+        Activity::Running if info.boots > trace.boots => Ok("the node was reset since".to_owned()),
+        Activity::Running => Ok("it stood still, and goes on".to_owned()),
     }
 }
 

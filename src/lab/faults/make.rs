@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::signals::{Processes, Signal};
-use super::{Breaks, CountsFrom, Disturbs, Fault, How, Insiders, Loss, Needs, Pause, several};
+use super::{Breaks, CountsFrom, Disturbs, Fault, How, Insiders, Loss, Needs, Pause, Reset, several};
 use crate::lab::error::Result;
 use crate::lab::protocol::Impairment;
 
@@ -27,12 +27,14 @@ impl Fault {
             disturbs: Disturbs::OwnNodes,
             loss: Loss::Forbidden,
             pause: Pause::Possible,
+            reset: Reset::Possible,
             counts_from: CountsFrom::Injection,
             insiders: Insiders::None,
             takes: 1,
             happens_within: Duration::from_secs(10),
             reacts_within: AT_LEAST,
             restored_within: RESTORED,
+            lasts: Duration::ZERO,
             how,
         }
     }
@@ -102,6 +104,19 @@ impl Fault {
         fault.evidence = "the cables' counters of lost packets rise";
         fault.reacts_within = Duration::from_secs(25);
         fault.restored_within = Duration::from_secs(120);
+        fault
+    }
+
+    /// A machine that is paused for so many seconds, and goes on with what it was about to do.
+    pub(super) const fn pause(name: &'static str, description: &'static str, seconds: u64) -> Self {
+        let mut fault = Self::new(name, description, How::Pause(Duration::from_secs(seconds)));
+        fault.lasts = Duration::from_secs(seconds);
+        fault.evidence = "the freezer says that all its processes stand still";
+        fault.breaks = Breaks::Machine;
+        fault.insiders = Insiders::Sessions;
+        fault.loss = Loss::Possible;
+        fault.reacts_within = Duration::from_secs(seconds + 25);
+        fault.restored_within = Duration::from_secs(seconds + 120);
         fault
     }
 
@@ -178,6 +193,11 @@ impl Fault {
 
     pub(super) const fn unnoticed(mut self) -> Self {
         self.pause = Pause::Forbidden;
+        self
+    }
+
+    pub(super) const fn resets_nobody(mut self) -> Self {
+        self.reset = Reset::Forbidden;
         self
     }
 

@@ -8,10 +8,13 @@ mod bomb;
 mod heal;
 mod inject;
 mod isolate;
+mod lookup;
 mod make;
+mod memory;
 mod rebuild;
 mod several;
 mod signals;
+mod slow;
 mod split;
 mod storage;
 mod table;
@@ -30,8 +33,9 @@ use crate::layout::site::Site;
 
 pub use applies::Needs;
 pub use heal::{Healed, OldPrimary, PRIMARY_AGAIN, Return, bring_back, forget_failures, heal};
+pub use lookup::{by_name, page, parse_list};
 pub use make::AT_LEAST;
-pub use table::{ALL, by_name, page, parse_list};
+pub use table::ALL;
 pub use target::Target;
 
 /// What the `happened` functions give: how one sees it, or why it can't be seen yet.
@@ -52,6 +56,15 @@ pub enum Pause {
     /// How long is what is measured.
     Possible,
     /// Nobody may notice it.
+    Forbidden,
+}
+
+/// Whether a node may be reset for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reset {
+    /// It may be what helps.
+    Possible,
+    /// Nothing is broken: it must not be.
     Forbidden,
 }
 
@@ -119,6 +132,8 @@ enum How {
     Impair(Impairment),
     /// By a signal that stops processes; so much later the cable is pulled.
     StopThenUnlink(signals::Processes, Duration),
+    /// The machine is paused for so long.
+    Pause(Duration),
 }
 
 /// One kind of fault.
@@ -146,6 +161,8 @@ pub struct Fault {
     loss: Loss,
     /// Whether writes may pause when it hits the primary.
     pub pause: Pause,
+    /// Whether a node that it hits may be reset.
+    pub reset: Reset,
     /// From when on the outage counts.
     pub counts_from: CountsFrom,
     /// Who goes on inside a node that it cuts off.
@@ -158,6 +175,8 @@ pub struct Fault {
     pub reacts_within: Duration,
     /// How long to wait for good writes.
     pub restored_within: Duration,
+    /// It ends by itself after this time; what it did shows only then. Zero for one that lasts until it is healed.
+    pub lasts: Duration,
     how: How,
 }
 
@@ -168,6 +187,8 @@ pub struct Trace {
     processes: Vec<i32>,
     /// How often the node had been booted before.
     boots: u32,
+    /// How many of its processes the kernel had killed for their memory.
+    kills: u64,
     /// The promotable resource that was moved, and to where.
     moved: Option<(String, String)>,
     /// The version of the package that was installed.
@@ -246,6 +267,7 @@ impl Fault {
             How::Signal(processes, signal) => signals::send(cluster, node, processes, signal),
             How::Impair(by) => inject::impair(cluster, node, by),
             How::StopThenUnlink(whom, after) => isolate::stop_then_unlink(cluster, node, whom, after),
+            How::Pause(time) => inject::pause_machine(cluster, node, time),
         }
     }
 
@@ -255,6 +277,7 @@ impl Fault {
             How::Signal(_, signal) => signals::were_sent(cluster, node, signal, trace),
             How::Impair(by) => inject::packets_are_lost(cluster, node, by),
             How::StopThenUnlink(..) => isolate::is_cut_off(cluster, node, trace),
+            How::Pause(_) => inject::stands_still(cluster, node, trace),
         }
     }
 

@@ -63,7 +63,7 @@ impl Signal {
 }
 
 /// The process ids, within the node.
-fn find(cluster: &Cluster, node: &str, processes: Processes) -> Result<Vec<i32>> {
+pub(super) fn find(cluster: &Cluster, node: &str, processes: Processes) -> Result<Vec<i32>> {
     let [how, whom] = processes.words();
     let out = cluster.exec(node, &["pgrep", how, whom], QUICK)?;
     // 1: there is none.

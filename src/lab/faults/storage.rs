@@ -35,7 +35,7 @@ const SWITCH: &str = "i=0; while [ $i -lt 200 ]; do i=$((i + 1)); \
       -h \"$2\" -p \"$3\" -d postgres >/dev/null 2>&1 || exit 0; done; exit 1";
 
 /// The device that is mounted there; without one, what the node would need.
-fn device_of(cluster: &Cluster, node: &str, place: &str) -> Result<String> {
+pub(super) fn device_of(cluster: &Cluster, node: &str, place: &str) -> Result<String> {
     let argv = ["findmnt", "--noheadings", "--output", "SOURCE", "--mountpoint", place];
     let out = cluster.exec(node, &argv, QUICK)?;
     let device = out.stdout.trim().to_owned();

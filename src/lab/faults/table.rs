@@ -1,13 +1,12 @@
-//! The table of all faults, for the command line and for `docs/lab/faults.md`.
+//! The table of all faults.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::signals::Processes;
 use super::{
-    Breaks, CountsFrom, Disturbs, Fault, Insiders, Loss, Needs, bomb, inject, several, split, storage,
+    Breaks, CountsFrom, Disturbs, Fault, Insiders, Loss, Needs, bomb, inject, memory, several, slow, split,
+    storage,
 };
-use crate::lab::error::{LabError, Result};
 
 /// SIGSTOP of a daemon, all its processes.
 macro_rules! stop {
@@ -110,6 +109,12 @@ pub const ALL: &[Fault] = &[
     .seen_by("the machine was booted once more")
     .happens_within(30)
     .costs("the watchdog's 10 s and a promotion", "2.3 s; standby by itself"),
+    Fault::pause("pause-5", "the machine is paused for 5 s, its watchdog with it, and goes on", 5)
+        .costs("none stated", "not run"),
+    Fault::pause("pause-15", "the same for 15 s: longer than stonith-watchdog-timeout", 15)
+        .costs("none stated", "17.6 to 18.8 s, 0 ms of two primaries; standby by itself, or refused: diverged"),
+    Fault::pause("pause-60", "the same for 60 s: the others have gone on for long", 60)
+        .costs("none stated", "18.3 s, 0 ms of two primaries; standby by itself, or refused: diverged"),
     Fault::own(
         "shut-down",
         "an orderly power-off, as by an administrator: systemctl poweroff",
@@ -167,6 +172,59 @@ pub const ALL: &[Fault] = &[
     .happens_within(30)
     .reacts_within(60)
     .costs("Tuchanka: 31 s", "14.3 s; standby by itself"),
+    Fault::own(
+        "oom-postmaster",
+        "the node's memory is used up, and the kernel's killer chooses the postmaster",
+        memory::kills_postmaster,
+        memory::was_chosen,
+    )
+    .seen_by("the control group counts a kill, and the process is gone")
+    .reacts_within(20)
+    .costs("none stated", "not run"),
+    Fault::own(
+        "oom-quorated",
+        "the same, and it chooses quorated",
+        memory::kills_quorated,
+        memory::was_chosen,
+    )
+    .seen_by("the control group counts a kill, and the process is gone")
+    .reacts_within(20)
+    .resets_nobody()
+    .costs("none stated", "not run"),
+    Fault::own(
+        "oom-corosync",
+        "the same, and it chooses corosync",
+        memory::kills_corosync,
+        memory::was_chosen,
+    )
+    .seen_by("the control group counts a kill, and the process is gone")
+    .loses(Loss::Possible)
+    .reacts_within(30)
+    .costs("none stated", "not run"),
+    Fault::own(
+        "slow-disk",
+        "the node's file systems take 20 writes a second, each after the other",
+        slow::disk,
+        slow::writes_are_slow,
+    )
+    .seen_by("synced writes to each are timed")
+    .happens_within(60)
+    .reacts_within(60)
+    .restored_within(180)
+    .resets_nobody()
+    .costs("none stated", "not run"),
+    Fault::own(
+        "slow-network",
+        "all that the node sends and gets is 80 to 120 ms late",
+        slow::network,
+        slow::packets_are_late,
+    )
+    .seen_by("the relay counts packets that it held back")
+    .breaks(Breaks::Machine)
+    .reacts_within(60)
+    .restored_within(180)
+    .resets_nobody()
+    .costs("none stated", "not run"),
     Fault::own(
         "out-of-space",
         "the data's file system is full, to the last block",
@@ -394,74 +452,3 @@ pub const ALL: &[Fault] = &[
     )
     .costs("none stated", "19.5 s; refused: diverged"),
 ];
-
-/// The fault of that name.
-///
-/// # Errors
-/// When there is none; the message lists them.
-pub fn by_name(name: &str) -> Result<&'static Fault> {
-    ALL.iter().find(|f| f.name == name).ok_or_else(|| {
-        let known: Vec<&str> = ALL.iter().map(|f| f.name).collect();
-        LabError::Host(format!("there is no fault {name:?}; there are {}", known.join(", ")))
-    })
-}
-
-/// The faults of a comma-separated list; `all` is every one.
-///
-/// # Errors
-/// When a name is unknown, or the list is empty.
-pub fn parse_list(list: &str) -> Result<Vec<&'static Fault>> {
-    if list == "all" {
-        return Ok(ALL.iter().collect());
-    }
-    let faults: Result<Vec<_>> =
-        list.split(',').map(str::trim).filter(|w| !w.is_empty()).map(by_name).collect();
-    match faults {
-        Ok(none) if none.is_empty() => {
-            Err(LabError::Host("no fault is named; see: quorate-lab list".to_owned()))
-        }
-        other => other,
-    }
-}
-
-/// The table of `docs/lab/faults.md`.
-#[must_use]
-pub fn page() -> String {
-    let mut page = String::from(
-        "| fault | usual target | what it does | how it is seen to have happened | known or expected before | measured |\n\
-         |---|---|---|---|---|---|\n",
-    );
-    for f in ALL {
-        // Writing into memory does not fail.
-        let _ = writeln!(
-            page,
-            "| `{}` | {} | {} | {} | {} | {} |",
-            f.name, f.usual_target, f.description, f.evidence, f.cost, f.measured
-        );
-    }
-    page
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_are_read_and_bad_names_are_named() {
-        assert_eq!(parse_list("all").expect("all").len(), ALL.len());
-        let two: Vec<&str> =
-            parse_list("postgres-kill, unlink").expect("two").iter().map(|f| f.name).collect();
-        assert_eq!(two, ["postgres-kill", "unlink"]);
-        let error = parse_list("postgres-kill,fire").expect_err("no such fault").to_string();
-        assert!(error.contains("\"fire\"") && error.contains("switchover"), "{error}");
-        assert!(parse_list(",").is_err());
-    }
-
-    #[test]
-    fn names_are_unique_and_each_fault_can_be_seen() {
-        for (i, fault) in ALL.iter().enumerate() {
-            assert!(ALL[i + 1..].iter().all(|other| other.name != fault.name), "{}", fault.name);
-            assert!(!fault.evidence.is_empty(), "{}", fault.name);
-        }
-    }
-}

@@ -29,7 +29,7 @@ use std::time::Duration;
 use super::client::history::{Outcome, Served};
 
 pub use finding::{Finding, Found, words};
-pub use take_over::{TakeOver, take_over};
+pub use take_over::{TakeOver, acked_by, take_over};
 pub use tell::tell;
 
 /// What an operation was to do, and what a reading brought.

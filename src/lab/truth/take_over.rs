@@ -28,6 +28,10 @@ pub struct TakeOver {
     pub first_commit_ms: Option<u64>,
     /// For how long both took writes.
     pub overlap_ms: u64,
+    /// When the old node went on after a pause.
+    pub went_on_ms: Option<u64>,
+    /// Commits that it acknowledged afterwards.
+    pub after_pause: usize,
     /// When the old node lost its power.
     pub reset_ms: Option<u64>,
     /// Who cut it.
@@ -61,7 +65,31 @@ pub fn take_over(ops: &[Op], fault: Duration) -> Option<TakeOver> {
     })
 }
 
+/// How many commits this node acknowledged from then on.
+#[must_use]
+pub fn acked_by(ops: &[Op], node: &str, from: Duration) -> usize {
+    let its = |op: &&Op| op.served.as_ref().is_some_and(|s| s.node.as_deref() == Some(node));
+    ops.iter().filter(|op| op.is_acked() && op.is_write() && op.ended >= from).filter(its).count()
+}
+
 impl TakeOver {
+    /// What followed a pause, in words; `None`: there was none.
+    #[must_use]
+    pub fn pause(&self) -> Option<String> {
+        let went_on = self.went_on_ms?;
+        let last = match self.last_commit_ms.filter(|_| self.after_pause > 0) {
+            Some(last) => format!(", the last {} ms afterwards", last.saturating_sub(went_on)),
+            None => String::new(),
+        };
+        let first = self.first_commit_ms.map_or("none on another node".to_owned(), |ms| {
+            format!("the first on {} after {} ms", self.new_node, ms)
+        });
+        Some(format!(
+            "{}: {} went on after {went_on} ms and acknowledged {} commits{last}; {first}",
+            self.instance, self.old_node, self.after_pause
+        ))
+    }
+
     /// Two primaries in words; `None`: there was one at a time.
     #[must_use]
     pub fn split(&self) -> Option<String> {

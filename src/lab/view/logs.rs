@@ -131,6 +131,9 @@ fn in_words(happening: &Happening) -> Option<String> {
         Happening::Parted { from } => format!("is cut off from {}", from.join(", ")),
         Happening::Reunited => "reaches everybody again".to_owned(),
         Happening::Frozen => "all processes stopped".to_owned(),
+        Happening::Delayed { by: Some(by) } => format!("packets are {} ms late", by.least.as_millis()),
+        Happening::Delayed { by: None } => "packets are in time".to_owned(),
+        Happening::Paused => "paused, with its watchdogs".to_owned(),
         Happening::Thawed => "all processes go on".to_owned(),
     })
 }

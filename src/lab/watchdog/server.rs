@@ -73,7 +73,17 @@ impl Device {
 
     /// Whether the device would fire.
     pub fn is_armed(&self) -> bool {
-        lock(&self.timer).fires().is_some()
+        lock(&self.timer).is_armed()
+    }
+
+    /// Its clock stands still, as that of an emulated device whose machine is paused.
+    pub fn suspend(&self) {
+        lock(&self.timer).suspend(Instant::now());
+    }
+
+    /// Its clock goes on.
+    pub fn resume(&self) {
+        lock(&self.timer).resume(Instant::now());
     }
 
     /// The node's power was cut: the device starts anew.
@@ -187,9 +197,9 @@ impl Server {
     fn handle(&mut self, signal: Signal) {
         let (before, after, timeout) = {
             let mut timer = lock(&self.timer);
-            let before = (timer.fires().is_some(), timer.timeout());
+            let before = (timer.is_armed(), timer.timeout());
             timer.take(signal, Instant::now());
-            (before, timer.fires().is_some(), timer.timeout())
+            (before, timer.is_armed(), timer.timeout())
         };
         if signal == Signal::Reset {
             (self.tell)(Verdict::ResetRequested);

@@ -52,16 +52,20 @@ pub struct Timer {
     timeout: Duration,
     /// When it fires, while it is armed.
     fires: Option<Instant>,
+    /// Since when the clock stands still, with its machine.
+    suspended: Option<Instant>,
 }
 
 impl Timer {
     /// A device that nobody has opened yet.
     pub fn new() -> Timer {
-        Timer { timeout: DEFAULT_TIMEOUT, fires: None }
+        Timer { timeout: DEFAULT_TIMEOUT, fires: None, suspended: None }
     }
 
     /// Takes a signal that came at `now`.
     pub fn take(&mut self, signal: Signal, now: Instant) {
+        // What was under way when the clock stopped.
+        let now = self.suspended.unwrap_or(now);
         match signal {
             Signal::Open | Signal::Arm => self.fires = Some(now + self.timeout),
             Signal::Pet | Signal::MagicClose => self.fires = self.fires.map(|_| now + self.timeout),
@@ -74,9 +78,26 @@ impl Timer {
         }
     }
 
-    /// The moment at which it fires, while it is armed.
+    /// The clock stands still from `now` on.
+    pub fn suspend(&mut self, now: Instant) {
+        self.suspended.get_or_insert(now);
+    }
+
+    /// It goes on at `now`, with the time that was left.
+    pub fn resume(&mut self, now: Instant) {
+        if let Some(since) = self.suspended.take() {
+            self.fires = self.fires.map(|at| at + now.saturating_duration_since(since));
+        }
+    }
+
+    /// Whether it is armed.
+    pub fn is_armed(&self) -> bool {
+        self.fires.is_some()
+    }
+
+    /// The moment at which it fires, while it is armed and its clock goes.
     pub fn fires(&self) -> Option<Instant> {
-        self.fires
+        self.fires.filter(|_| self.suspended.is_none())
     }
 
     /// The timeout in force.
@@ -143,5 +164,23 @@ mod tests {
         assert_eq!(timer.fires(), None);
         timer.take(Signal::Pet, start);
         assert_eq!(timer.fires(), None, "a pet doesn't arm");
+    }
+    /// A pause longer than its timeout is no reason to fire: what was left is left afterwards.
+    #[test]
+    fn its_clock_stands_still_with_its_machine() {
+        let start = Instant::now();
+        let mut timer = Timer::new();
+        timer.take(Signal::Open, start);
+        timer.take(Signal::Timeout(s(5)), start);
+        timer.suspend(start + s(2));
+        assert_eq!((timer.fires(), timer.is_armed()), (None, true));
+        timer.resume(start + s(62));
+        assert_eq!(timer.fires(), Some(start + s(65)), "three of its seconds were left");
+        timer.resume(start + s(70));
+        assert_eq!(timer.fires(), Some(start + s(65)), "it goes already");
+        timer.suspend(start + s(64));
+        timer.take(Signal::Pet, start + s(64));
+        timer.resume(start + s(80));
+        assert_eq!(timer.fires(), Some(start + s(85)), "a pet that was under way");
     }
 }
