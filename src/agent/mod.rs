@@ -2,11 +2,12 @@
 
 mod demote;
 mod disk;
-mod main;
+
 mod monitor;
 mod notify;
 mod promote;
 mod report;
+mod run;
 mod score;
 mod start;
 mod stop;
@@ -21,8 +22,8 @@ use crate::decide::election::Manager;
 use crate::decide::memory::{Memory, Millis};
 use crate::ocf::{Action, Environment, OcfCode, Plan, Run, Settings};
 
-pub use main::main;
 pub use report::Report;
+pub use run::run;
 
 /// Waiting rounds look again after this time.
 const ROUND: Duration = Duration::from_millis(50);

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
         let environment = std::env::vars_os()
             .map(|(k, v)| (k.to_string_lossy().into_owned(), v.to_string_lossy().into_owned()))
             .collect();
-        quorate::agent::main(&arguments, &environment)
+        quorate::agent::run(&arguments, &environment)
     });
     ExitCode::from(code.unwrap_or(quorate::ocf::OcfCode::ErrGeneric).status())
 }

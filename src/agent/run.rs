@@ -12,7 +12,7 @@ use crate::ocf::{Action, Environment, OcfCode, Run, Settings, SettingsError, met
 
 /// Runs the agent. Standard output carries the meta-data and nothing else; the reason of an error goes to standard error
 /// as `ocf-exit-reason:`, from where Pacemaker takes it into `crm_mon`.
-pub fn main(arguments: &[String], env: &Environment) -> OcfCode {
+pub fn run(arguments: &[String], env: &Environment) -> OcfCode {
     let action = match arguments {
         [word] => Action::parse(word),
         _ => None,
