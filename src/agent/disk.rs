@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Agent;
-use crate::decide::storage::{Disk, Finding, judge};
+use crate::decide::disk::{Disk, Finding, judge};
 
 /// A write takes some milliseconds. One that takes longer is looked for again by the next monitor: how long it hangs counts then.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -18,8 +18,9 @@ mod validate;
 use std::time::Duration;
 
 use crate::boundary::host::{Effect, Host, Level};
-use crate::decide::election::Manager;
-use crate::decide::memory::{Memory, Millis};
+use crate::decide::clock::Millis;
+use crate::decide::cluster::Manager;
+use crate::decide::memory::Memory;
 use crate::ocf::{Action, Environment, OcfCode, Plan, Run, Settings};
 
 pub use report::Report;

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use super::{Agent, Report};
 use crate::boundary::host::Level;
+use crate::decide::cluster::{Attendance, ClusterFacts, Upstream, Vouched};
+use crate::decide::disk::Finding;
 use crate::decide::election::Fitness;
 use crate::decide::facts::Word;
 use crate::decide::notify::{Task, tasks};
-use crate::decide::score::{self, Attendance, ClusterFacts, ScoreStep, Upstream, Vouched};
-use crate::decide::storage::{self, Finding};
+use crate::decide::score::{self, ScoreStep};
+use crate::decide::storage;
 use crate::ocf::{Notification, OcfCode};
 
 /// A checkpoint ahead of a switchover may take this long, the shutdown writes another one anyway.

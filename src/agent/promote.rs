@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::{Agent, ROUND, Report};
 use crate::boundary::host::{Level, Trouble};
-use crate::decide::election::{self, Candidacy, Election, Manager, OldPrimary};
+use crate::decide::cluster::{Manager, Vouched};
+use crate::decide::election::{self, Candidacy, Election, OldPrimary};
 use crate::decide::facts::Facts;
 use crate::decide::memory::Standing;
 use crate::decide::promote::{Progress, Step, decide};
-use crate::decide::score::{self, ScoreStep, Vouched};
+use crate::decide::score::{self, ScoreStep};
 use crate::ocf::OcfCode;
 use crate::pg::role::PgRole;
 use crate::pg::timeline::WalPosition;

@@ -2,10 +2,12 @@
 
 use super::{Agent, STEADY};
 use crate::boundary::host::Level;
+use crate::decide::cluster::{ClusterFacts, ClusterWord, Upstream};
+use crate::decide::disk::Finding;
 use crate::decide::facts::Facts;
 use crate::decide::follow::{self, cluster_facts};
-use crate::decide::score::{self, ClusterFacts, ClusterWord, ScoreStep, StandbyFacts, Upstream};
-use crate::decide::storage::{self, Finding};
+use crate::decide::score::{self, ScoreStep, StandbyFacts};
+use crate::decide::storage;
 use crate::pg::history::History;
 use crate::pg::timeline::WalPosition;
 use crate::pg::view::{Answer, StandbyView};

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use super::{Agent, ROUND, Report, STEADY, millis};
 use crate::boundary::host::{InstallTrouble, Level};
+use crate::decide::clock::Millis;
+use crate::decide::cluster::Upstream;
+use crate::decide::disk::Disk;
 use crate::decide::facts::Facts;
 use crate::decide::follow;
-use crate::decide::memory::{Challenger, Former, Millis};
-use crate::decide::score::{self, ScoreStep, Upstream, streams};
+use crate::decide::memory::{Challenger, Former};
+use crate::decide::score::{self, ScoreStep, streams};
 use crate::decide::start::{After, Before, Stream, after, before, former, resting_position};
 use crate::decide::stop::Purpose;
-use crate::decide::storage::Disk;
 use crate::ocf::OcfCode;
 use crate::ocf::environment::Notify;
 use crate::pg::role::PgRole;

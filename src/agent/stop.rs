@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::{Agent, ROUND, Report, millis};
 use crate::boundary::host::Level;
+use crate::decide::disk::Disk;
 use crate::decide::facts::Facts;
 use crate::decide::memory::Former;
 use crate::decide::stop::{Purpose, Stage, Step, asks_for_quorum, decide, lonely_purpose, usual_purpose};
-use crate::decide::storage::Disk;
 use crate::ocf::OcfCode;
 
 /// How long one look at the processes may lag behind them: they are awaited by pidfd, not by polling.

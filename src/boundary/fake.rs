@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::host::{Effect, Host, InstallTrouble, Level, Trouble};
 use crate::cluster::crm_mon::Status;
+use crate::decide::clock::Millis;
+use crate::decide::disk::{ROOM, Trial};
 use crate::decide::election::{Ballot, Fitness, ballot_text};
 use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
-use crate::decide::memory::{Memory, Millis};
+use crate::decide::memory::Memory;
 use crate::decide::stop::{Stage, StopFacts};
-use crate::decide::storage::{ROOM, Trial};
 use crate::pg::history::History;
 use crate::pg::instance::Phase;
 use crate::pg::lsn::Lsn;

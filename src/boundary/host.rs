@@ -5,11 +5,12 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::cluster::crm_mon::Status;
+use crate::decide::clock::Millis;
+use crate::decide::disk::Trial;
 use crate::decide::election::{Ballot, Fitness};
 use crate::decide::facts::{Facts, Pulse};
-use crate::decide::memory::{Memory, Millis};
+use crate::decide::memory::Memory;
 use crate::decide::stop::{Stage, StopFacts};
-use crate::decide::storage::Trial;
 use crate::pg::history::History;
 use crate::pg::lsn::Lsn;
 use crate::pg::role::PgRole;

@@ -30,7 +30,7 @@ use super::clock::{Deadline, boottime_ms};
 use super::identity::SystemUser;
 use super::owned_files::OwnedFiles;
 use super::process::{self, ProcessState};
-use crate::decide::storage::Trial;
+use crate::decide::disk::Trial;
 
 /// The file that is written over, again and again, in a data directory. PostgreSQL's backups leave out what begins so.
 pub const AMONG_DATA: &str = "pgsql_tmp.quorate";
@@ -116,7 +116,7 @@ fn begin(
                 return Ok(Attempt::Over(earlier(&mut held)));
             }
             // One that hangs since long is not waited for once more.
-            Err(Errno::EWOULDBLOCK) if holder(&mut held).age >= crate::decide::storage::STUCK_AFTER => {
+            Err(Errno::EWOULDBLOCK) if holder(&mut held).age >= crate::decide::disk::STUCK_AFTER => {
                 return Ok(Attempt::Over(earlier(&mut held)));
             }
             Err(Errno::EWOULDBLOCK) => deadline.sleep(ROUND),

@@ -11,7 +11,7 @@ use super::evidence;
 use crate::boundary::identity::SystemUser;
 use crate::boundary::owned_files::OwnedFiles;
 use crate::boundary::{companion, write_test};
-use crate::decide::storage::Trial;
+use crate::decide::disk::Trial;
 
 /// What a helper process is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

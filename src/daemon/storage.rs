@@ -15,7 +15,7 @@ use crate::boundary::host::Level;
 use crate::boundary::process;
 use crate::boundary::{disk_stats, memory, write_test};
 use crate::decide::detector::{Content, InstanceLook, PlaceLook, Progress};
-use crate::decide::storage::Trial;
+use crate::decide::disk::Trial;
 use crate::pg::instance::ProcessId;
 
 /// Between two writes to one place.

@@ -8,9 +8,9 @@ use std::fmt;
 
 use crate::pg::timeline::{WalPosition, election_order};
 
+use super::cluster::{Attendance, Manager, Vouched};
+use super::disk::Disk;
 use super::memory::{Former, Standing};
-use super::score::{Attendance, Vouched};
-use super::storage::Disk;
 
 /// One instance's word.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,14 +70,6 @@ pub fn parse_ballot(text: &str) -> Option<(WalPosition, Fitness)> {
     let all = [Fitness::Fit, Fitness::Cramped, Fitness::Blocked, Fitness::Spent];
     let fitness = all.into_iter().find(|fitness| fitness.word() == word)?;
     Some((WalPosition { timeline: timeline.parse().ok()?, lsn: lsn.parse().ok()? }, fitness))
-}
-
-/// Who runs the agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manager {
-    Pacemaker,
-    /// A tester or a shell: there is no cluster to ask.
-    Nobody,
 }
 
 /// What the candidate knows.

@@ -7,7 +7,8 @@ use crate::pg::conninfo::{Conninfo, ConninfoError};
 use crate::pg::history::{Divergence, History, divergence};
 use crate::pg::timeline::WalPosition;
 
-use super::score::{Attendance, ClusterFacts, PRIMARY, Upstream, Vouched};
+use super::cluster::{Attendance, ClusterFacts, Upstream, Vouched};
+use super::score::PRIMARY;
 
 /// The node attribute by which an operator vouches for a node's data.
 pub fn vouch_attribute(resource: &str) -> String {

@@ -5,12 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::pg::lsn::Lsn;
 use crate::pg::timeline::Timeline;
 
-use super::election::Manager;
-use super::score::ClusterFacts;
-use super::storage::Disk;
-
-/// Milliseconds since boot (`CLOCK_BOOTTIME`).
-pub type Millis = u64;
+use super::clock::Millis;
+use super::cluster::{ClusterFacts, Manager};
+use super::disk::Disk;
 
 /// Remembered from call to call. Losing it is safe: everything begins unproven.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,11 @@
 //! The decisions, one file each. Pure: facts in, a verdict with its reason out; the shell in `agent` applies it
 //! and logs the reason once.
 
+pub mod clock;
+pub mod cluster;
 pub mod crash;
 pub mod detector;
+pub mod disk;
 pub mod doctor;
 pub mod election;
 pub mod facts;

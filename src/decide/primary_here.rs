@@ -6,8 +6,8 @@
 
 use std::fmt;
 
+use super::disk::Disk;
 use super::facts::Pulse;
-use super::storage::Disk;
 use crate::pg::instance::Phase;
 use crate::pg::role::PgRole;
 use crate::pg::view::{Answer, Rejection};

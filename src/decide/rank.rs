@@ -5,7 +5,8 @@
 
 use crate::pg::view::{ConnectedStandby, SyncState};
 
-use super::memory::{Memory, Millis, Safety};
+use super::clock::Millis;
+use super::memory::{Memory, Safety};
 use super::score::{PRIMARY, STANDBY};
 
 /// How often the scores of the others are read and compared.

@@ -7,7 +7,9 @@
 use crate::pg::timeline::WalPosition;
 use crate::pg::view::Receiver;
 
-use super::memory::{Former, Memory, Millis, Safety, Standing};
+use super::clock::Millis;
+use super::cluster::{Attendance, ClusterFacts, ClusterWord, Upstream, Vouched};
+use super::memory::{Former, Memory, Safety, Standing};
 use super::storage::{CRAMPED, ENCUMBERED};
 
 /// The score of the promoted instance: above every standby's, so that it stays.
@@ -53,49 +55,6 @@ pub struct StandbyFacts<'a> {
     pub maxlag: Option<u64>,
     /// `None`: not asked yet, or no answer.
     pub cluster: ClusterWord,
-}
-
-/// What the cluster says, when asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClusterWord {
-    NotAsked,
-    /// It could not be asked.
-    Silent,
-    Says(ClusterFacts),
-}
-
-/// The part of the cluster's status that a standby's decisions need.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClusterFacts {
-    /// The other node whose instance is promoted and healthy, with the host that replication reaches it by.
-    pub primary: Option<Upstream>,
-    pub everybody: Attendance,
-    /// The operator vouches for this node's data (`quorate-vouch-<resource>=1`).
-    pub vouched: Vouched,
-}
-
-/// The primary to stream from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upstream {
-    pub node: String,
-    pub host: String,
-    /// Its promotion score; `None` where that was not told.
-    pub score: Option<i32>,
-}
-
-/// Whether every instance that the clone should have is running.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attendance {
-    All,
-    Missing { running: usize, expected: usize },
-    Unknown,
-}
-
-/// Whether the operator vouches for this node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Vouched {
-    Yes,
-    No,
 }
 
 /// What to do with the score.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::pg::view::Answer;
 
+use super::disk::Disk;
 use super::facts::{Process, Pulse};
-use super::storage::Disk;
 
 /// What was sent so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use quorate::decide::disk::Disk;
 use quorate::decide::facts::{Control, Facts, Life, Process, Pulse, STATES, Signal, Word};
 use quorate::decide::monitor::{self, MonitorOutcome, Occasion, Time, Verdict};
 use quorate::decide::notify::{Task, tasks};
 use quorate::decide::promote::{self, Progress};
 use quorate::decide::start::{After, Before, Stream, after, before};
 use quorate::decide::stop::{self, Purpose, Stage, StopFacts};
-use quorate::decide::storage::{CRAMPED, Disk, ENCUMBERED};
+use quorate::decide::storage::{CRAMPED, ENCUMBERED};
 use quorate::ocf::{Environment, Notification, OcfCode};
 use quorate::pg::control_data::{ControlData, DbState};
 use quorate::pg::lsn::{Lsn, SegmentSize};
@@ -376,9 +377,10 @@ pub fn reset() -> String {
 
 /// What each condition of the disk does to the scores.
 pub fn disk() -> String {
+    use quorate::decide::disk::{FULL, Finding, ROOM, STUCK_AFTER};
     use quorate::decide::memory::Memory;
     use quorate::decide::score::{PRIMARY, STANDBY, ScoreStep};
-    use quorate::decide::storage::{self, FULL, Finding, ROOM, STUCK_AFTER};
+    use quorate::decide::storage;
     let mut table =
         String::from("| the disk | told by | score of the primary | of a standby |\n|---|---|---|---|\n");
     for disk in Disk::ALL {

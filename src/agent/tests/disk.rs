@@ -1,9 +1,10 @@
 //! The shells on a disk that is full, read-only or stuck.
 
 use super::*;
+use crate::decide::disk::{Disk, ROOM, STUCK_AFTER, Trial};
 use crate::decide::memory::Former;
 use crate::decide::score::{PRIMARY, STANDBY, WITHDRAWN};
-use crate::decide::storage::{CRAMPED, Disk, ENCUMBERED, ROOM, STUCK_AFTER, Trial};
+use crate::decide::storage::{CRAMPED, ENCUMBERED};
 
 const BAD: [Trial; 5] =
     [Trial::Written { free: 0 }, Trial::NoSpace, Trial::ReadOnly, Trial::Broken, Trial::Pending(STUCK_AFTER)];

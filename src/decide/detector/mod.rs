@@ -89,7 +89,7 @@ impl Default for Limits {
             totem: Self::totem(6600, 3000),
             device: Self::device(10_000),
             // The time after which the agent, too, calls a disk stuck.
-            storage: crate::decide::storage::STUCK_AFTER,
+            storage: crate::decide::disk::STUCK_AFTER,
             // Longer than devices take by themselves: 30 s and five retries of SCSI, 180 s with VMware's or an array's own tools.
             state: 300_000,
             postmaster: 2000,

@@ -3,52 +3,6 @@
 use super::*;
 use crate::decide::score::{FORMER_PRIMARY, STANDBY};
 
-fn trials() -> Vec<(Trial, [Disk; 2])> {
-    // What it shows after a sound disk, and after a full one.
-    vec![
-        (Trial::Written { free: ROOM }, [Disk::Sound, Disk::Sound]),
-        (Trial::Written { free: ROOM - 1 }, [Disk::Sound, Disk::Full]),
-        (Trial::Written { free: FULL }, [Disk::Sound, Disk::Full]),
-        (Trial::Written { free: FULL - 1 }, [Disk::Full, Disk::Full]),
-        (Trial::Written { free: 0 }, [Disk::Full, Disk::Full]),
-        (Trial::NoSpace, [Disk::Full, Disk::Full]),
-        (Trial::ReadOnly, [Disk::ReadOnly, Disk::ReadOnly]),
-        (Trial::Broken, [Disk::Broken, Disk::Broken]),
-        (Trial::Pending(STUCK_AFTER - 1), [Disk::Slow, Disk::Slow]),
-        (Trial::Pending(STUCK_AFTER), [Disk::Stuck, Disk::Stuck]),
-        // Could not check is not check failed.
-        (Trial::Untried("x".into()), [Disk::Sound, Disk::Sound]),
-    ]
-}
-
-#[test]
-fn full_stuck_and_read_only_are_told_apart() {
-    for (trial, expected) in trials() {
-        for (before, expected) in [Disk::Sound, Disk::Full].into_iter().zip(expected) {
-            let found = judge(&[("/data".into(), trial.clone())], before);
-            assert_eq!(found.disk, expected, "{trial:?} after {before:?}");
-            assert_eq!(found.reason.is_some(), !matches!(trial, Trial::Written { .. }) || !expected.is_fit());
-            assert!(found.reason.is_none_or(|r| r.contains("/data")), "{trial:?}");
-        }
-    }
-}
-
-#[test]
-fn the_worst_file_system_counts_in_any_order() {
-    for (first, _) in trials() {
-        for (second, _) in trials() {
-            let one = |t: &Trial| judge(&[("/data".into(), t.clone())], Disk::Sound).disk;
-            let both = [("/data".into(), first.clone()), ("/wal".into(), second.clone())];
-            let found = judge(&both, Disk::Sound);
-            assert_eq!(found.disk, one(&first).max(one(&second)), "{both:?}");
-            if !found.disk.is_fit() {
-                let guilty = if one(&first) >= one(&second) { "/data" } else { "/wal" };
-                assert!(found.reason.is_some_and(|r| r.contains(guilty)), "{both:?}");
-            }
-        }
-    }
-}
-
 fn finding(disk: Disk) -> Finding {
     Finding { disk, reason: Some("why".into()) }
 }

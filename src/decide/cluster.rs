@@ -1,0 +1,52 @@
+//! The cluster as the decisions of one instance see it: who calls the agent, who is promoted, who is there.
+
+/// Who runs the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manager {
+    Pacemaker,
+    /// A tester or a shell: there is no cluster to ask.
+    Nobody,
+}
+
+/// What the cluster says, when asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClusterWord {
+    NotAsked,
+    /// It could not be asked.
+    Silent,
+    Says(ClusterFacts),
+}
+
+/// The part of the cluster's status that a standby's decisions need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterFacts {
+    /// The other node whose instance is promoted and healthy, with the host that replication reaches it by.
+    pub primary: Option<Upstream>,
+    pub everybody: Attendance,
+    /// The operator vouches for this node's data (`quorate-vouch-<resource>=1`).
+    pub vouched: Vouched,
+}
+
+/// The primary to stream from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    pub node: String,
+    pub host: String,
+    /// Its promotion score; `None` where that was not told.
+    pub score: Option<i32>,
+}
+
+/// Whether every instance that the clone should have is running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attendance {
+    All,
+    Missing { running: usize, expected: usize },
+    Unknown,
+}
+
+/// Whether the operator vouches for this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vouched {
+    Yes,
+    No,
+}
