@@ -41,10 +41,10 @@ mutate() {
 
 only=("$@")
 
-mutate election-position src/decide/election.rs \
+mutate election-position src/decide/election/mod.rs \
     'if order.is_gt() || (order' 'if (order' \
     --test agent a_stale_node_is_not_promoted
-mutate election-maxlag src/decide/election.rs '&& bytes > maxlag' '&& false && bytes > maxlag' --lib maxlag_counts
+mutate election-maxlag src/decide/election/mod.rs '&& bytes > maxlag' '&& false && bytes > maxlag' --lib maxlag_counts
 mutate standing-after-restart src/decide/memory.rs \
     'self.standing = Standing::Unproven;' 'self.standing = Standing::Current;' \
     --test agent maxlag_keeps_a_laggard
@@ -72,7 +72,7 @@ mutate divergence src/decide/follow.rs \
 mutate own-deadline src/ocf/environment.rs \
     'self.timeout.saturating_sub(margin).max(self.timeout / 2)' 'self.timeout + margin' --test agent crash_recovery_that_hangs
 mutate standby-below-primary src/decide/score.rs \
-    'Some(Upstream { score: Some(score), .. }) if *score < STANDBY => ScoreStep::Keep(None),' '' --lib no_standby_rises
+    'Some(Upstream { score: Some(score), .. }) if *score < Score::Standby => ScoreStep::Keep(None),' '' --lib no_standby_rises
 mutate ranked-once-settled src/decide/rank.rs 'memory.score == Some(PRIMARY)' 'true' --lib nobody_is_ranked
 mutate standby-stops-soon src/decide/stop.rs 'Purpose::StopStandby => (10, 50),' 'Purpose::StopStandby => (60, 80),' \
     --lib a_standby_waits_for_nobody
@@ -82,9 +82,9 @@ mutate far-centre-first src/layout/site.rs 'format!("FIRST 1 ({})", far.chain(ne
     --features cli --lib synchronous_standbys_are_the_others
 mutate witness-apart src/layout/rules.rs 'if site.nodes.iter().any(|n| n.centre == *centre.get_ref()) {' 'if false {' \
     --features cli --lib every_wrong_description
-mutate disk-full src/decide/storage.rs '_ if *free < FULL => Disk::Full,' '_ if *free > u64::MAX - 1 => Disk::Full,' \
+mutate disk-full src/decide/disk.rs '_ if *free < FULL => Disk::Full,' '_ if *free > u64::MAX - 1 => Disk::Full,' \
     --test agent a_full_disk_is_noticed
-mutate disk-stuck src/decide/storage.rs 'Trial::Pending(age) if *age >= STUCK_AFTER => Disk::Stuck,' '' \
+mutate disk-stuck src/decide/disk.rs 'Trial::Pending(age) if *age >= STUCK_AFTER => Disk::Stuck,' '' \
     --test agent a_stuck_disk_is_noticed
 mutate disk-one-trial src/boundary/write_test/child.rs 'libc::dup2(work.lock.as_raw_fd(), 0);' 'libc::dup2(work.null.as_raw_fd(), 0);' \
     --test agent a_stuck_disk_is_noticed
@@ -106,23 +106,27 @@ mutate standstill src/decide/standstill.rs '(Maintenance::Off, true) => Some(Act
     '(Maintenance::Off, true) => Some(Act::Say(Voice::Warning, why)),' --lib decide::standstill
 mutate disk-wal-apart src/boundary/write_test.rs 'all.extend(apart.then_some(wal));' 'let _ = (apart, wal);' \
     --test agent a_file_system_of_the_wal_alone
-mutate disk-standby src/decide/storage.rs 'Disk::Full => CRAMPED,' 'Disk::Full => return usual,' \
+mutate disk-standby src/decide/storage.rs 'Disk::Full => Score::StandbyDiskFull,' 'Disk::Full => return usual,' \
     --test agent a_standby_whose_disk
-mutate disk-hands-over src/decide/storage.rs '(false, _) => ScoreStep::Set(ENCUMBERED, reason(finding)),' '(false, _) => usual,' \
+mutate disk-hands-over src/decide/storage.rs '(false, _) => ScoreStep::Set(Score::PrimaryDiskFailing, reason(finding)),' '(false, _) => usual,' \
     --lib gives_way_to_a_standby_that_has_everything
 mutate disk-after-crash src/decide/storage.rs '(was_primary && !finding.disk.is_fit())' '(false && was_primary && !finding.disk.is_fit())' \
     --lib a_primary_that_died_of_its_disk
-mutate disk-election src/decide/election.rs 'Disk::ReadOnly | Disk::Broken | Disk::Stuck => return Election::Refused(Refusal::Disk(c.disk)),' \
+mutate disk-election src/decide/election/mod.rs 'Disk::ReadOnly | Disk::Broken | Disk::Stuck => return Verdict::Refused(Refusal::Disk(c.disk)),' \
     'Disk::ReadOnly | Disk::Broken | Disk::Stuck => {}' --lib nothing_is_promoted_where_it_can_not_write
-mutate old-primary-lives src/decide/election.rs '(Some(before), Some(now)) if election_order(now, before).is_gt() => OldPrimary::Lives' '(Some(before), Some(now)) if false && election_order(now, before).is_gt() => OldPrimary::Lives' \
+mutate old-primary-lives src/decide/election/mod.rs '(Some(before), Some(now), _) if election_order(now, before).is_gt() => OldPrimary::Lives' '(Some(before), Some(now), _) if false && election_order(now, before).is_gt() => OldPrimary::Lives' \
     --lib nobody_is_promoted_while_the_old_primary
-mutate disk-blocked src/decide/election.rs 'Standing::Current => &[Fitness::Blocked],' 'Standing::Current => &[],' \
+mutate old-ballots src/decide/election/mod.rs 'facts.earlier.arrived == Arrived::Wal && ballots' 'false && facts.earlier.arrived == Arrived::Wal && ballots' \
+    --lib every_combination_of_facts_promotes_only
+mutate ballots-unread src/decide/election/mod.rs '(Ballots::Unread(_), Time::Left) => return Verdict::Again(Again::ReadBallots),' '(Ballots::Unread(_), _) => &[],' \
+    --lib every_combination_of_facts_promotes_only
+mutate disk-blocked src/decide/election/mod.rs 'Standing::Current => &[Fitness::Blocked],' 'Standing::Current => &[],' \
     --lib who_is_ahead_on_a_bad_disk
 mutate disk-stop src/decide/stop.rs 'sent == Stage::Killed && disk == Disk::Stuck && elapsed >= UNKILLABLE' 'false' \
     --test agent a_stop_on_a_stuck_disk
 mutate receiver-stopped src/decide/receiver.rs '[Some(Pulse::Stopped), Some(Pulse::Stopped)] =>' '[Some(Pulse::Stopped), None] =>' \
     --lib a_standby_whose_receiver
-mutate probe-scores src/decide/score.rs 'ScoreStep::Set(RETURNED,' 'ScoreStep::Set(PRIMARY,' \
+mutate probe-scores src/decide/score.rs 'ScoreStep::Set(Score::PrimaryAtProbe,' 'ScoreStep::Set(Score::Primary,' \
     --lib a_probe_gives_the_primary
 mutate control-file-checksum src/pg/control_data.rs 'if found != computed {' 'if false && found != computed {' --lib control_data
 mutate fence-left src/decide/fence.rs 'else { return Notice::Staying };' 'else { return Notice::Left };' \

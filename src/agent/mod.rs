@@ -18,7 +18,7 @@ mod validate;
 use std::time::Duration;
 
 use crate::boundary::host::{Effect, Host, Level};
-use crate::decide::clock::Millis;
+use crate::decide::clock::{Millis, Time};
 use crate::decide::cluster::Manager;
 use crate::decide::memory::Memory;
 use crate::ocf::{Action, Environment, OcfCode, Plan, Run, Settings};
@@ -118,6 +118,10 @@ impl<'a> Agent<'a> {
 
     fn spent(&self) -> bool {
         self.left().is_zero()
+    }
+
+    fn time(&self) -> Time {
+        if self.spent() { Time::Spent } else { Time::Left }
     }
 
     /// This node's name; a single word where no cluster gave us one.

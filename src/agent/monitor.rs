@@ -7,8 +7,8 @@ use super::{Agent, ROUND, Report, STEADY};
 use crate::boundary::host::{InstallTrouble, Level};
 use crate::decide::crash::yield_to_standby;
 use crate::decide::facts::{Facts, Pulse};
-use crate::decide::monitor::{MonitorOutcome, Occasion, Time, Verdict, decide};
-use crate::decide::score::ScoreStep;
+use crate::decide::monitor::{MonitorOutcome, Occasion, Verdict, decide};
+use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::{rank, receiver, score, storage};
 use crate::ocf::OcfCode;
 use crate::pg::role::PgRole;
@@ -43,7 +43,7 @@ impl Agent<'_> {
                 self.tell_node(|host| host.record(PgRole::Standby));
                 if let Some(why) = self.receiver_hangs(&facts) {
                     // It may lack commits: none to be promoted before it has streamed again. Pacemaker restarts it.
-                    self.apply(ScoreStep::Set(score::WITHDRAWN, why.into()));
+                    self.apply(ScoreStep::Set(Score::Withdrawn, why.into()));
                     return Report::new(OcfCode::ErrGeneric, why);
                 }
                 if let Health::Diverged(why) = self.tend_standby(&facts, None) {
@@ -72,8 +72,7 @@ impl Agent<'_> {
         loop {
             let patience = FIRST_LOOK.min(self.left()).max(ROUND);
             let facts = self.host.look(patience);
-            let time = if self.spent() { Time::Spent } else { Time::Left };
-            match decide(occasion, time, facts.life(), facts.word(), facts.state()) {
+            match decide(occasion, self.time(), facts.life(), facts.word(), facts.state()) {
                 Verdict::Finish(outcome, reason) => return (facts, outcome, reason),
                 Verdict::Wait(_) => self.host.sleep(ROUND.min(self.left())),
             }

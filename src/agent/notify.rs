@@ -9,7 +9,8 @@ use crate::decide::disk::Finding;
 use crate::decide::election::Fitness;
 use crate::decide::facts::Word;
 use crate::decide::notify::{Task, tasks};
-use crate::decide::score::{self, ScoreStep};
+use crate::decide::promotion_score::{Score, ScoreStep};
+use crate::decide::score;
 use crate::decide::storage;
 use crate::ocf::{Notification, OcfCode};
 
@@ -53,8 +54,8 @@ impl Agent<'_> {
             }
             Task::Score => self.look_at_score(notification),
             Task::StepDown => {
-                if self.memory.score.is_some_and(|s| s > score::STANDBY) {
-                    self.apply(ScoreStep::Set(score::STANDBY, "another instance is to be promoted".into()));
+                if self.memory.score.is_some_and(|s| s > Score::Standby) {
+                    self.apply(ScoreStep::Set(Score::Standby, "another instance is to be promoted".into()));
                 }
             }
         }

@@ -6,7 +6,8 @@ use crate::decide::cluster::{ClusterFacts, ClusterWord, Upstream};
 use crate::decide::disk::Finding;
 use crate::decide::facts::Facts;
 use crate::decide::follow::{self, cluster_facts};
-use crate::decide::score::{self, ScoreStep, StandbyFacts};
+use crate::decide::promotion_score::{Score, ScoreStep};
+use crate::decide::score::{self, StandbyFacts};
 use crate::decide::storage;
 use crate::pg::history::History;
 use crate::pg::timeline::WalPosition;
@@ -74,7 +75,7 @@ impl Agent<'_> {
             // Without the histories nobody knows whether it diverged: nothing is decided in its favour.
             let Some(histories) = self.histories() else { return Health::Fit };
             if let Some(why) = follow::diverged(position, &histories, &primary.node) {
-                self.apply(ScoreStep::Set(score::WITHDRAWN, why.clone()));
+                self.apply(ScoreStep::Set(Score::Withdrawn, why.clone()));
                 return Health::Diverged(why);
             }
         }
@@ -172,7 +173,7 @@ impl Agent<'_> {
                     return;
                 }
                 if self.memory.score == Some(score) {
-                    return self.complain((score < 0).then_some(reason));
+                    return self.complain(score.is_withdrawn().then_some(reason));
                 }
                 let node = self.node();
                 match self.host.set_score(&node, score) {
@@ -180,7 +181,7 @@ impl Agent<'_> {
                         let before = self.memory.score.map_or("none".to_owned(), |s| s.to_string());
                         self.memory.score = Some(score);
                         self.memory.score_written = Some(self.host.now());
-                        self.memory.complaint = (score < 0).then(|| reason.clone());
+                        self.memory.complaint = score.is_withdrawn().then(|| reason.clone());
                         self.host.log(Level::Info, &format!("promotion score {before} -> {score}: {reason}"));
                     }
                     Err(trouble) => {

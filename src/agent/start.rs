@@ -10,7 +10,8 @@ use crate::decide::disk::Disk;
 use crate::decide::facts::Facts;
 use crate::decide::follow;
 use crate::decide::memory::{Challenger, Former};
-use crate::decide::score::{self, ScoreStep, streams};
+use crate::decide::promotion_score::{Score, ScoreStep};
+use crate::decide::score::streams;
 use crate::decide::start::{After, Before, Stream, after, before, former, resting_position};
 use crate::decide::stop::Purpose;
 use crate::ocf::OcfCode;
@@ -98,7 +99,7 @@ impl Agent<'_> {
         };
         self.memory.restarted(challenger);
         if let Some(why) = self.diverged_at_rest(primary.as_ref()) {
-            self.apply(ScoreStep::Set(score::WITHDRAWN, why.clone()));
+            self.apply(ScoreStep::Set(Score::Withdrawn, why.clone()));
             return Err((OcfCode::ErrGeneric, why));
         }
         let conninfo = primary.as_ref().and_then(|p| self.conninfo_for(&p.host));
@@ -171,7 +172,7 @@ impl Agent<'_> {
                 }
                 After::Fail(code, reason) => {
                     if matches!(stream, Stream::Diverged(_)) {
-                        self.apply(ScoreStep::Set(score::WITHDRAWN, reason.clone()));
+                        self.apply(ScoreStep::Set(Score::Withdrawn, reason.clone()));
                     }
                     if let Err(remains) = self.bring_down(Purpose::Stop, UNDO.max(self.left() / 2)) {
                         self.host.log(Level::Error, &format!("after the failed start: {remains}"));

@@ -12,6 +12,7 @@ use crate::cluster::crm_mon::{self, Status};
 use crate::decide::election::{Ballot, Fitness};
 use crate::decide::facts::Pulse;
 use crate::decide::memory::{Former, Memory, Standing};
+use crate::decide::promotion_score::Score;
 use crate::decide::samples::{position, receiver, timeline};
 use crate::ocf::{Action, Environment, OcfCode, Run, Settings};
 use crate::pg::history::History;
@@ -164,7 +165,7 @@ fn a_probe_gives_the_primary_back_the_score_that_went_with_pacemakers_executor()
     // Also where its controller alone died, and no primary that wants to hand over is raised.
     act(&mut host, Action::Monitor, &[]);
     assert_eq!(host.done[2..], ["score srv1 1002"]);
-    host.memory.score = Some(150);
+    host.memory.score = Some(Score::from(150));
     act(&mut host, Action::Monitor, &[]);
     assert_eq!(host.done.len(), 3);
 }
@@ -328,7 +329,7 @@ fn a_demotion_ends_in_a_standby() {
 fn after_a_promotion_everybody_follows_the_new_primary() {
     let mut host = FakeHost::new(Condition::Standby, position(2, 0x100));
     host.memory.standing = Standing::Current;
-    host.memory.score = Some(1001);
+    host.memory.score = Some(Score::from(1001));
     act(
         &mut host,
         Action::Notify,
@@ -346,7 +347,7 @@ fn after_a_promotion_everybody_follows_the_new_primary() {
 #[test]
 fn a_primary_steps_down_before_its_successor_is_promoted() {
     let mut host = FakeHost::new(Condition::Primary, position(2, 0x100));
-    host.memory.score = Some(1001);
+    host.memory.score = Some(Score::from(1001));
     let plan = [
         ("notify_type", "pre"),
         ("notify_operation", "demote"),
@@ -362,13 +363,13 @@ fn a_primary_steps_down_before_its_successor_is_promoted() {
 #[test]
 fn a_recovery_starts_the_instance_once() {
     let mut host = FakeHost::new(Condition::Frozen, position(2, 0x100));
-    host.memory.score = Some(1001);
+    host.memory.score = Some(Score::from(1001));
     let plan =
         [("notify_demote_uname", "srv1"), ("notify_stop_uname", "srv1"), ("notify_start_uname", "srv1")];
     assert_eq!(act(&mut host, Action::Demote, &plan).code, OcfCode::Success);
     assert_eq!(act(&mut host, Action::Stop, &plan).code, OcfCode::Success);
     assert_eq!(host.done, ["send Killed"], "neither a start in between nor a deleted score");
-    assert_eq!(host.memory.score, Some(1001));
+    assert_eq!(host.memory.score, Some(Score::Primary));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::decide::disk::{ROOM, Trial};
 use crate::decide::election::{Ballot, Fitness, ballot_text};
 use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
 use crate::decide::memory::Memory;
+use crate::decide::promotion_score::Score;
 use crate::decide::stop::{Stage, StopFacts};
 use crate::pg::history::History;
 use crate::pg::instance::Phase;
@@ -275,7 +276,7 @@ impl Host for FakeHost {
         self.ask_cluster(status)?.ok_or_else(|| Trouble("no cluster runs here".into()))
     }
 
-    fn set_score(&mut self, node: &str, score: i32) -> Effect<()> {
+    fn set_score(&mut self, node: &str, score: Score) -> Effect<()> {
         self.ask_cluster(())?;
         self.done.push(format!("score {node} {score}"));
         Ok(())
@@ -287,7 +288,7 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn scores(&mut self) -> Effect<Vec<(String, i32)>> {
+    fn scores(&mut self) -> Effect<Vec<(String, Score)>> {
         self.ask_cluster(Vec::new())
     }
 

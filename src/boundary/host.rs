@@ -10,6 +10,7 @@ use crate::decide::disk::Trial;
 use crate::decide::election::{Ballot, Fitness};
 use crate::decide::facts::{Facts, Pulse};
 use crate::decide::memory::Memory;
+use crate::decide::promotion_score::Score;
 use crate::decide::stop::{Stage, StopFacts};
 use crate::pg::history::History;
 use crate::pg::lsn::Lsn;
@@ -89,10 +90,10 @@ pub trait Host {
     /// The cluster's status.
     fn cluster(&mut self) -> Effect<Status>;
     /// The promotion score of a node.
-    fn set_score(&mut self, node: &str, score: i32) -> Effect<()>;
+    fn set_score(&mut self, node: &str, score: Score) -> Effect<()>;
     fn delete_score(&mut self, node: &str) -> Effect<()>;
     /// All promotion scores of this resource.
-    fn scores(&mut self) -> Effect<Vec<(String, i32)>>;
+    fn scores(&mut self) -> Effect<Vec<(String, Score)>>;
     /// Publishes this node's position for the election; `None` takes it back.
     fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> Effect<()>;
     fn ballots(&mut self) -> Effect<Vec<Ballot>>;

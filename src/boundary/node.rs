@@ -29,6 +29,7 @@ use crate::decide::disk::Trial;
 use crate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
 use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
 use crate::decide::memory::Memory;
+use crate::decide::promotion_score::Score;
 use crate::decide::stop::{Stage, StopFacts};
 use crate::ocf::{Run, Settings};
 use crate::pg::auto_conf;
@@ -415,7 +416,7 @@ impl Host for Node {
         pacemaker::status(self.patience())
     }
 
-    fn set_score(&mut self, node: &str, score: i32) -> Effect<()> {
+    fn set_score(&mut self, node: &str, score: Score) -> Effect<()> {
         pacemaker::set_score(&self.run.resource, node, score, self.patience())
     }
 
@@ -423,7 +424,7 @@ impl Host for Node {
         pacemaker::delete_score(&self.run.resource, node, self.patience())
     }
 
-    fn scores(&mut self) -> Effect<Vec<(String, i32)>> {
+    fn scores(&mut self) -> Effect<Vec<(String, Score)>> {
         pacemaker::scores(&self.run.resource, self.patience())
     }
 

@@ -8,6 +8,7 @@ use super::host::{Effect, Trouble};
 use crate::cluster::attributes::{self, NodeValue};
 use crate::cluster::crm_mon::{self, Status};
 use crate::cluster::fencing_history;
+use crate::decide::promotion_score::Score;
 
 const CRM_ATTRIBUTE: &str = "/usr/sbin/crm_attribute";
 const ATTRD_UPDATER: &str = "/usr/sbin/attrd_updater";
@@ -41,7 +42,7 @@ fn run(command: &Command, patience: Patience) -> Effect<String> {
 ///
 /// # Errors
 /// When the program is missing, fails, or hangs.
-pub fn set_score(resource: &str, node: &str, score: i32, patience: Patience) -> Effect<()> {
+pub fn set_score(resource: &str, node: &str, score: Score, patience: Patience) -> Effect<()> {
     // The attached form: a separate word with a leading minus would be read as an option.
     let value = format!("--update={score}");
     run(&promotion(resource, node).arg(value), patience).map(drop)
@@ -67,9 +68,9 @@ fn promotion(resource: &str, node: &str) -> Command {
 ///
 /// # Errors
 /// As [`set_score`].
-pub fn scores(resource: &str, patience: Patience) -> Effect<Vec<(String, i32)>> {
+pub fn scores(resource: &str, patience: Patience) -> Effect<Vec<(String, Score)>> {
     let values = query(&format!("master-{resource}"), patience)?;
-    Ok(values.into_iter().filter_map(|v| Some((v.node, attributes::score(&v.value)?))).collect())
+    Ok(values.into_iter().filter_map(|v| Some((v.node, attributes::score(&v.value)?.into()))).collect())
 }
 
 /// Sets an attribute of this node that lives in pacemaker-attrd only and is never written to the CIB.

@@ -2,13 +2,13 @@
 
 use super::CliError;
 use crate::boundary::scheduler::{Bench, Quorum};
-use crate::decide::score;
+use crate::decide::promotion_score::Score;
 use crate::layout::proof::{self, Failure, Placement, Scores};
 use crate::layout::render::{Agent, RESOURCES, render};
 use crate::layout::site::Site;
 
 /// What the agent sets where the data was made.
-const SCORES: Scores = Scores { primary: score::PRIMARY, standby: score::STANDBY };
+const SCORES: Scores = Scores { primary: Score::Primary.value(), standby: Score::Standby.value() };
 
 /// Proves a site; gives the exit code, 1 where something would not run where it should.
 ///

@@ -2,3 +2,11 @@
 
 /// Milliseconds since boot (`CLOCK_BOOTTIME`).
 pub type Millis = u64;
+
+/// Whether an operation may wait and gather its facts once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Time {
+    Left,
+    /// Its deadline is there.
+    Spent,
+}

@@ -1,5 +1,7 @@
 //! The cluster as the decisions of one instance see it: who calls the agent, who is promoted, who is there.
 
+use super::promotion_score::Score;
+
 /// Who runs the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manager {
@@ -33,7 +35,7 @@ pub struct Upstream {
     pub node: String,
     pub host: String,
     /// Its promotion score; `None` where that was not told.
-    pub score: Option<i32>,
+    pub score: Option<Score>,
 }
 
 /// Whether every instance that the clone should have is running.

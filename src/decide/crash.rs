@@ -4,7 +4,7 @@ use crate::ocf::settings::OnCrash;
 
 use super::memory::{Memory, Safety};
 use super::monitor::MonitorOutcome;
-use super::score::{PRIMARY, ScoreStep, WITHDRAWN};
+use super::promotion_score::{Score, ScoreStep};
 
 /// Whether the crashed primary gives way to a standby.
 ///
@@ -16,10 +16,10 @@ pub fn yield_to_standby(on_crash: OnCrash, memory: &Memory, outcome: MonitorOutc
         MonitorOutcome::NotRunning | MonitorOutcome::Failed | MonitorOutcome::FailedPromoted => true,
         MonitorOutcome::Promoted | MonitorOutcome::Unpromoted => false,
     };
-    let was_primary = memory.score == Some(PRIMARY);
+    let was_primary = memory.score == Some(Score::Primary);
     match (on_crash, memory.safety) {
         (OnCrash::Failover, Safety::Synchronous) if failed && was_primary => Some(ScoreStep::Set(
-            WITHDRAWN,
+            Score::Withdrawn,
             "the primary failed, and a synchronous standby has every acknowledged commit (on_crash=failover)"
                 .into(),
         )),
@@ -35,12 +35,12 @@ mod tests {
     fn gives_way_only_to_a_synchronous_standby() {
         for on_crash in [OnCrash::Restart, OnCrash::Failover] {
             for safety in [Safety::Alone, Safety::Synchronous] {
-                for score in [None, Some(900), Some(PRIMARY)] {
+                for score in [None, Some(Score::Standby), Some(Score::Primary)] {
                     let memory = Memory { safety, score, ..Memory::default() };
                     let step = yield_to_standby(on_crash, &memory, MonitorOutcome::NotRunning);
                     let allowed = on_crash == OnCrash::Failover
                         && safety == Safety::Synchronous
-                        && score == Some(PRIMARY);
+                        && score == Some(Score::Primary);
                     assert_eq!(step.is_some(), allowed, "{on_crash:?} {memory:?}");
                     assert_eq!(yield_to_standby(on_crash, &memory, MonitorOutcome::Promoted), None);
                 }

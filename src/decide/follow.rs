@@ -8,7 +8,7 @@ use crate::pg::history::{Divergence, History, divergence};
 use crate::pg::timeline::WalPosition;
 
 use super::cluster::{Attendance, ClusterFacts, Upstream, Vouched};
-use super::score::PRIMARY;
+use super::promotion_score::Score;
 
 /// The node attribute by which an operator vouches for a node's data.
 pub fn vouch_attribute(resource: &str) -> String {
@@ -37,7 +37,10 @@ pub fn cluster_facts(
             host: settings.address_of(name).to_owned(),
             // One that has none stands below everybody already: nothing is gained by waiting for it.
             score: Some(
-                status.promotion_score(resource, name).and_then(attributes::score).unwrap_or(PRIMARY),
+                status
+                    .promotion_score(resource, name)
+                    .and_then(attributes::score)
+                    .map_or(Score::Primary, Score::from),
             ),
         });
     let mut running: Vec<&str> = status

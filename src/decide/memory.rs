@@ -8,6 +8,7 @@ use crate::pg::timeline::Timeline;
 use super::clock::Millis;
 use super::cluster::{ClusterFacts, Manager};
 use super::disk::Disk;
+use super::promotion_score::Score;
 
 /// Remembered from call to call. Losing it is safe: everything begins unproven.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +18,7 @@ pub struct Memory {
     pub run: Option<PacemakerRun>,
     pub standing: Standing,
     /// The score that we wrote last, and when.
-    pub score: Option<i32>,
+    pub score: Option<Score>,
     pub score_written: Option<Millis>,
     /// The host that we stream from, once the cluster confirmed that it is the primary.
     pub upstream: Option<String>,
@@ -158,7 +159,7 @@ mod tests {
         let memory = Memory {
             run: Some(run(1)),
             standing: Standing::Current,
-            score: Some(900),
+            score: Some(Score::Standby),
             former: Former::Primary,
             ..Memory::default()
         };

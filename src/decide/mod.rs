@@ -17,6 +17,7 @@ pub mod notify;
 pub mod overview;
 pub mod primary_here;
 pub mod promote;
+pub mod promotion_score;
 pub mod rank;
 pub mod receiver;
 pub mod reset;

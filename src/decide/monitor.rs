@@ -3,6 +3,7 @@
 use crate::ocf::OcfCode;
 use crate::pg::control_data::DbState;
 
+use super::clock::Time;
 use super::facts::{Life, Pulse, Word};
 
 /// What asks.
@@ -12,13 +13,6 @@ pub enum Occasion {
     Probe,
     /// A recurring monitor.
     Recurring,
-}
-
-/// Whether the monitor may look again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Time {
-    Left,
-    Spent,
 }
 
 /// How a monitor ends.

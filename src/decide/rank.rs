@@ -7,7 +7,7 @@ use crate::pg::view::{ConnectedStandby, SyncState};
 
 use super::clock::Millis;
 use super::memory::{Memory, Safety};
-use super::score::{PRIMARY, STANDBY};
+use super::promotion_score::Score;
 
 /// How often the scores of the others are read and compared.
 pub const PERIOD: Millis = 60_000;
@@ -30,28 +30,29 @@ pub fn safety(synchronous_standby_names: &str, standbys: &[ConnectedStandby]) ->
 /// Whether the others' scores should be read now. Not before its promotion has settled: until then the primary has a
 /// standby's score itself, and Pacemaker would move its role to the first standby that is ranked above that.
 pub fn due(memory: &Memory, standbys: &[ConnectedStandby], now: Millis) -> bool {
-    memory.score == Some(PRIMARY)
+    memory.score == Some(Score::Primary)
         && standbys.len() > 1
         && memory.ranked.is_none_or(|at| now.saturating_sub(at) >= PERIOD)
 }
 
 /// The scores to write, given those that stand: node and new score. Nodes without a positive score withdrew
 /// themselves, and stay so.
-pub fn corrections(standbys: &[ConnectedStandby], scores: &[(String, i32)]) -> Vec<(String, i32)> {
-    let score_of = |name: &str| scores.iter().find(|(n, s)| n == name && *s > 0).map(|(_, s)| *s);
-    let mut ranked: Vec<(&ConnectedStandby, i32)> =
+pub fn corrections(standbys: &[ConnectedStandby], scores: &[(String, Score)]) -> Vec<(String, Score)> {
+    let score_of = |name: &str| scores.iter().find(|(n, s)| n == name && s.is_candidate()).map(|(_, s)| *s);
+    let mut ranked: Vec<(&ConnectedStandby, Score)> =
         standbys.iter().filter_map(|s| Some((s, score_of(&s.application_name)?))).collect();
     ranked.sort_by_key(|(s, _)| (class(&s.sync_state), std::cmp::Reverse(s.flush)));
     let wrong = ranked.windows(2).any(|pair| clearly_better(pair[0].0, pair[1].0) && pair[0].1 <= pair[1].1);
     if !wrong {
         return Vec::new();
     }
-    let mut wanted = STANDBY + 100;
+    let mut place = 0;
     let mut corrections = Vec::new();
     for (index, (standby, score)) in ranked.iter().enumerate() {
         if index > 0 && clearly_better(ranked[index - 1].0, standby) {
-            wanted -= 10;
+            place += 1;
         }
+        let wanted = Score::ranked(place);
         if *score != wanted {
             corrections.push((standby.application_name.clone(), wanted));
         }
@@ -91,8 +92,8 @@ mod tests {
         }
     }
 
-    fn scores(list: &[(&str, i32)]) -> Vec<(String, i32)> {
-        list.iter().map(|(n, s)| ((*n).into(), *s)).collect()
+    fn scores(list: &[(&str, i32)]) -> Vec<(String, Score)> {
+        list.iter().map(|(n, s)| ((*n).into(), Score::from(*s))).collect()
     }
 
     #[test]
@@ -138,10 +139,10 @@ mod tests {
     #[test]
     fn nobody_is_ranked_before_the_promotion_has_settled() {
         let two = [standby("a", "async", 900 << 20), standby("b", "sync", 100)];
-        for score in [None, Some(STANDBY)] {
+        for score in [None, Some(Score::Standby)] {
             assert!(!due(&Memory { score, ..Memory::default() }, &two, 1), "{score:?}");
         }
-        let mut settled = Memory { score: Some(PRIMARY), ..Memory::default() };
+        let mut settled = Memory { score: Some(Score::Primary), ..Memory::default() };
         assert!(due(&settled, &two, 1));
         assert!(!due(&settled, &two[..1], 1), "there is nobody to compare with");
         settled.ranked = Some(1);

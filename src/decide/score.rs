@@ -10,22 +10,7 @@ use crate::pg::view::Receiver;
 use super::clock::Millis;
 use super::cluster::{Attendance, ClusterFacts, ClusterWord, Upstream, Vouched};
 use super::memory::{Former, Memory, Safety, Standing};
-use super::storage::{CRAMPED, ENCUMBERED};
-
-/// The score of the promoted instance: above every standby's, so that it stays.
-pub const PRIMARY: i32 = 1001;
-/// The promoted instance that Pacemaker has lost sight of, until its next monitor.
-pub const RETURNED: i32 = PRIMARY + 1;
-/// A primary that was demoted or restarted, as long as nobody is promoted.
-pub const FORMER_PRIMARY: i32 = 950;
-/// A standby that streams, or streamed when the primary vanished. The primary may refine it up to 1000.
-pub const STANDBY: i32 = 900;
-/// The first start of all instances: nobody was promoted yet, everybody is there to vote.
-pub const INITIAL: i32 = 500;
-/// A standby that lost its stream while a primary is there: the last choice.
-pub const DETACHED: i32 = 100;
-/// Running, but not to be promoted. Below zero, so that rules like `master-pgsqld lt 0` see it.
-pub const WITHDRAWN: i32 = -1000;
+use super::promotion_score::{Score, ScoreStep};
 
 /// A standby may be without its stream this long while a primary is there, before it stops being a candidate. It
 /// bridges the time until Pacemaker notices that the primary itself has died; two of our own intervals come on top.
@@ -55,16 +40,6 @@ pub struct StandbyFacts<'a> {
     pub maxlag: Option<u64>,
     /// `None`: not asked yet, or no answer.
     pub cluster: ClusterWord,
-}
-
-/// What to do with the score.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ScoreStep {
-    /// The decision depends on the cluster: ask it, then decide again.
-    AskCluster,
-    /// As it is; with a complaint where a standby is not what it should be.
-    Keep(Option<String>),
-    Set(i32, String),
 }
 
 /// Whether a WAL receiver is streaming.
@@ -123,7 +98,7 @@ pub fn lag(memory: &Memory, position: Option<WalPosition>) -> Option<u64> {
 
 /// Streams from the primary.
 fn attached(memory: &Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
-    let candidate = memory.score.is_some_and(|s| s > 0);
+    let candidate = memory.score.is_some_and(Score::is_candidate);
     let rested = memory.score_written.is_none_or(|at| facts.now.saturating_sub(at) >= LAG_REST);
     let lag = match (lag(memory, facts.position), facts.maxlag) {
         (Some(lag), _) => lag,
@@ -138,17 +113,17 @@ fn attached(memory: &Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
     match facts.maxlag {
         Some(maxlag) if lag > maxlag => {
             let reason = format!("streams, but is {lag} bytes behind the primary: more than maxlag={maxlag}");
-            if memory.score == Some(WITHDRAWN) {
+            if memory.score == Some(Score::Withdrawn) {
                 ScoreStep::Keep(Some(reason))
             } else {
-                ScoreStep::Set(WITHDRAWN, reason)
+                ScoreStep::Set(Score::Withdrawn, reason)
             }
         }
         // Half of it before it counts again, or a standby at the edge would flap.
-        Some(maxlag) if memory.score == Some(WITHDRAWN) && (lag > maxlag / 2 || !rested) => {
+        Some(maxlag) if memory.score == Some(Score::Withdrawn) && (lag > maxlag / 2 || !rested) => {
             ScoreStep::Keep(None)
         }
-        _ if memory.score.is_some_and(|s| (STANDBY..PRIMARY).contains(&s)) => ScoreStep::Keep(None),
+        _ if memory.score.is_some_and(Score::is_full_standby) => ScoreStep::Keep(None),
         _ => raised(facts, lag),
     }
 }
@@ -156,14 +131,14 @@ fn attached(memory: &Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
 /// The score of a standby that is a full candidate now, unless it would be above the primary's own: for the first seconds
 /// after the first start the primary has that of its election, and Pacemaker would move the role to whoever has more.
 fn raised(facts: &StandbyFacts<'_>, lag: u64) -> ScoreStep {
-    let raise = || ScoreStep::Set(STANDBY, format!("streams from the primary, {lag} bytes behind"));
+    let raise = || ScoreStep::Set(Score::Standby, format!("streams from the primary, {lag} bytes behind"));
     match &facts.cluster {
         ClusterWord::NotAsked => ScoreStep::AskCluster,
         ClusterWord::Silent => ScoreStep::Keep(Some("streams, but the cluster could not be asked".into())),
         ClusterWord::Says(cluster) => match &cluster.primary {
             // It wants to hand over.
-            Some(Upstream { score: Some(ENCUMBERED), .. }) => raise(),
-            Some(Upstream { score: Some(score), .. }) if *score < STANDBY => ScoreStep::Keep(None),
+            Some(Upstream { score: Some(Score::PrimaryDiskFailing), .. }) => raise(),
+            Some(Upstream { score: Some(score), .. }) if *score < Score::Standby => ScoreStep::Keep(None),
             Some(Upstream { score: None, .. }) => ScoreStep::Keep(None),
             Some(Upstream { score: Some(_), .. }) | None => raise(),
         },
@@ -184,24 +159,24 @@ fn detached(
         None => format!("does not stream from the primary {primary}"),
         Some(host) => format!("streams from {host} instead of the primary {primary}"),
     };
-    if memory.score == Some(WITHDRAWN) {
+    if memory.score == Some(Score::Withdrawn) {
         return ScoreStep::Keep(Some(what));
     }
     match memory.standing {
         // It took part in the election: for a moment it may stay what it was then.
         Standing::Unproven if facts.now.saturating_sub(since) > RECONNECT && memory.score.is_some() => {
-            ScoreStep::Set(WITHDRAWN, format!("{what} yet"))
+            ScoreStep::Set(Score::Withdrawn, format!("{what} yet"))
         }
         Standing::Unproven => ScoreStep::Keep(Some(format!("{what} yet"))),
         Standing::Current if facts.now.saturating_sub(since) > patience => {
-            ScoreStep::Set(WITHDRAWN, format!("{what} since {seconds} s: it may lack commits"))
+            ScoreStep::Set(Score::Withdrawn, format!("{what} since {seconds} s: it may lack commits"))
         }
-        Standing::Current if memory.score == Some(DETACHED) => ScoreStep::Keep(Some(what)),
+        Standing::Current if memory.score == Some(Score::Detached) => ScoreStep::Keep(Some(what)),
         Standing::Current if facts.now.saturating_sub(since) > RECONNECT => {
-            ScoreStep::Set(DETACHED, format!("{what} since {seconds} s"))
+            ScoreStep::Set(Score::Detached, format!("{what} since {seconds} s"))
         }
-        Standing::Current if memory.score.is_none_or(|s| s > STANDBY) => {
-            ScoreStep::Set(STANDBY, format!("{primary} is the primary now"))
+        Standing::Current if memory.score.is_none_or(|s| s > Score::Standby) => {
+            ScoreStep::Set(Score::Standby, format!("{primary} is the primary now"))
         }
         Standing::Current => ScoreStep::Keep(Some(what)),
     }
@@ -211,21 +186,23 @@ fn detached(
 fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFacts) -> ScoreStep {
     memory.detached = None;
     let score = match memory.former {
-        Former::Primary => FORMER_PRIMARY,
-        Former::Standby => STANDBY,
+        Former::Primary => Score::FormerPrimary,
+        Former::Standby => Score::Standby,
     };
     match memory.standing {
         // Also the score of a primary that was restarted in place or demoted: as long as nobody else is promoted,
         // it is the best candidate.
-        Standing::Current if memory.score.is_some_and(|s| s > CRAMPED) => ScoreStep::Keep(None),
+        Standing::Current if memory.score.is_some_and(|s| s > Score::StandbyDiskFull) => {
+            ScoreStep::Keep(None)
+        }
         Standing::Current => {
             let age = memory.score_written.map(|at| facts.now.saturating_sub(at));
             match (memory.score, memory.former) {
-                (Some(WITHDRAWN), Former::Standby) => ScoreStep::Keep(Some(
+                (Some(Score::Withdrawn), Former::Standby) => ScoreStep::Keep(Some(
                     "was no candidate when the primary vanished: it may lack commits".into(),
                 )),
                 // It gave way to a synchronous standby after a crash, and nobody took over.
-                (Some(WITHDRAWN), Former::Primary) if age.is_some_and(|age| age < YIELD_TIME) => {
+                (Some(Score::Withdrawn), Former::Primary) if age.is_some_and(|age| age < YIELD_TIME) => {
                     ScoreStep::Keep(Some("gives way to a synchronous standby".into()))
                 }
                 _ => ScoreStep::Set(
@@ -234,15 +211,16 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
                 ),
             }
         }
-        Standing::Unproven if cluster.vouched == Vouched::Yes => {
-            ScoreStep::Set(INITIAL, "nobody is promoted, and the operator vouches for this node".into())
-                .unless(memory.score == Some(INITIAL))
-        }
+        Standing::Unproven if cluster.vouched == Vouched::Yes => ScoreStep::Set(
+            Score::FirstStart,
+            "nobody is promoted, and the operator vouches for this node".into(),
+        )
+        .unless(memory.score == Some(Score::FirstStart)),
         Standing::Unproven => match cluster.everybody {
             Attendance::All => {
                 let score = match memory.former {
-                    Former::Primary => INITIAL + 50,
-                    Former::Standby => INITIAL,
+                    Former::Primary => Score::FirstStartFormerPrimary,
+                    Former::Standby => Score::FirstStart,
                 };
                 ScoreStep::Set(score, "nobody is promoted, and every instance is here to vote".into())
                     .unless(memory.score == Some(score))
@@ -254,24 +232,14 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
                 );
                 match memory.score {
                     // Without a score it is no candidate: nothing to write.
-                    None | Some(WITHDRAWN) => ScoreStep::Keep(Some(reason)),
-                    Some(_) => ScoreStep::Set(WITHDRAWN, reason),
+                    None | Some(Score::Withdrawn) => ScoreStep::Keep(Some(reason)),
+                    Some(_) => ScoreStep::Set(Score::Withdrawn, reason),
                 }
             }
             Attendance::Unknown => {
                 ScoreStep::Keep(Some("nobody is promoted, and the number of instances is unknown".into()))
             }
         },
-    }
-}
-
-impl ScoreStep {
-    /// Nothing to write where it stands already; the reason stays as a complaint for a withdrawn score.
-    fn unless(self, stands: bool) -> ScoreStep {
-        match self {
-            ScoreStep::Set(score, reason) if stands => ScoreStep::Keep((score < 0).then_some(reason)),
-            step => step,
-        }
     }
 }
 
@@ -284,10 +252,10 @@ pub fn promoted(memory: &mut Memory, now: Millis) -> ScoreStep {
     memory.forget_stream();
     memory.primary_end = None;
     let settled = memory.promoted.is_none_or(|at| now.saturating_sub(at) >= SETTLE);
-    if !settled && memory.score.is_some_and(|s| s >= STANDBY) {
+    if !settled && memory.score.is_some_and(|s| s >= Score::Standby) {
         return ScoreStep::Keep(None);
     }
-    ScoreStep::Set(PRIMARY, "promoted".into()).unless(memory.score == Some(PRIMARY))
+    ScoreStep::Set(Score::Primary, "promoted".into()).unless(memory.score == Some(Score::Primary))
 }
 
 /// The score of a promoted instance that a probe finds. A probe changes nothing of the instance. But when Pacemaker's executor or
@@ -297,9 +265,9 @@ pub fn promoted(memory: &mut Memory, now: Millis) -> ScoreStep {
 /// started is none of ours.
 pub fn probed(memory: &mut Memory, now: Millis) -> ScoreStep {
     match (memory.former, memory.score) {
-        (Former::Primary, None | Some(PRIMARY)) => {
+        (Former::Primary, None | Some(Score::Primary)) => {
             promoted(memory, now);
-            ScoreStep::Set(RETURNED, "promoted, and Pacemaker asks anew".into())
+            ScoreStep::Set(Score::PrimaryAtProbe, "promoted, and Pacemaker asks anew".into())
         }
         (Former::Primary, Some(_)) | (Former::Standby, _) => ScoreStep::Keep(None),
     }

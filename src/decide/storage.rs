@@ -2,28 +2,23 @@
 //!
 //! A server whose disk is full, read-only or stuck still answers as a primary; its clients' writes fail or hang. Where another
 //! instance can take over, it should. Where none can, the instance stays what it is: it serves reads, and another restart on the
-//! same disk helps nobody. So the primary does not fail its monitor: it lowers its score to [`ENCUMBERED`], below every standby
-//! that has all its WAL and above every one that may lack some. Pacemaker moves the role exactly where that helps, and in the
-//! order of a switchover, in which a standby receives everything before it is promoted.
+//! same disk helps nobody. So the primary does not fail its monitor: it lowers its score to [`Score::PrimaryDiskFailing`], below
+//! every standby that has all its WAL and above every one that may lack some. Pacemaker moves the role exactly where that helps,
+//! and in the order of a switchover, in which a standby receives everything before it is promoted.
 
 use super::disk::{Disk, Finding};
 use super::memory::Memory;
-use super::score::{DETACHED, INITIAL, PRIMARY, ScoreStep, WITHDRAWN};
-
-/// A primary that should hand over: below every standby that streams, above one that lost its stream.
-pub const ENCUMBERED: i32 = 150;
-/// A standby without space: promoted only when there is no other, for it can still serve reads and be cleared up.
-pub const CRAMPED: i32 = 50;
-
-const _: () = assert!(CRAMPED < DETACHED && DETACHED < ENCUMBERED && ENCUMBERED < INITIAL);
+use super::promotion_score::{Score, ScoreStep};
 
 /// The score of the promoted instance on such a disk. `usual`: what it would be on a sound one.
 pub fn primary(usual: ScoreStep, memory: &Memory, finding: &Finding) -> ScoreStep {
     match (finding.disk.is_fit(), &usual) {
         (true, _) => usual,
         // Nothing is written twice; the complaint stays.
-        (false, _) if memory.score == Some(ENCUMBERED) => ScoreStep::Keep(finding.reason.clone()),
-        (false, _) => ScoreStep::Set(ENCUMBERED, reason(finding)),
+        (false, _) if memory.score == Some(Score::PrimaryDiskFailing) => {
+            ScoreStep::Keep(finding.reason.clone())
+        }
+        (false, _) => ScoreStep::Set(Score::PrimaryDiskFailing, reason(finding)),
     }
 }
 
@@ -32,8 +27,8 @@ pub fn primary(usual: ScoreStep, memory: &Memory, finding: &Finding) -> ScoreSte
 pub fn standby(usual: ScoreStep, memory: &Memory, finding: &Finding) -> ScoreStep {
     let cap = match finding.disk {
         Disk::Sound | Disk::Slow => return usual,
-        Disk::Full => CRAMPED,
-        Disk::ReadOnly | Disk::Broken | Disk::Stuck => WITHDRAWN,
+        Disk::Full => Score::StandbyDiskFull,
+        Disk::ReadOnly | Disk::Broken | Disk::Stuck => Score::Withdrawn,
     };
     match (&usual, memory.score) {
         (ScoreStep::Set(score, why), _) if *score <= cap => ScoreStep::Set(*score, why.clone()),
@@ -49,7 +44,7 @@ pub fn standby(usual: ScoreStep, memory: &Memory, finding: &Finding) -> ScoreSte
 
 /// A primary that crashed because of its disk is not the one to start again there, where another can take over.
 pub fn crashed(memory: &Memory, finding: &Finding) -> Option<ScoreStep> {
-    let was_primary = memory.score.is_some_and(|s| s >= PRIMARY || s == ENCUMBERED);
+    let was_primary = memory.score.is_some_and(|s| s >= Score::Primary || s == Score::PrimaryDiskFailing);
     (was_primary && !finding.disk.is_fit()).then(|| standby(ScoreStep::Keep(None), memory, finding))
 }
 

@@ -5,8 +5,10 @@
 
 #[cfg(feature = "cli")]
 mod doctor;
+mod election;
 #[cfg(feature = "cli")]
 mod layouts;
+mod merge;
 mod security;
 mod tables;
 #[cfg(feature = "cli")]
@@ -68,6 +70,8 @@ fn the_tables_of_the_actions() {
         ("start after", tables::start_after()),
         ("stop", tables::stop()),
         ("promote", tables::promote()),
+        ("election first", election::first()),
+        ("election", election::comparison()),
         ("notify", tables::notify()),
         ("scores", tables::scores()),
         ("disk", tables::disk()),

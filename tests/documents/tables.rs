@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use quorate::decide::clock::Time;
 use quorate::decide::disk::Disk;
 use quorate::decide::facts::{Control, Facts, Life, Process, Pulse, STATES, Signal, Word};
-use quorate::decide::monitor::{self, MonitorOutcome, Occasion, Time, Verdict};
+use quorate::decide::monitor::{self, MonitorOutcome, Occasion, Verdict};
 use quorate::decide::notify::{Task, tasks};
 use quorate::decide::promote::{self, Progress};
 use quorate::decide::start::{After, Before, Stream, after, before};
 use quorate::decide::stop::{self, Purpose, Stage, StopFacts};
-use quorate::decide::storage::{CRAMPED, ENCUMBERED};
 use quorate::ocf::{Environment, Notification, OcfCode};
 use quorate::pg::control_data::{ControlData, DbState};
 use quorate::pg::lsn::{Lsn, SegmentSize};
@@ -379,7 +379,7 @@ pub fn reset() -> String {
 pub fn disk() -> String {
     use quorate::decide::disk::{FULL, Finding, ROOM, STUCK_AFTER};
     use quorate::decide::memory::Memory;
-    use quorate::decide::score::{PRIMARY, STANDBY, ScoreStep};
+    use quorate::decide::promotion_score::{Score, ScoreStep};
     use quorate::decide::storage;
     let mut table =
         String::from("| the disk | told by | score of the primary | of a standby |\n|---|---|---|---|\n");
@@ -398,13 +398,13 @@ pub fn disk() -> String {
         };
         let finding = Finding { disk, reason: None };
         let stands = |score| Memory { score: Some(score), ..Memory::default() };
-        let after = |step, before: i32| match step {
+        let after = |step, before: Score| match step {
             ScoreStep::Set(score, _) => score,
             ScoreStep::Keep(_) | ScoreStep::AskCluster => before,
         };
         let keep = || ScoreStep::Keep(None);
-        let primary = after(storage::primary(keep(), &stands(PRIMARY), &finding), PRIMARY);
-        let standby = after(storage::standby(keep(), &stands(STANDBY), &finding), STANDBY);
+        let primary = after(storage::primary(keep(), &stands(Score::Primary), &finding), Score::Primary);
+        let standby = after(storage::standby(keep(), &stands(Score::Standby), &finding), Score::Standby);
         let name = disk.text().split(':').next().unwrap_or_default();
         let _ = writeln!(table, "| {name} | {told} | {primary} | {standby} |");
     }
@@ -413,28 +413,28 @@ pub fn disk() -> String {
 
 /// The scores, highest first.
 pub fn scores() -> String {
-    use quorate::decide::score::{DETACHED, FORMER_PRIMARY, INITIAL, PRIMARY, RETURNED, STANDBY, WITHDRAWN};
+    use quorate::decide::promotion_score::Score;
     let mut table = String::from("| score | who |\n|---|---|\n");
     for (score, who) in [
-        (RETURNED, "the promoted instance that a probe finds, until its next monitor"),
-        (PRIMARY, "the promoted instance"),
-        (FORMER_PRIMARY, "a former primary, as long as nobody is promoted"),
+        (Score::PrimaryAtProbe, "the promoted instance that a probe finds, until its next monitor"),
+        (Score::Primary, "the promoted instance"),
+        (Score::FormerPrimary, "a former primary, as long as nobody is promoted"),
         (
-            STANDBY,
+            Score::Standby,
             "a standby that streams from the primary, or did when the primary vanished; the primary raises the better ones of several, up to 1000",
         ),
         (
-            INITIAL,
+            Score::FirstStart,
             "the first start, when nobody was promoted yet and every instance is here to vote; a former primary has 50 more",
         ),
         (
-            ENCUMBERED,
+            Score::PrimaryDiskFailing,
             "the promoted instance, when its disk is full, read-only, failing or stuck: a standby that has everything goes before it",
         ),
-        (DETACHED, "a standby that lost its stream: the last choice"),
-        (CRAMPED, "a standby whose disk is full: promoted only when there is no other"),
+        (Score::Detached, "a standby that lost its stream: the last choice"),
+        (Score::StandbyDiskFull, "a standby whose disk is full: promoted only when there is no other"),
         (
-            WITHDRAWN,
+            Score::Withdrawn,
             "running, but not to be promoted: diverged, long without a stream, behind by more than `maxlag`, unproven, or its disk is read-only, failing or stuck",
         ),
     ] {

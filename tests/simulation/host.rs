@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use quorate::boundary::host::{Effect, Host, InstallTrouble, Level, Trouble};
 use quorate::cluster::crm_mon::Status;
+use quorate::decide::clock::Millis;
+use quorate::decide::disk::{ROOM, Trial};
 use quorate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
 use quorate::decide::facts::{Facts, Process, Pulse, Signal};
-use quorate::decide::memory::{Memory, Millis, PacemakerRun};
+use quorate::decide::memory::{Memory, PacemakerRun};
+use quorate::decide::promotion_score::Score;
 use quorate::decide::stop::{Stage, StopFacts};
-use quorate::decide::storage::{ROOM, Trial};
 use quorate::pg::history::History;
 use quorate::pg::lsn::Lsn;
 use quorate::pg::role::PgRole;
@@ -204,9 +206,9 @@ impl Host for SimHost {
         self.program(|w, n| w.status(n))
     }
 
-    fn set_score(&mut self, node: &str, score: i32) -> Effect<()> {
+    fn set_score(&mut self, node: &str, score: Score) -> Effect<()> {
         let owner = index(node);
-        self.program(|w, n| w.write_score(n, owner, Some(score)))
+        self.program(|w, n| w.write_score(n, owner, Some(score.value())))
     }
 
     fn delete_score(&mut self, node: &str) -> Effect<()> {
@@ -214,8 +216,8 @@ impl Host for SimHost {
         self.program(|w, n| w.write_score(n, owner, None))
     }
 
-    fn scores(&mut self) -> Effect<Vec<(String, i32)>> {
-        self.program(|w, n| (0..w.count()).filter_map(|o| Some((name(o), w.score(n, o)?))).collect())
+    fn scores(&mut self) -> Effect<Vec<(String, Score)>> {
+        self.program(|w, n| (0..w.count()).filter_map(|o| Some((name(o), w.score(n, o)?.into()))).collect())
     }
 
     fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> Effect<()> {

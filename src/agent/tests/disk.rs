@@ -3,8 +3,7 @@
 use super::*;
 use crate::decide::disk::{Disk, ROOM, STUCK_AFTER, Trial};
 use crate::decide::memory::Former;
-use crate::decide::score::{PRIMARY, STANDBY, WITHDRAWN};
-use crate::decide::storage::{CRAMPED, ENCUMBERED};
+use crate::decide::promotion_score::Score;
 
 const BAD: [Trial; 5] =
     [Trial::Written { free: 0 }, Trial::NoSpace, Trial::ReadOnly, Trial::Broken, Trial::Pending(STUCK_AFTER)];
@@ -15,25 +14,33 @@ const GOOD: Trial = Trial::Written { free: ROOM };
 fn a_primary_that_can_not_write_stays_one_and_lets_a_standby_go_before_it() {
     for trial in BAD {
         let mut host = FakeHost::new(Condition::Primary, position(2, 0x100));
-        host.memory.score = Some(PRIMARY);
+        host.memory.score = Some(Score::Primary);
         host.trial = trial.clone();
         for _ in 0..3 {
             let begun = host.now;
             assert_eq!(monitor(&mut host).code, OcfCode::RunningPromoted, "{trial:?}");
             assert!(host.now - begun < 2_000, "{trial:?}: a monitor waits for the disk");
         }
-        assert_eq!(host.did("score"), [format!("score srv1 {ENCUMBERED}")], "{trial:?}: written once");
+        assert_eq!(
+            host.did("score"),
+            [format!("score srv1 {}", Score::PrimaryDiskFailing)],
+            "{trial:?}: written once"
+        );
         assert!(host.log.iter().any(|(_, line)| line.contains("the file system of")), "{:?}", host.log);
         host.trial = GOOD;
         monitor(&mut host);
-        assert_eq!(host.did("score").last(), Some(&&*format!("score srv1 {PRIMARY}")), "{trial:?}: mended");
+        assert_eq!(
+            host.did("score").last(),
+            Some(&&*format!("score srv1 {}", Score::Primary)),
+            "{trial:?}: mended"
+        );
     }
 }
 
 #[test]
 fn a_write_that_takes_some_seconds_changes_nothing() {
     let mut host = FakeHost::new(Condition::Primary, position(2, 0x100));
-    host.memory.score = Some(PRIMARY);
+    host.memory.score = Some(Score::Primary);
     for age in [1, 1000, STUCK_AFTER - 1] {
         host.trial = Trial::Pending(age);
         assert_eq!(monitor(&mut host).code, OcfCode::RunningPromoted);
@@ -48,13 +55,16 @@ fn a_standby_that_can_not_write_is_no_candidate_until_it_can() {
         monitor(&mut host);
         host.trial = trial.clone();
         assert_eq!(monitor(&mut host).code, OcfCode::Success, "{trial:?}: a restart does not help");
-        let expected =
-            if matches!(trial, Trial::Written { .. } | Trial::NoSpace) { CRAMPED } else { WITHDRAWN };
+        let expected = if matches!(trial, Trial::Written { .. } | Trial::NoSpace) {
+            Score::StandbyDiskFull
+        } else {
+            Score::Withdrawn
+        };
         assert_eq!(host.memory.score, Some(expected), "{trial:?}");
         monitor(&mut host);
         host.trial = GOOD;
         monitor(&mut host);
-        assert_eq!(host.memory.score, Some(STANDBY), "{trial:?}: mended");
+        assert_eq!(host.memory.score, Some(Score::Standby), "{trial:?}: mended");
         assert_eq!(host.did("score").len(), 3, "{:?}", host.done);
     }
 }
@@ -63,15 +73,19 @@ fn a_standby_that_can_not_write_is_no_candidate_until_it_can() {
 fn a_primary_that_died_of_its_disk_does_not_ask_for_its_role_again() {
     for trial in BAD {
         let mut host = FakeHost::new(Condition::Down, position(2, 0x100));
-        host.memory.score = Some(PRIMARY);
+        host.memory.score = Some(Score::Primary);
         host.trial = trial.clone();
         assert_eq!(monitor(&mut host).code, OcfCode::NotRunning);
-        assert!(host.memory.score.is_some_and(|s| s <= CRAMPED), "{trial:?} {:?}", host.memory.score);
+        assert!(
+            host.memory.score.is_some_and(|s| s <= Score::StandbyDiskFull),
+            "{trial:?} {:?}",
+            host.memory.score
+        );
     }
     let mut host = FakeHost::new(Condition::Down, position(2, 0x100));
-    host.memory.score = Some(PRIMARY);
+    host.memory.score = Some(Score::Primary);
     monitor(&mut host);
-    assert_eq!(host.memory.score, Some(PRIMARY), "an ordinary crash: restarted in place");
+    assert_eq!(host.memory.score, Some(Score::Primary), "an ordinary crash: restarted in place");
 }
 
 #[test]

@@ -191,7 +191,7 @@ fn a_standby_that_can_not_be_promoted_goes_on_for_nobody() {
     let mut standby = Played::healthy();
     standby.sight.instances = vec![super::tests::instance(PgRole::Standby)];
     for (score, goes_on) in [(Some(900), true), (Some(0), true), (Some(-1000), false), (None, false)] {
-        standby.sight.instances[0].score = score;
+        standby.sight.instances[0].score = score.map(crate::decide::promotion_score::Score::from);
         standby.deeds(1000, |_| {});
         let able = standby.detector.condition(&standby.sight).instances;
         assert_eq!(able == ["pgsqld"], goes_on, "{score:?}: {able:?}");

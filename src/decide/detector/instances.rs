@@ -1,5 +1,6 @@
 //! The postmasters: their end is noticed when it happens, not at the next monitor.
 
+use super::super::promotion_score::Score;
 use super::proposal::Proposal;
 use super::{Act, Limits, Millis, Sight, Voice, maintenance};
 use crate::pg::instance::{Instance, Phase, ProcessId};
@@ -11,7 +12,7 @@ pub struct InstanceLook {
     pub instance: Instance,
     pub life: Life,
     /// The promotion score that the agent wrote last; `None`: none, or it can't be read.
-    pub score: Option<i32>,
+    pub score: Option<Score>,
 }
 
 /// What the kernel says of a postmaster.
@@ -38,7 +39,7 @@ impl InstanceLook {
     /// Whether Pacemaker may promote it, as far as its score goes: one below zero is a standby that lacks commits or hangs behind.
     #[must_use]
     pub fn may_be_promoted(&self) -> bool {
-        self.score.is_some_and(|score| score >= 0)
+        self.score.is_some_and(|score| !score.is_withdrawn())
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn instance(role: PgRole) -> InstanceLook {
             access: None,
         },
         life: Life::Runs,
-        score: Some(1001),
+        score: Some(crate::decide::promotion_score::Score::Primary),
     }
 }
 

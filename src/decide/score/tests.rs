@@ -5,7 +5,7 @@ use crate::decide::samples::*;
 
 fn cluster(primary: Option<&str>, everybody: Attendance) -> ClusterWord {
     ClusterWord::Says(ClusterFacts {
-        primary: primary.map(|n| Upstream { node: n.into(), host: n.into(), score: Some(PRIMARY) }),
+        primary: primary.map(|n| Upstream { node: n.into(), host: n.into(), score: Some(Score::Primary) }),
         everybody,
         vouched: Vouched::No,
     })
@@ -28,8 +28,8 @@ fn the_first_stream_is_confirmed_by_the_cluster_then_nothing_is_asked_again() {
     let r = receiver("srv1", 2, 0x500);
     assert_eq!(standby(&mut m, &facts(1, Some(&r), ClusterWord::NotAsked)), ScoreStep::AskCluster);
     let step = standby(&mut m, &facts(1, Some(&r), cluster(Some("srv1"), Attendance::All)));
-    assert!(matches!(step, ScoreStep::Set(STANDBY, _)));
-    m.score = Some(STANDBY);
+    assert!(matches!(step, ScoreStep::Set(Score::Standby, _)));
+    m.score = Some(Score::Standby);
     for now in 2..100 {
         let step = standby(&mut m, &facts(now * 16_000, Some(&r), ClusterWord::NotAsked));
         assert_eq!(step, ScoreStep::Keep(None), "a steady state asks or writes");
@@ -46,16 +46,16 @@ fn no_standby_rises_above_the_primary() {
         }
         facts(1, Some(&r), word)
     };
-    for low in [Some(INITIAL + 50), Some(STANDBY - 1), None] {
-        let mut m = Memory { score: Some(INITIAL), ..Memory::default() };
+    for low in [Some(Score::FirstStartFormerPrimary), Some(Score::from(899)), None] {
+        let mut m = Memory { score: Some(Score::FirstStart), ..Memory::default() };
         assert_eq!(standby(&mut m, &with(low)), ScoreStep::Keep(None), "{low:?}");
         assert_eq!(m.standing, Standing::Current, "it streams all the same");
         // The next monitor asks again.
         assert_eq!(standby(&mut m, &facts(2, Some(&r), ClusterWord::NotAsked)), ScoreStep::AskCluster);
     }
-    for settled in [Some(PRIMARY), Some(STANDBY), Some(ENCUMBERED)] {
-        let mut m = Memory { score: Some(INITIAL), ..Memory::default() };
-        assert!(matches!(standby(&mut m, &with(settled)), ScoreStep::Set(STANDBY, _)), "{settled:?}");
+    for settled in [Some(Score::Primary), Some(Score::Standby), Some(Score::PrimaryDiskFailing)] {
+        let mut m = Memory { score: Some(Score::FirstStart), ..Memory::default() };
+        assert!(matches!(standby(&mut m, &with(settled)), ScoreStep::Set(Score::Standby, _)), "{settled:?}");
     }
 }
 
@@ -71,7 +71,7 @@ fn streaming_from_another_standby_proves_nothing() {
 
 #[test]
 fn the_score_stays_when_the_primary_vanishes() {
-    let mut m = Memory { standing: Standing::Current, score: Some(STANDBY), ..Memory::default() };
+    let mut m = Memory { standing: Standing::Current, score: Some(Score::Standby), ..Memory::default() };
     for now in [0, 10_000, 1_000_000] {
         let step = standby(
             &mut m,
@@ -83,15 +83,15 @@ fn the_score_stays_when_the_primary_vanishes() {
 
 #[test]
 fn a_standby_without_a_stream_loses_its_score_while_a_primary_is_there() {
-    let mut m = Memory { standing: Standing::Current, score: Some(STANDBY), ..Memory::default() };
+    let mut m = Memory { standing: Standing::Current, score: Some(Score::Standby), ..Memory::default() };
     let at = |now| facts(now, None, cluster(Some("srv1"), Attendance::All));
     assert!(matches!(standby(&mut m, &at(0)), ScoreStep::Keep(Some(_))));
-    assert!(matches!(standby(&mut m, &at(RECONNECT + 1)), ScoreStep::Set(DETACHED, _)));
-    m.score = Some(DETACHED);
+    assert!(matches!(standby(&mut m, &at(RECONNECT + 1)), ScoreStep::Set(Score::Detached, _)));
+    m.score = Some(Score::Detached);
     assert!(matches!(standby(&mut m, &at(DETACHED_GRACE + 32_000)), ScoreStep::Keep(Some(_))));
-    assert!(matches!(standby(&mut m, &at(DETACHED_GRACE + 32_001)), ScoreStep::Set(WITHDRAWN, _)));
+    assert!(matches!(standby(&mut m, &at(DETACHED_GRACE + 32_001)), ScoreStep::Set(Score::Withdrawn, _)));
     // The primary dies afterwards: still no candidate.
-    m.score = Some(WITHDRAWN);
+    m.score = Some(Score::Withdrawn);
     let step = standby(&mut m, &facts(90_000, None, cluster(None, Attendance::All)));
     assert!(matches!(step, ScoreStep::Keep(Some(_))), "{step:?}");
 }
@@ -102,25 +102,28 @@ fn a_lonely_cold_start_waits_for_the_others_or_the_operator() {
     let alone = Attendance::Missing { running: 1, expected: 2 };
     let step = standby(&mut m, &facts(1, None, cluster(None, alone)));
     assert!(matches!(step, ScoreStep::Keep(Some(_))), "{step:?}");
-    m.score = Some(INITIAL);
+    m.score = Some(Score::FirstStart);
     let step = standby(&mut m, &facts(1, None, cluster(None, alone)));
-    assert!(matches!(step, ScoreStep::Set(WITHDRAWN, _)), "the other one left again: {step:?}");
-    m.score = Some(WITHDRAWN);
+    assert!(matches!(step, ScoreStep::Set(Score::Withdrawn, _)), "the other one left again: {step:?}");
+    m.score = Some(Score::Withdrawn);
     let mut word = facts(1, None, cluster(None, alone));
     if let ClusterWord::Says(c) = &mut word.cluster {
         c.vouched = Vouched::Yes;
     }
-    assert!(matches!(standby(&mut m, &word), ScoreStep::Set(INITIAL, _)));
+    assert!(matches!(standby(&mut m, &word), ScoreStep::Set(Score::FirstStart, _)));
     let mut m = Memory { former: Former::Primary, ..Memory::default() };
     let step = standby(&mut m, &facts(1, None, cluster(None, Attendance::All)));
-    assert!(matches!(step, ScoreStep::Set(550, _)), "the former primary first: {step:?}");
+    assert!(
+        matches!(step, ScoreStep::Set(Score::FirstStartFormerPrimary, _)),
+        "the former primary first: {step:?}"
+    );
 }
 
 #[test]
 fn maxlag_withdraws_once_and_rests() {
     let mut m = Memory {
         standing: Standing::Current,
-        score: Some(STANDBY),
+        score: Some(Score::Standby),
         score_written: Some(0),
         upstream: Some("srv1".into()),
         ..Memory::default()
@@ -128,28 +131,28 @@ fn maxlag_withdraws_once_and_rests() {
     let far = receiver("srv1", 2, 0x500 + 2000);
     let mut f = facts(1_000, Some(&far), ClusterWord::NotAsked);
     f.maxlag = Some(1000);
-    assert!(matches!(standby(&mut m, &f), ScoreStep::Set(WITHDRAWN, _)));
-    (m.score, m.score_written) = (Some(WITHDRAWN), Some(1_000));
+    assert!(matches!(standby(&mut m, &f), ScoreStep::Set(Score::Withdrawn, _)));
+    (m.score, m.score_written) = (Some(Score::Withdrawn), Some(1_000));
     assert!(matches!(standby(&mut m, &f), ScoreStep::Keep(Some(_))));
     f.position = Some(position(2, 0x500 + 2000));
     assert_eq!(standby(&mut m, &f), ScoreStep::Keep(None), "no second write within a minute");
     f.now = 1_000 + LAG_REST;
     assert_eq!(standby(&mut m, &f), ScoreStep::AskCluster);
     f.cluster = cluster(Some("srv1"), Attendance::All);
-    assert!(matches!(standby(&mut m, &f), ScoreStep::Set(STANDBY, _)));
+    assert!(matches!(standby(&mut m, &f), ScoreStep::Set(Score::Standby, _)));
 }
 
 #[test]
 fn the_promoted_writes_its_score_once() {
     let mut m = Memory::default();
     assert!(
-        matches!(promoted(&mut m, 0), ScoreStep::Set(PRIMARY, _)),
+        matches!(promoted(&mut m, 0), ScoreStep::Set(Score::Primary, _)),
         "without a score there is no time to lose"
     );
-    (m.score, m.promoted) = (Some(STANDBY), Some(1_000));
+    (m.score, m.promoted) = (Some(Score::Standby), Some(1_000));
     assert_eq!(promoted(&mut m, 1_000 + SETTLE - 1), ScoreStep::Keep(None), "the float IP is being started");
-    assert!(matches!(promoted(&mut m, 1_000 + SETTLE), ScoreStep::Set(PRIMARY, _)));
-    m.score = Some(PRIMARY);
+    assert!(matches!(promoted(&mut m, 1_000 + SETTLE), ScoreStep::Set(Score::Primary, _)));
+    m.score = Some(Score::Primary);
     assert_eq!(promoted(&mut m, 1_000 + SETTLE), ScoreStep::Keep(None));
     assert_eq!(m.standing, Standing::Current);
 }
@@ -159,10 +162,10 @@ fn a_demoted_primary_is_no_higher_than_its_successor() {
     let mut m = Memory {
         standing: Standing::Current,
         former: Former::Primary,
-        score: Some(PRIMARY),
+        score: Some(Score::Primary),
         ..Memory::default()
     };
     let r = receiver("srv2", 3, 0x500);
     let step = standby(&mut m, &facts(1, Some(&r), cluster(Some("srv2"), Attendance::All)));
-    assert!(matches!(step, ScoreStep::Set(STANDBY, _)), "{step:?}");
+    assert!(matches!(step, ScoreStep::Set(Score::Standby, _)), "{step:?}");
 }

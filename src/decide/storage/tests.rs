@@ -1,28 +1,44 @@
 //! Every trial, every condition, every score.
 
 use super::*;
-use crate::decide::score::{FORMER_PRIMARY, STANDBY};
 
 fn finding(disk: Disk) -> Finding {
     Finding { disk, reason: Some("why".into()) }
 }
 
 fn steps() -> Vec<ScoreStep> {
-    let scores = [PRIMARY, FORMER_PRIMARY, STANDBY, INITIAL, DETACHED, CRAMPED, WITHDRAWN];
+    let scores = [
+        Score::Primary,
+        Score::FormerPrimary,
+        Score::Standby,
+        Score::FirstStart,
+        Score::Detached,
+        Score::StandbyDiskFull,
+        Score::Withdrawn,
+    ];
     let mut all: Vec<ScoreStep> = scores.map(|s| ScoreStep::Set(s, "usual".into())).into();
     all.extend([ScoreStep::AskCluster, ScoreStep::Keep(None), ScoreStep::Keep(Some("usual".into()))]);
     all
 }
 
-fn stands() -> impl Iterator<Item = Option<i32>> {
-    [PRIMARY, FORMER_PRIMARY, STANDBY, INITIAL, ENCUMBERED, DETACHED, CRAMPED, WITHDRAWN]
-        .into_iter()
-        .map(Some)
-        .chain([None])
+fn stands() -> impl Iterator<Item = Option<Score>> {
+    [
+        Score::Primary,
+        Score::FormerPrimary,
+        Score::Standby,
+        Score::FirstStart,
+        Score::PrimaryDiskFailing,
+        Score::Detached,
+        Score::StandbyDiskFull,
+        Score::Withdrawn,
+    ]
+    .into_iter()
+    .map(Some)
+    .chain([None])
 }
 
 /// What stands after a step.
-fn result(step: &ScoreStep, before: Option<i32>) -> Option<i32> {
+fn result(step: &ScoreStep, before: Option<Score>) -> Option<Score> {
     match step {
         ScoreStep::Set(score, _) => Some(*score),
         ScoreStep::Keep(_) | ScoreStep::AskCluster => before,
@@ -40,9 +56,9 @@ fn a_standby_on_such_a_disk_is_the_last_choice_or_none() {
                 let after = result(&step, score);
                 match disk {
                     Disk::Sound | Disk::Slow => assert_eq!(step, usual, "{row}"),
-                    Disk::Full => assert!(after.is_none_or(|s| s <= CRAMPED), "{row}"),
+                    Disk::Full => assert!(after.is_none_or(|s| s <= Score::StandbyDiskFull), "{row}"),
                     Disk::ReadOnly | Disk::Broken | Disk::Stuck => {
-                        assert!(after.is_none_or(|s| s <= WITHDRAWN), "{row}");
+                        assert!(after.is_none_or(|s| s <= Score::Withdrawn), "{row}");
                     }
                 }
                 // Nobody becomes a candidate by a bad disk, and nothing is written that stands already.
@@ -62,7 +78,7 @@ fn a_standby_on_such_a_disk_is_the_last_choice_or_none() {
 #[test]
 fn a_primary_on_such_a_disk_gives_way_to_a_standby_that_has_everything_and_to_no_other() {
     for disk in Disk::ALL {
-        for usual in [ScoreStep::Set(PRIMARY, "promoted".into()), ScoreStep::Keep(None)] {
+        for usual in [ScoreStep::Set(Score::Primary, "promoted".into()), ScoreStep::Keep(None)] {
             for score in stands() {
                 let memory = Memory { score, ..Memory::default() };
                 let step = primary(usual.clone(), &memory, &finding(disk));
@@ -71,8 +87,15 @@ fn a_primary_on_such_a_disk_gives_way_to_a_standby_that_has_everything_and_to_no
                     assert_eq!(step, usual, "{row}");
                 } else {
                     let after = result(&step, score).expect("a promoted instance has a score");
-                    assert!(after < STANDBY && after > DETACHED && after > CRAMPED, "{row}");
-                    assert_eq!(matches!(step, ScoreStep::Set(..)), score != Some(ENCUMBERED), "{row}");
+                    assert!(
+                        after < Score::Standby && after > Score::Detached && after > Score::StandbyDiskFull,
+                        "{row}"
+                    );
+                    assert_eq!(
+                        matches!(step, ScoreStep::Set(..)),
+                        score != Some(Score::PrimaryDiskFailing),
+                        "{row}"
+                    );
                 }
             }
         }
@@ -85,10 +108,13 @@ fn a_primary_that_crashed_on_such_a_disk_is_not_preferred_any_more() {
         for score in stands() {
             let memory = Memory { score, ..Memory::default() };
             let step = crashed(&memory, &finding(disk));
-            let was_primary = score == Some(PRIMARY) || score == Some(ENCUMBERED);
+            let was_primary = score == Some(Score::Primary) || score == Some(Score::PrimaryDiskFailing);
             assert_eq!(step.is_some(), was_primary && !disk.is_fit(), "{disk:?} {score:?}");
             if let Some(step) = step {
-                assert!(result(&step, score).is_some_and(|s| s <= CRAMPED), "{disk:?} {step:?}");
+                assert!(
+                    result(&step, score).is_some_and(|s| s <= Score::StandbyDiskFull),
+                    "{disk:?} {step:?}"
+                );
             }
         }
     }

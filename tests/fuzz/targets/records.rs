@@ -74,12 +74,13 @@ pub const TARGETS: &[Target] = &[
             "\"primary_end\":\"0/1\"",
         ],
         seeds: || {
-            let memory = Memory { score: Some(1001), ranked: Some(5), ..Memory::default() };
+            let memory = Memory { score: Some(1001.into()), ranked: Some(5), ..Memory::default() };
             vec![serde_json::to_vec(&memory).expect("is written"), b"{}".to_vec()]
         },
         run: |input| {
-            same::<Memory>(input)
-                .is_some_and(|memory| memory.in_run(None) != Memory { score: Some(7), ..Memory::default() })
+            same::<Memory>(input).is_some_and(|memory| {
+                memory.in_run(None) != Memory { score: Some(7.into()), ..Memory::default() }
+            })
         },
     },
     Target {

@@ -1,0 +1,94 @@
+//! What each instance publishes for an election, and how it is written in a node attribute.
+
+use crate::decide::disk::Disk;
+use crate::decide::memory::Former;
+use crate::pg::timeline::WalPosition;
+
+/// One instance's word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ballot {
+    pub node: String,
+    pub position: WalPosition,
+    pub fitness: Fitness,
+}
+
+/// Whether an instance could be promoted, by its disk, and whether another one may be promoted that has less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fitness {
+    Fit,
+    /// A standby without space: of equals the last choice, but what it has is not given up for another one's room.
+    Cramped,
+    /// A standby whose disk takes no writes: it can't be promoted, and what it has may be acknowledged commits.
+    Blocked,
+    /// It was the primary, and its disk ended that: passed by like a primary whose node died.
+    Spent,
+}
+
+impl Fitness {
+    pub const ALL: [Fitness; 4] = [Fitness::Fit, Fitness::Cramped, Fitness::Blocked, Fitness::Spent];
+
+    /// Of an instance that was this on such a disk.
+    pub const fn of(disk: Disk, former: Former) -> Fitness {
+        match (disk, former) {
+            (Disk::Sound | Disk::Slow, _) => Fitness::Fit,
+            (Disk::Full | Disk::ReadOnly | Disk::Broken | Disk::Stuck, Former::Primary) => Fitness::Spent,
+            (Disk::Full, Former::Standby) => Fitness::Cramped,
+            (Disk::ReadOnly | Disk::Broken | Disk::Stuck, Former::Standby) => Fitness::Blocked,
+        }
+    }
+
+    /// What stands behind the position in a ballot.
+    const fn word(self) -> Option<&'static str> {
+        match self {
+            Fitness::Fit => None,
+            Fitness::Cramped => Some("full"),
+            Fitness::Blocked => Some("blocked"),
+            Fitness::Spent => Some("spent"),
+        }
+    }
+}
+
+/// The text of a ballot in a node attribute: `TIMELINE:LSN`, and a third word where the disk is not sound.
+pub fn ballot_text(position: WalPosition, fitness: Fitness) -> String {
+    let text = format!("{}:{}", position.timeline, position.lsn);
+    fitness.word().map_or(text.clone(), |word| format!("{text}:{word}"))
+}
+
+/// Reads [`ballot_text`]. `None`: not a ballot, which counts as no answer.
+pub fn parse_ballot(text: &str) -> Option<(WalPosition, Fitness)> {
+    let (timeline, rest) = text.trim().split_once(':')?;
+    let (lsn, word) = match rest.split_once(':') {
+        None => (rest, None),
+        Some((lsn, word)) => (lsn, Some(word)),
+    };
+    let fitness = Fitness::ALL.into_iter().find(|fitness| fitness.word() == word)?;
+    Some((WalPosition { timeline: timeline.parse().ok()?, lsn: lsn.parse().ok()? }, fitness))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::samples::position;
+
+    #[test]
+    fn what_a_ballot_says_of_the_disk() {
+        for disk in Disk::ALL {
+            let standby = Fitness::of(disk, Former::Standby);
+            assert_eq!(standby == Fitness::Fit, disk.is_fit());
+            assert_eq!(standby == Fitness::Cramped, disk == Disk::Full);
+            let primary = Fitness::of(disk, Former::Primary);
+            assert_eq!(primary, if disk.is_fit() { Fitness::Fit } else { Fitness::Spent });
+        }
+    }
+
+    #[test]
+    fn ballots_are_read_back_or_count_as_no_answer() {
+        let p = position(7, 0x1_0000_0028);
+        for fitness in Fitness::ALL {
+            assert_eq!(parse_ballot(&ballot_text(p, fitness)), Some((p, fitness)));
+        }
+        for bad in ["", ":", "0:0/1", "1:0", "x:0/1", "1#0/1", "1:0/1:", "1:0/1:x", "1:0/1:full:"] {
+            assert_eq!(parse_ballot(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Why nobody is promoted.
+
+use std::fmt;
+
+use crate::decide::cluster::Attendance;
+use crate::decide::disk::Disk;
+use crate::pg::timeline::WalPosition;
+
+/// Why nobody should promote this node now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    PositionUnknown,
+    /// A promotion could not write.
+    Disk(Disk),
+    /// Another one is further but can't be promoted, and what it has may be acknowledged commits.
+    AnotherIsAhead(String),
+    Lag {
+        bytes: u64,
+        maxlag: u64,
+    },
+    Unproven {
+        answered: usize,
+        attendance: Attendance,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::PositionUnknown => f.write_str("its position in the WAL is unknown"),
+            Refusal::Disk(disk) => write!(f, "its disk is {}", disk.text()),
+            Refusal::AnotherIsAhead(node) => {
+                write!(f, "{node} is more advanced, but its disk takes no writes: mend that first")
+            }
+            Refusal::Lag { bytes, maxlag } => {
+                write!(
+                    f,
+                    "{bytes} bytes behind the last known position of the primary, more than maxlag={maxlag}"
+                )
+            }
+            Refusal::Unproven { answered, attendance } => {
+                let others = match attendance {
+                    Attendance::Missing { expected, .. } => {
+                        format!("{answered} of {}", expected.saturating_sub(1))
+                    }
+                    Attendance::All | Attendance::Unknown => format!("{answered}"),
+                };
+                write!(
+                    f,
+                    "may lack commits: saw no primary since Pacemaker started here, {others} other instances answered; start \
+                     them, or vouch for this node (docs/agent.md, \"Cold start\")"
+                )
+            }
+        }
+    }
+}
+
+/// Why this operation promotes nobody, whatever a later one does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The others' positions could not be read, and why.
+    BallotsUnread(String),
+    /// WAL still arrives, here.
+    OldPrimaryLives(WalPosition),
+    /// The others published their positions before the old primary's end.
+    BallotsOutdated,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::BallotsUnread(why) => write!(f, "the others' positions could not be read: {why}"),
+            Failure::OldPrimaryLives(position) => write!(
+                f,
+                "not promoted: WAL still arrives, at {position}: the old primary lives; end it first"
+            ),
+            Failure::BallotsOutdated => f.write_str(
+                "not promoted: the old primary has ended only now, and what the others told of their positions is of before; \
+                 Pacemaker asks them anew",
+            ),
+        }
+    }
+}

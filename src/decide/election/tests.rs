@@ -1,0 +1,296 @@
+//! The election: situations first, then every combination of facts.
+
+use super::*;
+use crate::decide::samples::*;
+
+fn ballots(list: &[(&str, u32, u64)]) -> Vec<Ballot> {
+    list.iter()
+        .map(|(n, t, l)| Ballot { node: (*n).into(), position: position(*t, *l), fitness: Fitness::Fit })
+        .collect()
+}
+
+fn candidate(own: Option<WalPosition>, ballots: &[Ballot]) -> Facts<'_> {
+    Facts {
+        node: "srv1",
+        manager: Manager::Pacemaker,
+        time: Time::Left,
+        position: own,
+        disk: Disk::Sound,
+        ballots: Ballots::Read(ballots),
+        receiver: Receiver::Idle,
+        earlier: Earlier::default(),
+        standing: Standing::Current,
+        approval: Approval::NotGiven,
+        expected: Some(3),
+        lag: None,
+        maxlag: None,
+    }
+}
+
+#[test]
+fn the_most_advanced_wins_whoever_is_asked() {
+    let all = ballots(&[("srv1", 2, 0x100), ("srv2", 2, 0x300), ("srv3", 2, 0x200)]);
+    assert!(
+        matches!(decide(&candidate(Some(position(2, 0x100)), &all)), Verdict::Lost { to, .. } if to == "srv2")
+    );
+    assert!(matches!(decide(&candidate(Some(position(2, 0x300)), &all)), Verdict::Won(_)));
+}
+
+#[test]
+fn the_timeline_comes_before_the_position() {
+    let all = ballots(&[("srv2", 3, 0x100)]);
+    assert!(matches!(decide(&candidate(Some(position(2, 0xFFFF)), &all)), Verdict::Lost { .. }));
+}
+
+#[test]
+fn who_does_not_answer_does_not_block() {
+    assert!(matches!(decide(&candidate(Some(position(2, 1)), &[])), Verdict::Won(_)));
+}
+
+#[test]
+fn who_is_ahead_on_a_bad_disk_is_passed_by_only_as_a_primary_that_is_gone() {
+    for (fitness, current, unproven) in [
+        (Fitness::Fit, false, false),
+        (Fitness::Cramped, false, false),
+        (Fitness::Blocked, false, false),
+        (Fitness::Spent, true, false),
+    ] {
+        let mut ahead = ballots(&[("srv2", 2, 0x300), ("srv3", 2, 0x100)]);
+        ahead[0].fitness = fitness;
+        let mut c = candidate(Some(position(2, 0x100)), &ahead);
+        assert_eq!(matches!(decide(&c), Verdict::Won(_)), current, "{fitness:?}");
+        c.standing = Standing::Unproven;
+        assert_eq!(matches!(decide(&c), Verdict::Won(_)), unproven, "{fitness:?}");
+        let told = decide(&c);
+        match fitness {
+            Fitness::Fit | Fitness::Cramped => {
+                assert!(matches!(told, Verdict::Lost { to, .. } if to == "srv2"))
+            }
+            Fitness::Blocked | Fitness::Spent => {
+                assert_eq!(told, Verdict::Refused(Refusal::AnotherIsAhead("srv2".into())));
+                c.approval = Approval::Given;
+                assert!(matches!(decide(&c), Verdict::Won(_)));
+            }
+        }
+        (c.approval, c.position) = (Approval::NotGiven, Some(position(2, 0x300)));
+        assert!(matches!(decide(&c), Verdict::Won(_)), "{fitness:?}: it still votes");
+    }
+}
+
+#[test]
+fn wal_that_arrives_tells_of_a_primary_that_lives() {
+    let at = |lsn| Some(position(2, lsn));
+    for streams in [Receiver::Streams, Receiver::Idle] {
+        assert_eq!(old_primary(at(0x100), at(0x101), streams), OldPrimary::Lives);
+        assert_eq!(old_primary(at(0x100), at(0x100), streams), OldPrimary::Silent);
+        assert_eq!(old_primary(None, None, streams), OldPrimary::Silent, "the election refuses that");
+    }
+    assert_eq!(old_primary(None, at(0x100), Receiver::Streams), OldPrimary::Unknown);
+    assert_eq!(old_primary(None, at(0x100), Receiver::Idle), OldPrimary::Silent);
+}
+
+#[test]
+fn two_without_space_do_not_send_the_role_to_and_fro() {
+    let mut other = ballots(&[("srv2", 2, 0x100)]);
+    for (theirs, won) in [(Fitness::Fit, false), (Fitness::Cramped, true)] {
+        other[0].fitness = theirs;
+        let mut c = candidate(Some(position(2, 0x100)), &other);
+        c.disk = Disk::Full;
+        assert_eq!(matches!(decide(&c), Verdict::Won(_)), won, "{theirs:?}");
+    }
+}
+
+#[test]
+fn a_disk_that_takes_no_writes_is_never_elected_and_a_full_one_only_before_worse() {
+    for disk in Disk::ALL {
+        for theirs in [0xFF, 0x100, 0x101] {
+            let other = ballots(&[("srv2", 2, theirs)]);
+            let mut c = candidate(Some(position(2, 0x100)), &other);
+            c.disk = disk;
+            let won = matches!(decide(&c), Verdict::Won(_));
+            let expected = match disk {
+                Disk::Sound | Disk::Slow => theirs <= 0x100,
+                Disk::Full => theirs < 0x100,
+                Disk::ReadOnly | Disk::Broken | Disk::Stuck => false,
+            };
+            assert_eq!(won, expected, "{disk:?} {theirs:x}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_own_position_never_wins() {
+    assert_eq!(decide(&candidate(None, &[])), Verdict::Refused(Refusal::PositionUnknown));
+}
+
+#[test]
+fn an_unproven_node_needs_everybody_or_the_operator() {
+    let two = ballots(&[("srv2", 2, 1)]);
+    let mut c = candidate(Some(position(2, 1)), &two);
+    c.standing = Standing::Unproven;
+    assert!(matches!(decide(&c), Verdict::Refused(Refusal::Unproven { .. })));
+    c.approval = Approval::Given;
+    assert!(matches!(decide(&c), Verdict::Won(_)));
+    let three = ballots(&[("srv2", 2, 1), ("srv3", 2, 1)]);
+    let mut c = candidate(Some(position(2, 1)), &three);
+    c.standing = Standing::Unproven;
+    assert!(matches!(decide(&c), Verdict::Won(_)));
+}
+
+#[test]
+fn maxlag_counts_in_the_election_too() {
+    let mut c = candidate(Some(position(2, 1)), &[]);
+    (c.lag, c.maxlag) = (Some(2000), Some(1000));
+    assert_eq!(decide(&c), Verdict::Refused(Refusal::Lag { bytes: 2000, maxlag: 1000 }));
+}
+
+/// Another one, by its place beside the candidate.
+fn others() -> Vec<Vec<Ballot>> {
+    let mut all = vec![Vec::new()];
+    for lsn in [0xFF, 0x100, 0x101] {
+        for fitness in Fitness::ALL {
+            all.push(vec![Ballot { node: "srv2".into(), position: position(2, lsn), fitness }]);
+        }
+    }
+    all
+}
+
+/// Calls `check` with every combination of facts, and says how many there are.
+fn every_combination(check: impl Fn(&Facts<'_>)) -> usize {
+    let own = position(2, 0x100);
+    let mut count = 0;
+    let others = others();
+    let answers = others.iter().map(|b| Ballots::Read(b)).chain([Ballots::Unread("timed out")]);
+    let rounds: Vec<Earlier> = [None, Some(own), Some(position(2, 0xF0))]
+        .into_iter()
+        .flat_map(|at| [Arrived::Nothing, Arrived::Wal].map(|arrived| Earlier { position: at, arrived }))
+        .collect();
+    for ballots in answers {
+        for earlier in &rounds {
+            for disk in Disk::ALL {
+                for (standing, approval) in
+                    [Standing::Current, Standing::Unproven].into_iter().flat_map(|s| {
+                        [Approval::NotAsked, Approval::Given, Approval::NotGiven]
+                            .map(|approval| (s, approval))
+                    })
+                {
+                    for bits in 0..(1 << 4) {
+                        for (expected, lag) in [None, Some(2), Some(3)]
+                            .into_iter()
+                            .flat_map(|e| [None, Some(1), Some(3)].map(|l| (e, l)))
+                        {
+                            let either = |bit: usize| bits & (1 << bit) == 0;
+                            let facts = Facts {
+                                node: "srv1",
+                                manager: if either(0) { Manager::Pacemaker } else { Manager::Nobody },
+                                time: if either(1) { Time::Left } else { Time::Spent },
+                                position: either(2).then_some(own),
+                                disk,
+                                ballots,
+                                receiver: if either(3) { Receiver::Streams } else { Receiver::Idle },
+                                earlier: *earlier,
+                                standing,
+                                approval,
+                                expected,
+                                lag,
+                                maxlag: Some(2),
+                            };
+                            count += 1;
+                            check(&facts);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    count
+}
+
+/// Whether it may be promoted, said once more: one line for each thing that must hold.
+fn may_be_promoted(f: &Facts<'_>) -> bool {
+    let (Some(own), Ballots::Read(ballots)) = (f.position, f.ballots) else { return false };
+    let others: Vec<&Ballot> = ballots.iter().filter(|b| b.node != f.node).collect();
+    let ahead =
+        |fitness| others.iter().any(|b| b.fitness == fitness && election_order(b.position, own).is_gt());
+    let sends = f.earlier.position.is_some_and(|before| election_order(own, before).is_gt());
+    let may_send = f.earlier.position.is_none() && f.receiver == Receiver::Streams;
+    let approved = f.approval == Approval::Given;
+    let asked =
+        f.standing == Standing::Current || f.manager == Manager::Nobody || f.approval != Approval::NotAsked;
+    let everybody = f.expected.is_some_and(|expected| others.len() + 1 >= expected);
+    let rooms_elsewhere = f.disk == Disk::Full
+        && others.iter().any(|b| b.fitness == Fitness::Fit && election_order(b.position, own).is_eq());
+    !sends
+        && !may_send
+        && (f.earlier.arrived == Arrived::Nothing || others.is_empty())
+        && asked
+        && matches!(f.disk, Disk::Sound | Disk::Slow | Disk::Full)
+        && !ahead(Fitness::Fit)
+        && !ahead(Fitness::Cramped)
+        && (!ahead(Fitness::Blocked) || approved)
+        && (!ahead(Fitness::Spent) || approved || f.standing == Standing::Current)
+        && !rooms_elsewhere
+        && f.lag.is_none_or(|lag| lag <= 2)
+        && (f.manager == Manager::Nobody || f.standing == Standing::Current || approved || everybody)
+}
+
+#[test]
+fn every_combination_of_facts_promotes_only_who_may_be() {
+    let count = every_combination(|facts| {
+        let verdict = decide(facts);
+        let row = || format!("{facts:?} -> {verdict:?}");
+        assert_eq!(matches!(verdict, Verdict::Won(_)), may_be_promoted(facts), "{}", row());
+        match &verdict {
+            // The cluster is asked once, and nothing is waited for past the deadline.
+            Verdict::Again(Again::AskCluster) => assert_eq!(facts.approval, Approval::NotAsked, "{}", row()),
+            Verdict::Again(Again::ReadBallots | Again::WatchWal { .. }) => {
+                assert_eq!(facts.time, Time::Left, "{}", row());
+            }
+            Verdict::Lost { to, reason } => {
+                assert!(to == "srv2" && !reason.is_empty(), "{}", row());
+            }
+            Verdict::Failed(why) => assert!(!why.to_string().is_empty(), "{}", row()),
+            Verdict::Refused(why) => assert!(!why.to_string().is_empty(), "{}", row()),
+            Verdict::Won(_) => {}
+        }
+    });
+    assert_eq!(count, 14 * 6 * 6 * 6 * 16 * 9);
+}
+
+#[test]
+fn wal_that_arrives_is_said_once() {
+    let at = |lsn| Some(position(2, lsn));
+    let mut facts = candidate(at(0x100), &[]);
+    facts.receiver = Receiver::Streams;
+    let mut said = Vec::new();
+    // A first round, three in which it sends, and one in which it has ended.
+    for lsn in [0x100, 0x110, 0x120, 0x130] {
+        facts.position = at(lsn);
+        let Verdict::Again(Again::WatchWal { earlier, warning }) = decide(&facts) else {
+            panic!("{:?}", decide(&facts));
+        };
+        facts.earlier = earlier;
+        said.extend(warning);
+    }
+    assert_eq!(
+        said,
+        ["WAL still arrives, at 0/110 on timeline 2: the old primary lives; waiting for its end"]
+    );
+    assert!(matches!(decide(&facts), Verdict::Won(_)), "nobody else has published an older position");
+    let told = ballots(&[("srv2", 2, 0x100)]);
+    facts.ballots = Ballots::Read(&told);
+    assert_eq!(decide(&facts), Verdict::Failed(Failure::BallotsOutdated));
+}
+
+#[test]
+fn only_a_plan_that_knows_nobody_else_spares_the_question() {
+    for (manager, node, running, asks) in [
+        (Manager::Nobody, None, &[][..], false),
+        (Manager::Pacemaker, Some("srv1"), &[][..], true),
+        (Manager::Pacemaker, Some("srv1"), &["srv1"][..], false),
+        (Manager::Pacemaker, Some("srv1"), &["srv2"][..], true),
+        (Manager::Pacemaker, Some("srv1"), &["srv1", "srv2"][..], true),
+    ] {
+        assert_eq!(asks_the_others(manager, node, running), asks, "{manager:?} {node:?} {running:?}");
+    }
+}
