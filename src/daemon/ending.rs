@@ -23,6 +23,7 @@ use crate::boundary::{corosync_lib, process, realtime, registry};
 use crate::cluster::group::Message;
 use crate::cluster::self_fencing::{How, SelfFencingNotice};
 use crate::decide::detector::{InstanceLook, Life, Manner};
+use crate::decide::notice::{self, Instances, Marker, Postgres, Terms, Verdict};
 use crate::pg::instance::ProcessId;
 
 /// An orderly shutdown is waited for so long: backends end, and the standbys get what they lack. It takes far less, but for the checkpoint.
@@ -54,39 +55,46 @@ pub(super) struct Means {
 
 /// Ends every process of these instances at once; whether none of them will ever run again.
 pub(super) fn silence(instances: &[&InstanceLook], logs: &Logs) -> bool {
-    kill(instances, Deadline::after(KILLING), logs)
+    kill(instances, Deadline::after(KILLING), logs).is_ended()
 }
 
-fn kill(instances: &[&InstanceLook], deadline: Deadline, logs: &Logs) -> bool {
+/// What is left of the worst of them.
+fn kill(instances: &[&InstanceLook], deadline: Deadline, logs: &Logs) -> Postgres {
     // All of them first: none is to commit while the node's processes are gone through for another one.
     for instance in instances.iter().map(|look| &look.instance) {
         if let (Some(postmaster), Ok(uid)) = (instance.postmaster, instances::owner(instance)) {
             ending::kill_family(postmaster, &instance.pgdata, uid);
         }
     }
-    let mut silent = true;
+    let mut worst = Postgres::Gone;
     for look in instances {
         let instance = &look.instance;
         let name = &instance.resource;
-        match instances::owner(instance)
-            .and_then(|uid| ending::kill_postgres(&instance.pgdata, uid, deadline))
-        {
-            Ok(Remains::Nothing) => logs.line(Level::Warning, format!("{name}: PostgreSQL is ended")),
-            Ok(Remains::Pending) => logs.line(
-                Level::Warning,
-                format!("{name}: PostgreSQL is killed, and waits for a device before it is gone"),
-            ),
+        let left =
+            instances::owner(instance).and_then(|uid| ending::kill_postgres(&instance.pgdata, uid, deadline));
+        worst = worst.max(match left {
+            Ok(Remains::Nothing) => {
+                logs.line(Level::Warning, format!("{name}: PostgreSQL is ended"));
+                Postgres::Gone
+            }
+            Ok(Remains::Pending) => {
+                logs.line(
+                    Level::Warning,
+                    format!("{name}: PostgreSQL is killed, and waits for a device before it is gone"),
+                );
+                Postgres::Pending
+            }
             Ok(Remains::Alive) => {
-                silent = false;
                 logs.line(Level::Error, format!("{name}: some of PostgreSQL is not ended yet"));
+                Postgres::Alive
             }
             Err(trouble) => {
-                silent = false;
                 logs.line(Level::Error, format!("{name}: {trouble}"));
+                Postgres::Unknown
             }
-        }
+        });
     }
-    silent
+    worst
 }
 
 /// Tells those that run to shut down (PostgreSQL's fast shutdown), and waits a moment for it.
@@ -136,12 +144,27 @@ pub(super) fn end(end: &End<'_>, instances: &[InstanceLook], line: &Arc<Line>, m
     if end.manner == Manner::Orderly {
         shut_down(&refs, logs);
     }
-    let silent = kill(&refs, killed, logs);
-    // The self-fencing notice says that nothing is left that could write, and that nothing will be started.
-    if silent && marked.is_ok() && all_known(instances, logs) {
-        // The others count on it from the notice on.
-        means.trigger.arm(PARTING + WRITING);
-        part(end, instances, line, logs);
+    let mut facts = notice::Facts {
+        postgres: kill(&refs, killed, logs),
+        marker: if marked.is_ok() { Marker::Written } else { Marker::NotWritten },
+        instances: Instances::NotRead,
+        foreign: end.foreign.clone(),
+        within: PARTING + WRITING,
+    };
+    loop {
+        match notice::decide(&facts) {
+            Verdict::ReadInstances => facts.instances = recorded(instances),
+            Verdict::Send(terms) => {
+                // The others count on it from the notice on.
+                means.trigger.arm(terms.within);
+                part(end, terms, instances, line, logs);
+                break;
+            }
+            Verdict::Withhold(why) => {
+                logs.line(Level::Error, format!("no self-fencing notice, {why}"));
+                break;
+            }
+        }
     }
     let written = Deadline::after(WRITING);
     means.evidence.wait(all, logs);
@@ -179,29 +202,28 @@ pub(super) fn go_on(why: &str, trigger: &Trigger, logs: &Logs) {
     pause(AGAIN);
 }
 
-/// Whether these are all the instances that the agent left word of. One whose word can't be read may still write.
-fn all_known(instances: &[InstanceLook], logs: &Logs) -> bool {
+/// What the agent has recorded, beside these that were ended. One whose record can't be read may still write.
+fn recorded(instances: &[InstanceLook]) -> Instances {
     let known = |resource: &str| instances.iter().any(|look| look.instance.resource == resource);
-    let all = registry::all().and_then(|all| all.into_iter().collect::<Result<Vec<_>, _>>());
-    match all {
-        Ok(all) => all.iter().all(|instance| known(&instance.resource)),
-        Err(trouble) => {
-            logs.line(Level::Error, format!("no self-fencing notice, an instance is not known: {trouble}"));
-            false
-        }
+    match registry::all().and_then(|all| all.into_iter().collect::<Result<Vec<_>, _>>()) {
+        Ok(all) => match all.into_iter().find(|instance| !known(&instance.resource)) {
+            None => Instances::Ended,
+            Some(other) => Instances::Another(other.resource),
+        },
+        Err(trouble) => Instances::Unreadable(trouble.to_string()),
     }
 }
 
 /// In a thread of its own: corosync may be what hangs.
-fn part(end: &End<'_>, instances: &[InstanceLook], line: &Arc<Line>, logs: &Logs) {
+fn part(end: &End<'_>, terms: Terms, instances: &[InstanceLook], line: &Arc<Line>, logs: &Logs) {
     let here = line.sender();
     let notice = SelfFencingNotice {
         node: name(instances, here.node),
         boot: here.boot,
         reason: end.why.to_owned(),
         how: end.how,
-        within: u64::try_from((PARTING + WRITING).as_millis()).unwrap_or(u64::MAX),
-        foreign: end.foreign.clone(),
+        within: u64::try_from(terms.within.as_millis()).unwrap_or(u64::MAX),
+        foreign: terms.foreign,
     };
     let (done, wait) = sync_channel(1);
     let line = Arc::clone(line);

@@ -13,6 +13,7 @@ pub mod fence;
 pub mod follow;
 pub mod memory;
 pub mod monitor;
+pub mod notice;
 pub mod notify;
 pub mod overview;
 pub mod primary_here;

@@ -9,6 +9,7 @@ mod election;
 #[cfg(feature = "cli")]
 mod layouts;
 mod merge;
+mod notice;
 mod security;
 mod tables;
 #[cfg(feature = "cli")]
@@ -84,7 +85,8 @@ fn the_tables_of_the_actions() {
 #[test]
 fn the_table_of_the_resets() {
     let page = fs::read_to_string(path("docs/quorated.md")).expect("docs/quorated.md");
-    assert_document("docs/quorated.md", &with_block(&page, "resets", &tables::reset()));
+    let page = with_block(&page, "resets", &tables::reset());
+    assert_document("docs/quorated.md", &with_block(&page, "notice", &notice::notice()));
 }
 
 /// The times of each layout, and where everything runs after each single failure.
