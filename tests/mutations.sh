@@ -73,7 +73,7 @@ mutate own-deadline src/ocf/environment.rs \
     'self.timeout.saturating_sub(margin).max(self.timeout / 2)' 'self.timeout + margin' --test agent crash_recovery_that_hangs
 mutate standby-below-primary src/decide/score.rs \
     'Some(Upstream { score: Some(score), .. }) if *score < Score::Standby => ScoreStep::Keep(None),' '' --lib no_standby_rises
-mutate ranked-once-settled src/decide/rank.rs 'memory.score == Some(PRIMARY)' 'true' --lib nobody_is_ranked
+mutate ranked-once-settled src/decide/rank.rs 'memory.score == Some(Score::Primary)' 'true' --lib nobody_is_ranked
 mutate standby-stops-soon src/decide/stop.rs 'Purpose::StopStandby => (10, 50),' 'Purpose::StopStandby => (60, 80),' \
     --lib a_standby_waits_for_nobody
 mutate reset-before-promotion src/cluster/timing/bounds.rs \
@@ -149,9 +149,9 @@ mutate fence-tells-without-quorum src/decide/fence.rs '(Notice::None, Word::Said
     --features fence --test fence neither_itself_nor
 mutate fence-looks-again src/fence/confirm.rs 'seen.notice == Notice::None && !looked_again' 'false' \
     --features fence --test fence a_notice_that_comes_between
-mutate detector-fenced src/decide/detector/mod.rs 'if let Some(by) = &sight.request {' 'if let Some(by) = sight.request.as_ref().filter(|_| sight.cluster.maintenance == Maintenance::Off) {' \
+mutate detector-fenced src/decide/detector/detect.rs 'if let Some(by) = &sight.request {' 'if let Some(by) = sight.request.as_ref().filter(|_| sight.cluster.maintenance == Maintenance::Off) {' \
     --lib a_fenced_node_ends
-mutate detector-own-stall src/decide/detector/mod.rs 'self.now += sight.elapsed.min(self.limits.longest_step);' 'self.now += sight.elapsed;' \
+mutate detector-own-stall src/decide/detector/detect.rs 'self.now += sight.elapsed.min(self.limits.longest_step);' 'self.now += sight.elapsed;' \
     --lib a_moment_in_which_nobody_ran
 mutate detector-armed src/decide/detector/watch.rs 'let well = pulse == Pulse::Beating && (answered' 'let well = true || (answered' \
     --lib what_was_never_well
@@ -185,7 +185,7 @@ mutate daemon-users-unit src/decide/detector/identity.rs '&& !unit.starts_with("
     --lib the_unit_of_each_hierarchy
 mutate daemon-search src/decide/detector/search.rs 'self.wait = self.wait.saturating_mul(2).min(MOST);' '' \
     --lib what_is_never_there
-mutate detector-maintenance src/decide/detector/excuses.rs 'if sight.cluster.maintenance == Maintenance::On {' 'if false {' \
+mutate detector-maintenance src/decide/detector/excuses.rs 'if let Some(why) = maintenance::node(sight) {' 'if let Some(why) = maintenance::node(sight).filter(|_| false) {' \
     --lib maintenance_excuses_everything
 mutate detector-quorum src/decide/detector/quorum.rs '(Duty::Silence | Duty::End, true, _) => {' '(Duty::Silence | Duty::End, true, _) if !first => vec![], (Duty::Silence | Duty::End, true, _) => {' \
     --lib without_quorum_no_primary
@@ -195,7 +195,7 @@ mutate detector-busy-disk src/decide/detector/storage.rs 'pending.still = now;' 
     --lib a_disk_that_is_only_busy
 mutate detector-suicide src/decide/detector/quorum.rs 'if duty == Duty::End && ' 'if false && ' \
     --lib where_the_policy_is_to_end
-mutate detector-suicide-by-order src/decide/detector/mod.rs 'w.is_armed() && self.excuses.find(self.now, w.rule, sight).is_none()' 'w.is_armed()' \
+mutate detector-suicide-by-order src/decide/detector/detect.rs 'w.is_armed() && self.excuses.find(self.now, w.rule, sight).is_none()' 'w.is_armed()' \
     --lib where_the_policy_is_to_end
 mutate detector-stopping src/decide/detector/instances.rs '(Some(id), Phase::Running)' '(Some(id), _)' \
     --lib a_postmaster_that_ended
@@ -235,7 +235,7 @@ mutate fence-reset-begun src/decide/fence.rs 'if now < received.saturating_add(n
     --features fence --test fence nothing_is_confirmed_before
 mutate promoted-before-told src/agent/promote.rs 'self.tell_node(|host| host.record(PgRole::Primary));' '' \
     --lib quorated_knows_a_primary
-mutate reset-asks src/decide/reset/mod.rs 'Others::NoneWell => (Verdict::Hold,' 'Others::NoneWell => (Verdict::Reset,' \
+mutate reset-asks src/decide/reset/rule.rs 'Others::NoneWell => (Verdict::Hold,' 'Others::NoneWell => (Verdict::Reset,' \
     --lib without_asking_go
 mutate reset-first src/decide/reset/claims.rs 'if self.first.is_none_or(|claim| claim.node == from) {' 'if from > 0 {' \
     --lib the_first_intent_counts
@@ -245,14 +245,14 @@ mutate reset-expires src/decide/reset/claims.rs 'now.saturating_sub(claim.since)
     --lib the_first_intent_counts
 mutate reset-one-away src/decide/reset/gate.rs 'if let Some(node) = view.away {' 'if let Some(node) = view.away.filter(|_| false) {' \
     --lib of_two_sick_nodes_of_five
-mutate reset-quorum src/decide/reset/mod.rs 'self.total.saturating_sub(self.own) >= self.needed' 'self.total >= self.needed' \
+mutate reset-quorum src/decide/reset/rule.rs 'self.total.saturating_sub(self.own) >= self.needed' 'self.total >= self.needed' \
     --lib one_sick_node_of_two
 mutate reset-answer-is-fresh src/decide/reset/gate.rs 'if answered && in_time && goes_on(call)' 'if answered && goes_on(call)' \
     --lib a_well_one_with_the_instance
 mutate reset-instance src/decide/reset/gate.rs '.all(|resource| runs.contains(&resource))' '.all(|resource| runs.contains(&resource) || runs.len() < 9)' \
     --lib who_is_not_well
 mutate reset-settled src/decide/reset/gate.rs 'if !view.settled {' 'if false {' --lib without_a_quorum_for_the_others
-mutate reset-kills-instead src/decide/detector/proposal.rs 'acts.push(Act::Kill { process, why });' 'let _ = (process, why);' \
+mutate reset-kills-instead src/decide/detector/detect.rs 'acts.push(Act::Kill { process, why });' 'let _ = (process, why);' \
     --lib a_daemon_is_killed_where
 mutate state-is-patient src/decide/detector/storage.rs '(Content::State, None) if still >= limits.state => {' '(Content::State, None) if still > 0 => {' \
     --lib the_state_s_disk_may_hang
@@ -318,7 +318,7 @@ mutate qdevice-heartbeats src/cluster/timing/bounds.rs 'heartbeat.saturating_add
 mutate include-files src/boundary/inspect.rs 'if self.read > MOST_FILES {' 'if false {' --features cli --test doctor an_include_is_no_trap
 mutate include-bytes src/boundary/inspect.rs 'if self.bytes > MOST_BYTES {' 'if false {' --features cli --test doctor an_include_is_no_trap
 mutate doctor-role src/decide/doctor/postgresql.rs 'boolean(&at.value) == Some(true)' 'boolean(&at.value) == None' --features cli --test doctor
-mutate held-back-based src/decide/detector/proposal.rs 'if victim == Some(Subject::Based) && !sight.resets.others.is_empty() {' 'if false {' \
+mutate held-back-based src/decide/detector/detect.rs 'if victim == Some(Subject::Based) && !sight.resets.others.is_empty() {' 'if false {' \
     --lib pacemaker_based_is_not_killed
 mutate ipc-stranger src/boundary/ipc.rs 'if let Err(why) = is_the_clusters(fd) {' 'if let Some(why) = None::<String> {' \
     --lib a_strangers_server
@@ -327,7 +327,7 @@ mutate corosync-stranger src/boundary/ipc.rs '    if server == 0 {
     }' '    if server < u32::MAX {
         return Ok(());
     }' --lib corosyncs_libraries
-mutate well-candidate src/decide/detector/instances.rs 'self.score.is_some_and(|score| score >= 0)' 'true' --lib can_not_be_promoted
-mutate asked-anew src/decide/detector/mod.rs 'suspicious |= sight.resets.another_first.is_some();' '' --lib asks_pacemaker_anew
+mutate well-candidate src/decide/detector/observation.rs 'self.score.is_some_and(|score| !score.is_withdrawn())' 'true' --lib can_not_be_promoted
+mutate asked-anew src/decide/detector/detect.rs 'suspicious |= sight.resets.another_first.is_some();' '' --lib asks_pacemaker_anew
 mutate snapshot-numbers src/cluster/group.rs 'heard.number = 0;' 'let _ = heard;' --lib a_node_that_left_counts
 exit $failed

@@ -3,6 +3,7 @@
 use super::tests::{Played, TICK};
 use super::*;
 use crate::cluster::cib::{Management, NodeState};
+use crate::decide::reset::Ground;
 use crate::pg::role::PgRole;
 
 pub(super) fn place(content: Content) -> PlaceLook {

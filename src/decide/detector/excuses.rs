@@ -1,7 +1,9 @@
 //! Why a daemon that hangs is left alone, and for how long already.
 
+use super::limits::Millis;
+use super::maintenance;
+use super::observation::{Sight, Unit};
 use super::subjects::{Rule, Subject};
-use super::{Millis, Sight, Unit, maintenance};
 
 /// A unit that was stopped by order has no processes when systemd calls it off, or some that are just ending.
 /// One that lives on and hangs after this time was not stopped with it.

@@ -4,14 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::subjects::Rule;
-
-/// Whose rights a daemon has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum User {
-    Root,
-    /// Pacemaker's own: `hacluster`.
-    Cluster,
-}
+pub use super::subjects::User;
 
 /// A process that may be a daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,47 +1,11 @@
 //! The postmasters: their end is noticed when it happens, not at the next monitor.
 
-use super::super::promotion_score::Score;
+use super::act::{Act, Voice};
+use super::limits::{Limits, Millis};
+use super::maintenance;
+use super::observation::{InstanceLook, Life, Sight};
 use super::proposal::Proposal;
-use super::{Act, Limits, Millis, Sight, Voice, maintenance};
-use crate::pg::instance::{Instance, Phase, ProcessId};
-use crate::pg::role::PgRole;
-
-/// An instance as the agent left word of it, and its postmaster now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InstanceLook {
-    pub instance: Instance,
-    pub life: Life,
-    /// The promotion score that the agent wrote last; `None`: none, or it can't be read.
-    pub score: Option<Score>,
-}
-
-/// What the kernel says of a postmaster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Life {
-    Runs,
-    /// By a signal.
-    Stopped,
-    /// It is gone, and children of it are not: a busy one goes on, and commits, until it has nothing to do.
-    Leftovers,
-    /// Nothing of the server is left.
-    Gone,
-    /// The agent left no word of the process, or it can't be looked at.
-    Unknown,
-}
-
-impl InstanceLook {
-    /// Whether it takes writes, or may be about to.
-    #[must_use]
-    pub fn may_write(&self) -> bool {
-        self.instance.role == PgRole::Primary && self.life != Life::Gone
-    }
-
-    /// Whether Pacemaker may promote it, as far as its score goes: one below zero is a standby that lacks commits or hangs behind.
-    #[must_use]
-    pub fn may_be_promoted(&self) -> bool {
-        self.score.is_some_and(|score| !score.is_withdrawn())
-    }
-}
+use crate::pg::instance::{Phase, ProcessId};
 
 /// What is remembered of those that look bad.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Maintenance, Sight};
+use super::observation::{Maintenance, Sight};
 use crate::cluster::cib::NodeState;
 
 /// What Pacemaker is told of this node.

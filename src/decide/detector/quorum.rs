@@ -3,18 +3,12 @@
 //! A node that lost it has at least stonith-watchdog-timeout until the others go on. Its sbd resets it in that time, if it hears of
 //! the loss; it hears through pacemaker-controld and the CIB. So the primaries of this node end here, at once.
 
+use super::act::{Act, Manner, Voice};
+use super::limits::{Limits, Millis};
+use super::observation::Quorum;
 use super::proposal::{Proposal, Wanted};
-use super::{Act, Ground, Limits, Manner, Millis, Voice};
+use crate::decide::reset::Ground;
 use crate::pg::instance::ProcessId;
-
-/// What votequorum said last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quorum {
-    Quorate,
-    Lost,
-    /// It did not answer: see the watch on corosync itself.
-    Unknown,
-}
 
 /// What a node without quorum has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

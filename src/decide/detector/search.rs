@@ -1,7 +1,8 @@
 //! When all of /proc is read for a daemon that is not in its unit: seldom, and at once where something has
 //! changed.
 
-use super::{Millis, Subject};
+use super::limits::Millis;
+use super::subjects::Subject;
 
 /// Never more often.
 const LEAST: Millis = 2000;

@@ -1,37 +1,8 @@
 //! What this machine lacks for asking a daemon. It is no evidence against the daemon: one that hangs gives no answer, not an errno.
 
+use super::act::{Act, Voice};
+use super::observation::{Shortage, Sight};
 use super::proposal::Proposal;
-use super::{Act, Sight, Voice};
-
-/// What is lacking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shortage {
-    /// ENOSPC, EDQUOT: the shared memory of a connection finds no room.
-    Space,
-    /// EMFILE: this process, or the daemon, has no descriptor left.
-    OwnFiles,
-    /// ENFILE: the machine has none.
-    Files,
-    /// ENOMEM, ENOBUFS.
-    Memory,
-}
-
-impl Shortage {
-    /// With the errno, and what to do.
-    #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Space => {
-                "ENOSPC, /dev/shm is full: df /dev/shm and ls -l /dev/shm say by whom; remove what fills it"
-            }
-            Self::OwnFiles => "EMFILE, too many open files: LimitNOFILE in systemctl edit quorated.service",
-            Self::Files => {
-                "ENFILE, the machine has no descriptor left: sysctl fs.file-nr, and raise fs.file-max"
-            }
-            Self::Memory => "ENOMEM, no memory: free -m says how much is left",
-        }
-    }
-}
 
 /// What was said.
 #[derive(Debug, Default)]

@@ -6,41 +6,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::act::{Act, Manner, Voice};
+use super::limits::{Limits, Millis};
+use super::maintenance;
+use super::observation::{Content, PlaceLook, Progress, Sight};
 use super::proposal::{Proposal, Wanted};
-use super::{Act, Ground, Limits, Manner, Millis, Sight, Voice, maintenance};
+use crate::decide::reset::Ground;
 use crate::pg::role::PgRole;
-
-/// A directory into which a small write was made, or is being made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlaceLook {
-    pub path: PathBuf,
-    pub content: Content,
-    /// Whether a write is under way for longer than one takes.
-    pub pending: bool,
-    pub progress: Progress,
-}
-
-/// Whether the device below completes writes meanwhile, anybody's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// It does: it is busy, and our write waits its turn.
-    Advances,
-    Still,
-    /// It does not tell: a file server's, for one.
-    Unknown,
-}
 
 /// A device that does not tell whether it is only busy has so many times the time of one that tells.
 const UNTOLD: Millis = 3;
-
-/// What lies there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
-    /// PostgreSQL's data or WAL.
-    Data(PgRole),
-    /// What Pacemaker or corosync write.
-    State,
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Places {

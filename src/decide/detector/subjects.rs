@@ -1,6 +1,5 @@
 //! Who is watched, how it is asked, and what is done when it hangs: one table.
 
-use super::identity::User;
 use serde::Serialize;
 
 /// A daemon, or a service of one.
@@ -33,6 +32,14 @@ pub enum Remedy {
     Reset,
     /// The primaries of this node end: it can't know whether the others go on without it.
     Fence,
+}
+
+/// Whose rights a daemon has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum User {
+    Root,
+    /// Pacemaker's own: `hacluster`.
+    Cluster,
 }
 
 /// How one subject is watched.

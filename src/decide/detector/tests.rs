@@ -5,9 +5,10 @@ mod watched;
 use super::disk_tests::place;
 use super::*;
 use crate::cluster::reset_intent::Condition;
+use crate::cluster::timing::NoQuorumPolicy;
 use crate::decide::facts::Pulse;
-use crate::decide::reset::Answer;
-use crate::pg::instance::{Instance, Phase};
+use crate::decide::reset::{Answer, View, VoteCount};
+use crate::pg::instance::{Instance, Phase, ProcessId};
 use crate::pg::role::PgRole;
 
 pub(super) const TICK: Millis = 500;

@@ -1,23 +1,13 @@
 //! One daemon over time.
 
+use super::act::{Act, Manner, Voice};
+use super::limits::{Limits, Millis};
+use super::observation::Look;
 use super::proposal::{Proposal, Wanted};
-use super::subjects::{Remedy, Rule};
-use super::{Act, Ground, Limits, Manner, Millis, Shortage, Subject, Voice};
+use super::subjects::{Remedy, Rule, Subject};
 use crate::decide::facts::Pulse;
+use crate::decide::reset::Ground;
 use crate::pg::instance::ProcessId;
-
-/// A daemon at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Look {
-    /// The process, and what the kernel says of it. A debugger's stop counts as beating: whoever debugs a daemon knows it.
-    pub process: Option<(ProcessId, Pulse)>,
-    /// How many times it has answered so far.
-    pub answers: u64,
-    /// How many times in a row it has not, since the last answer.
-    pub failures: u32,
-    /// It could not even be asked, for want of something of this machine's.
-    pub shortage: Option<Shortage>,
-}
 
 /// What a look added up to.
 #[derive(Debug, PartialEq, Eq)]

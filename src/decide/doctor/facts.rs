@@ -7,7 +7,7 @@ use crate::cluster::cib::Cib;
 use crate::cluster::corosync::key::Source;
 use crate::cluster::corosync::tools::Votes;
 use crate::cluster::sbd::Sbd;
-use crate::cluster::timing::{NoQuorumPolicy, Totem};
+use crate::cluster::timing::{self, NoQuorumPolicy, Totem};
 use crate::pg::conf::Setting;
 
 /// Why something is not known.
@@ -258,7 +258,7 @@ impl Facts {
 
     /// sbd's watchdog timeouts of the nodes that are known, this node's first. [`super::read`] has checked the numbers.
     pub(super) fn watchdogs_s(&self) -> Known<Vec<At<u32>>> {
-        Ok(self.sbd.as_ref()?.iter().map(super::read::watchdog_s).collect())
+        Ok(self.sbd.as_ref()?.iter().map(watchdog_s).collect())
     }
 
     /// The longest of them.
@@ -294,5 +294,17 @@ impl Facts {
             Some(value) => Ok(At { value, place: set.place }),
             None => Err(unknown(format!("dc-version {:?} is no version", set.value))),
         }
+    }
+}
+
+/// sbd's parameter.
+pub(super) const WATCHDOG: &str = "SBD_WATCHDOG_TIMEOUT";
+
+/// sbd's watchdog timeout, its own where it is not set.
+pub(super) fn watchdog_s(file: &File<Sbd>) -> At<u32> {
+    let set = file.content.get(WATCHDOG);
+    match set.and_then(|set| Some((set.value.parse().ok()?, set.line))) {
+        Some((value, line)) => At { value, place: Place::line(&file.name, line) },
+        None => At { value: timing::DEFAULT_WATCHDOG_S, place: Place::of(&file.name) },
     }
 }

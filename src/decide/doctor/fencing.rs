@@ -1,7 +1,7 @@
 //! Cluster properties about fencing and quorum.
 
 use super::facts::{Facts, File, Place, Unknown};
-use super::{Finding, Outcome};
+use super::rule::{Finding, Outcome};
 use crate::cluster::cib::{Cib, boolean, milliseconds};
 use crate::cluster::timing::{NoQuorumPolicy, least_stonith_watchdog_s, twice_the_watchdog_s};
 

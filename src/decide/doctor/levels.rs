@@ -4,7 +4,7 @@
 //! device is told of by the target alone: where that is gone, Pacemaker before 2.1.6 leaves its time out.
 
 use super::facts::{At, Facts, File, Place};
-use super::{Finding, Outcome};
+use super::rule::{Finding, Outcome};
 use crate::cluster::cib::{Cib, Level, Primitive, milliseconds};
 use crate::cluster::timing::{
     DEFAULT_FENCING_S, DEFAULT_NOTICE_WAIT_S, fencing_total_s, least_fencing_timeout_s, notice_wait_s,

@@ -1,7 +1,7 @@
 //! corosync's own times.
 
 use super::facts::Facts;
-use super::{Finding, Outcome};
+use super::rule::{Finding, Outcome};
 use crate::cluster::timing::{LEAST_TOKEN_MS, least_token_ms};
 
 /// A cluster of fewer nodes than that needs no agreement of several.

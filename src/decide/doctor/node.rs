@@ -1,7 +1,7 @@
 //! What only a node that runs can tell.
 
 use super::facts::{Facts, Place, Quorated, Unknown};
-use super::{Finding, Outcome};
+use super::rule::{Finding, Outcome};
 use crate::cluster::checker::{self, OwnDevice};
 use crate::decide::reset::VoteCount;
 

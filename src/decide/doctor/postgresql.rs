@@ -1,7 +1,7 @@
 //! PostgreSQL's settings.
 
 use super::facts::{At, Facts, Place, Server, Unknown};
-use super::{Finding, Outcome};
+use super::rule::{Finding, Outcome};
 use crate::pg::conf::{boolean, megabytes, milliseconds};
 
 fn each(facts: &Facts, check: impl Fn(&Server) -> Vec<Finding>) -> Outcome {

@@ -1,7 +1,7 @@
 //! The quorum device. None of these rules applies where there is none.
 
 use super::facts::{Device, Facts, Known};
-use super::{Finding, Outcome};
+use super::rule::{Finding, Outcome};
 use crate::cluster::timing::{
     HEURISTICS_COMMAND, LEAST_HEURISTICS_MS, LEAST_QDEVICE_TIMEOUT_MS, heuristics_fit,
     longest_qdevice_timeout_ms, sync_timeout_fits,

@@ -1,6 +1,8 @@
 //! From texts to facts. A file that its own program would refuse is an error with its line, not a finding.
 
-use super::facts::{At, Corosync, Device, Facts, File, Known, Node, Place, Server, Surroundings, Unknown};
+use super::facts::{
+    At, Corosync, Device, Facts, File, Known, Node, Place, Server, Surroundings, Unknown, WATCHDOG,
+};
 use crate::cluster::corosync::conf::{self, Conf, Entry};
 use crate::cluster::corosync::key;
 use crate::cluster::sbd::{self, Sbd};
@@ -59,8 +61,6 @@ fn known<T, U>(value: Known<T>, read: impl FnOnce(T) -> Result<U, Broken>) -> Re
     }
 }
 
-const WATCHDOG: &str = "SBD_WATCHDOG_TIMEOUT";
-
 fn sbd_file(text: Text) -> Result<File<Sbd>, Broken> {
     let broken = |line, what| Broken { file: text.name.clone(), line, what };
     let content = sbd::parse(&text.text).map_err(|e| broken(e.line, e.to_string()))?;
@@ -71,15 +71,6 @@ fn sbd_file(text: Text) -> Result<File<Sbd>, Broken> {
         ));
     }
     Ok(File { content, name: text.name })
-}
-
-/// sbd's watchdog timeout, its own where it is not set.
-pub(super) fn watchdog_s(file: &File<Sbd>) -> At<u32> {
-    let set = file.content.get(WATCHDOG);
-    match set.and_then(|set| Some((set.value.parse().ok()?, set.line))) {
-        Some((value, line)) => At { value, place: Place::line(&file.name, line) },
-        None => At { value: timing::DEFAULT_WATCHDOG_S, place: Place::of(&file.name) },
-    }
 }
 
 struct Reader<'a> {

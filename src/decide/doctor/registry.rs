@@ -1,9 +1,10 @@
 //! All rules. `docs/doctor.md` is made from this table, and `tests/doctor` has a broken configuration for each.
 
-use super::Severity::{Critical, Error, Warning};
-use super::Subject::{Corosync, Fencing, Node, Postgresql, QuorumDevice, Resources, Sbd};
+use super::rule::Rule;
+use super::rule::Severity::{Critical, Error, Warning};
+use super::rule::Subject::{Corosync, Fencing, Node, Postgresql, QuorumDevice, Resources, Sbd};
 use super::{
-    Rule, fencing, levels, membership, node, postgresql, quorum_device, resources, self_fencing, watchdog,
+    fencing, levels, membership, node, postgresql, quorum_device, resources, self_fencing, watchdog,
 };
 
 /// The rules, by what they look at.

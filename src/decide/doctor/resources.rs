@@ -1,7 +1,7 @@
 //! PostgreSQL as a resource, and Pacemaker itself.
 
-use super::facts::{Facts, Place};
-use super::{Finding, Outcome};
+use super::facts::{Facts, Place, Unknown};
+use super::rule::{Finding, Outcome};
 use crate::cluster::cib::{Primitive, milliseconds};
 
 /// Agents for PostgreSQL.
@@ -13,7 +13,7 @@ const LEAST_STOP_MS: i64 = 20_000;
 /// The first whose roles are called as here.
 const LEAST_PACEMAKER: (u32, u32) = (2, 1);
 
-fn servers(facts: &Facts) -> Result<Vec<&Primitive>, super::Unknown> {
+fn servers(facts: &Facts) -> Result<Vec<&Primitive>, Unknown> {
     let cib = facts.cib.as_ref()?;
     Ok(cib.content.primitives.iter().filter(|p| AGENTS.contains(&p.agent.as_str())).collect())
 }

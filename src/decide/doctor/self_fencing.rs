@@ -1,7 +1,7 @@
 //! What the self-fencing notice rests on: a key, a cluster that runs PostgreSQL and nothing else, and records that are dropped in time.
 
 use super::facts::{Facts, Place};
-use super::{Finding, Outcome};
+use super::rule::{Finding, Outcome};
 use crate::cluster::corosync::key::Source;
 use crate::cluster::self_fencing::foreign;
 

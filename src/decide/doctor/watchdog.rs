@@ -1,7 +1,7 @@
 //! sbd, and who else may have the watchdog.
 
 use super::facts::{At, Facts, File, Known, Place, Unknown};
-use super::{Finding, Outcome};
+use super::rule::{Finding, Outcome};
 use crate::cluster::sbd::{Sbd, is_yes};
 use crate::cluster::timing::twice_the_watchdog_s;
 
@@ -102,7 +102,7 @@ fn delay_s(sbd: &File<Sbd>) -> Option<At<u32>> {
     let value = match set.value.parse() {
         Ok(seconds) => seconds,
         // Without disks: twice the watchdog timeout.
-        Err(_) if is_yes(&set.value) => twice_the_watchdog_s(super::read::watchdog_s(sbd).value),
+        Err(_) if is_yes(&set.value) => twice_the_watchdog_s(super::facts::watchdog_s(sbd).value),
         Err(_) => 0,
     };
     Some(At { value, place: set.place })

@@ -1,6 +1,6 @@
 //! Whose intent came first: the same for all, since CPG delivers in one order.
 
-use super::{INTENT_MS, Millis, RETURN_MS};
+use super::rule::{INTENT_MS, Millis, RETURN_MS};
 use crate::cluster::reset_intent::Condition;
 
 /// What the group delivered.

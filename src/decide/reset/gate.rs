@@ -1,6 +1,7 @@
 //! One node that would reset itself, over time: it asks, waits, goes, or holds back and asks again.
 
-use super::{AGAIN_MS, ASK_MS, Ground, Millis, Others, REMIND_MS, Verdict, View, VoteCount, decide};
+use super::claims::View;
+use super::rule::{AGAIN_MS, ASK_MS, Ground, Millis, Others, REMIND_MS, Verdict, VoteCount, decide};
 
 /// A reset that is called for.
 #[derive(Debug)]

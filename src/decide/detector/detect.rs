@@ -1,0 +1,316 @@
+//! One node over time: what its parts call for in each look, and what of it happens.
+
+use super::act::{Act, Manner, Voice};
+use super::excuses::{Excuse, Excuses};
+use super::instances::Instances;
+use super::limits::{Limits, MEMBERSHIP_MARGIN, Millis};
+use super::observation::{InstanceLook, Life, Maintenance, Quorum, Sight};
+use super::proposal::{Proposal, Wanted};
+use super::quorum::{Duty, QuorumWatch};
+use super::shortage::Shortages;
+use super::storage::Places;
+use super::subjects::{RULES, Subject};
+use super::watch::{Finding, Watch};
+use super::{maintenance, storage};
+use crate::cluster::reset_intent::Condition;
+use crate::cluster::timing::NoQuorumPolicy;
+use crate::decide::reset::{Call, Gate, Ground, Hold, Said, Verdict};
+use crate::pg::instance::Phase;
+
+/// What is carried from look to look.
+#[derive(Debug)]
+pub struct Detector {
+    limits: Limits,
+    now: Millis,
+    /// As [`Self::now`], and it does not stop with the observer: what was agreed on with others ends by it.
+    passed: Millis,
+    watches: Vec<Watch>,
+    quorum: QuorumWatch,
+    instances: Instances,
+    places: Places,
+    shortages: Shortages,
+    gate: Gate,
+    units_asked: Option<Millis>,
+    /// Until then a membership forms, or is just formed: what waits for it is slow.
+    forming_until: Millis,
+    excuses: Excuses,
+    /// What was not well in the last look.
+    unwell: Option<String>,
+    over: bool,
+}
+
+/// The messages to oneself are 2 s apart: one that takes longer waits for a membership.
+const UNDELIVERED: Millis = 2500;
+/// The states of units are asked for anew after this time, while something looks bad.
+const UNITS_FRESH: Millis = 2000;
+
+impl Detector {
+    /// One that has seen nothing yet: nothing is armed.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            now: 0,
+            passed: 0,
+            watches: RULES.iter().map(Watch::new).collect(),
+            quorum: QuorumWatch::default(),
+            instances: Instances::default(),
+            places: Places::default(),
+            shortages: Shortages::default(),
+            gate: Gate::default(),
+            units_asked: None,
+            forming_until: 0,
+            excuses: Excuses::default(),
+            unwell: None,
+            over: false,
+        }
+    }
+
+    /// From now on by these limits: corosync's configuration has changed.
+    pub fn go_by(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// Whether the node was to be reset: nothing is decided any more.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// What is armed by now.
+    #[must_use]
+    pub fn armed(&self) -> Vec<Subject> {
+        self.watches.iter().filter(|w| w.is_armed()).map(|w| w.rule.subject).collect()
+    }
+
+    /// Whether a lost quorum would end the primaries.
+    #[must_use]
+    pub fn quorum_armed(&self) -> bool {
+        self.quorum.is_armed()
+    }
+
+    /// What hangs and is left alone, and why.
+    #[must_use]
+    pub fn excuses(&self) -> Vec<Excuse> {
+        self.excuses.told(self.now)
+    }
+
+    /// The reset that is held back, since nobody well would go on.
+    #[must_use]
+    pub const fn held(&self) -> Option<&Hold> {
+        self.gate.held()
+    }
+
+    /// Takes a look, and says what follows from it.
+    pub fn step(&mut self, sight: &Sight) -> Vec<Act> {
+        if self.over {
+            return Vec::new();
+        }
+        self.now += sight.elapsed.min(self.limits.longest_step);
+        self.passed += sight.elapsed;
+        self.unwell = None;
+        if let Some(by) = &sight.request {
+            // No excuse counts, maintenance neither: Pacemaker has decided with the quorum, and the watchdog would end it later.
+            self.over = true;
+            let why = format!("fenced: {by} carries it out");
+            return vec![Act::Reset { ground: Ground::Fenced, manner: Manner::Orderly, why }];
+        }
+        self.excuses.see(self.now, &sight.units);
+        let mut proposals = self.watch_quorum(sight);
+        self.watch_daemons(sight, &mut proposals);
+        proposals.extend(self.instances.step(self.now, sight, &self.limits));
+        proposals.extend(self.places.step(self.now, sight, &self.limits));
+        let acts = self.settle(sight, proposals);
+        self.over = acts.iter().any(|act| matches!(act, Act::Reset { .. }));
+        acts
+    }
+
+    fn watch_quorum(&mut self, sight: &Sight) -> Vec<Proposal> {
+        let corosync = sight.looks.iter().find(|(s, _)| *s == Subject::Corosync).and_then(|(_, l)| l.process);
+        // Under maintenance of the node Pacemaker does not end it either: its primaries alone are silenced.
+        let pacemaker = self.watches.iter().find(|w| w.rule.subject == Subject::Pacemakerd);
+        let pacemaker =
+            pacemaker.is_some_and(|w| w.is_armed() && self.excuses.find(self.now, w.rule, sight).is_none());
+        let duty = match (sight.cluster.maintenance, sight.cluster.no_quorum_policy) {
+            (Maintenance::On, _) | (_, Some(NoQuorumPolicy::Ignore)) => Duty::None,
+            (_, Some(NoQuorumPolicy::Suicide | NoQuorumPolicy::Fence)) if pacemaker => Duty::End,
+            (Maintenance::Off, _) => Duty::Silence,
+        };
+        let primaries = sight.instances.iter().any(InstanceLook::may_write);
+        let corosync = corosync.map(|(id, _)| id);
+        self.quorum.step(self.now, sight.quorum, corosync, duty, primaries, &self.limits)
+    }
+
+    fn watch_daemons(&mut self, sight: &Sight, proposals: &mut Vec<Proposal>) {
+        let mut suspicious = self.quorum.is_lost();
+        let mut unwell = None;
+        let formation = self.limits.totem.saturating_sub(MEMBERSHIP_MARGIN);
+        let totem = self.watches.iter().find(|w| w.rule.subject == Subject::Totem);
+        if totem.and_then(|w| w.silent(self.now)).is_some_and(|silent| silent > UNDELIVERED) {
+            self.forming_until = self.now + formation;
+        }
+        let explained = if self.now < self.forming_until { formation } else { 0 };
+        for watch in &mut self.watches {
+            let Some((_, look)) = sight.looks.iter().find(|(s, _)| *s == watch.rule.subject) else {
+                continue;
+            };
+            let finding = watch.step(self.now, look, explained, &self.limits);
+            suspicious |= !matches!(finding, Finding::Well);
+            if !matches!(finding, Finding::Well) {
+                unwell.get_or_insert_with(|| format!("{} hangs, or may", watch.rule.name));
+            }
+            match finding {
+                Finding::Well => self.excuses.end(watch.rule.subject),
+                Finding::Suspect(None) => {}
+                Finding::Suspect(Some(line)) => proposals.push(Act::Say(Voice::Warning, line).into()),
+                Finding::SurvivesSigkill(why) => {
+                    if let Some(excuse) = self.excuses.find(self.now, watch.rule, sight) {
+                        if self.excuses.begin(self.now, watch.rule.subject, &excuse) {
+                            let line = format!("{why}: left alone, {excuse}");
+                            proposals.push(Act::Say(Voice::Note, line).into());
+                        }
+                        continue;
+                    }
+                    let (ground, manner) = (Ground::Daemon, Manner::AtOnce);
+                    proposals.push(Wanted { ground, manner, why, victim: None }.into());
+                }
+                Finding::Hangs { process, evidence } => {
+                    if let Some(why) = self.excuses.find(self.now, watch.rule, sight) {
+                        // Said once, not at every look of a long stop.
+                        if self.excuses.begin(self.now, watch.rule.subject, &why) {
+                            let line = format!("{evidence}: left alone, {why}");
+                            proposals.push(Act::Say(Voice::Note, line).into());
+                        }
+                        continue;
+                    }
+                    self.excuses.end(watch.rule.subject);
+                    let primaries = sight.instances.iter().any(InstanceLook::may_write);
+                    proposals.push(watch.treat(self.now, process, evidence, primaries, &self.limits));
+                }
+            }
+        }
+        self.unwell = unwell.or_else(|| storage::unwell(&sight.places));
+        suspicious |= self.unwell.is_some();
+        // Another node asks who goes on: the answer is about this moment, and passing attributes stand in the live configuration alone.
+        suspicious |= sight.resets.another_first.is_some();
+        proposals.extend(self.shortages.step(sight));
+        if suspicious && self.units_asked.is_none_or(|at| self.now - at >= UNITS_FRESH) {
+            self.units_asked = Some(self.now);
+            proposals.push(Act::AskUnits.into());
+        }
+    }
+
+    /// What happens.
+    fn settle(&mut self, sight: &Sight, proposals: Vec<Proposal>) -> Vec<Act> {
+        let mut acts = Vec::new();
+        let mut wanted = Vec::new();
+        for proposal in proposals {
+            match proposal {
+                Proposal::Act(act) => acts.push(act),
+                Proposal::Reset(reset) => wanted.push(reset),
+            }
+        }
+        // One that needs nobody goes before the others.
+        wanted.sort_by_key(|w| w.ground);
+        let Some(first) = wanted.first() else {
+            acts.extend(self.gate.rest().into_iter().map(act));
+            return acts;
+        };
+        let writing = sight.instances.iter().filter(|i| i.may_write());
+        let primaries: Vec<String> = writing.map(|i| i.instance.resource.clone()).collect();
+        let excluded = excluded(sight);
+        let call = Call {
+            ground: first.ground,
+            why: &first.why,
+            primaries: &primaries,
+            view: &sight.resets,
+            votes: sight.votes,
+            excluded: &excluded,
+        };
+        let (verdict, said) = self.gate.step(self.passed, &call);
+        acts.extend(said.into_iter().map(act));
+        match verdict {
+            Verdict::Reset => {
+                let at_once = wanted.iter().any(|w| w.manner == Manner::AtOnce);
+                let manner = if at_once { Manner::AtOnce } else { Manner::Orderly };
+                let Wanted { ground, why, .. } = wanted.swap_remove(0);
+                acts.push(Act::Reset { ground, manner, why });
+            }
+            Verdict::Ask | Verdict::Wait => {}
+            Verdict::Hold => {
+                for Wanted { victim, why, .. } in wanted {
+                    // The others would call the node lost and have it fenced: the same reset by another way.
+                    if victim == Some(Subject::Based) && !sight.resets.others.is_empty() {
+                        continue;
+                    }
+                    let watch = self.watches.iter_mut().find(|w| Some(w.rule.subject) == victim);
+                    if let Some(process) = watch.and_then(|w| w.kill(self.now)) {
+                        let why = format!("{why}; in place of a reset");
+                        acts.push(Act::Kill { process, why });
+                    }
+                }
+            }
+        }
+        acts
+    }
+
+    /// How this node is, for another one that would reset itself.
+    #[must_use]
+    pub fn condition(&self, sight: &Sight) -> Condition {
+        let runs = |i: &&InstanceLook| i.life == Life::Runs && i.instance.phase == Phase::Running;
+        let managed = |i: &&InstanceLook| maintenance::instance(&i.instance.resource, sight).is_none();
+        let candidate = |i: &&InstanceLook| i.may_be_promoted();
+        let able = sight.instances.iter().filter(runs).filter(managed).filter(candidate);
+        Condition {
+            node: sight.instances.iter().find_map(|i| i.instance.node.clone()).unwrap_or_default(),
+            obstacle: self.obstacle(sight),
+            instances: able.map(|i| i.instance.resource.clone()).collect(),
+        }
+    }
+
+    /// Why this node can't go on for another one.
+    fn obstacle(&self, sight: &Sight) -> Option<String> {
+        if self.over {
+            return Some("it resets itself".to_owned());
+        }
+        if self.gate.intends() || self.gate.held().is_some() {
+            return Some("it would reset itself too".to_owned());
+        }
+        if sight.quorum != Quorum::Quorate {
+            return Some("it has no quorum".to_owned());
+        }
+        if let Some(why) = &self.unwell {
+            return Some(why.clone());
+        }
+        if let Some(why) = maintenance::node(sight).or_else(|| maintenance::standby(sight)) {
+            return Some(why);
+        }
+        if let Some((_, shortage)) = sight.looks.iter().find_map(|(s, l)| l.shortage.map(|x| (s, x))) {
+            return Some(format!("its daemons can't be asked: {}", shortage.text()));
+        }
+        let needed = |s: Subject| !matches!(s, Subject::Sbd | Subject::Qdevice);
+        let unseen = self.watches.iter().find(|w| needed(w.rule.subject) && !w.is_armed());
+        unseen.map(|w| format!("{} was not seen well yet", w.rule.name))
+    }
+}
+
+/// The other nodes on which Pacemaker may promote nobody, as this node knows it: more recent than their own word, it may be.
+fn excluded(sight: &Sight) -> Vec<(u32, String)> {
+    let states = sight.cluster.management.nodes.iter();
+    let told = states.filter_map(|n| Some((n.id?, n.maintenance.clone().or_else(|| n.standby.clone())?)));
+    told.collect()
+}
+
+fn act(said: Said) -> Act {
+    match said {
+        Said::Ask { number, why } => Act::AskOthers { number, why },
+        Said::Withdraw { number } => Act::Withdraw { number },
+        Said::Wanted(why) => {
+            Act::Say(Voice::Error, format!("reset wanted: {why}; the others are asked who goes on"))
+        }
+        Said::HeldBack(text) => Act::Say(Voice::Error, format!("reset held back: {text}")),
+        Said::Over(why) => {
+            Act::Say(Voice::Note, format!("a reset that was held back is not called for any more: {why}"))
+        }
+    }
+}
