@@ -35,7 +35,7 @@
 //! | `cli` | the operator's command `quorate` (feature `cli`) | contain policy |
 //! | `lab` | boots real clusters, breaks them, measures (feature `lab`) | be installed on a database node |
 //!
-//! `tests/layers.rs` reads the sources and fails on a breach.
+//! `tests/layers` reads the sources and fails on a breach.
 
 pub mod agent;
 pub mod boundary;

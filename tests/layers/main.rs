@@ -3,8 +3,13 @@
 //! The check is textual on purpose. It reads code without comments, strings and unit tests, so a breach is a line
 //! that a reviewer would point at, and the message says which rule of which layer it breaks.
 
+mod circles;
+mod source;
+
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use source::{code_lines, paths};
 
 /// Longest source file; the longest file of a project is the one that nobody split.
 const MAX_LINES: usize = 500;
@@ -21,6 +26,11 @@ struct Rule {
 
 /// Modules whose functions take values and return values.
 const PURE: &[&str] = &["ocf/", "pg/", "cluster/", "decide/", "layout/", "lab/truth/", "lab/phases/"];
+
+/// What the lab's pure modules may name of the lab: each other, and the values that a run leaves behind. What a fault may lose still
+/// stands with the faults.
+const LAB_VALUES: &[&str] =
+    &["lab/truth", "lab/phases", "lab/client/history", "lab/protocol", "lab/faults/Loss"];
 
 /// What a pure module may not name.
 const IMPURE: &[(&str, &str)] = &[
@@ -136,6 +146,7 @@ const OWN_FILES: &[(&str, &str)] = &[
     ("boundary/disk_stats.rs", "/sys"),
     ("boundary/ending.rs", "/proc/sysrq-trigger, /run/quorate"),
     ("boundary/group_key.rs", "the group's key, root's own"),
+    ("boundary/ipc.rs", "/etc/libqb"),
     ("boundary/memory.rs", "HA_RSCTMP"),
     ("boundary/registry.rs", "HA_RSCTMP"),
     ("boundary/reset_record.rs", "/var/lib/quorate, the kernel's log"),
@@ -178,65 +189,32 @@ const BINARY_MAX_LINES: usize = 60;
 #[derive(Debug, PartialEq, Eq)]
 struct Breach(String);
 
-/// The code of a source file: no comments, no string contents, no unit tests. Lines keep their numbers.
-fn code_lines(source: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut in_block_comment = false;
-    for line in source.lines() {
-        if line.starts_with("#[cfg(test)]") {
-            break;
-        }
-        lines.push(strip(line, &mut in_block_comment));
-    }
-    lines
-}
-
-/// One line without its comments and the contents of its string literals.
-fn strip(line: &str, in_block_comment: &mut bool) -> String {
-    let mut out = String::new();
-    let mut rest = line;
-    let mut in_string = false;
-    while let Some(c) = rest.chars().next() {
-        if *in_block_comment {
-            if let Some(end) = rest.find("*/") {
-                *in_block_comment = false;
-                rest = &rest[end + 2..];
-                continue;
-            }
-            break;
-        }
-        if in_string {
-            match c {
-                '\\' => {
-                    rest = rest.get(2..).unwrap_or("");
-                    continue;
-                }
-                '"' => in_string = false,
-                _ => {}
-            }
-        } else if rest.starts_with("//") {
-            break;
-        } else if rest.starts_with("/*") {
-            *in_block_comment = true;
-            rest = &rest[2..];
-            continue;
-        } else {
-            if c == '"' && !out.ends_with('\'') {
-                in_string = true;
-            }
-            out.push(c);
-        }
-        rest = &rest[c.len_utf8()..];
-    }
-    out
-}
-
 /// Whether `token` stands in `line` at a word boundary.
 fn names(line: &str, token: &str) -> bool {
     line.match_indices(token).any(|(at, _)| {
         let before = line[..at].chars().next_back();
         !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
     })
+}
+
+/// The breaches of a line that names these tokens.
+fn breaches_at(path: &str, number: usize, named: &dyn Fn(&str) -> bool) -> Vec<Breach> {
+    let at = format!("src/{path}:{}", number + 1);
+    let mut found = Vec::new();
+    if PURE.iter().any(|p| path.starts_with(p)) {
+        for (token, why) in IMPURE.iter().filter(|(token, _)| named(token)) {
+            found.push(Breach(format!("{at}: a pure module names `{token}`: {why}")));
+        }
+    }
+    for rule in RULES.iter().filter(|rule| named(rule.token)) {
+        if !rule.allowed.iter().any(|p| path.starts_with(p)) {
+            found.push(Breach(format!("{at}: names `{}`: {}", rule.token, rule.why)));
+        }
+    }
+    if path.starts_with("boundary/") && named("crate::agent") {
+        found.push(Breach(format!("{at}: an effect does not know who asked for it")));
+    }
+    found
 }
 
 /// Breaches of one file; `path` is relative to `src/`.
@@ -254,27 +232,25 @@ fn breaches_of(path: &str, source: &str) -> Vec<Breach> {
     if path.ends_with("/tests.rs") || path.contains("/tests/") {
         return found;
     }
-    let pure = PURE.iter().any(|p| path.starts_with(p));
-    for (number, line) in code_lines(source).iter().enumerate() {
-        let at = format!("src/{path}:{}", number + 1);
-        if pure {
-            for (token, why) in IMPURE {
-                if names(line, token) {
-                    found.push(Breach(format!("{at}: a pure module names `{token}`: {why}")));
-                }
-            }
-        }
-        for rule in RULES {
-            if names(line, rule.token) && !rule.allowed.iter().any(|p| path.starts_with(p)) {
-                found.push(Breach(format!("{at}: names `{}`: {}", rule.token, rule.why)));
-            }
-        }
+    let lines = code_lines(source);
+    for (number, line) in lines.iter().enumerate() {
+        let named = |token: &str| names(line, token);
+        found.extend(breaches_at(path, number, &named));
         if let Some(token) = reaches_files(path, line) {
+            let at = format!("src/{path}:{}", number + 1);
             found.push(Breach(format!("{at}: reaches a file by `{token}`: {FILE_ACCESS_WHY}")));
         }
-        if path.starts_with("boundary/") && names(line, "crate::agent") {
-            found.push(Breach(format!("{at}: an effect does not know who asked for it")));
+    }
+    // The same by the way that a path takes: through `super`, or as one of a group.
+    for (number, written) in paths(path, &lines) {
+        let room = written.strip_prefix("crate::").map(|p| p.replace("::", "/"));
+        if path.starts_with("lab/")
+            && room.is_some_and(|r| LAB_VALUES.iter().any(|values| r.starts_with(values)))
+        {
+            continue;
         }
+        let named = |token: &str| names(&written, token) && !names(&lines[number], token);
+        found.extend(breaches_at(path, number, &named));
     }
     found
 }
@@ -316,6 +292,25 @@ fn every_module_keeps_to_its_layer() {
         breaches.len(),
         breaches.iter().map(|b| b.0.as_str()).collect::<Vec<_>>().join("\n")
     );
+}
+
+/// What two decisions share stands in a file of its own.
+#[test]
+fn no_decision_uses_itself_by_way_of_others() {
+    let src = root().join("src");
+    let mut files = Vec::new();
+    for file in rust_files(&src.join("decide")) {
+        let path = file.strip_prefix(&src).expect("found below src").to_string_lossy().into_owned();
+        let is_test = ["tests", "/tests/", "samples", "model"].iter().any(|part| {
+            if part.starts_with('/') { path.contains(part) } else { path.ends_with(&format!("{part}.rs")) }
+        });
+        if !is_test {
+            files.push((path, fs::read_to_string(&file).expect("a source file is UTF-8")));
+        }
+    }
+    let uses = circles::uses(&files);
+    assert!(uses.len() > 40, "{} files of decide", uses.len());
+    assert_eq!(circles::circles(&uses), Vec::<String>::new(), "files in a circle");
 }
 
 /// A place that is gone is a gap for the next file of that name.
@@ -392,10 +387,44 @@ fn a_breach_is_seen() {
     assert_eq!(breaches_of("bin/quorate-agent.rs", &"\n".repeat(BINARY_MAX_LINES + 1)).len(), 1);
 }
 
+/// Whichever way a path takes, and wherever it stands in a file.
+#[test]
+fn a_breach_behind_super_or_a_test_is_seen() {
+    for (path, source) in [
+        ("decide/score.rs", "use super::super::boundary::host;\n"),
+        ("decide/score.rs", "use crate::{\n    boundary::host,\n    pg::lsn::Lsn,\n};\n"),
+        ("decide/score.rs", "pub(super) use super::super::{pg::lsn::Lsn, boundary::{host, node}};\n"),
+        ("decide/detector/watch.rs", "fn f(x: super::super::super::boundary::Host) {}\n"),
+        ("decide/detector/mod.rs", "use super::super::agent::Agent;\n"),
+        ("decide/score.rs", "use std::{\n    fs,\n    fmt,\n};\n"),
+        ("decide/score.rs", "#[cfg(test)]\nmod samples;\nuse std::fs;\n"),
+        ("decide/score.rs", "#[cfg(test)]\nuse super::x;\nfn f() { std::env::var(0) }\n"),
+        ("decide/score.rs", "#[cfg(test)]\nmod tests {\n    fn f() { let c = '{'; }\n}\nuse std::fs;\n"),
+        (
+            "decide/score.rs",
+            "impl A {\n    #[cfg(test)]\n    fn f() { }\n    fn g() { std::fs::read(0) }\n}\n",
+        ),
+        ("decide/score.rs", "#[cfg(not(test))]\nuse std::fs;\n"),
+        ("boundary/node.rs", "use super::super::agent::Agent;\n"),
+        ("boundary/node.rs", "#[cfg(test)]\nmod tests { }\nfn f() { decide(1) }\n"),
+        ("pg/lsn.rs", "use super::super::decide::score;\n"),
+    ] {
+        assert!(!breaches_of(path, source).is_empty(), "{path}: {source}");
+    }
+}
+
 /// What only looks like a breach: prose, text and unit tests.
 #[test]
 fn prose_is_no_breach() {
     let source = "//! not std::fs\n/* std::fs\n std::env */\nfn f() -> &'static str { \"std::fs \\\" nix::\" } // std::env\n\
                   fn atokio() {}\n#[cfg(test)]\nmod tests { use std::fs; }\n";
     assert_eq!(breaches_of("decide/monitor.rs", source), vec![]);
+    for legal in [
+        "#[cfg(test)]\nmod tests {\n    use super::super::boundary;\n    fn f() { if true { std::fs::read(0) } }\n}\n",
+        "#[cfg(all(test, feature = \"lab\"))]\nuse std::fs;\n",
+        "use super::facts;\nuse super::super::pg::lsn::Lsn;\n",
+        "use super::boundary_of::x;\n",
+    ] {
+        assert_eq!(breaches_of("decide/monitor.rs", legal), vec![], "{legal}");
+    }
 }
