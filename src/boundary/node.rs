@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal as Unix;
 
-use self::processes::pulse;
 use super::clock::{Deadline, boottime_ms};
 use super::command::{self, Command, Detached};
 use super::data_directory::{self, SignalFile};
@@ -20,7 +19,7 @@ use super::log::Log;
 use super::owned_files::OwnedFiles;
 use super::pacemaker::Patience;
 use super::postgres::Endpoint;
-use super::process::{self, ProcessState};
+use super::process::{self, Debugged, ProcessState};
 use super::storage::StorageError;
 use super::{control_file, ending, memory, pacemaker, registry, write_test};
 use crate::cluster::crm_mon::Status;
@@ -232,7 +231,7 @@ impl Host for Node {
             Ok((postmaster, children)) => StopFacts {
                 stopped_children: children.iter().filter(|p| p.state == ProcessState::Stopped).count(),
                 process: match postmaster {
-                    Some(postmaster) => Process::Alive(pulse(postmaster.state)),
+                    Some(postmaster) => Process::Alive(postmaster.state.pulse(Debugged::AsRunning)),
                     None if children.is_empty() => Process::Absent,
                     None => Process::Leftovers(children.len()),
                 },
@@ -286,7 +285,7 @@ impl Host for Node {
     }
 
     fn pulse(&mut self, pid: i32) -> Option<Pulse> {
-        process::inspect(pid).ok().flatten().map(|p| pulse(p.state))
+        process::inspect(pid).ok().flatten().map(|p| p.state.pulse(Debugged::AsRunning))
     }
 
     fn resetting(&mut self) -> Option<String> {

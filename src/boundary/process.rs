@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use super::clock::Deadline;
+use crate::decide::facts::Pulse;
 pub use crate::pg::instance::ProcessId;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
@@ -27,6 +28,27 @@ pub enum ProcessState {
     Zombie,
     /// I: idle kernel thread, or a letter of a newer kernel.
     Other(char),
+}
+
+/// What a process that a debugger holds counts as. Everything else of a state means the same to everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Debugged {
+    /// Whoever debugs a server or a daemon knows it: nothing is failed, killed or reset for it.
+    AsRunning,
+    /// It answers nobody, as one that was stopped by a signal: where only this moment counts.
+    AsStopped,
+}
+
+impl ProcessState {
+    /// As the decisions see it.
+    pub const fn pulse(self, debugged: Debugged) -> Pulse {
+        match (self, debugged) {
+            (Self::Stopped, _) | (Self::Traced, Debugged::AsStopped) => Pulse::Stopped,
+            (Self::DiskSleep, _) => Pulse::Stuck,
+            (Self::Running | Self::Sleeping | Self::Zombie | Self::Other(_), _)
+            | (Self::Traced, Debugged::AsRunning) => Pulse::Beating,
+        }
+    }
 }
 
 impl From<char> for ProcessState {
@@ -362,6 +384,18 @@ mod tests {
 
     fn me() -> ProcessInfo {
         inspect(i32::try_from(std::process::id()).expect("pid")).expect("proc").expect("alive")
+    }
+
+    #[test]
+    fn a_debugger_alone_is_told_apart() {
+        for letter in "RSDTtZXI".chars() {
+            let state = ProcessState::from(letter);
+            let [running, stopped] =
+                [Debugged::AsRunning, Debugged::AsStopped].map(|as_what| state.pulse(as_what));
+            assert_eq!(running == stopped, letter != 't', "{letter}");
+            assert_eq!(stopped == Pulse::Stopped, "Tt".contains(letter), "{letter}");
+            assert_eq!(running == Pulse::Stuck, letter == 'D', "{letter}");
+        }
     }
 
     #[test]

@@ -4,9 +4,8 @@
 use super::clock::Deadline;
 use super::host::{Effect, Trouble};
 use super::postgres::Endpoint;
-use super::process::{self, ProcessState};
+use super::process::{self, Debugged};
 use super::{memory, registry};
-use crate::decide::facts::Pulse;
 use crate::decide::primary_here::{Sight, Told};
 use crate::pg::instance::Instance;
 use crate::pg::view::Answer;
@@ -43,7 +42,7 @@ fn told(instance: &Instance, deadline: Deadline) -> Effect<Told> {
     let mut told = Told {
         role: instance.role,
         phase: instance.phase,
-        postmaster: postmaster.map(|p| pulse(p.state)),
+        postmaster: postmaster.map(|p| p.state.pulse(Debugged::AsStopped)),
         disk: memory::recall(&instance.resource)?.disk,
         answer: None,
     };
@@ -54,15 +53,4 @@ fn told(instance: &Instance, deadline: Deadline) -> Effect<Told> {
         });
     }
     Ok(told)
-}
-
-/// A debugger stops a process as SIGSTOP does.
-const fn pulse(state: ProcessState) -> Pulse {
-    match state {
-        ProcessState::Stopped | ProcessState::Traced => Pulse::Stopped,
-        ProcessState::DiskSleep => Pulse::Stuck,
-        ProcessState::Running | ProcessState::Sleeping | ProcessState::Zombie | ProcessState::Other(_) => {
-            Pulse::Beating
-        }
-    }
 }

@@ -20,11 +20,11 @@ use super::resets::{Outgoing, Resets};
 use super::threads::Threads;
 use crate::boundary::clock::boottime_ms;
 use crate::boundary::host::Level;
-use crate::boundary::process::{self, ProcessState};
+use crate::boundary::process::{self, Debugged};
 use crate::cluster::checker::Counts;
 use crate::cluster::reset_intent::{IntentWithdrawn, ResetIntent};
 use crate::decide::detector::{Act, Detector, InstanceLook, Look, Millis, Quorum, Sight, Subject, Voice};
-use crate::decide::facts::Pulse as State;
+use crate::decide::facts::Pulse;
 use crate::decide::standstill;
 
 const TICK: Duration = Duration::from_millis(500);
@@ -130,11 +130,11 @@ impl Control {
     }
 
     /// The daemons' processes as they are now; who they are the thread `daemons` knows.
-    fn processes(&self) -> [(Subject, Option<(process::ProcessId, State)>); Subject::ALL.len()] {
+    fn processes(&self) -> [(Subject, Option<(process::ProcessId, Pulse)>); Subject::ALL.len()] {
         Subject::ALL.map(|subject| {
             let found = self.board.daemon(subject);
             let now = found.and_then(|found| process::alive(found.process.id).ok().flatten());
-            (subject, now.map(|info| (info.id, state(info.state))))
+            (subject, now.map(|info| (info.id, info.state.pulse(Debugged::AsRunning))))
         })
     }
 
@@ -201,18 +201,6 @@ impl Control {
         if let Err(e) = process::signal(process, Signal::SIGKILL) {
             self.logs.line(Level::Error, format!("SIGKILL to {process}: {e}"));
         }
-    }
-}
-
-const fn state(state: ProcessState) -> State {
-    match state {
-        ProcessState::Stopped => State::Stopped,
-        ProcessState::DiskSleep => State::Stuck,
-        ProcessState::Running
-        | ProcessState::Sleeping
-        | ProcessState::Traced
-        | ProcessState::Zombie
-        | ProcessState::Other(_) => State::Beating,
     }
 }
 

@@ -32,7 +32,7 @@ pub enum Process {
 pub enum Pulse {
     /// Runs or sleeps.
     Beating,
-    /// Stopped by a signal or a debugger (T, t): it will not answer.
+    /// Stopped by a signal (T): it will not answer. Whether a debugger (t) stops it too is for who looks to say.
     Stopped,
     /// Waits for a device (D).
     Stuck,

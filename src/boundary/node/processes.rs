@@ -5,8 +5,8 @@ use std::io;
 use nix::sys::signal::Signal as Unix;
 
 use super::{Effect, IdentityError, Node, trouble};
-use crate::boundary::process::{self, ProcessId, ProcessInfo, ProcessState};
-use crate::decide::facts::{Process, Pulse};
+use crate::boundary::process::{self, Debugged, ProcessId, ProcessInfo};
+use crate::decide::facts::Process;
 use crate::pg::postmaster_pid::PostmasterPid;
 
 impl Node {
@@ -68,11 +68,11 @@ impl Node {
 
     pub(super) fn process(&self) -> Process {
         if let Some(postmaster) = self.postmaster_by_file() {
-            return Process::Alive(pulse(postmaster.state));
+            return Process::Alive(postmaster.state.pulse(Debugged::AsRunning));
         }
         match self.processes() {
             Err(error) => Process::Unknown(format!("can't tell PostgreSQL's processes: {error}")),
-            Ok((Some(postmaster), _)) => Process::Alive(pulse(postmaster.state)),
+            Ok((Some(postmaster), _)) => Process::Alive(postmaster.state.pulse(Debugged::AsRunning)),
             Ok((None, children)) if children.is_empty() => Process::Absent,
             Ok((None, children)) => Process::Leftovers(children.len()),
         }
@@ -89,13 +89,5 @@ impl Node {
     pub(super) fn signal(&self, id: ProcessId, signal: Unix) -> io::Result<()> {
         let uid = self.files().map_err(|e| io::Error::other(e.to_string()))?.user().uid;
         process::signal_of(uid, id, signal).map(drop)
-    }
-}
-
-pub(super) const fn pulse(state: ProcessState) -> Pulse {
-    match state {
-        ProcessState::Stopped => Pulse::Stopped,
-        ProcessState::DiskSleep => Pulse::Stuck,
-        _ => Pulse::Beating,
     }
 }
