@@ -1,11 +1,11 @@
 //! `demote`: PostgreSQL can't go back to recovery while it runs, so it is shut down and started as a standby.
 
-use super::start::Upstreams;
 use super::stop::Down;
 use super::{Agent, Report};
 use crate::decide::facts::Word;
 use crate::decide::memory::Former;
-use crate::decide::stop::Purpose;
+use crate::decide::start::Occasion;
+use crate::decide::stop::{AfterDemotion, Planned, Purpose, after_demotion};
 use crate::ocf::OcfCode;
 
 impl Agent<'_> {
@@ -21,14 +21,17 @@ impl Agent<'_> {
             Err(reason) => return Report::changed(OcfCode::ErrGeneric, reason),
         };
         self.note_former(Former::Primary);
-        if self.listed(&self.plan.stopping) {
-            // A recovery: Pacemaker stops it next. A standby that is started in between only costs time.
-            return Report::changed(OcfCode::Success, format!("brought down ({how}), its stop follows"));
+        let planned = if self.listed(&self.plan.stopping) { Planned::Stop } else { Planned::Neither };
+        match after_demotion(planned) {
+            AfterDemotion::Nothing => {
+                return Report::changed(OcfCode::Success, format!("brought down ({how}), its stop follows"));
+            }
+            AfterDemotion::StartStandby => {}
         }
         if let Some(refusal) = self.installation_trouble() {
             return refusal;
         }
-        match self.start_standby(Upstreams::NobodyYet) {
+        match self.start_standby(Occasion::Demotion) {
             Ok(reason) => Report::changed(OcfCode::Success, format!("demoted ({how}): {reason}")),
             Err((code, reason)) => Report::changed(code, reason),
         }

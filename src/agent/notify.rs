@@ -8,7 +8,7 @@ use crate::decide::cluster::{Attendance, ClusterFacts, Upstream, Vouched};
 use crate::decide::disk::Finding;
 use crate::decide::election::Fitness;
 use crate::decide::facts::Word;
-use crate::decide::notify::{Task, tasks};
+use crate::decide::notify::{Task, is_possible, tasks};
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::score;
 use crate::decide::storage;
@@ -29,12 +29,11 @@ impl Agent<'_> {
     }
 
     fn carry_out(&mut self, task: Task, notification: &Notification) {
+        if !is_possible(&task, self.memory.disk, self.memory.score) {
+            return;
+        }
         match task {
             Task::Checkpoint => {
-                // On such a disk it could only hang or fail.
-                if !self.memory.disk.is_fit() {
-                    return;
-                }
                 if let Err(trouble) = self.host.checkpoint(CHECKPOINT.min(self.half())) {
                     self.host.log(Level::Warning, &format!("no checkpoint ahead of the demotion: {trouble}"));
                 }
@@ -47,16 +46,13 @@ impl Agent<'_> {
             Task::Unvote => self.vote(None),
             Task::Follow(primary) => {
                 let host = self.settings.address_of(&primary).to_owned();
-                // What hangs is left to the monitors: they point it there once the disk answers.
-                if let Some(conninfo) = self.conninfo_for(&host).filter(|_| self.memory.disk.returns()) {
+                if let Some(conninfo) = self.conninfo_for(&host) {
                     self.repoint(&primary, &conninfo);
                 }
             }
             Task::Score => self.look_at_score(notification),
             Task::StepDown => {
-                if self.memory.score.is_some_and(|s| s > Score::Standby) {
-                    self.apply(ScoreStep::Set(Score::Standby, "another instance is to be promoted".into()));
-                }
+                self.apply(ScoreStep::Set(Score::Standby, "another instance is to be promoted".into()));
             }
         }
     }

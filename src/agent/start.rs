@@ -6,16 +6,17 @@ use super::{Agent, ROUND, Report, STEADY, millis};
 use crate::boundary::host::{InstallTrouble, Level};
 use crate::decide::clock::Millis;
 use crate::decide::cluster::Upstream;
-use crate::decide::disk::Disk;
 use crate::decide::facts::Facts;
 use crate::decide::follow;
-use crate::decide::memory::{Challenger, Former};
+use crate::decide::memory::Challenger;
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::score::streams;
-use crate::decide::start::{After, Before, Stream, after, before, former, resting_position};
+use crate::decide::start::{
+    After, Before, Ground, Occasion, Stream, after, before, former, former_by, on_disk, resting_position,
+    tries_disk, unfit_clone,
+};
 use crate::decide::stop::Purpose;
 use crate::ocf::OcfCode;
-use crate::ocf::environment::Notify;
 use crate::pg::role::PgRole;
 use crate::pg::view::Answer;
 
@@ -27,28 +28,15 @@ const UNDO: Duration = Duration::from_secs(3);
 /// A server is up within a tenth of a second, and in a switchover clients wait for it.
 const START_ROUND: Duration = Duration::from_millis(10);
 
-/// Where the primary to follow is known from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Upstreams {
-    /// From the cluster.
-    Ask,
-    /// It was this node until now: there is none before the next promotion.
-    NobodyYet,
-}
-
 impl Agent<'_> {
     pub(super) fn start(&mut self) -> Report {
-        if self.run.node.is_some() && self.run.notify == Notify::Off {
-            return Report::new(
-                OcfCode::ErrConfigured,
-                "the clone's meta attribute notify is not true, without it there is no election: \
-                 pcs resource meta CLONE notify=true",
-            );
+        if let Some(why) = unfit_clone(self.manager(), self.run.notify) {
+            return Report::new(OcfCode::ErrConfigured, why);
         }
         if let Some(refusal) = self.installation_trouble() {
             return refusal;
         }
-        match self.start_standby(Upstreams::Ask) {
+        match self.start_standby(Occasion::Start) {
             Ok(reason) => Report::changed(OcfCode::Success, reason),
             Err((code, reason)) => Report::changed(code, reason),
         }
@@ -65,14 +53,14 @@ impl Agent<'_> {
     }
 
     /// Brings up a running standby; also the second half of a demotion.
-    pub(super) fn start_standby(&mut self, upstreams: Upstreams) -> Result<String, (OcfCode, String)> {
+    pub(super) fn start_standby(&mut self, occasion: Occasion) -> Result<String, (OcfCode, String)> {
         self.refuse_while_resetting()?;
         loop {
             let facts = self.glance(self.left());
             match before(&facts, self.spent()) {
                 Before::Already(reason) => {
                     self.tell_node(|host| host.record(PgRole::Standby));
-                    self.tend_if(upstreams, &facts);
+                    self.tend_if(occasion, &facts);
                     return Ok(reason.into());
                 }
                 Before::Clear(reason) => {
@@ -81,7 +69,7 @@ impl Agent<'_> {
                         .map_err(|reason| (OcfCode::ErrGeneric, reason))?;
                 }
                 Before::Launch => {
-                    self.refuse_stuck_disk(upstreams).map_err(|why| (OcfCode::ErrGeneric, why))?;
+                    self.refuse_stuck_disk(occasion).map_err(|why| (OcfCode::ErrGeneric, why))?;
                     self.note_former_by(&facts);
                     break;
                 }
@@ -89,9 +77,9 @@ impl Agent<'_> {
                 Before::Refuse(code, reason) => return Err((code, reason)),
             }
         }
-        let (primary, challenger) = match upstreams {
-            Upstreams::NobodyYet => (None, Challenger::Nobody),
-            Upstreams::Ask => {
+        let (primary, challenger) = match occasion {
+            Occasion::Demotion => (None, Challenger::Nobody),
+            Occasion::Start => {
                 let cluster = self.ask_cluster();
                 let challenger = Challenger::of(cluster.as_ref(), self.manager());
                 (cluster.and_then(|c| c.primary), challenger)
@@ -106,24 +94,20 @@ impl Agent<'_> {
         let trouble = |t: crate::boundary::host::Trouble| (OcfCode::ErrGeneric, t.0);
         self.host.prepare_standby(conninfo.as_deref()).map_err(trouble)?;
         self.host.launch().map_err(trouble)?;
-        self.await_standby(primary, upstreams)
+        self.await_standby(primary, occasion)
     }
 
-    /// On a stuck disk the start itself would hang, and nothing could end it. In a switchover clients wait, and the last monitor has just
-    /// looked: there its finding does.
-    fn refuse_stuck_disk(&mut self, upstreams: Upstreams) -> Result<(), String> {
-        if (upstreams, self.memory.disk) == (Upstreams::NobodyYet, Disk::Sound) {
+    fn refuse_stuck_disk(&mut self, occasion: Occasion) -> Result<(), String> {
+        if !tries_disk(occasion, self.memory.disk) {
             return Ok(());
         }
         loop {
             let finding = self.try_disk();
-            if finding.disk.returns() {
-                return Ok(());
+            match on_disk(&finding, self.time()) {
+                Ground::Launch => return Ok(()),
+                Ground::TryAgain => self.host.sleep(ROUND),
+                Ground::Refuse(why) => return Err(why),
             }
-            if finding.disk == Disk::Stuck || self.spent() {
-                return Err(format!("a start would hang: {}", finding.reason.unwrap_or_default()));
-            }
-            self.host.sleep(ROUND);
         }
     }
 
@@ -138,18 +122,14 @@ impl Agent<'_> {
     }
 
     fn note_former_by(&mut self, facts: &Facts) {
-        let former = match (former(facts), self.memory.former) {
-            // A start that failed half-way left standby.signal behind; what it was before still counts.
-            (Former::Standby, Former::Primary) if self.memory.timeline.is_none() => Former::Primary,
-            (now, _) => now,
-        };
+        let former = former_by(former(facts), self.memory.former, self.memory.timeline);
         self.note_former(former);
     }
 
     fn await_standby(
         &mut self,
         primary: Option<Upstream>,
-        upstreams: Upstreams,
+        occasion: Occasion,
     ) -> Result<String, (OcfCode, String)> {
         let mut consistent_since = None;
         let mut streaming_since = None;
@@ -167,7 +147,7 @@ impl Agent<'_> {
                 After::Wait(_) => self.host.sleep(START_ROUND),
                 After::Done(reason) => {
                     self.tell_node(|host| host.record(PgRole::Standby));
-                    self.tend_if(upstreams, &facts);
+                    self.tend_if(occasion, &facts);
                     return Ok(reason.into());
                 }
                 After::Fail(code, reason) => {
@@ -183,13 +163,13 @@ impl Agent<'_> {
         }
     }
 
-    fn tend_if(&mut self, upstreams: Upstreams, facts: &Facts) {
-        match upstreams {
-            Upstreams::Ask => {
+    fn tend_if(&mut self, occasion: Occasion, facts: &Facts) {
+        match occasion {
+            Occasion::Start => {
                 self.tend_standby(facts, None);
             }
             // Its score was settled when the demotion was announced, and clients wait for the next primary.
-            Upstreams::NobodyYet => {}
+            Occasion::Demotion => {}
         }
     }
 

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use super::{Agent, ROUND, Report, millis};
 use crate::boundary::host::Level;
-use crate::decide::disk::Disk;
 use crate::decide::facts::Facts;
 use crate::decide::memory::Former;
-use crate::decide::stop::{Purpose, Stage, Step, asks_for_quorum, decide, lonely_purpose, usual_purpose};
+use crate::decide::stop::{
+    Planned, Purpose, ScoreOfStopped, Stage, Step, asks_for_quorum, decide, lonely_purpose, score_of_stopped,
+    tries_disk, usual_purpose,
+};
 use crate::ocf::OcfCode;
 
 /// How long one look at the processes may lag behind them: they are awaited by pidfd, not by polling.
@@ -18,10 +20,11 @@ impl Agent<'_> {
         let facts = self.glance(self.left());
         let purpose = self.purpose(&facts, usual_purpose(facts.answer.as_ref()));
         let down = self.bring_down(purpose, self.left());
-        // Last: a score that can't be deleted must neither delay nor fail the stop. Pacemaker drops the score of a node that
-        // leaves by itself. In a restart it stays: without it Pacemaker would choose another primary meanwhile.
-        if !self.listed(&self.plan.starting) {
-            self.drop_score();
+        let planned = if self.listed(&self.plan.starting) { Planned::Start } else { Planned::Neither };
+        // Last: a score that can't be deleted must neither delay nor fail the stop.
+        match score_of_stopped(planned) {
+            ScoreOfStopped::Stays => {}
+            ScoreOfStopped::Deleted => self.drop_score(),
         }
         self.memory.forget_stream();
         match down {
@@ -45,8 +48,7 @@ impl Agent<'_> {
         let mut sent = Stage::Nothing;
         let mut how = "it ended by itself";
         self.tell_node(|host| host.record_stopping());
-        // The disk may answer again by now; then the shutdown is an orderly one.
-        if self.memory.disk == Disk::Stuck {
+        if tries_disk(self.memory.disk) {
             self.try_disk();
         }
         loop {

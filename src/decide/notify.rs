@@ -2,6 +2,9 @@
 
 use crate::ocf::notify::{Notification, Operation, Phase};
 
+use super::disk::Disk;
+use super::promotion_score::Score;
+
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
@@ -17,6 +20,18 @@ pub enum Task {
     Score,
     /// Have no score above a standby's: another one is to be promoted.
     StepDown,
+}
+
+/// Whether a task is worth anything on such a disk and with such a score. What is left out the monitors do, once the disk answers.
+#[must_use]
+pub fn is_possible(task: &Task, disk: Disk, score: Option<Score>) -> bool {
+    match task {
+        // On a bad disk it could only hang or fail.
+        Task::Checkpoint => disk.is_fit(),
+        Task::Follow(_) => disk.returns(),
+        Task::StepDown => score.is_some_and(|score| score > Score::Standby),
+        Task::Vote | Task::Unvote | Task::Score => true,
+    }
 }
 
 /// The tasks of the instance on `node`, in order.
@@ -88,6 +103,21 @@ mod tests {
         let mut note = note("pre", "demote");
         note.plan.stopping = vec!["srv1".into()];
         assert_eq!(tasks(&note, "srv1"), []);
+    }
+
+    #[test]
+    fn nothing_is_written_to_a_disk_that_would_hang_it() {
+        for disk in Disk::ALL {
+            for score in Score::NAMED.map(Some).into_iter().chain([None]) {
+                let possible = |task| is_possible(&task, disk, score);
+                assert_eq!(possible(Task::Checkpoint), matches!(disk, Disk::Sound | Disk::Slow), "{disk:?}");
+                let hangs = matches!(disk, Disk::Slow | Disk::Stuck);
+                assert_eq!(possible(Task::Follow("srv2".into())), !hangs, "{disk:?}");
+                let above = score.is_some_and(|s| s.value() > 900);
+                assert_eq!(possible(Task::StepDown), above, "{score:?}");
+                assert!(possible(Task::Vote) && possible(Task::Unvote) && possible(Task::Score));
+            }
+        }
     }
 
     #[test]

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use crate::ocf::OcfCode;
+use crate::ocf::environment::Notify;
 use crate::pg::control_data::DbState;
 use crate::pg::lsn::Lsn;
-use crate::pg::timeline::WalPosition;
+use crate::pg::timeline::{Timeline, WalPosition};
 
+use super::clock::Time;
+use super::cluster::Manager;
+use super::disk::{Disk, Finding};
 use super::facts::{Control, Facts, Life, Pulse, Signal, Word};
 use super::memory::Former;
 
@@ -25,6 +29,55 @@ pub enum Before {
     /// A server is on its way up or down: look again.
     Wait(&'static str),
     Refuse(OcfCode, String),
+}
+
+/// Why no start is possible in such a clone; `None`: one is.
+pub const fn unfit_clone(manager: Manager, notify: Notify) -> Option<&'static str> {
+    match (manager, notify) {
+        (Manager::Pacemaker, Notify::Off) => Some(
+            "the clone's meta attribute notify is not true, without it there is no election: \
+             pcs resource meta CLONE notify=true",
+        ),
+        (Manager::Nobody, _) | (Manager::Pacemaker, Notify::On | Notify::Unsaid) => None,
+    }
+}
+
+/// Whether a server is launched on such a disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ground {
+    Launch,
+    /// It may answer yet: try it again.
+    TryAgain,
+    Refuse(String),
+}
+
+/// Whether a trial write is made ahead of a launch. In a switchover clients wait, and the last monitor has just looked: there its
+/// finding does.
+pub const fn tries_disk(occasion: Occasion, last: Disk) -> bool {
+    match (occasion, last) {
+        (Occasion::Demotion, Disk::Sound) => false,
+        (Occasion::Start, _)
+        | (Occasion::Demotion, Disk::Slow | Disk::Full | Disk::ReadOnly | Disk::Broken | Disk::Stuck) => true,
+    }
+}
+
+/// On a stuck disk the start itself would hang, and nothing could end it.
+pub fn on_disk(finding: &Finding, time: Time) -> Ground {
+    match (finding.disk, time) {
+        (Disk::Sound | Disk::Full | Disk::ReadOnly | Disk::Broken, _) => Ground::Launch,
+        (Disk::Slow, Time::Left) => Ground::TryAgain,
+        (Disk::Slow, Time::Spent) | (Disk::Stuck, _) => {
+            Ground::Refuse(format!("a start would hang: {}", finding.reason.as_deref().unwrap_or_default()))
+        }
+    }
+}
+
+/// What brings a standby up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    Start,
+    /// The second half of a demotion: the primary was this instance until now, and there is none before the next promotion.
+    Demotion,
 }
 
 /// Decides on what there is.
@@ -63,6 +116,15 @@ pub fn former(facts: &Facts) -> Former {
             Signal::Missing,
         ) => Former::Primary,
         _ => Former::Standby,
+    }
+}
+
+/// The same, by what is remembered too. A start that failed half-way left standby.signal behind; what the instance was before still
+/// counts, until it has received WAL as a standby.
+pub const fn former_by(left: Former, remembered: Former, received: Option<Timeline>) -> Former {
+    match (left, remembered, received) {
+        (Former::Standby, Former::Primary, None) => Former::Primary,
+        (now, _, _) => now,
     }
 }
 
@@ -154,6 +216,43 @@ mod tests {
     }
 
     /// A control file whose numbers are nonsense, its checksum right.
+    #[test]
+    fn a_start_needs_notifications_where_pacemaker_could_send_them() {
+        for manager in [Manager::Pacemaker, Manager::Nobody] {
+            for notify in [Notify::On, Notify::Off, Notify::Unsaid] {
+                let refused = manager == Manager::Pacemaker && notify == Notify::Off;
+                assert_eq!(unfit_clone(manager, notify).is_some(), refused, "{manager:?} {notify:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_launched_on_a_disk_that_does_not_answer() {
+        for disk in Disk::ALL {
+            for time in [Time::Left, Time::Spent] {
+                let ground = on_disk(&Finding { disk, reason: Some("since 9 s".into()) }, time);
+                assert_eq!(ground == Ground::Launch, disk.returns(), "{disk:?} {time:?}");
+                let refused = disk == Disk::Stuck || (disk == Disk::Slow && time == Time::Spent);
+                assert_eq!(matches!(ground, Ground::Refuse(_)), refused, "{disk:?} {time:?}");
+            }
+            assert!(tries_disk(Occasion::Start, disk), "{disk:?}");
+            assert_eq!(tries_disk(Occasion::Demotion, disk), disk != Disk::Sound, "{disk:?}");
+        }
+    }
+
+    #[test]
+    fn a_primary_that_failed_to_start_is_a_former_primary_until_it_received_wal() {
+        for received in [None, Timeline::new(2)] {
+            for left in [Former::Standby, Former::Primary] {
+                for remembered in [Former::Standby, Former::Primary] {
+                    let kept = remembered == Former::Primary && received.is_none();
+                    let is_primary = former_by(left, remembered, received) == Former::Primary;
+                    assert_eq!(is_primary, left == Former::Primary || kept, "{left:?} {remembered:?}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_checkpoint_at_the_end_of_all_numbers() {
         let checkpoint = WalPosition { timeline: Timeline::FIRST, lsn: Lsn(u64::MAX) };

@@ -36,6 +36,55 @@ pub enum Purpose {
     Abandon,
 }
 
+/// What Pacemaker's plan has for an instance that is brought down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planned {
+    /// It is among those that are started: a restart.
+    Start,
+    /// It is among those that are stopped: a recovery.
+    Stop,
+    Neither,
+}
+
+/// What becomes of the promotion score of an instance that stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScoreOfStopped {
+    /// In a restart it stays: without it Pacemaker would choose another primary meanwhile.
+    Stays,
+    /// Pacemaker drops the score of a node that leaves by itself, and of no other.
+    Deleted,
+}
+
+pub const fn score_of_stopped(planned: Planned) -> ScoreOfStopped {
+    match planned {
+        Planned::Start => ScoreOfStopped::Stays,
+        Planned::Stop | Planned::Neither => ScoreOfStopped::Deleted,
+    }
+}
+
+/// What follows when a demotion has brought the primary down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterDemotion {
+    StartStandby,
+    /// Pacemaker stops it next. A standby that is started in between only costs time.
+    Nothing,
+}
+
+pub const fn after_demotion(planned: Planned) -> AfterDemotion {
+    match planned {
+        Planned::Stop => AfterDemotion::Nothing,
+        Planned::Start | Planned::Neither => AfterDemotion::StartStandby,
+    }
+}
+
+/// Whether the disk is tried once more before a shutdown: a stuck one may answer again by now, and then the shutdown is an orderly one.
+pub const fn tries_disk(last: Disk) -> bool {
+    match last {
+        Disk::Stuck => true,
+        Disk::Sound | Disk::Slow | Disk::Full | Disk::ReadOnly | Disk::Broken => false,
+    }
+}
+
 /// What a stop is for, as long as nothing else is known.
 pub const fn usual_purpose(answer: Option<&Answer>) -> Purpose {
     match answer {
@@ -170,6 +219,17 @@ mod tests {
 
     /// The laws: done exactly when nothing is left; no step backwards; within the budget everything that is left
     /// gets SIGKILL; after it only waiting, and the end has a deadline.
+    #[test]
+    fn a_restart_keeps_its_score_and_a_recovery_starts_no_standby() {
+        for planned in [Planned::Start, Planned::Stop, Planned::Neither] {
+            let stays = score_of_stopped(planned) == ScoreOfStopped::Stays;
+            assert_eq!(stays, planned == Planned::Start, "{planned:?}");
+            let starts = after_demotion(planned) == AfterDemotion::StartStandby;
+            assert_eq!(starts, planned != Planned::Stop, "{planned:?}");
+        }
+        assert!(Disk::ALL.iter().all(|disk| tries_disk(*disk) == (*disk == Disk::Stuck)));
+    }
+
     #[test]
     fn every_combination_keeps_the_laws() {
         for purpose in [Purpose::Stop, Purpose::StopStandby, Purpose::Demote, Purpose::Abandon] {
