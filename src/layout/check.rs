@@ -7,9 +7,9 @@ use toml::Spanned;
 
 use super::describe::{self, Description};
 use super::kind::Kind;
+use super::problem::{Complaints, Problem};
 use super::rules;
 use super::site::{AtBoot, Failback, Heuristics, Instance, Node, Site, Witness};
-use super::{Overrides, Problem};
 use crate::cluster::timing::{Inputs, Preset, Profile, QuorumDevice};
 
 /// What PostgreSQL versions the agent knows.
@@ -24,18 +24,13 @@ const DEFAULT_WATCHDOG_S: i64 = 5;
 /// Beyond that no token makes a cluster bearable.
 const LONGEST_RTT_MS: i64 = 1000;
 
-/// Collects what is wrong.
-pub(super) struct Complaints<'a> {
-    text: &'a str,
-    found: Vec<Problem>,
-}
-
-impl Complaints<'_> {
-    /// Something is wrong at this value.
-    pub(super) fn at<T>(&mut self, value: &Spanned<T>, what: String, cure: &str) {
-        let line = describe::line_of(self.text, value.span().start);
-        self.found.push(Problem { line, what, cure: cure.to_owned() });
-    }
+/// Values that stand in for those of a description.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// PostgreSQL's major version.
+    pub postgresql: Option<u16>,
+    pub preset: Option<Preset>,
+    pub at_boot: Option<AtBoot>,
 }
 
 /// Checks a description, and makes the site of it.
@@ -43,10 +38,9 @@ impl Complaints<'_> {
 /// # Errors
 /// All problems, in the order of their lines.
 pub fn site(text: &str, described: &Description, overrides: &Overrides) -> Result<Site, Vec<Problem>> {
-    let mut complaints = Complaints { text, found: Vec::new() };
+    let mut complaints = Complaints::about(text);
     let site = build(described, overrides, &mut complaints);
-    let mut found = complaints.found;
-    found.sort_by_key(|p| p.line);
+    let found = complaints.by_line();
     match site {
         Some(site) if found.is_empty() => Ok(site),
         _ => Err(found),
@@ -93,7 +87,7 @@ fn build(d: &Description, overrides: &Overrides, c: &mut Complaints<'_>) -> Opti
         profile,
     };
     // The rules compare what they can rely on: each value by itself is good.
-    if c.found.is_empty() {
+    if c.is_empty() {
         rules::apply(d, &site, c);
     }
     Some(site)

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Problem;
+use super::problem::{Problem, line_of};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -80,12 +80,6 @@ pub struct Timing {
     pub profile: Option<Spanned<String>>,
     pub rtt_ms: Option<Spanned<i64>>,
     pub watchdog_s: Option<Spanned<i64>>,
-}
-
-/// Which line a byte of a text is in, counted from 1.
-#[must_use]
-pub fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|b| *b == b'\n').count() + 1
 }
 
 /// Reads a description.

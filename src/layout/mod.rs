@@ -15,6 +15,7 @@ pub mod describe;
 pub mod examples;
 pub mod kind;
 pub mod names;
+mod problem;
 pub mod proof;
 pub mod render;
 mod rules;
@@ -22,25 +23,8 @@ pub mod site;
 
 use site::Site;
 
-/// What is wrong with a description, where, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Counted from 1.
-    pub line: usize,
-    /// What is wrong; names the value.
-    pub what: String,
-    /// What to do about it.
-    pub cure: String,
-}
-
-/// Values that stand in for those of a description.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Overrides {
-    /// PostgreSQL's major version.
-    pub postgresql: Option<u16>,
-    pub preset: Option<crate::cluster::timing::Preset>,
-    pub at_boot: Option<site::AtBoot>,
-}
+pub use check::Overrides;
+pub use problem::Problem;
 
 /// Reads a description and checks it.
 ///

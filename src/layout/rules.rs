@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use toml::Spanned;
 
-use super::check::Complaints;
 use super::describe::Description;
 use super::kind::{Kind, Replication};
+use super::problem::Complaints;
 use super::site::Site;
 
 /// Applies all rules to a site of which each value by itself is good.
