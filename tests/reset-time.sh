@@ -52,16 +52,16 @@ us() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p"; }
 
 $lab up classic --name "$name" || exit 1
 : >"$out/measured"
-run=0 failed=0
-while [ $run -lt "$runs" ]; do
-    run=$((run + 1))
+run=1 failed=0 attempts=0
+while [ $run -le "$runs" ] && [ $attempts -lt $((runs * 3)) ]; do
+    attempts=$((attempts + 1))
     timeout 200 $lab heal --name "$name" >/dev/null 2>&1
     i=0
     # Whole: both members, a standby, and all daemons seen well by quorated for a while.
     until shell srv1 crm_mon -1 2>/dev/null | grep -Eq 'Unpromoted: \[ srv|Slaves: \[ srv' || [ $i -gt 90 ]; do i=$((i + 1)); sleep 1; done
     sleep 10
     node=$(primary)
-    [ -n "$node" ] || { echo "run $run: no primary"; failed=1; continue; }
+    [ -n "$node" ] || { echo "run $run: no primary yet; once more"; continue; }
     began=$(date +%s)
     before=$($lab events --name "$name" | wc -l)
     confine "$node"
@@ -69,7 +69,7 @@ while [ $run -lt "$runs" ]; do
     hog='use Time::HiRes qw(time sleep); while (1) { my $$end = time + 0.9; 1 while time < $$end; sleep 0.1 }'
     shell "$node" systemd-run --quiet --collect --unit=hog chrt --fifo 50 perl -e "$hog"
     confine "$node"
-    shell "$node" systemctl is-active --quiet hog || { echo "run $run: no hog on $node"; failed=1; continue; }
+    shell "$node" systemctl is-active --quiet hog || { echo "run $run: no task on $node that takes the processor; once more"; continue; }
     [ -d "$trace" ] && : >"$trace/trace"
     timeout 60 $lab fault --name "$name" sbd-stop "$node" >/dev/null 2>&1
     i=0
@@ -82,7 +82,7 @@ while [ $run -lt "$runs" ]; do
     off=$(echo "$event" | us wall_us) off_mono=$(echo "$event" | us monotonic_us)
     if [ -z "$at" ] || [ -z "$off" ] || [ "$at" -lt "$began" ]; then
         echo "run $run: $node: not reset by quorated: power lost: ${event:-no}; record: $(echo "$record" | tr -s ' ')"
-        failed=1; continue
+        failed=1 run=$((run + 1)); continue
     fi
     decided=$((at * 1000 + ${ms:-0}))
     total=$((off / 1000 - decided))
@@ -98,6 +98,7 @@ while [ $run -lt "$runs" ]; do
     *[0-9]*) [ "$called" -le $limit ] || failed=1 ;;
     *) [ "$total" -le $limit ] || failed=1 ;;
     esac
+    run=$((run + 1))
 done
 
 figures() { # what
