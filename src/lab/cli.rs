@@ -4,7 +4,7 @@ use super::cleanup;
 use super::cluster::{Cluster, enter};
 use super::commands::{self, Breaking};
 use super::error::{LabError, Result};
-use super::image::{self, Suite};
+use super::image::{self, Content, Suite};
 use super::paths::{ClusterName, DEFAULT_NAME};
 use super::progress::Progress;
 use super::protocol::{ClusterInfo, NodeInfo};
@@ -137,7 +137,7 @@ fn execute(command: Command) -> Result<u8> {
         Command::Image { suite, remove: false } => {
             wait::catch_signals()?;
             let progress = Progress::start();
-            let template = image::ensure(suite.unwrap_or_else(Suite::of_host), &progress)?;
+            let template = image::ensure(suite.unwrap_or_else(Suite::of_host), Content::Node, &progress)?;
             progress.step(&format!("image: {}", template.display()));
         }
         Command::Up(args) => {

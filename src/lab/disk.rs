@@ -3,6 +3,7 @@
 
 use super::data_disk::{self, DataDisk};
 use super::error::{LabError, Result};
+use super::image::Content;
 use super::machines::Machine;
 use super::net;
 use super::protocol::NodeKind;
@@ -17,6 +18,8 @@ use std::time::Duration;
 const WATCHDOG_LIBRARY: &str = "usr/local/lib/libquorate_watchdog.so";
 /// Where the package is inside a node: as apt leaves what it has installed.
 pub const PACKAGE: &str = "var/cache/apt/archives/quorate.deb";
+/// Where it is in a plain machine, below its own name: as an operator has copied it there.
+const HOME: &str = "root";
 /// Seen: 0.3 s. Two other disks and a busy host may need longer.
 const INSTALL_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -34,6 +37,8 @@ pub struct Payload {
 pub struct Base {
     /// The template of the suite.
     pub template: PathBuf,
+    /// What it has.
+    pub content: Content,
     /// What prepared nodes had on their disks, a directory for each node; see [`super::prepared`].
     pub prepared: Option<PathBuf>,
 }
@@ -119,6 +124,11 @@ impl Disk {
                 other => other,
             })
             .map_err(|source| LabError::File { path: link, source })?;
+        if base.content == Content::Plain {
+            // As Debian's installer writes it.
+            let hosts = format!("127.0.0.1\tlocalhost\n127.0.1.1\t{}\n", plan.name);
+            self.write("etc/hosts", &hosts, 0o644)?;
+        }
         self.install(&payload.watchdog, WATCHDOG_LIBRARY, 0o644)?;
         let drop_in = format!("[Service]\nEnvironment=LD_PRELOAD=/{WATCHDOG_LIBRARY}\n");
         for unit in ["sbd", "quorated"] {
@@ -128,14 +138,18 @@ impl Disk {
                 0o644,
             )?;
         }
-        match plan.kind {
-            NodeKind::Database => {
+        match (plan.kind, base.content) {
+            (NodeKind::Database, Content::Plain) => {
+                let name = payload.package.file_name().unwrap_or_default().to_string_lossy();
+                self.install(&payload.package, &format!("{HOME}/{name}"), 0o644)
+            }
+            (NodeKind::Database, Content::Node) => {
                 self.install_package(&payload.package)?;
                 self.data().iter().try_for_each(|disk| {
                     disk.create(base.prepared.as_ref().map(|p| disk.kept(p, &plan.name)).as_deref())
                 })
             }
-            NodeKind::Witness => Ok(()),
+            (NodeKind::Witness, _) => Ok(()),
         }
     }
 

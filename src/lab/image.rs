@@ -1,4 +1,5 @@
-//! The template of the nodes' disks: a Debian root with everything that a node needs, built once for each suite.
+//! The templates of the nodes' disks, built once for each suite: a Debian root with everything that a node needs, or a
+//! plain one, as an installer leaves it.
 
 use super::cleanup;
 use super::error::{LabError, Result};
@@ -42,6 +43,38 @@ const PACKAGES: [&str; 26] = [
     "libxml2-utils",
     "strace",
 ];
+/// What Debian's installer leaves, as far as a container has it.
+const PLAIN: [&str; 12] = [
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "iproute2",
+    "iputils-ping",
+    "kmod",
+    "procps",
+    "less",
+    "nano",
+    "ca-certificates",
+    "openssh-server",
+    "sudo",
+];
+/// What README has installed on machines, database nodes and witness: apt finds it without a network. The package's own
+/// dependencies come with corosync.
+const TO_INSTALL: [&str; 9] = [
+    "pacemaker",
+    "pacemaker-cli-utils",
+    "resource-agents",
+    "corosync",
+    "corosync-qdevice",
+    "sbd",
+    "pcs",
+    "postgresql",
+    "corosync-qnetd",
+];
+/// In the root `$1`, for the packages that follow: their files, in apt's own cache. An overlay that is thrown away needs no
+/// fsync. UTF-8, as an installer sets it.
+const PREPARE_PLAIN: &str = "root=$1; shift; chroot \"$root\" apt-get install --download-only -y -q \"$@\"; \
+    echo force-unsafe-io >\"$root/etc/dpkg/dpkg.cfg.d/90lab\"; echo LANG=C.UTF-8 >\"$root/etc/default/locale\"";
 /// What every node's set-up expects to have been done.
 const BASE_SCRIPT: &str = include_str!("../../vagrant/provision/base.sh");
 /// Changed when the way of building changes and old templates must not be used any more.
@@ -82,11 +115,31 @@ impl Suite {
     }
 }
 
+/// What a template has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Content {
+    /// Everything that a node needs; none of it starts by itself.
+    Node,
+    /// A Debian that was just installed: apt knows what README's commands install, nothing of it is there.
+    Plain,
+}
+
+impl Content {
+    /// Its part of a template's name.
+    fn name(self) -> &'static str {
+        match self {
+            Content::Node => "",
+            Content::Plain => "-plain",
+        }
+    }
+}
+
 /// The template of a suite, built now when there is none yet.
-pub fn ensure(suite: Suite, progress: &Progress) -> Result<PathBuf> {
+pub fn ensure(suite: Suite, content: Content, progress: &Progress) -> Result<PathBuf> {
     let templates = Path::new(STATE_DIR).join("templates");
     fs::create_dir_all(&templates).map_err(|source| LabError::File { path: templates.clone(), source })?;
-    let path = templates.join(format!("{}-{:08x}", suite.name(), fingerprint(suite)));
+    let path =
+        templates.join(format!("{}{}-{:08x}", suite.name(), content.name(), fingerprint(suite, content)));
     if path.exists() {
         return Ok(path);
     }
@@ -96,7 +149,7 @@ pub fn ensure(suite: Suite, progress: &Progress) -> Result<PathBuf> {
     }
     remove_unfinished(&templates)?;
     let building = templates.join(format!(".building-{}-{}", suite.name(), std::process::id()));
-    let built = build(suite, &building, progress);
+    let built = build(suite, content, &building, progress);
     if let Err(e) = built {
         remove_tree(&building)?;
         return Err(e);
@@ -115,8 +168,18 @@ pub fn remove_all() -> Result<()> {
     ["templates", "prepared"].iter().try_for_each(|dir| remove_tree(&Path::new(STATE_DIR).join(dir)))
 }
 
-fn fingerprint(suite: Suite) -> u32 {
-    let text = format!("{FORMAT}\n{}\n{}\n{BASE_SCRIPT}", suite.name(), PACKAGES.join(" "));
+fn fingerprint(suite: Suite, content: Content) -> u32 {
+    let text = match content {
+        Content::Node => format!("{FORMAT}\n{}\n{}\n{BASE_SCRIPT}", suite.name(), PACKAGES.join(" ")),
+        Content::Plain => {
+            format!(
+                "{FORMAT}\n{}\n{}\n{}\n{PREPARE_PLAIN}",
+                suite.name(),
+                PLAIN.join(" "),
+                TO_INSTALL.join(" ")
+            )
+        }
+    };
     crc32c::crc32c(text.as_bytes())
 }
 
@@ -163,9 +226,13 @@ fn remove_tree(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn build(suite: Suite, root: &Path, progress: &Progress) -> Result<()> {
+fn build(suite: Suite, content: Content, root: &Path, progress: &Progress) -> Result<()> {
     let sources = host_sources(suite)?;
-    progress.step(&format!("image: building Debian {} (about a minute, once)", suite.name()));
+    let what = match content {
+        Content::Node => "",
+        Content::Plain => "a plain ",
+    };
+    progress.step(&format!("image: building {what}Debian {} (about a minute, once)", suite.name()));
     let list: String = sources.iter().map(|s| s.line() + "\n").collect();
     let list_file = root.with_extension("list");
     let log_file = root.with_extension("log");
@@ -176,7 +243,6 @@ fn build(suite: Suite, root: &Path, progress: &Progress) -> Result<()> {
         "--variant=minbase",
         "--format=directory",
         "--aptopt=Acquire::Languages \"none\"",
-        "--aptopt=APT::Install-Recommends \"false\"",
         "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
         "--dpkgopt=path-exclude=/usr/share/doc/*",
@@ -185,7 +251,17 @@ fn build(suite: Suite, root: &Path, progress: &Progress) -> Result<()> {
     .map(str::to_owned)
     .to_vec();
     argv.extend(apt_options()?.into_iter().map(|o| format!("--aptopt={o}")));
-    argv.push(format!("--include={}", PACKAGES.join(",")));
+    match content {
+        Content::Node => {
+            argv.push("--aptopt=APT::Install-Recommends \"false\"".to_owned());
+            argv.push(format!("--include={}", PACKAGES.join(",")));
+        }
+        // mmdebstrap itself takes no recommendations; who installs on the machine does.
+        Content::Plain => {
+            argv.push(format!("--include={}", PLAIN.join(",")));
+            argv.extend(["--skip=cleanup/apt/lists", "--skip=cleanup/apt/cache"].map(str::to_owned));
+        }
+    }
     argv.push(suite.name().to_owned());
     argv.extend([root.display().to_string(), list_file.display().to_string()]);
     let result = run_logged(&argv, &log_file, progress);
@@ -197,14 +273,21 @@ fn build(suite: Suite, root: &Path, progress: &Progress) -> Result<()> {
         let tail: Vec<&str> = tail.into_iter().rev().collect();
         return Err(LabError::Command { command: argv.join(" "), problem: tail.join("\n") });
     }
-    progress.step("image: preparing the services");
-    run::run(
-        &["chroot", &root.display().to_string(), "bash", "-s"],
-        Some(BASE_SCRIPT),
-        Duration::from_secs(60),
-    )?
-    .success("base.sh")?;
-    Ok(())
+    let root = root.display().to_string();
+    match content {
+        Content::Node => {
+            progress.step("image: preparing the services");
+            run::run(&["chroot", &root, "bash", "-s"], Some(BASE_SCRIPT), Duration::from_secs(60))?
+                .success("base.sh")
+                .map(drop)
+        }
+        Content::Plain => {
+            progress.step("image: fetching what is to be installed on its machines");
+            let mut argv = vec!["sh", "-ec", PREPARE_PLAIN, "sh", &root];
+            argv.extend(TO_INSTALL);
+            run::check(&argv, BUILD_DEADLINE).map(drop)
+        }
+    }
 }
 
 /// Runs mmdebstrap and shows its steps (the lines that start with "I: ") as they come.
@@ -305,6 +388,11 @@ mod tests {
 
     #[test]
     fn each_suite_has_its_own_template() {
-        assert_ne!(fingerprint(Suite::Bookworm), fingerprint(Suite::Trixie));
+        let all = [Suite::Bookworm, Suite::Trixie]
+            .map(|suite| [Content::Node, Content::Plain].map(|content| fingerprint(suite, content)));
+        let mut all = all.concat();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 4);
     }
 }

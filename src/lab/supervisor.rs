@@ -8,6 +8,7 @@ use super::cluster::Connection;
 use super::description::Description;
 use super::disk::{self, Base, Payload};
 use super::error::{LabError, Result};
+use super::image::Content;
 use super::journal::Journal;
 use super::machines::{self, Machine, WitnessIs};
 use super::net;
@@ -41,6 +42,8 @@ pub struct Order {
     pub suite: String,
     pub agent: String,
     pub template: PathBuf,
+    /// What it has.
+    pub content: Content,
     /// Prepared disks to start from.
     pub prepared: Option<PathBuf>,
     pub watchdog_library: PathBuf,
@@ -64,7 +67,7 @@ struct Supervisor {
     description: Description,
     /// This cluster as a neighbour, and those that use its witness; none where it has no witness of its own.
     neighbours: Mutex<Vec<Neighbour>>,
-    template: PathBuf,
+    base: Base,
     payload: Payload,
     journal: Arc<Journal>,
     /// The two sides of a network that is broken between them.
@@ -107,7 +110,8 @@ fn supervise(order: &Order, name: &ClusterName) -> Result<Option<Sender<Answer>>
         .map_err(|source| LabError::File { path: name.run_dir(), source })?;
     disk::ensure_host_machine_id(&name.run_dir())?;
     let payload = Payload { watchdog: order.watchdog_library.clone(), package: order.package.clone() };
-    let base = Base { template: order.template.clone(), prepared: order.prepared.clone() };
+    let base =
+        Base { template: order.template.clone(), content: order.content, prepared: order.prepared.clone() };
     let place = enter_network(order, &site)?;
     let mut nodes = Vec::new();
     for machine in place.machines {
@@ -129,7 +133,7 @@ fn supervise(order: &Order, name: &ClusterName) -> Result<Option<Sender<Answer>>
         nodes,
         description: order.description.clone(),
         neighbours: Mutex::new(place.own.into_iter().collect()),
-        template: base.template,
+        base,
         payload,
         journal,
         sides: Mutex::new(None),
@@ -425,7 +429,7 @@ impl Supervisor {
         for node in &self.nodes {
             node.keep_disk(&prepared)?;
         }
-        let base = Base { template: self.template.clone(), prepared: Some(prepared) };
+        let base = Base { prepared: Some(prepared), ..self.base.clone() };
         for node in &self.nodes {
             node.renew(&base, &self.payload)?;
         }

@@ -5,7 +5,7 @@ use super::description::Description;
 use super::disk::Payload;
 use super::error::{LabError, Result};
 use super::health;
-use super::image::{self, Suite};
+use super::image::{self, Content, Suite};
 use super::machines::{WitnessIs, machines};
 use super::observe::Observation;
 use super::paths::ClusterName;
@@ -55,6 +55,8 @@ pub enum Stage {
     Cluster,
     /// Booted machines with the package, on which nothing is set up.
     Machines,
+    /// Booted machines of a plain Debian; the package lies beside.
+    Plain,
 }
 
 /// Whose machine the witness is to be.
@@ -136,7 +138,7 @@ pub fn up(options: &Options, progress: &Progress) -> Result<Cluster> {
         progress.step(&changed);
     }
     let payload = payload(options)?;
-    let template = image::ensure(options.suite, progress)?;
+    let template = image::ensure(options.suite, content(options.stage), progress)?;
     progress.step(&format!(
         "supervisor: cluster {name} ({}), {} with agent {} and timings {}",
         site.kind.name(),
@@ -155,8 +157,9 @@ pub fn up(options: &Options, progress: &Progress) -> Result<Cluster> {
     let cluster = Cluster::connect(name.as_str())?;
     let result = std::thread::scope(|scope| {
         let work = scope.spawn(|| {
-            if options.stage == Stage::Machines {
-                return boot(&cluster, witness_is, progress);
+            match options.stage {
+                Stage::Machines | Stage::Plain => return boot(&cluster, witness_is, progress),
+                Stage::Cluster => {}
             }
             if existing.is_none() {
                 prepare(options, &cluster, witness_is, &prepared, progress)?;
@@ -292,6 +295,13 @@ fn ready(cluster: &Cluster) -> std::result::Result<(), String> {
     }
 }
 
+fn content(stage: Stage) -> Content {
+    match stage {
+        Stage::Cluster | Stage::Machines => Content::Node,
+        Stage::Plain => Content::Plain,
+    }
+}
+
 fn need_root() -> Result<()> {
     if nix::unistd::Uid::effective().is_root() {
         Ok(())
@@ -315,6 +325,7 @@ fn start_supervisor(
         suite: options.suite.name().into(),
         agent: options.agent.name().into(),
         template: template.to_owned(),
+        content: content(options.stage),
         prepared,
         watchdog_library: payload.watchdog,
         package: payload.package,

@@ -38,6 +38,10 @@ pub struct UpArgs {
     /// Only boot the machines, with the package and nothing set up, to set a cluster up by hand
     #[arg(long)]
     pub bare: bool,
+    /// Only boot machines of a plain Debian on which nothing is installed; apt has what README's commands need, and root's
+    /// home the package
+    #[arg(long, conflicts_with = "bare")]
+    pub plain: bool,
     /// Leave the cluster, to be looked at: one that didn't get ready, or that of a test
     #[arg(long)]
     pub keep: bool,
@@ -111,7 +115,11 @@ impl UpArgs {
             suite,
             agent: self.agent,
             disks: if self.fresh { Disks::Fresh } else { Disks::Reuse },
-            stage: if self.bare { Stage::Machines } else { Stage::Cluster },
+            stage: match (self.bare, self.plain) {
+                (_, true) => Stage::Plain,
+                (true, false) => Stage::Machines,
+                (false, false) => Stage::Cluster,
+            },
             failed: if self.keep { Failed::Keep } else { Failed::Remove },
             package: self.package.clone(),
             witness_of: self.witness_of.clone().map_or(WitnessOf::Own, WitnessOf::Cluster),
