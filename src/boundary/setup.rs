@@ -10,11 +10,13 @@ use super::clock::Deadline;
 use super::command::{Command, Environment};
 use super::host::{Effect, Trouble};
 use crate::cluster::corosync;
+use crate::layout::adopt::Ran;
 
 const BASH: &str = "/bin/bash";
 const PCS: &str = "/usr/sbin/pcs";
 const DIFF: &str = "/usr/bin/diff";
 const QDEVICE_TOOL: &str = "/usr/sbin/corosync-qdevice-tool";
+const CIB: &str = "/var/lib/pacemaker/cib/cib.xml";
 const COROSYNC_CONF: &str = "/etc/corosync/corosync.conf";
 
 /// A script has some sixty calls of pcs, of half a second each.
@@ -66,6 +68,12 @@ pub fn cluster_name() -> Effect<Option<String>> {
     corosync::cluster_name(&text).map(|name| Some(name.to_owned())).ok_or_else(|| {
         Trouble(format!("{COROSYNC_CONF} has no cluster_name: complete it, or move the file away"))
     })
+}
+
+/// Whether Pacemaker ever ran here: its configuration is there from its first start on.
+#[must_use]
+pub fn pacemaker_ran() -> Ran {
+    if Path::new(CIB).exists() { Ran::Before } else { Ran::Never }
 }
 
 /// A password: from the environment, else from the terminal.

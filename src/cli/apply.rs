@@ -43,10 +43,11 @@ pub(super) fn run(site: &Site, watchdogs: Watchdogs) -> Result<(), CliError> {
     let files = render(site, Agent::Quorate).map_err(CliError::Other)?;
     setup::need_root()?;
     let (host, found) = (setup::host_name()?, setup::cluster_name()?);
-    match membership(site, &host, found.as_deref()).map_err(CliError::Other)? {
+    match membership(site, &host, found.as_deref(), setup::pacemaker_ran()).map_err(CliError::Other)? {
         Membership::Keep => println!("the cluster {} is there already", site.name),
-        Membership::Make => {
-            println!("membership, quorum device, watchdog: {CLUSTER}");
+        made @ (Membership::Make | Membership::MakeAgain) => {
+            let again = if made == Membership::Make { "" } else { ", again: it was never started" };
+            println!("membership, quorum device, watchdog: {CLUSTER}{again}");
             let password = setup::password(PASSWORD)?;
             let unchecked = match watchdogs {
                 Watchdogs::Checked => "no",

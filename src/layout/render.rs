@@ -84,8 +84,11 @@ macro_rules! template {
 }
 
 /// All templates by their path.
-const TEMPLATES: [(&str, &str); 25] = [
+const TEMPLATES: [(&str, &str); 28] = [
     template!("parts/who.sh.j2"),
+    template!("parts/sample.sh.j2"),
+    template!("parts/before.sh.j2"),
+    template!("parts/not-started.sh.j2"),
     template!("parts/ask.sh.j2"),
     template!("parts/instances.sh.j2"),
     template!("parts/postgres.sh.j2"),
