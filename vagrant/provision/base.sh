@@ -1,18 +1,20 @@
 #!/bin/bash
-# Brings a freshly installed node into the state that the cluster's set-up expects. Runs once, before the first boot
-# of the lab's nodes (inside their image) or on a running machine. Needs no parameters.
+# Prepares a machine for measurements: inside the image of the lab's nodes, before their first boot, or on a running machine,
+# also one that is in a cluster already. Needs no parameters.
 set -euo pipefail
 
-# pcs host auth says "Authorized" and saves nothing while Debian's sample configuration is there.
-rm -f /etc/corosync/corosync.conf
-
-# A node that was killed must stay out of the cluster until somebody lets it in again. Debian's packages enable their
-# services at installation, in .wants and (sbd) in .requires.
-services=(corosync corosync-qdevice corosync-qnetd pacemaker pacemaker_remote sbd sbd_remote pcsd pcsd-ruby
-    postgresql logd)
-for service in "${services[@]}"; do
-    systemctl disable "$service.service" >/dev/null 2>&1 || true
-done
+# In an image, where nothing runs. On a machine that runs step 1 of the set-up recognises Debian's sample cluster and ends it, and
+# what is enabled of a cluster that is there stays so.
+if [ ! -d /run/systemd/system ]; then
+    # pcs host auth says "Authorized" and saves nothing while Debian's sample configuration is there.
+    rm -f /etc/corosync/corosync.conf
+    # A node that was killed must stay out of the cluster until somebody lets it in again. Debian's packages enable their
+    # services at installation, in .wants and (sbd) in .requires. pcsd stays: on real nodes it runs too.
+    services=(corosync corosync-qdevice corosync-qnetd pacemaker pacemaker_remote sbd sbd_remote postgresql logd)
+    for service in "${services[@]}"; do
+        systemctl disable "$service.service" >/dev/null 2>&1 || true
+    done
+fi
 
 # Nothing may start at a moment of its own choice in the midst of a measurement.
 timers=(apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer man-db.timer
@@ -44,8 +46,10 @@ for service in corosync sbd pacemaker; do
     printf '[Service]\nLimitMEMLOCK=infinity\n' >"/etc/systemd/system/$service.service.d/50-memlock.conf"
 done
 
-# The cluster, not systemd, starts PostgreSQL.
-for conf in /etc/postgresql/*/main/start.conf; do
-    [ -e "$conf" ] && echo manual >"$conf"
-done
+if [ ! -d /run/systemd/system ]; then
+    # The cluster, not systemd, starts PostgreSQL.
+    for conf in /etc/postgresql/*/main/start.conf; do
+        [ -e "$conf" ] && echo manual >"$conf"
+    done
+fi
 exit 0
