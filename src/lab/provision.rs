@@ -35,9 +35,6 @@ const CLIENT_SQL: &str = "CREATE ROLE :\"client\" LOGIN PASSWORD :'password'; GR
 const SERIAL: &str =
     "echo $((1000 + $(od -An -N4 -tu4 /dev/urandom) % 1000000000)) >/etc/corosync/qnetd/nssdb/serial.txt";
 
-/// What a machine has when all steps are done, so that the cluster can be started.
-const FINISH: &str = "systemctl disable --now pcsd >/dev/null 2>&1";
-
 /// The scripts of a site.
 ///
 /// # Errors
@@ -54,8 +51,7 @@ pub fn fingerprint(site: &Site, agent: Agent, witness_is: WitnessIs) -> Result<u
     let scripts: Vec<String> = scripts(site, agent)?.into_iter().map(|r| r.text).collect();
     // The nodes' own file systems are prepared too.
     let data = data_disk::KINDS.map(|kind| kind.mount_point).join(" ");
-    let own =
-        format!("{ENVIRONMENT:?} {CLIENT_SQL} {SERIAL} {FINISH} {data} {:?}", machines(site, witness_is));
+    let own = format!("{ENVIRONMENT:?} {CLIENT_SQL} {SERIAL} {data} {:?}", machines(site, witness_is));
     Ok(crc32c::crc32c(format!("{agent:?} {own} {}", scripts.join("\n")).as_bytes()))
 }
 
@@ -138,13 +134,9 @@ impl Plan<'_> {
     }
 
     /// Puts the configuration in place before the first start: so dc-deadtime holds from the first moment on, and nobody
-    /// waits its default of 20 s. Only now: `pcs cluster setup` removes what was there. pcsd was needed for the set-up
-    /// alone, and has more memory than all else on a node.
+    /// waits its default of 20 s. Only now: `pcs cluster setup` removes what was there.
     fn finish(&self, cib: &str) -> Result<()> {
         let site = self.cluster.site();
-        // Not on a borrowed witness: another borrower may be just being set up.
-        let own: Vec<String> = machines(site, self.witness_is).into_iter().map(|m| m.name).collect();
-        parallel(&own, |node| self.run(node, &["sh", "-c", FINISH], None).map(drop))?;
         let place = format!(
             "install -o hacluster -g haclient -m 0750 -d /var/lib/pacemaker/cib && rm -f {CIB}* && \
              install -o hacluster -g haclient -m 0600 /dev/stdin {CIB}"
