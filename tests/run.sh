@@ -31,6 +31,7 @@ layouts   |  600 | yes | tests/layouts.sh
 package   |  600 | yes | tests/package.sh
 scripts   |  600 | yes | tests/scripts.sh
 by-hand   |  900 | yes | tests/by-hand.sh
+fresh     | 1500 | yes | tests/fresh.sh
 lab       |  900 | yes | tests/lab.sh
 truth     |  900 | yes | tests/truth.sh
 hangs     |  900 | yes | tests/hangs.sh
