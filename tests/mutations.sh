@@ -330,4 +330,6 @@ mutate corosync-stranger src/boundary/ipc.rs '    if server == 0 {
 mutate well-candidate src/decide/detector/observation.rs 'self.score.is_some_and(|score| !score.is_withdrawn())' 'true' --lib can_not_be_promoted
 mutate asked-anew src/decide/detector/detect.rs 'suspicious |= sight.resets.another_first.is_some();' '' --lib asks_pacemaker_anew
 mutate snapshot-numbers src/cluster/group.rs 'heard.number = 0;' 'let _ = heard;' --lib a_node_that_left_counts
+mutate stop-held-back src/decide/stop.rs '            && facts.node_reset == NodeReset::NotHeldBack
+' '' --lib stuck_disk_is_waited
 exit $failed

@@ -11,7 +11,7 @@ use crate::decide::election::{Ballot, Fitness, ballot_text};
 use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
 use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
-use crate::decide::stop::{Stage, StopFacts};
+use crate::decide::stop::{NodeReset, Stage, StopFacts};
 use crate::pg::history::History;
 use crate::pg::instance::Phase;
 use crate::pg::lsn::Lsn;
@@ -180,7 +180,7 @@ impl Host for FakeHost {
     }
 
     fn stop_facts(&mut self) -> StopFacts {
-        StopFacts { process: self.process(), stopped_children: 0 }
+        StopFacts { process: self.process(), stopped_children: 0, node_reset: NodeReset::NotHeldBack }
     }
 
     fn wait_gone(&mut self, wait: Duration) {

@@ -4,9 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::clock::{Deadline, boottime_ms};
+use super::checker;
+use super::clock::Deadline;
 use super::command::{Command, Environment};
 use super::corosync;
+use super::disk_times;
 use super::host::Trouble;
 use super::identity::SystemUser;
 use super::owned_files::OwnedFiles;
@@ -14,13 +16,12 @@ use super::pacemaker::{self, Patience};
 use super::postgres::Endpoint;
 use super::self_fence_records;
 use super::storage;
-use crate::cluster::checker::{self, Checker};
 use crate::cluster::cib::Primitive;
 use crate::cluster::corosync::tools::{self, Votes};
 use crate::cluster::crm_mon::Status;
 use crate::cluster::sbd;
 use crate::decide::doctor::facts::{
-    AT_BOOT, Certificate, Known, Member, Node, Quorated, Server, Service, Unknown,
+    AT_BOOT, Certificate, Disk, DiskHolds, Known, Member, Node, Quorated, Server, Service, Unknown,
 };
 use crate::decide::doctor::read::{Broken, Text};
 use crate::pg::conf::{self, Line, Setting};
@@ -29,6 +30,8 @@ use crate::pg::view::Answer;
 
 /// Pacemaker's own copy, for when it does not run.
 const CIB: &str = "/var/lib/pacemaker/cib/cib.xml";
+/// What Pacemaker and corosync keep.
+const STATE: [&str; 2] = ["/var/lib/pacemaker", "/var/lib/corosync"];
 /// Where corosync-qdevice's certificates are.
 const NSSDB: &str = "/etc/corosync/qdevice/net/nssdb";
 /// Those that it needs: the witness's authority, and its own.
@@ -244,8 +247,19 @@ impl Instance {
     }
 }
 
+/// The disks under the instances' data, and under what Pacemaker and corosync keep.
+fn disks(instances: &Known<Vec<Instance>>) -> Known<Vec<Disk>> {
+    let data = instances.as_ref()?.iter().map(|i| (i.pgdata.clone(), DiskHolds::Data));
+    let state = STATE.map(|path| (PathBuf::from(path), DiskHolds::State));
+    let mut all = Vec::new();
+    for (path, holds) in data.chain(state) {
+        all.extend(disk_times::of(&path, &path.display().to_string(), holds).map_err(unknown)?);
+    }
+    Ok(all)
+}
+
 /// What only a node that runs can tell. `status`: what crm_mon said.
-pub fn node(status: &Known<Status>) -> Node {
+pub fn node(status: &Known<Status>, instances: &Known<Vec<Instance>>) -> Node {
     let show = |unit: &str, property: &str| {
         let text = ask(SYSTEMCTL, &["show", unit, &format!("--property={property}")])?;
         property_of(&text, property)
@@ -282,15 +296,13 @@ pub fn node(status: &Known<Status>) -> Node {
         self_fenced: self_fence_records::all(Path::new(self_fence_records::DIRECTORY))
             .map(|all| all.into_iter().map(|record| record.notice.node).collect())
             .map_err(unknown),
+        disks: disks(instances),
     }
 }
 
 /// What quorated told of itself last.
 fn quorated() -> Known<Quorated> {
-    let text = storage::read_text_if_there(Path::new(checker::PATH)).map_err(unknown)?;
-    let Some(text) = text else { return Ok(Quorated::Silent) };
-    let told: Checker = serde_json::from_str(&text).map_err(unknown)?;
-    Ok(if told.is_fresh(boottime_ms()) { Quorated::Runs(told) } else { Quorated::Silent })
+    Ok(checker::report().map_err(unknown)?.map_or(Quorated::Silent, Quorated::Runs))
 }
 
 /// What Pacemaker says of the cluster.

@@ -1,6 +1,7 @@
 //! The only place with side effects. Each file is one kind of thing that can be asked or done; [`host::Host`] is what of it
 //! the agent uses, [`node::Node`] does it for real, [`fake::FakeHost`] plays it.
 
+pub mod checker;
 pub mod clock;
 pub mod command;
 #[cfg(feature = "daemon")]
@@ -16,6 +17,8 @@ pub mod daemons;
 pub mod data_directory;
 #[cfg(feature = "daemon")]
 pub mod disk_stats;
+#[cfg(feature = "cli")]
+pub mod disk_times;
 pub mod ending;
 pub mod fake;
 pub mod files;

@@ -21,7 +21,7 @@ use super::pacemaker::Patience;
 use super::postgres::Endpoint;
 use super::process::{self, Debugged, ProcessState};
 use super::storage::StorageError;
-use super::{control_file, ending, memory, pacemaker, registry, write_test};
+use super::{checker, control_file, ending, memory, pacemaker, registry, write_test};
 use crate::cluster::crm_mon::Status;
 use crate::decide::clock::Millis;
 use crate::decide::disk::Trial;
@@ -227,6 +227,7 @@ impl Host for Node {
             Err(error) => StopFacts {
                 process: Process::Unknown(format!("can't tell PostgreSQL's processes: {error}")),
                 stopped_children: 0,
+                node_reset: checker::node_reset(),
             },
             Ok((postmaster, children)) => StopFacts {
                 stopped_children: children.iter().filter(|p| p.state == ProcessState::Stopped).count(),
@@ -235,6 +236,7 @@ impl Host for Node {
                     None if children.is_empty() => Process::Absent,
                     None => Process::Leftovers(children.len()),
                 },
+                node_reset: checker::node_reset(),
             },
         }
     }

@@ -22,6 +22,16 @@ pub struct StopFacts {
     pub process: Process,
     /// Children that are stopped by a signal: they can't react to a shutdown, and the postmaster waits for them.
     pub stopped_children: usize,
+    pub node_reset: NodeReset,
+}
+
+/// What `quorated` says of a reset of this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NodeReset {
+    /// It wants one and holds it back: no other node is well enough to go on. The disks of all hang, as in an array's failover.
+    HeldBack,
+    /// It wants none, or it has not told lately.
+    NotHeldBack,
 }
 
 /// Why the server is brought down: decides how long a clean shutdown may take.
@@ -138,7 +148,8 @@ const fn bounds(purpose: Purpose) -> (u32, u32) {
 }
 
 /// What survives SIGKILL so long on a disk that is stuck survives until the disk answers. Nothing here can end it: the sooner the
-/// action fails, the sooner the node is fenced and the standby promoted.
+/// action fails, the sooner the node is fenced and the standby promoted. But where `quorated` has asked the others and nobody well would
+/// go on, a failed stop has a node fenced for nothing: the disk is waited for as long as the action has time.
 pub const UNKILLABLE: Duration = Duration::from_secs(3);
 
 /// The next step, given how much of the budget has passed since the beginning.
@@ -157,7 +168,11 @@ pub fn decide(
         _ if past(100) => Step::GiveUp(
             "processes survive SIGKILL: they hang in the kernel, on a device that does not answer",
         ),
-        _ if sent == Stage::Killed && disk == Disk::Stuck && elapsed >= UNKILLABLE => {
+        _ if sent == Stage::Killed
+            && disk == Disk::Stuck
+            && elapsed >= UNKILLABLE
+            && facts.node_reset == NodeReset::NotHeldBack =>
+        {
             Step::GiveUp("processes survive SIGKILL: the disk is stuck, they wait for it in the kernel")
         }
         _ if sent == Stage::Killed => Step::Wait,
@@ -197,7 +212,7 @@ mod tests {
     const BUDGET: Duration = Duration::from_secs(100);
 
     fn facts(process: Process, stopped_children: usize) -> StopFacts {
-        StopFacts { process, stopped_children }
+        StopFacts { process, stopped_children, node_reset: NodeReset::NotHeldBack }
     }
 
     fn all_facts() -> Vec<StopFacts> {
@@ -211,7 +226,9 @@ mod tests {
             Process::Unknown("x".into()),
         ] {
             for stopped in [0, 2] {
-                all.push(facts(process.clone(), stopped));
+                for node_reset in [NodeReset::NotHeldBack, NodeReset::HeldBack] {
+                    all.push(StopFacts { node_reset, ..facts(process.clone(), stopped) });
+                }
             }
         }
         all
@@ -242,7 +259,10 @@ mod tests {
                             let row =
                                 format!("{purpose:?} {facts:?} {disk:?} {sent:?} {second}s -> {step:?}");
                             assert_eq!(step == Step::Done, facts.process == Process::Absent, "{row}");
-                            let hopeless = disk == Disk::Stuck && sent == Stage::Killed && second >= 3;
+                            let hopeless = disk == Disk::Stuck
+                                && sent == Stage::Killed
+                                && second >= 3
+                                && facts.node_reset == NodeReset::NotHeldBack;
                             match step {
                                 Step::Send(stage, _) => assert!(stage > sent, "backwards: {row}"),
                                 Step::Wait => {
@@ -264,6 +284,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// A stop that fails has the node fenced. Where the disks of all nodes hang nobody goes on for it, and they come back.
+    #[test]
+    fn a_stuck_disk_is_waited_for_while_nobody_would_go_on() {
+        let second = Duration::from_secs;
+        let step = |node_reset, at| {
+            let facts = StopFacts { node_reset, ..facts(Process::Leftovers(2), 0) };
+            decide(Purpose::Stop, &facts, Disk::Stuck, Stage::Killed, second(at), BUDGET)
+        };
+        assert!(matches!(step(NodeReset::NotHeldBack, 3), Step::GiveUp(_)));
+        assert_eq!(step(NodeReset::HeldBack, 3), Step::Wait);
+        assert_eq!(step(NodeReset::HeldBack, 99), Step::Wait);
+        assert!(matches!(step(NodeReset::HeldBack, 100), Step::GiveUp(_)), "within its time");
     }
 
     #[test]

@@ -6,7 +6,8 @@ use quorate::cluster::corosync::tools;
 use quorate::cluster::crm_mon;
 use quorate::cluster::timing::Preset;
 use quorate::decide::doctor::facts::{
-    AT_BOOT, Certificate, Facts, Member, Node, Quorated, Service, Surroundings, Unknown,
+    AT_BOOT, Certificate, Disk, DiskHolds, DiskPaths, Facts, Member, Node, Quorated, Service, Surroundings,
+    Unknown,
 };
 use quorate::decide::doctor::read::{Gathered, Text, read};
 use quorate::decide::doctor::{Report, examine};
@@ -28,6 +29,7 @@ pub struct Base {
     pub cluster: String,
     pub quorated: Quorated,
     /// The service that does not start at boot.
+    pub disks: Vec<Disk>,
     pub disabled: Option<&'static str>,
     pub self_fenced: Vec<String>,
     pub surroundings: Surroundings,
@@ -63,6 +65,8 @@ pub enum Change {
     /// This service does not start at boot.
     Disabled(&'static str),
     WitnessCentre(&'static str),
+    /// A disk with this patience.
+    Disk(DiskHolds, DiskPaths, u64),
 }
 
 /// When the node's texts were captured: their certificates are judged then.
@@ -102,6 +106,11 @@ impl Base {
             cluster: format!("<pacemaker-result>\n<nodes>\n{members}</nodes>\n</pacemaker-result>\n"),
             quorated: Quorated::Runs(Checker { acts: true, ..Checker::default() }),
             disabled: None,
+            // By one path, as long as the kernel waits by default: nothing to say.
+            disks: vec![
+                disk(DiskHolds::Data, DiskPaths::One, 30_000),
+                disk(DiskHolds::State, DiskPaths::One, 30_000),
+            ],
             self_fenced: Vec::new(),
             surroundings,
         }
@@ -149,6 +158,10 @@ impl Base {
             }
             Change::QuoratedOnlySays => {
                 self.quorated = Quorated::Runs(Checker::default());
+                return;
+            }
+            Change::Disk(holds, paths, request_ms) => {
+                self.disks.push(disk(*holds, *paths, *request_ms));
                 return;
             }
             Change::RebootUnknown => {
@@ -199,8 +212,13 @@ impl Base {
             members: Ok(status.nodes.iter().map(member).collect()),
             quorated: Ok(self.quorated.clone()),
             self_fenced: Ok(self.self_fenced.clone()),
+            disks: Ok(self.disks.clone()),
         }
     }
+}
+
+fn disk(holds: DiskHolds, paths: DiskPaths, request_ms: u64) -> Disk {
+    Disk { of: "/data".to_owned(), holds, device: "sda".to_owned(), paths, request_ms }
 }
 
 fn captured(name: &str) -> String {

@@ -1,5 +1,6 @@
 //! For each rule a small change of a clean configuration that breaks it, and it alone.
 
+use quorate::decide::doctor::facts::{DiskHolds, DiskPaths};
 use quorate::layout::kind::Kind;
 use quorate::layout::kind::Kind::{Classic, ThreeCentres};
 
@@ -312,6 +313,18 @@ pub const CASES: &[Case] = &[
             "name=\"quorate-start-at-boot\" value=\"false\"/>\n<nvpair id=\"x\" name=\"stonith-watchdog-timeout\" value=\"10\"",
         )],
         "starts at boot, and the site wants it started by hand",
+    ),
+    case(
+        "disk-timeouts",
+        Classic,
+        &[Disk(DiskHolds::Data, DiskPaths::Several, 30_000)],
+        "sda, under /data, waits 30000 ms for a path that is lost; after 8000 ms",
+    ),
+    case(
+        "disk-timeouts",
+        Classic,
+        &[Disk(DiskHolds::State, DiskPaths::One, 60_000)],
+        "may wait 5 times more than 60000 ms for an answer; after 300000 ms",
     ),
     case(
         "sbd-timeout-action",

@@ -144,6 +144,7 @@ const OWN_FILES: &[(&str, &str)] = &[
     ("boundary/command/", "pipes"),
     ("boundary/daemons.rs", "/proc"),
     ("boundary/disk_stats.rs", "/sys"),
+    ("boundary/disk_times.rs", "/sys, /proc/self/mountinfo"),
     ("boundary/ending.rs", "/proc/sysrq-trigger, /run/quorate"),
     ("boundary/group_key.rs", "the group's key, root's own"),
     ("boundary/ipc.rs", "/etc/libqb"),

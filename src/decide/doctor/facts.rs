@@ -110,6 +110,38 @@ pub struct Node {
     pub quorated: Known<Quorated>,
     /// The nodes whose self-fencing notices are kept here.
     pub self_fenced: Known<Vec<String>>,
+    /// The disks under the instances' data and the cluster's state.
+    pub disks: Known<Vec<Disk>>,
+}
+
+/// A disk under a directory, and the kernel's own patience with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disk {
+    /// The directory, as a finding names it.
+    pub of: String,
+    pub holds: DiskHolds,
+    /// The kernel's name: sda.
+    pub device: String,
+    pub paths: DiskPaths,
+    /// One request is waited for so long (queue/io_timeout).
+    pub request_ms: u64,
+}
+
+/// What a disk holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskHolds {
+    /// An instance's data.
+    Data,
+    /// What Pacemaker or corosync keep.
+    State,
+}
+
+/// By how many ways a disk is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskPaths {
+    One,
+    /// By multipath.
+    Several,
 }
 
 /// What has to start with the machine so that a node that was reset comes back by itself.

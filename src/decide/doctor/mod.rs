@@ -3,6 +3,7 @@
 //! A registry of rules ([`registry::RULES`]). Each is a function from [`Facts`] to what it found; a fact that is not there
 //! is "could not check", which is not "failed".
 
+mod disks;
 pub mod facts;
 mod fencing;
 mod levels;

@@ -191,6 +191,7 @@ impl Node {
             members: Err(why()),
             quorated: Err(why()),
             self_fenced: Err(why()),
+            disks: Err(why()),
         }
     }
 }

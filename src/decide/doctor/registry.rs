@@ -4,7 +4,7 @@ use super::rule::Rule;
 use super::rule::Severity::{Critical, Error, Warning};
 use super::rule::Subject::{Corosync, Fencing, Node, Postgresql, QuorumDevice, Resources, Sbd};
 use super::{
-    fencing, levels, membership, node, postgresql, quorum_device, resources, self_fencing, watchdog,
+    disks, fencing, levels, membership, node, postgresql, quorum_device, resources, self_fencing, watchdog,
 };
 
 /// The rules, by what they look at.
@@ -384,6 +384,14 @@ pub const RULES: &[Rule] = &[
         rule: "quorated holds no reset of this node back",
         why: "something hangs here, and no other node is well enough to go on in its place",
         check: node::held_reset,
+    },
+    Rule {
+        name: "disk-timeouts",
+        severity: Warning,
+        subject: Node,
+        rule: "a disk by several paths gives a lost one up within quorated's 8 s; one of the cluster's state answers within its 300 s",
+        why: "a path that fails over, or an array's controller, is taken for a disk that hangs: the role moves, or the node is reset",
+        check: disks::timeouts,
     },
     Rule {
         name: "quorated",
