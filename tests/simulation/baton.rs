@@ -1,6 +1,7 @@
-//! Threads that hand a baton on: an action of the agent is ordinary, blocking code, so it has a thread, but exactly one of all threads runs
-//! at a time, and which one is decided by the scheduler. At each call of its host an action says how long that takes and waits; the
-//! scheduler lets it go on at that moment of virtual time, or ends it there.
+//! Threads that hand a baton on: an action of the agent is ordinary, blocking code, so it has a thread, but
+//! exactly one of all threads runs at a time, and which one is decided by the scheduler. At each call of its
+//! host an action says how long that takes and waits; the scheduler lets it go on at that moment of virtual
+//! time, or ends it there.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

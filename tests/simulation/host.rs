@@ -1,5 +1,5 @@
-//! The agent's [`Host`] on a simulated node: each call is a step at which every other node may come first, and at which the action
-//! may be ended.
+//! The agent's [`Host`] on a simulated node: each call is a step at which every other node may come first,
+//! and at which the action may be ended.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;

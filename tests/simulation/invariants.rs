@@ -1,4 +1,4 @@
-//! What has to hold after each step (docs/tests.md, "The simulated cluster").
+//! What has to hold after each step (docs/lab/tests.md, "The simulated cluster").
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,8 @@ const CANDIDATE: i32 = 900;
 const FORK_PERIOD: u64 = 1000;
 
 impl World {
-    /// The float IP comes to a node: from now on clients write there. Everything that they were ever told of has to be there.
+    /// The float IP comes to a node: from now on clients write there. Everything that they were ever told of
+    /// has to be there.
     pub fn take_office(&mut self, node: usize) {
         let Some(server) = self.nodes[node].server.as_ref().filter(|s| s.role == Role::Primary) else {
             return;
@@ -57,7 +58,8 @@ impl World {
         }
     }
 
-    /// Asynchronous, acknowledged by a primary that is over, whose standby the new one was to the end, and nobody else here has it.
+    /// Asynchronous, acknowledged by a primary that is over, whose standby the new one was to the end, and
+    /// nobody else here has it.
     fn by_right(&self, node: usize, at: usize) -> bool {
         let ack = &self.acks[at];
         let there = self.reigns[ack.reign].ended.as_ref().is_some_and(|level| level.contains(&node));

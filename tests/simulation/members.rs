@@ -1,5 +1,5 @@
-//! corosync and the rest of the cluster's ground: membership, quorum with a witness, self-fencing and fencing with its margin, the merge
-//! of attributes and CIBs at a join.
+//! corosync and the rest of the cluster's ground: membership, quorum with a witness, self-fencing and fencing
+//! with its margin, the merge of attributes and CIBs at a join.
 
 use crate::pacemaker::{Controller, Known, bit, nodes};
 use crate::wal::name;
@@ -33,8 +33,8 @@ impl World {
         seen
     }
 
-    /// Votes of a partition, the quorum device's among them: it goes to the largest part that reaches the witness, of equals to
-    /// that which had it, else to that with the lowest node (ffsplit).
+    /// Votes of a partition, the quorum device's among them: it goes to the largest part that reaches the
+    /// witness, of equals to that which had it, else to that with the lowest node (ffsplit).
     pub fn quorate(&self, members: Members) -> bool {
         let votes = members.count_ones() as usize;
         let (mut all, mut own) = (self.count(), votes);

@@ -1,4 +1,5 @@
-//! Pacemaker: what the scheduler makes of scores, failures and the administrator's wishes, in its order, one transition after the other.
+//! Pacemaker: what the scheduler makes of scores, failures and the administrator's wishes, in its order, one
+//! transition after the other.
 
 use std::collections::VecDeque;
 
@@ -69,7 +70,8 @@ impl Controller {
         }
     }
 
-    /// Ends the transition that runs. What follows an action that has been carried out, its post-notifications, is still done.
+    /// Ends the transition that runs. What follows an action that has been carried out, its
+    /// post-notifications, is still done.
     pub fn abort(&mut self) {
         let after = |phase: &Vec<Task>| phase.iter().any(|t| matches!(t, Task::Run(_, _, Kind::Post(_))));
         let keep = self.queue.front().is_some_and(after);

@@ -1,4 +1,5 @@
-//! A small generator of pseudo-random numbers (splitmix64): the same seed gives the same run on every machine.
+//! A small generator of pseudo-random numbers (splitmix64): the same seed gives the same run on every
+//! machine.
 
 /// The generator.
 #[derive(Debug, Clone)]

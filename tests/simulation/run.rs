@@ -1,4 +1,5 @@
-//! One run: virtual time goes from event to event; an event is a host call of an action, an act of the plan, or a tick of the models.
+//! One run: virtual time goes from event to event; an event is a host call of an action, an act of the plan,
+//! or a tick of the models.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};

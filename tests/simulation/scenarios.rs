@@ -4,12 +4,13 @@ use crate::plan::{Act, Config, Plan};
 use crate::wal::Sync;
 use crate::world::Breach;
 
-/// A loss that today's agent does not prevent.
+/// A loss that was seen, and what comes of it with the agent as it is.
 pub struct Scenario {
     /// The name of its transcript.
     pub name: &'static str,
     pub about: &'static str,
-    pub breach: Breach,
+    /// `None`: nothing is lost any more.
+    pub breach: Option<Breach>,
     pub plan: fn() -> Plan,
 }
 
@@ -24,19 +25,19 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "standby-then-power-off-then-unstandby",
         about: "The primary's node goes on standby, the new primary acknowledges and loses its power; the first one comes back.",
-        breach: Breach::Lost,
+        breach: Some(Breach::Lost),
         plan: || plan(CLASSIC, &[(0, Act::Standby(0)), (30, Act::PowerOff(1)), (20, Act::Unstandby(0))]),
     },
     Scenario {
         name: "hand-promote",
         about: "A standby is promoted by hand beside the true primary: its timeline is the higher one.",
-        breach: Breach::Lost,
+        breach: Some(Breach::Lost),
         plan: || plan(CLASSIC, &[(0, Act::HandPromote(1)), (60, Act::CrashPostgres(0))]),
     },
     Scenario {
         name: "forked-copy",
         about: "A standby is made anew without -R, started once by hand and written to: WAL of its own on the primary's own timeline.",
-        breach: Breach::Lost,
+        breach: Some(Breach::Lost),
         plan: || {
             plan(
                 CLASSIC,
@@ -52,7 +53,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "one-timeline-twice",
         about: "Two nodes that do not meet are promoted one after the other, the second by the operator's acceptance: both on timeline 3.",
-        breach: Breach::Lost,
+        breach: Some(Breach::Lost),
         plan: || {
             plan(
                 CLASSIC,
@@ -70,7 +71,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "unknown-lag",
         about: "A standby that was away connects to the primary again and is a full candidate before it knows how far it is behind.",
-        breach: Breach::Lost,
+        breach: Some(Breach::Lost),
         plan: || {
             plan(
                 CLASSIC,
@@ -86,7 +87,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "hand-start-former-primary",
         about: "A former primary is started by hand before its cluster services: a probe finds it promoted.",
-        breach: Breach::Lost,
+        breach: Some(Breach::Lost),
         plan: || {
             plan(CLASSIC, &[(0, Act::StopCluster(0)), (30, Act::HandStart(0)), (3, Act::StartCluster(0))])
         },
@@ -94,7 +95,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "foreign-datadir",
         about: "A cold start of three, of which one has another cluster's data on a higher timeline.",
-        breach: Breach::Lost,
+        breach: Some(Breach::Lost),
         plan: || {
             plan(
                 Config { nodes: 3, witness: false, ..CLASSIC },
@@ -113,7 +114,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "busy-voter",
         about: "ANY 1 of two: the one that acknowledged is full of clients and does not vote, the other one is promoted.",
-        breach: Breach::Lost,
+        breach: Some(Breach::Lost),
         plan: || {
             plan(
                 Config { nodes: 3, witness: false, sync: Sync::Any(1, vec![1, 2]), ..CLASSIC },
@@ -124,7 +125,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "pair",
         about: "FIRST 1 of three: the primary and the standby that acknowledged die together; the others have quorum, not the commits.",
-        breach: Breach::Lost,
+        breach: Some(Breach::Lost),
         plan: || {
             plan(
                 Config { nodes: 4, witness: true, sync: Sync::First(1, vec![1, 2, 3]), ..CLASSIC },
@@ -135,7 +136,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "wrong-address",
         about: "On the standby the primary's name leads to the standby itself: it streams from itself, 0 bytes behind.",
-        breach: Breach::Lost,
+        breach: Some(Breach::Lost),
         plan: || {
             plan(
                 CLASSIC,
@@ -151,7 +152,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "recovery-target-left",
         about: "A recovery target with the action promote is left in postgresql.auto.conf: the demoted primary promotes itself.",
-        breach: Breach::Lost,
+        breach: Some(Breach::Lost),
         plan: || {
             plan(
                 CLASSIC,

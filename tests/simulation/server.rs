@@ -1,5 +1,5 @@
-//! A running PostgreSQL: recovery, WAL receiver, promotion, shutdown, synchronous commit; by the rules of xlogrecovery.c,
-//! walreceiver.c, walsender.c and syncrep.c.
+//! A running PostgreSQL: recovery, WAL receiver, promotion, shutdown, synchronous commit; by the rules of
+//! xlogrecovery.c, walreceiver.c, walsender.c and syncrep.c.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,5 @@
-//! A data directory: WAL with content, timeline histories by PostgreSQL's own rules, the control file, signal files.
+//! A data directory: WAL with content, timeline histories by PostgreSQL's own rules, the control file, signal
+//! files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +33,8 @@ pub enum What {
 }
 
 impl What {
-    /// All commits are as long as one another: WAL that forked goes on with records that begin at the same bytes.
+    /// All commits are as long as one another: WAL that forked goes on with records that begin at the same
+    /// bytes.
     pub const fn length(self) -> u64 {
         match self {
             What::Commit(_) => 0x1000,
