@@ -37,6 +37,31 @@ pub fn read(from: BorrowedFd<'_>, limit: usize, deadline: Deadline) -> Effect<Ve
     }
 }
 
+/// Reads one line of at most `limit` bytes; what follows it on the same read is lost.
+///
+/// # Errors
+/// When none comes before the deadline, or it can't be read.
+pub fn line(from: BorrowedFd<'_>, limit: usize, deadline: Deadline) -> Effect<String> {
+    let trouble = |errno: Errno| Trouble(format!("standard input can't be read: {errno}"));
+    let (mut all, mut buffer) = (Vec::new(), [0; 256]);
+    while !all.contains(&b'\n') && all.len() <= limit {
+        match poll(&mut [PollFd::new(from, PollFlags::POLLIN)], deadline.poll_timeout()) {
+            Ok(0) => return Err(Trouble("no answer came on standard input".to_owned())),
+            Ok(_) => {}
+            Err(Errno::EINTR) => continue,
+            Err(errno) => return Err(trouble(errno)),
+        }
+        match nix::unistd::read(from, &mut buffer) {
+            Ok(0) => break,
+            Ok(n) => all.extend_from_slice(&buffer[..n]),
+            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Err(errno) => return Err(trouble(errno)),
+        }
+    }
+    let first = all.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    Ok(String::from_utf8_lossy(first).trim().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
@@ -49,6 +74,19 @@ mod tests {
         nix::unistd::write(&to, bytes).unwrap();
         drop(to);
         read(from.as_fd(), limit, Deadline::after(Duration::from_secs(10)))
+    }
+
+    #[test]
+    fn one_line_and_not_for_ever() {
+        let (from, to) = nix::unistd::pipe().unwrap();
+        nix::unistd::write(&to, b" srv1\nmore\n").unwrap();
+        let soon = || Deadline::after(Duration::from_millis(20));
+        assert_eq!(line(from.as_fd(), 100, soon()), Ok("srv1".to_owned()));
+        assert!(line(from.as_fd(), 100, soon()).unwrap_err().0.contains("no answer"));
+        drop(to);
+        // Another test's child may have the pipe for a moment.
+        let later = Deadline::after(Duration::from_secs(10));
+        assert_eq!(line(from.as_fd(), 100, later), Ok(String::new()));
     }
 
     #[test]

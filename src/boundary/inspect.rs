@@ -10,18 +10,21 @@ use super::command::{Command, Environment};
 use super::corosync;
 use super::disk_times;
 use super::host::Trouble;
-use super::identity::SystemUser;
+use super::identity::{SystemUser, boot_id};
 use super::owned_files::OwnedFiles;
 use super::pacemaker::{self, Patience};
 use super::postgres::Endpoint;
 use super::self_fence_records;
 use super::storage;
+use super::{drill, watchdog_facts, watchdog_record};
 use crate::cluster::cib::Primitive;
 use crate::cluster::corosync::tools::{self, Votes};
 use crate::cluster::crm_mon::Status;
 use crate::cluster::sbd;
+use crate::cluster::watchdog::Watchdogs;
 use crate::decide::doctor::facts::{
     AT_BOOT, Certificate, Disk, DiskHolds, Known, Member, Node, Quorated, Server, Service, Unknown,
+    WatchdogProof,
 };
 use crate::decide::doctor::read::{Broken, Text};
 use crate::pg::conf::{self, Line, Setting};
@@ -90,6 +93,15 @@ pub fn cib() -> Known<Text> {
         Ok(text) => Ok(Text { name: "cibadmin --query".to_owned(), text }),
         Err(why) => file(Path::new(CIB)).map_err(|e| unknown(format!("{why}; {e}"))),
     }
+}
+
+/// Pacemaker's last copy of the CIB; `None`: there was no cluster here yet.
+///
+/// # Errors
+/// When it is there and can't be read.
+pub fn kept_cib() -> Known<Option<Text>> {
+    let path = Path::new(CIB);
+    if storage::is_there(path) { file(path).map(Some).map_err(unknown) } else { Ok(None) }
 }
 
 /// sbd's configuration on this node.
@@ -258,8 +270,22 @@ fn disks(instances: &Known<Vec<Instance>>) -> Known<Vec<Disk>> {
     Ok(all)
 }
 
-/// What only a node that runs can tell. `status`: what crm_mon said.
-pub fn node(status: &Known<Status>, instances: &Known<Vec<Instance>>) -> Node {
+/// This machine's watchdogs, and which of them sbd has by its configuration.
+pub fn watchdogs(sbd: &Known<Text>) -> Known<Watchdogs> {
+    let text = sbd.as_ref()?;
+    let configuration =
+        sbd::parse(&text.text).map_err(|e| Unknown(format!("{}:{}: {e}", text.name, e.line)))?;
+    watchdog_facts::look(Path::new("/"), configuration.watchdog_device()).map_err(unknown)
+}
+
+/// The last drill with the watchdog.
+pub fn watchdog_proof() -> Known<Option<WatchdogProof>> {
+    let record = watchdog_record::read(Path::new(watchdog_record::PATH)).map_err(unknown)?;
+    Ok(record.map(|record| WatchdogProof::of(watchdog_record::PATH, record, &boot_id(), drill::now_s())))
+}
+
+/// What only a node that runs can tell. `status`: what crm_mon said; `sbd`: its configuration.
+pub fn node(status: &Known<Status>, sbd: &Known<Text>, instances: &Known<Vec<Instance>>) -> Node {
     let show = |unit: &str, property: &str| {
         let text = ask(SYSTEMCTL, &["show", unit, &format!("--property={property}")])?;
         property_of(&text, property)
@@ -297,6 +323,8 @@ pub fn node(status: &Known<Status>, instances: &Known<Vec<Instance>>) -> Node {
             .map(|all| all.into_iter().map(|record| record.notice.node).collect())
             .map_err(unknown),
         disks: disks(instances),
+        watchdogs: watchdogs(sbd),
+        watchdog_proof: watchdog_proof(),
     }
 }
 

@@ -19,6 +19,8 @@ pub mod data_directory;
 pub mod disk_stats;
 #[cfg(feature = "cli")]
 pub mod disk_times;
+#[cfg(feature = "cli")]
+pub mod drill;
 pub mod ending;
 pub mod fake;
 pub mod files;
@@ -52,6 +54,10 @@ pub mod setup;
 #[cfg(feature = "cli")]
 pub mod sight;
 pub mod storage;
-#[cfg(feature = "daemon")]
+#[cfg(any(feature = "cli", feature = "daemon"))]
 pub mod watchdog;
+#[cfg(feature = "cli")]
+pub mod watchdog_facts;
+#[cfg(feature = "cli")]
+pub mod watchdog_record;
 pub mod write_test;

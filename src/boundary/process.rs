@@ -167,6 +167,25 @@ pub fn program(pid: i32) -> io::Result<Option<PathBuf>> {
     }
 }
 
+/// The processes of our process id namespace, with the file names of their programs. Kernel threads have none.
+///
+/// # Errors
+/// /proc can't be read.
+pub fn programs() -> io::Result<Vec<(ProcessInfo, String)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let (Some(info), Some(program)) = (inspect(pid)?, program(pid)?) else { continue };
+        if let Some(name) = program.file_name().and_then(|n| n.to_str()).filter(|_| is_of_this_namespace(pid))
+        {
+            found.push((info, name.to_owned()));
+        }
+    }
+    Ok(found)
+}
+
 /// The user of a process, where its real, effective and saved one are the same. Not the owner of /proc/PID,
 /// which is root for everybody who asks for it (`PR_SET_DUMPABLE`).
 pub fn only_user(pid: i32) -> Option<u32> {

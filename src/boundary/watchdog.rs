@@ -25,6 +25,13 @@ struct Info {
     identity: [u8; 32],
 }
 
+/// Why a device can't be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unusable {
+    pub what: String,
+    pub cure: &'static str,
+}
+
 /// One that has to be petted. Petting allocates nothing and never waits.
 pub enum Watchdog {
     /// A device that nobody else has.
@@ -34,29 +41,39 @@ pub enum Watchdog {
 }
 
 impl Watchdog {
-    /// Opens a device, which is armed from then on. One that can't be used is left disarmed, and what is no watchdog untouched.
+    /// Opens the device of quorated's own, which is armed from then on. One that can't be used is left disarmed, and what is no
+    /// watchdog untouched.
     ///
     /// # Errors
     /// It is not there, somebody else has it, it is no watchdog, or it refuses the time.
     pub fn device(path: &Path, timeout: Duration) -> Effect<Self> {
-        let failed = |why: &dyn std::fmt::Display, cure: &str| {
-            Trouble(format!("watchdog_device = {path:?}: {why}; {cure}, or leave it out"))
+        let failed = |e: Unusable| {
+            Trouble(format!("watchdog_device = {path:?}: {}; {}, or leave it out", e.what, e.cure))
         };
+        Self::open(path, timeout).map(|(device, _)| device).map_err(failed)
+    }
+
+    /// The same, with what its driver calls it.
+    ///
+    /// # Errors
+    /// As [`Self::device`].
+    pub fn open(path: &Path, timeout: Duration) -> Result<(Self, String), Unusable> {
         // A FIFO would block whoever opens it.
         let opened = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(path);
-        let device = opened.map_err(|e| failed(&e, cure(&e)))?;
+        let device = opened.map_err(|e| Unusable { what: e.to_string(), cure: cure(&e) })?;
         let mut info = Info::default();
         // SAFETY: an open descriptor, and the structure that this request fills.
         let asked = unsafe { libc::ioctl(device.as_raw_fd(), WDIOC_GETSUPPORT, &raw mut info) };
         if Errno::result(asked).is_err() {
-            return Err(failed(&"is no watchdog", "name a watchdog device"));
+            return Err(Unusable { what: "is no watchdog".to_owned(), cure: "name a watchdog device" });
         }
         let device = Self::Device(device);
         device
             .set(timeout)
             .inspect_err(|_| device.disarm())
-            .map_err(|why| failed(&why, "name a device whose driver takes that time"))?;
-        Ok(device)
+            .map_err(|what| Unusable { what, cure: "name a device whose driver takes that time" })?;
+        let name = info.identity.split(|byte| *byte == 0).next().unwrap_or_default();
+        Ok((device, String::from_utf8_lossy(name).into_owned()))
     }
 
     fn set(&self, timeout: Duration) -> Result<(), String> {

@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod layout;
 mod primary_here;
 mod prove;
+mod prove_watchdog;
 mod status;
 pub mod timing;
 
@@ -27,6 +28,8 @@ enum Command {
     Layout(layout::Command),
     /// Whether a primary that is well runs on this node: for the quorum device's heuristics
     PrimaryHere(primary_here::PrimaryHere),
+    /// Prove that the watchdog resets this node: a drill, after which the node boots
+    ProveWatchdog(prove_watchdog::ProveWatchdog),
     /// Who is there and who is missing, the primary and its standbys, votes, fencing, and what is wrong
     Status(status::StatusArgs),
     /// What each fault will cost, phase by phase, the safety margin, and what would be faster
@@ -56,6 +59,7 @@ pub fn main() -> u8 {
         Command::Doctor(args) => Ok(doctor::run(&args)),
         Command::Layout(command) => layout::execute(command),
         Command::PrimaryHere(args) => Ok(primary_here::run(&args)),
+        Command::ProveWatchdog(args) => prove_watchdog::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Timing(args) => timing::run(&args),
     };

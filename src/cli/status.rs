@@ -78,7 +78,7 @@ fn text(found: &Overview) -> String {
     let dc = found.dc.as_deref().unwrap_or("none");
     let _ = writeln!(out, "seen from     {}\nquorum        {quorum}{votes}; DC {dc}", found.seen_from);
     let _ = writeln!(out, "quorum device {}\nfencing       {}", found.quorum_device, found.fencing);
-    let _ = writeln!(out, "quorated      {}", found.quorated);
+    let _ = writeln!(out, "watchdog      {}\nquorated      {}", found.watchdog, found.quorated);
     let present = found.members.iter().filter(|m| m.expected && m.state == "online").count();
     let expected = found.members.iter().filter(|m| m.expected).count();
     let words: Vec<String> = found

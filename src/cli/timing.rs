@@ -7,8 +7,10 @@ use serde::Serialize;
 
 use super::CliError;
 use super::layout::SiteArgs;
+use super::prove_watchdog::measured_ms;
 use crate::cluster::timing::predict::{Advice, Commits, Margin, Prediction, faster, margin, predictions};
 use crate::cluster::timing::{Profile, witness_may_be_silent_ms};
+use crate::cluster::watchdog_proof::used_s;
 use crate::layout::kind::Replication;
 use crate::layout::proof::after_reset;
 use crate::layout::site::{AtBoot, Site};
@@ -49,7 +51,8 @@ struct Outage<'a> {
 /// # Errors
 /// A wrong description, an unreadable file.
 pub(super) fn run(args: &Timing) -> Result<u8, CliError> {
-    let site = args.site.load()?;
+    let mut site = args.site.load()?;
+    let drill = drill(&mut site.profile);
     let all = predictions(&site.profile, commits(&site));
     let (left, advice, unsound) = (margin(&site.profile), faster(&site.profile), site.profile.complaints());
     if args.json {
@@ -66,11 +69,26 @@ pub(super) fn run(args: &Timing) -> Result<u8, CliError> {
         let text = serde_json::to_string_pretty(&document).map_err(|e| CliError::Other(e.to_string()))?;
         println!("{text}");
     } else {
-        print!("{}{}", headline(&site), tables(&all));
+        print!("{}{}{}", headline(&site), drill.unwrap_or_default(), tables(&all));
         println!("\n{}", after_reset(&site));
         print!("{}", ending(left, &advice, &unsound));
     }
     Ok(u8::from(!unsound.is_empty()))
+}
+
+/// Counts with the time after which this node's watchdog was seen to reset it, where that is longer; says so.
+fn drill(profile: &mut Profile) -> Option<String> {
+    let (timeout_s, measured_ms) = measured_ms()?;
+    let configured_s = profile.watchdog_s;
+    if timeout_s != configured_s {
+        return None;
+    }
+    profile.watchdog_s = used_s(configured_s, Some(measured_ms));
+    Some(format!(
+        "this node's watchdog, set to {configured_s} s, has reset it after {} s: {} s are counted with\n",
+        seconds(measured_ms),
+        profile.watchdog_s
+    ))
 }
 
 /// What a site's commits wait for.

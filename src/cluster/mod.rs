@@ -14,3 +14,5 @@ pub mod reset_record;
 pub mod sbd;
 pub mod self_fencing;
 pub mod timing;
+pub mod watchdog;
+pub mod watchdog_proof;

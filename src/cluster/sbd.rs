@@ -1,5 +1,7 @@
 //! sbd's configuration, `/etc/default/sbd` or `/etc/sysconfig/sbd`: assignments as systemd's EnvironmentFile takes them.
 
+use super::timing::DEFAULT_WATCHDOG_S;
+
 /// Where it is, on Debian and elsewhere.
 pub const PATHS: [&str; 2] = ["/etc/default/sbd", "/etc/sysconfig/sbd"];
 /// sbd's device where none is named.
@@ -75,11 +77,23 @@ impl Sbd {
         self.assignments.iter().rev().find(|a| a.name == name).filter(|a| !a.value.is_empty())
     }
 
+    /// The watchdog device that sbd takes.
+    #[must_use]
+    pub fn watchdog_device(&self) -> &str {
+        self.get("SBD_WATCHDOG_DEV").map_or(FIRST, |a| a.value.as_str())
+    }
+
+    /// The watchdog's timeout in seconds, sbd's own where it is not set; `None`: it is set, and no number.
+    #[must_use]
+    pub fn watchdog_s(&self) -> Option<u32> {
+        self.get("SBD_WATCHDOG_TIMEOUT").map_or(Some(DEFAULT_WATCHDOG_S), |set| set.value.parse().ok())
+    }
+
     /// Whether this is the watchdog device that sbd takes. The kernel's first one has two names.
     #[must_use]
     pub fn has_device(&self, path: &str) -> bool {
         let first = |path: &str| path == FIRST || path == "/dev/watchdog0";
-        let own = self.get("SBD_WATCHDOG_DEV").map_or(FIRST, |a| a.value.as_str());
+        let own = self.watchdog_device();
         own == path || first(own) && first(path)
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::doctor::facts::{Facts, Known, Quorated, Unknown};
-use super::doctor::{Report, Severity};
+use super::doctor::{Report, Severity, watchdog_words};
 use crate::cluster::attributes;
 use crate::cluster::checker::OwnDevice;
 use crate::cluster::cib::{boolean, milliseconds};
@@ -37,6 +37,8 @@ pub struct Overview {
     /// In words.
     pub quorum_device: String,
     pub fencing: String,
+    /// sbd's device here, and the last drill with it.
+    pub watchdog: String,
     pub quorated: String,
     pub members: Vec<Member>,
     pub servers: Vec<Server>,
@@ -111,6 +113,7 @@ pub fn overview(seen: &Seen<'_>) -> Overview {
         votes: votes.map(|v| Votes { expected: v.expected, present: v.total, needed: v.quorum }),
         quorum_device: quorum_device(seen),
         fencing: fencing(seen),
+        watchdog: watchdog_words(seen.facts),
         quorated: quorated(&seen.facts.node.quorated),
         members: members(seen, status),
         issues: issues(seen, &servers),

@@ -4,10 +4,13 @@ use quorate::cli::doctor::site;
 use quorate::cluster::checker::{Checker, Excuse, OwnDevice};
 use quorate::cluster::corosync::tools;
 use quorate::cluster::crm_mon;
+use quorate::cluster::sbd;
 use quorate::cluster::timing::Preset;
+use quorate::cluster::watchdog::{Device, Machine, Watchdogs};
+use quorate::cluster::watchdog_proof::ProofRecord;
 use quorate::decide::doctor::facts::{
     AT_BOOT, Certificate, Disk, DiskHolds, DiskPaths, Facts, Member, Node, Quorated, Service, Surroundings,
-    Unknown,
+    Unknown, WatchdogProof,
 };
 use quorate::decide::doctor::read::{Gathered, Text, read};
 use quorate::decide::doctor::{Report, examine};
@@ -32,6 +35,9 @@ pub struct Base {
     pub disks: Vec<Disk>,
     pub disabled: Option<&'static str>,
     pub self_fenced: Vec<String>,
+    pub watchdogs: Watchdogs,
+    /// What differs from a drill that was good with sbd's present timeout.
+    pub drill: Vec<fn(&mut Option<WatchdogProof>)>,
     pub surroundings: Surroundings,
 }
 
@@ -62,6 +68,9 @@ pub enum Change {
     QuoratedOnlySays,
     RebootSeconds(u32),
     RebootUnknown,
+    /// Another device, another drill.
+    Watchdogs(fn(&mut Watchdogs)),
+    Proof(fn(&mut Option<WatchdogProof>)),
     /// This service does not start at boot.
     Disabled(&'static str),
     WitnessCentre(&'static str),
@@ -112,6 +121,8 @@ impl Base {
                 disk(DiskHolds::State, DiskPaths::One, 30_000),
             ],
             self_fenced: Vec::new(),
+            watchdogs: watchdogs(),
+            drill: Vec::new(),
             surroundings,
         }
     }
@@ -168,6 +179,8 @@ impl Base {
                 self.surroundings.reboot_s = Err(Unknown("nobody told".to_owned()));
                 return;
             }
+            Change::Watchdogs(change) => return change(&mut self.watchdogs),
+            Change::Proof(change) => return self.drill.push(*change),
             Change::Disabled(name) => {
                 self.disabled = Some(name);
                 return;
@@ -183,6 +196,15 @@ impl Base {
         };
         assert!(text.contains(from), "{from:?} is not in the clean configuration:\n{text}");
         *text = text.replacen(from, to, 1);
+    }
+
+    fn proof(&self) -> Option<WatchdogProof> {
+        let sbd = sbd::parse(&self.sbd).expect("sbd's file");
+        let mut proof = Some(proof(sbd.watchdog_s().expect("a number")));
+        for change in &self.drill {
+            change(&mut proof);
+        }
+        proof
     }
 
     fn node(&self) -> Node {
@@ -213,12 +235,62 @@ impl Base {
             quorated: Ok(self.quorated.clone()),
             self_fenced: Ok(self.self_fenced.clone()),
             disks: Ok(self.disks.clone()),
+            watchdogs: Ok(self.watchdogs.clone()),
+            watchdog_proof: Ok(self.proof()),
         }
     }
 }
 
 fn disk(holds: DiskHolds, paths: DiskPaths, request_ms: u64) -> Disk {
     Disk { of: "/data".to_owned(), holds, device: "sda".to_owned(), paths, request_ms }
+}
+
+/// As in a virtual machine of libvirt.
+fn watchdogs() -> Watchdogs {
+    Watchdogs {
+        devices: vec![device("watchdog0", "i6300ESB timer", "i6300esb")],
+        path: "/dev/watchdog".to_owned(),
+        entry: Some("watchdog0".to_owned()),
+        machine: Machine::Virtual("QEMU".to_owned()),
+        panic_s: Some(0),
+    }
+}
+
+/// A device that nobody has.
+pub fn device(name: &str, identity: &str, driver: &str) -> Device {
+    Device {
+        name: name.to_owned(),
+        identity: Some(identity.to_owned()),
+        driver: Some(driver.to_owned()),
+        timeout_s: Some(30),
+        nowayout: Some(false),
+        active: Some(false),
+        bootstatus: Some(0),
+    }
+}
+
+/// A drill that has shown what it should.
+fn proof(timeout_s: u32) -> WatchdogProof {
+    let record = ProofRecord {
+        device: "/dev/watchdog".to_owned(),
+        identity: "i6300ESB timer".to_owned(),
+        driver: Some("i6300esb".to_owned()),
+        timeout_s,
+        boot: "before".to_owned(),
+        armed_at: 1000,
+        armed_boottime_ms: 60_000,
+        alive_ms: timeout_s * 1000 - 40,
+        gap_ms: 110,
+        end: None,
+    };
+    WatchdogProof::of("/var/lib/quorate/watchdog-proof.json", record, "now", 2000)
+}
+
+/// Another drill with that device.
+pub fn another(proof: &mut Option<WatchdogProof>, change: impl FnOnce(&mut ProofRecord)) {
+    let mut record = proof.as_ref().expect("there was one").record.clone();
+    change(&mut record);
+    *proof = Some(WatchdogProof::of("/var/lib/quorate/watchdog-proof.json", record, "now", 2000));
 }
 
 fn captured(name: &str) -> String {

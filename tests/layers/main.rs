@@ -156,6 +156,8 @@ const OWN_FILES: &[(&str, &str)] = &[
     ("boundary/self_fence_requests.rs", "/run/quorate"),
     ("boundary/setup.rs", "/etc/corosync"),
     ("boundary/watchdog.rs", "the watchdog device"),
+    ("boundary/watchdog_facts.rs", "/sys, /dev and /proc"),
+    ("boundary/watchdog_record.rs", "/var/lib/quorate"),
     ("boundary/write_test.rs", "the locks of trial writes, in HA_RSCTMP and /run/quorate"),
     ("boundary/write_test/", "the child of a trial write, with the owner's identity"),
     ("cli/layout.rs", "what the operator has rendered"),

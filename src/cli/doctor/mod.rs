@@ -154,7 +154,7 @@ pub(super) fn look() -> Result<Live, String> {
     let instances = instances(&cib);
     let gathered = Gathered {
         postgresql: servers(&instances),
-        node: inspect::node(&status, &instances),
+        node: inspect::node(&status, &sbd, &instances),
         sbd: sbd.map(|text| vec![text]),
         surroundings: Surroundings::unknown(),
         corosync,

@@ -21,8 +21,10 @@ pub const LEAST_TOKEN_MS: u32 = 1000;
 pub const LEAST_HEARTBEAT_MS: u32 = 1000;
 /// sbd looks once a second, and the kernel's watchdog fires up to half a second late.
 pub const MARGIN_S: u32 = 2;
+/// The second of these alone.
+pub const WATCHDOG_LATE_MS: u32 = 500;
 /// The same without the rest that makes whole seconds of it.
-const LATE_MS: u32 = 1500;
+const LATE_MS: u32 = 1000 + WATCHDOG_LATE_MS;
 /// How long Pacemaker tries to stop resources without quorum before sbd gives up on it: what no-quorum-policy `stop`
 /// costs more than `suicide`.
 const STOPPING_S: u32 = 4;

@@ -8,6 +8,8 @@ use crate::cluster::corosync::key::Source;
 use crate::cluster::corosync::tools::Votes;
 use crate::cluster::sbd::Sbd;
 use crate::cluster::timing::{self, NoQuorumPolicy, Totem};
+use crate::cluster::watchdog::Watchdogs;
+use crate::cluster::watchdog_proof::{Outcome, ProofRecord};
 use crate::pg::conf::Setting;
 
 /// Why something is not known.
@@ -112,6 +114,34 @@ pub struct Node {
     pub self_fenced: Known<Vec<String>>,
     /// The disks under the instances' data and the cluster's state.
     pub disks: Known<Vec<Disk>>,
+    pub watchdogs: Known<Watchdogs>,
+    /// The last drill with the watchdog; `None`: there was none.
+    pub watchdog_proof: Known<Option<WatchdogProof>>,
+}
+
+/// A drill with the watchdog, as it is seen now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WatchdogProof {
+    /// Its file.
+    pub file: String,
+    pub record: ProofRecord,
+    pub outcome: Outcome,
+    pub age_s: u64,
+    pub is_old: bool,
+}
+
+impl WatchdogProof {
+    /// In the present boot, at this time.
+    #[must_use]
+    pub fn of(file: &str, record: ProofRecord, boot: &str, now_s: u64) -> Self {
+        Self {
+            file: file.to_owned(),
+            outcome: record.outcome(boot),
+            age_s: record.age_s(now_s),
+            is_old: record.is_old(now_s),
+            record,
+        }
+    }
 }
 
 /// A disk under a directory, and the kernel's own patience with it.

@@ -17,10 +17,12 @@ mod resources;
 mod rule;
 mod self_fencing;
 mod watchdog;
+mod watchdog_device;
 
 use facts::{Facts, Unknown};
 pub use node::span;
 pub use rule::{Finding, Rule, Severity, Subject};
+pub use watchdog_device::words as watchdog_words;
 
 /// What became of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -192,6 +192,8 @@ impl Node {
             quorated: Err(why()),
             self_fenced: Err(why()),
             disks: Err(why()),
+            watchdogs: Err(why()),
+            watchdog_proof: Err(why()),
         }
     }
 }

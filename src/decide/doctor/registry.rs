@@ -5,6 +5,7 @@ use super::rule::Severity::{Critical, Error, Warning};
 use super::rule::Subject::{Corosync, Fencing, Node, Postgresql, QuorumDevice, Resources, Sbd};
 use super::{
     disks, fencing, levels, membership, node, postgresql, quorum_device, resources, self_fencing, watchdog,
+    watchdog_device,
 };
 
 /// The rules, by what they look at.
@@ -280,6 +281,78 @@ pub const RULES: &[Rule] = &[
         rule: "corosync does not pet a watchdog (resources.watchdog_device)",
         why: "as with systemd: sbd is the one owner",
         check: watchdog::corosync,
+    },
+    Rule {
+        name: "watchdog-device",
+        severity: Critical,
+        subject: Sbd,
+        rule: "sbd's watchdog device (SBD_WATCHDOG_DEV) is there",
+        why: "sbd does not start; nothing resets a node that hangs",
+        check: watchdog_device::present,
+    },
+    Rule {
+        name: "watchdog-itco",
+        severity: Critical,
+        subject: Sbd,
+        rule: "in a virtual machine sbd's watchdog is no iTCO_wdt, unless it was proven",
+        why: "QEMU's does not reset by itself (noreboot), and where it may only after twice the time: a lost node goes on, two primaries",
+        check: watchdog_device::itco,
+    },
+    Rule {
+        name: "watchdog-bites",
+        severity: Critical,
+        subject: Sbd,
+        rule: "the last drill (quorate prove-watchdog) did not show that sbd's watchdog never resets the node",
+        why: "a lost node goes on while the others count it as reset: two primaries",
+        check: watchdog_device::bites,
+    },
+    Rule {
+        name: "watchdog-late",
+        severity: Critical,
+        subject: Sbd,
+        rule: "stonith-watchdog-timeout is long enough for the time after which sbd's watchdog was seen to reset the node",
+        why: "the survivor promotes while the lost primary may still run: two primaries",
+        check: watchdog_device::late,
+    },
+    Rule {
+        name: "watchdog-proven",
+        severity: Warning,
+        subject: Sbd,
+        rule: "quorate prove-watchdog has shown on this node, with this device and timeout, and within a year, that it is reset",
+        why: "all fencing rests on a device that nobody has ever seen at work",
+        check: watchdog_device::was_proven,
+    },
+    Rule {
+        name: "watchdog-softdog",
+        severity: Warning,
+        subject: Sbd,
+        rule: "sbd's watchdog is softdog only where the machine has no better one",
+        why: "it is a timer of the kernel that it has to end: one that panicked or hangs is not reset",
+        check: watchdog_device::software,
+    },
+    Rule {
+        name: "watchdog-panic",
+        severity: Error,
+        subject: Sbd,
+        rule: "kernel.panic is not 0 where sbd's watchdog is softdog",
+        why: "softdog does not end a panicked kernel: the node stays out until somebody resets it",
+        check: watchdog_device::panic,
+    },
+    Rule {
+        name: "watchdog-order",
+        severity: Warning,
+        subject: Sbd,
+        rule: "where there are several watchdog devices, SBD_WATCHDOG_DEV is a name that stays (/dev/watchdog and /dev/watchdogN are numbers)",
+        why: "they change their order by boot: sbd may have the wrong one tomorrow",
+        check: watchdog_device::order,
+    },
+    Rule {
+        name: "watchdog-nowayout",
+        severity: Warning,
+        subject: Sbd,
+        rule: "sbd's watchdog can be disarmed (nowayout is off)",
+        why: "an orderly stop of the cluster resets the node, too",
+        check: watchdog_device::nowayout,
     },
     Rule {
         name: "monitor-timeout",
