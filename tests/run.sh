@@ -30,11 +30,12 @@ vagrant   |  180 | yes | tests/vagrant.sh
 layouts   |  600 | yes | tests/layouts.sh
 package   |  600 | yes | tests/package.sh
 scripts   |  600 | yes | tests/scripts.sh
+watchdogs |  900 | yes | tests/watchdogs.sh
 by-hand   |  900 | yes | tests/by-hand.sh
 fresh     | 1500 | yes | tests/fresh.sh
 lab       |  900 | yes | tests/lab.sh
 truth     |  900 | yes | tests/truth.sh
-hangs     |  900 | yes | tests/hangs.sh
+hangs     | 1020 | yes | tests/hangs.sh
 self-fencing | 900 | yes | tests/self_fencing.sh
 '
 
