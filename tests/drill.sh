@@ -1,0 +1,68 @@
+#!/bin/bash
+# The drill with the watchdog (`quorate prove-watchdog`) on a standby of a lab cluster that is up: tests/drill.sh CLUSTER. Part of
+# tests/hangs.sh. It refuses while the cluster runs there, and resets the node where it is in standby and stopped; after the boot
+# the record, status and the doctor say so.
+set -u
+lab=target/debug/quorate-lab
+name=$1
+# A lab node has no /dev/watchdog: as sbd there, the command gets the library that stands for one. In the product there is no switch for it.
+preload=LD_PRELOAD=/usr/local/lib/libquorate_watchdog.so
+failed=0
+
+say() {
+    if [ "$1" = 0 ]; then echo "ok hangs: $2"; else echo "not ok hangs: $2"; failed=1; fi
+}
+
+on() { timeout 90 "$lab" shell --name "$name" "$node" "$@" 2>&1 | tr -d '\r'; return "${PIPESTATUS[0]}"; }
+boots() { timeout 20 "$lab" events --name "$name" | grep "\"node\":\"$node\"" | grep -c '"what":"booted"'; }
+until_true() { # seconds, command
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 1; done
+}
+
+node=srv1
+node=$(on crm_mon --one-shot --output-as=xml --include=none,resources |
+    awk '/<resource / { standby = /role="(Unpromoted|Slave)"/ } standby && /<node / { sub(/.*name="/, ""); sub(/".*/, ""); print; exit }')
+[ -n "$node" ] || { say 1 "prove-watchdog: no standby is found"; exit 1; }
+
+said=$(on env $preload quorate prove-watchdog --yes "$node")
+[ $? = 1 ] && grep -q 'the cluster runs here (corosync, pacemakerd, sbd)' <<<"$said" && grep -q "first pcs node standby $node" <<<"$said"
+say $? "prove-watchdog refuses while the cluster runs, and says what to type"
+on quorate prove-watchdog --result | grep -q 'NEVER proven'
+say $? "prove-watchdog --result: never proven"
+
+# pcs without pcsd.
+on crm_standby -N "$node" -v on >/dev/null
+until_true 40 sh -c "! timeout 20 '$lab' shell --name '$name' '$node' crm_mon --one-shot --node '$node' --output-as=xml --include=none,nodes | grep -q 'resources_running=\"[1-9]'"
+on systemctl stop pacemaker corosync >/dev/null
+said=$(on quorate prove-watchdog --dry-run)
+say $? "prove-watchdog --dry-run: it would begin in standby and stopped"
+said=$(on env $preload quorate prove-watchdog --yes other)
+[ $? = 1 ] && grep -q 'nothing is done' <<<"$said"
+say $? "prove-watchdog asks for the node's own name"
+
+before=$(boots)
+said=$(on env $preload quorate prove-watchdog --yes "$node")
+grep -q 'is armed with 5 s' <<<"$said" && ! grep -q 'NOT bite' <<<"$said"
+say $? "prove-watchdog arms the watchdog: $(grep -c alive <<<"$said") lines that it lives"
+more_boots() { [ "$(boots)" -gt "$before" ]; }
+until_true 60 more_boots
+say $? "the node is reset"
+until_true 60 on true
+said=$(on quorate prove-watchdog --result)
+code=$?
+grep -Eq 'proven [0-9]+ (s|min.*) ago: the node was reset [45]\.[0-9] to [56]\.[0-9] s after it was armed' <<<"$said" && [ $code = 0 ]
+say $? "after the boot: $said"
+
+on systemctl start pacemaker corosync-qdevice >/dev/null
+on crm_standby -N "$node" -D >/dev/null
+status_says() { on quorate status | grep -q '^watchdog .*; proven '; }
+until_true 60 status_says
+say $? "quorate status says when it was proven: $(on quorate status | grep '^watchdog')"
+on quorate doctor --verbose | grep 'watchdog-proven' | grep -q 'no /sys/class/watchdog in this container'
+say $? "the doctor says that it can't compare the device in a container: rule watchdog-proven is not checked"
+streams() { timeout 30 "$lab" shell --name "$name" "$node" crm_mon --one-shot | grep -q 'Unpromoted:.*'"$node"; }
+until_true 90 streams
+say $? "the node is a standby again"
+exit $failed
