@@ -24,19 +24,18 @@ pub fn look(root: &Path, path: &str) -> Effect<Watchdogs> {
     let class = root.join(CLASS);
     let entries = match fs::read_dir(&class) {
         Ok(entries) => entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect(),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => match read(&root.join(CONTAINER)) {
-            // The driver of the first device brings the directory with it.
-            None => Vec::new(),
-            Some(manager) => {
-                return Err(Trouble(format!(
-                    "no /{CLASS} in this container ({}): driver and identity of the watchdog are not known",
-                    manager.trim()
-                )));
-            }
-        },
+        // The driver of the first device brings the directory with it.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(e) => return Err(Trouble(format!("/{CLASS}: {e}"))),
     };
     let mut names: Vec<String> = entries;
+    // The host's devices, where it has any, are there as in the host itself; else nothing is known of what stands for one.
+    if let Some(manager) = read(&root.join(CONTAINER)).filter(|_| names.is_empty()) {
+        return Err(Trouble(format!(
+            "no device in /{CLASS} of this container ({}): driver and identity of the watchdog are not known",
+            manager.trim()
+        )));
+    }
     names.sort_by_key(|name| (name.len(), name.clone()));
     let devices = names
         .iter()
