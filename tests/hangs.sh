@@ -46,10 +46,10 @@ say $? "a primary's node that is fenced as a member is told to end: outage $(fie
 run stalled 0 --faults state-stall && [ "$(field stalled interruption_ms)" -lt 3000 ]
 say $? "the state of all nodes frozen for 15 s: nobody is reset, and writes pause $(field stalled interruption_ms) ms"
 
-tests/drill.sh "$name" || failed=1
 run paused 0 --faults pause-15 && [ "$(field paused two_primaries_ms)" = 0 ] && [ "$(field paused after_pause)" = 0 ]
 say $? "a machine that was paused for 15 s acknowledges $(field paused after_pause) commits when it goes on; two primaries for $(field paused two_primaries_ms) ms"
 
+tests/drill.sh "$name" || failed=1
 tests/device.sh "$name" && timeout 150 $lab heal --name "$name" || failed=1
 
 run apart 0 --faults controld-stop-then-unlink && [ "$(field apart two_primaries_ms)" = 0 ]

@@ -332,4 +332,11 @@ mutate asked-anew src/decide/detector/detect.rs 'suspicious |= sight.resets.anot
 mutate snapshot-numbers src/cluster/group.rs 'heard.number = 0;' 'let _ = heard;' --lib a_node_that_left_counts
 mutate stop-held-back src/decide/stop.rs '            && facts.node_reset == NodeReset::NotHeldBack
 ' '' --lib stuck_disk_is_waited
+mutate drill-another-boot src/cluster/watchdog_proof.rs 'if self.boot == boot {' 'if false {' --lib a_reset_is_shown_by_another_boot
+mutate drill-by-hand src/cluster/watchdog_proof.rs 'if self.alive_ms > timeout_ms' 'if false && self.alive_ms > timeout_ms' \
+    --lib a_reset_is_shown_by_another_boot
+mutate drill-another-device src/cluster/watchdog_proof.rs 'if identity != Some(' 'if false && identity != Some(' \
+    --lib a_drill_counts_for_its_device_alone
+mutate drill-beside-a-cluster src/decide/prove_watchdog.rs 'if !facts.cluster.is_empty() {' 'if false {' \
+    --lib nothing_is_reset_that_runs_something
 exit $failed
