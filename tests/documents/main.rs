@@ -10,6 +10,7 @@ mod election;
 mod layouts;
 mod merge;
 mod notice;
+mod pages;
 mod security;
 mod tables;
 #[cfg(feature = "cli")]
@@ -64,29 +65,37 @@ fn the_reference_of_the_parameters() {
 
 #[test]
 fn the_tables_of_the_actions() {
-    let mut page = fs::read_to_string(path("docs/agent-tables.md")).expect("docs/agent-tables.md");
-    for (block, content) in [
-        ("monitor", tables::monitor()),
-        ("start before", tables::start_before()),
-        ("start after", tables::start_after()),
-        ("stop", tables::stop()),
-        ("promote", tables::promote()),
-        ("election first", election::first()),
-        ("election", election::comparison()),
-        ("notify", tables::notify()),
-        ("scores", tables::scores()),
-        ("disk", tables::disk()),
+    for (page, blocks) in [
+        (
+            "docs/agent-tables.md",
+            vec![
+                ("monitor", tables::monitor()),
+                ("start before", tables::start_before()),
+                ("start after", tables::start_after()),
+                ("stop", tables::stop()),
+                ("promote", tables::promote()),
+                ("election first", election::first()),
+                ("election", election::comparison()),
+            ],
+        ),
+        (
+            "docs/agent.md",
+            vec![("notify", tables::notify()), ("scores", tables::scores()), ("disk", tables::disk())],
+        ),
     ] {
-        page = with_block(&page, block, &content);
+        let mut text = fs::read_to_string(path(page)).unwrap_or_else(|e| panic!("{page}: {e}"));
+        for (block, content) in blocks {
+            text = with_block(&text, block, &tables::narrow(&content));
+        }
+        assert_document(page, &text);
     }
-    assert_document("docs/agent-tables.md", &page);
 }
 
 #[test]
 fn the_table_of_the_resets() {
     let page = fs::read_to_string(path("docs/quorated.md")).expect("docs/quorated.md");
-    let page = with_block(&page, "resets", &tables::reset());
-    assert_document("docs/quorated.md", &with_block(&page, "notice", &notice::notice()));
+    let page = with_block(&page, "resets", &tables::narrow(&tables::reset()));
+    assert_document("docs/quorated.md", &with_block(&page, "notice", &tables::narrow(&notice::notice())));
 }
 
 /// The times of each layout, and where everything runs after each single failure.
