@@ -5,6 +5,8 @@
 //! (the agent changes into the owner of the data, and Pacemaker runs it as root).
 #![allow(clippy::disallowed_methods, reason = "tests start processes, sleep and read their own environment")]
 
+#[path = "../common/left_out.rs"]
+mod left_out;
 mod support;
 
 mod bad_input;

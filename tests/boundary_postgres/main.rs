@@ -1,5 +1,7 @@
 //! The boundary against real PostgreSQL servers. Runs as root, needs PostgreSQL 13 to 17 installed.
 
+#[path = "../common/left_out.rs"]
+mod left_out;
 mod server;
 mod trust;
 
