@@ -31,6 +31,18 @@ const ACTS: [(&str, &str); 2] = [
     ("power-off", "The primary's node loses its power, and gets it back later"),
 ];
 
+/// What a newcomer may do now.
+const NEXT: &str = "\
+What to try next, here (root):
+  target/debug/quorate-lab up classic                     a cluster that stays; look around, break it by hand:
+  target/debug/quorate-lab watch                          what it does, live
+  target/debug/quorate-lab shell srv1 quorate status      what an operator sees; also: quorate doctor, crm_mon -1
+  target/debug/quorate-lab fault unlink primary           pull a cable; heal undoes it
+  target/debug/quorate-lab down                           and it is gone
+  target/debug/quorate-lab test classic --faults power-off,unlink,disk-freeze --runs 3    measure
+On your own machines: docs/install.md. What all of it means: docs/concepts.md.
+";
+
 /// Shows the cluster and breaks it. Returns the complaints of the verdict: empty when all went well.
 ///
 /// # Errors
@@ -192,9 +204,11 @@ impl Audience for Stage {
 pub fn run(options: &Options, style: Style) -> Result<Vec<String>> {
     let name = ClusterName::parse(&options.name)?;
     let cluster = up::up(options, &Progress::start())?;
-    let _downed = Downed(name);
+    let downed = Downed(name);
     let complaints = play(&cluster, style)?;
     println!("Removing the cluster …");
+    drop(downed);
+    println!("\n{NEXT}");
     Ok(complaints)
 }
 
