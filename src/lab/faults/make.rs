@@ -120,6 +120,17 @@ impl Fault {
         fault
     }
 
+    /// The same where sbd hangs already: it sees the gap too, and would have the node reset for it.
+    pub(super) const fn pause_without_sbd(
+        name: &'static str,
+        description: &'static str,
+        seconds: u64,
+    ) -> Self {
+        let mut fault = Self::pause(name, description, seconds);
+        fault.how = How::PauseWithoutSbd(Duration::from_secs(seconds));
+        fault
+    }
+
     /// Two machines lose their power, one 5 s after the other.
     pub(super) const fn two(
         name: &'static str,

@@ -134,6 +134,8 @@ enum How {
     StopThenUnlink(signals::Processes, Duration),
     /// The machine is paused for so long.
     Pause(Duration),
+    /// The same, and sbd is stopped before.
+    PauseWithoutSbd(Duration),
 }
 
 /// One kind of fault.
@@ -268,6 +270,10 @@ impl Fault {
             How::Impair(by) => inject::impair(cluster, node, by),
             How::StopThenUnlink(whom, after) => isolate::stop_then_unlink(cluster, node, whom, after),
             How::Pause(time) => inject::pause_machine(cluster, node, time),
+            How::PauseWithoutSbd(time) => {
+                signals::send(cluster, node, signals::Processes::Of("sbd"), signals::Signal::Stop)?;
+                inject::pause_machine(cluster, node, time)
+            }
         }
     }
 
@@ -277,7 +283,7 @@ impl Fault {
             How::Signal(_, signal) => signals::were_sent(cluster, node, signal, trace),
             How::Impair(by) => inject::packets_are_lost(cluster, node, by),
             How::StopThenUnlink(..) => isolate::is_cut_off(cluster, node, trace),
-            How::Pause(_) => inject::stands_still(cluster, node, trace),
+            How::Pause(_) | How::PauseWithoutSbd(_) => inject::stands_still(cluster, node, trace),
         }
     }
 

@@ -115,6 +115,12 @@ pub const ALL: &[Fault] = &[
         .costs("none stated", "17.6 to 18.8 s, 0 ms of two primaries; standby by itself, or refused: diverged"),
     Fault::pause("pause-60", "the same for 60 s: the others have gone on for long", 60)
         .costs("none stated", "18.3 s, 0 ms of two primaries; standby by itself, or refused: diverged"),
+    Fault::pause_without_sbd(
+        "sbd-stop-then-pause-15",
+        "SIGSTOP to all of sbd, and at once the machine is paused for 15 s",
+        15,
+    )
+    .costs("none stated", "20.0 to 22.9 s, 0 commits after the pause; without quorated 257, for 4.0 s"),
     Fault::own(
         "shut-down",
         "an orderly power-off, as by an administrator: systemctl poweroff",
