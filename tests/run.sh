@@ -32,7 +32,7 @@ package   |  600 | yes | tests/package.sh
 scripts   |  600 | yes | tests/scripts.sh
 watchdogs |  900 | yes | tests/watchdogs.sh
 by-hand   |  900 | yes | tests/by-hand.sh
-fresh     | 1500 | yes | tests/fresh.sh
+fresh     | 2400 | yes | tests/fresh.sh
 lab       |  900 | yes | tests/lab.sh
 truth     |  900 | yes | tests/truth.sh
 hangs     | 1020 | yes | tests/hangs.sh
