@@ -97,7 +97,7 @@ refused() { # machine, command, word: refuses in one sentence with this word, an
 
 fresh() {
     began=$SECONDS
-    "$lab" up classic --plain --suite "$suite" --name "$name" --package "$package"
+    "$lab" up classic --debian --suite "$suite" --name "$name" --package "$package"
     # The answer to apt's question, and an editor for site.toml; the device that the lab's library is for.
     everywhere "srv1 srv2 witness" "echo 'APT::Get::Assume-Yes \"true\";' >/etc/apt/apt.conf.d/90yes; touch /dev/watchdog
         printf '#!/bin/sh\nsed -i \"s/^version = .*/version = \$(ls /usr/lib/postgresql)/\" \"\$1\"\n' >/usr/local/bin/editor; chmod 755 /usr/local/bin/editor"

@@ -41,7 +41,7 @@ pub struct UpArgs {
     /// Only boot machines of a plain Debian on which nothing is installed; apt has what README's commands need, and root's
     /// home the package
     #[arg(long, conflicts_with = "bare")]
-    pub plain: bool,
+    pub debian: bool,
     /// Leave the cluster, to be looked at: one that didn't get ready, or that of a test
     #[arg(long)]
     pub keep: bool,
@@ -115,7 +115,7 @@ impl UpArgs {
             suite,
             agent: self.agent,
             disks: if self.fresh { Disks::Fresh } else { Disks::Reuse },
-            stage: match (self.bare, self.plain) {
+            stage: match (self.bare, self.debian) {
                 (_, true) => Stage::Plain,
                 (true, false) => Stage::Machines,
                 (false, false) => Stage::Cluster,
