@@ -42,8 +42,8 @@ lint: ## rustfmt and clippy, warnings are errors; licences, sources and advisori
 	$(CARGO) clippy --locked --all-targets --features lab,packaging -- -D warnings
 	@dist/check-crates
 
-demo: deps build deb ## a real cluster on this machine; its primary is killed, then powered off (root)
-	@$(LAB) demo
+demo: ## a real cluster on this machine; its primary is killed, then powered off (root)
+	@CARGO='$(CARGO)' SOURCE_DATE_EPOCH=$(EPOCH) dist/demo
 
 test: deps ## everything: lint, unit tests, real PostgreSQL, foreign suites, the lab (root)
 	@tests/run.sh
