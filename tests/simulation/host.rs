@@ -12,7 +12,7 @@ use quorate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
 use quorate::decide::facts::{Facts, Process, Pulse, Signal};
 use quorate::decide::memory::{Memory, PacemakerRun};
 use quorate::decide::promotion_score::Score;
-use quorate::decide::stop::{Stage, StopFacts};
+use quorate::decide::stop::{NodeReset, Stage, StopFacts};
 use quorate::pg::history::History;
 use quorate::pg::lsn::Lsn;
 use quorate::pg::role::PgRole;
@@ -90,6 +90,7 @@ impl Host for SimHost {
 
     fn stop_facts(&mut self) -> StopFacts {
         self.call(1, 5, |w, n| StopFacts {
+            node_reset: NodeReset::NotHeldBack,
             process: process(w.nodes[n].server.is_some()),
             stopped_children: 0,
         })
