@@ -120,6 +120,16 @@ mutate old-ballots src/decide/election/mod.rs 'facts.earlier.arrived == Arrived:
     --lib every_combination_of_facts_promotes_only
 mutate ballots-unread src/decide/election/mod.rs '(Ballots::Unread(_), Time::Left) => return Verdict::Again(Again::ReadBallots),' '(Ballots::Unread(_), _) => &[],' \
     --lib every_combination_of_facts_promotes_only
+mutate election-deadline src/decide/election/mod.rs 'if facts.time == Time::Spent {' 'if false {' \
+    --lib every_combination_of_facts_promotes_only
+mutate election-approval src/decide/election/mod.rs \
+    '(Manager::Pacemaker, Standing::Unproven, Approval::NotAsked) => Verdict::Again(Again::AskCluster),' '' \
+    --lib every_combination_of_facts_promotes_only
+mutate notice-postgres src/decide/notice.rs 'Postgres::Alive | Postgres::Unknown => false,' 'Postgres::Alive | Postgres::Unknown => true,' \
+    --lib a_notice_is_sent_only
+mutate notice-instances src/decide/notice.rs 'Verdict::Withhold(Reason::AnotherInstance(resource.clone()))' \
+    'Verdict::Send(Terms { within: facts.within, foreign: Some(vec![resource.clone()]) })' --lib a_notice_is_sent_only
+mutate scores-stay src/decide/promotion_score.rs 'Score::PrimaryDiskFailing => 150,' 'Score::PrimaryDiskFailing => 99,' --lib the_numbers_stay
 mutate disk-blocked src/decide/election/mod.rs 'Standing::Current => &[Fitness::Blocked],' 'Standing::Current => &[],' \
     --lib who_is_ahead_on_a_bad_disk
 mutate disk-stop src/decide/stop.rs 'sent == Stage::Killed && disk == Disk::Stuck && elapsed >= UNKILLABLE' 'false' \
