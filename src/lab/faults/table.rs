@@ -186,7 +186,7 @@ pub const ALL: &[Fault] = &[
     )
     .seen_by("the control group counts a kill, and the process is gone")
     .reacts_within(20)
-    .costs("none stated", "not run"),
+    .costs("none stated", "13.5 s, 9.6 s of it without writes; primary again"),
     Fault::own(
         "oom-quorated",
         "the same, and it chooses quorated",
@@ -196,7 +196,7 @@ pub const ALL: &[Fault] = &[
     .seen_by("the control group counts a kill, and the process is gone")
     .reacts_within(20)
     .resets_nobody()
-    .costs("none stated", "not run"),
+    .costs("none stated", "unnoticed"),
     Fault::own(
         "oom-corosync",
         "the same, and it chooses corosync",
@@ -206,7 +206,7 @@ pub const ALL: &[Fault] = &[
     .seen_by("the control group counts a kill, and the process is gone")
     .loses(Loss::Possible)
     .reacts_within(30)
-    .costs("none stated", "not run"),
+    .costs("none stated", "unnoticed"),
     Fault::own(
         "slow-disk",
         "the node's file systems take 20 writes a second, each after the other",
@@ -218,7 +218,7 @@ pub const ALL: &[Fault] = &[
     .reacts_within(60)
     .restored_within(180)
     .resets_nobody()
-    .costs("none stated", "not run"),
+    .costs("none stated", "pauses of up to 2.8 s for as long as it lasts; nobody reset"),
     Fault::own(
         "slow-network",
         "all that the node sends and gets is 80 to 120 ms late",
@@ -230,7 +230,7 @@ pub const ALL: &[Fault] = &[
     .reacts_within(60)
     .restored_within(180)
     .resets_nobody()
-    .costs("none stated", "not run"),
+    .costs("none stated", "0.6 s; nobody reset"),
     Fault::own(
         "out-of-space",
         "the data's file system is full, to the last block",
