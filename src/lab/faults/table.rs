@@ -120,7 +120,7 @@ pub const ALL: &[Fault] = &[
         "SIGSTOP to all of sbd, and at once the machine is paused for 15 s",
         15,
     )
-    .costs("none stated", "20.0 to 22.9 s, 0 commits after the pause; without quorated 257, for 4.0 s"),
+    .costs("none stated", "20.2, 21.1 s, once no service until healed; 0 commits after the pause (without quorated 257 in 4.0 s)"),
     Fault::own(
         "shut-down",
         "an orderly power-off, as by an administrator: systemctl poweroff",
