@@ -1,8 +1,8 @@
 //! The device itself: which one it is, and whether it was seen to reset the node.
 
 use super::facts::{Facts, Place, Unknown, WatchdogProof};
+use super::node::span;
 use super::rule::{Finding, Outcome};
-use super::span;
 use crate::cluster::timing::least_stonith_watchdog_s;
 use crate::cluster::watchdog::{Device, Machine, Watchdogs};
 use crate::cluster::watchdog_proof::{Outcome as Shown, used_s};
