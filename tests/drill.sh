@@ -56,13 +56,15 @@ grep -Eq 'proven [0-9]+ (s|min.*) ago: the node was reset [45]\.[0-9] to [56]\.[
 say $? "after the boot: $said"
 
 on systemctl start pacemaker corosync-qdevice >/dev/null
-on crm_standby -N "$node" -D >/dev/null
+# The cluster answers when it has formed its membership.
+back() { on crm_standby -N "$node" -D >/dev/null; }
+until_true 90 back
 status_says() { on quorate status | grep -q '^watchdog .*; proven '; }
 until_true 60 status_says
 say $? "quorate status says when it was proven: $(on quorate status | grep '^watchdog')"
 on quorate doctor --verbose | grep 'watchdog-proven' | grep -q 'of this container'
 say $? "the doctor says that it can't compare the device in a container: rule watchdog-proven is not checked"
 streams() { timeout 30 "$lab" shell --name "$name" "$node" crm_mon --one-shot | grep -q 'Unpromoted:.*'"$node"; }
-until_true 90 streams
+until_true 120 streams
 say $? "the node is a standby again"
 exit $failed

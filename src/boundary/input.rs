@@ -78,13 +78,12 @@ mod tests {
 
     #[test]
     fn one_line_and_not_for_ever() {
-        let (from, to) = nix::unistd::pipe().unwrap();
+        let (from, to) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).unwrap();
         nix::unistd::write(&to, b" srv1\nmore\n").unwrap();
         let soon = || Deadline::after(Duration::from_millis(20));
         assert_eq!(line(from.as_fd(), 100, soon()), Ok("srv1".to_owned()));
         assert!(line(from.as_fd(), 100, soon()).unwrap_err().0.contains("no answer"));
         drop(to);
-        // Another test's child may have the pipe for a moment.
         let later = Deadline::after(Duration::from_secs(10));
         assert_eq!(line(from.as_fd(), 100, later), Ok(String::new()));
     }

@@ -7,6 +7,7 @@ mod base;
 mod broken;
 mod command;
 mod levels;
+mod watchdog_devices;
 
 use base::{Base, examined};
 use quorate::cluster::timing::Preset;
@@ -74,7 +75,7 @@ fn the_times_of_pafs_quick_start_are_unsound() {
 
 #[test]
 fn each_change_breaks_exactly_its_rule() {
-    for case in broken::CASES {
+    for case in broken::CASES.iter().chain(watchdog_devices::CASES) {
         let mut base = Base::of(case.kind, Preset::Default);
         for change in case.changes {
             base.apply(change);
@@ -101,7 +102,7 @@ fn each_change_breaks_exactly_its_rule() {
 fn every_rule_has_its_change() {
     for rule in RULES {
         assert!(
-            broken::CASES.iter().any(|case| case.rule == rule.name),
+            broken::CASES.iter().chain(watchdog_devices::CASES).any(|case| case.rule == rule.name),
             "no broken configuration for {}",
             rule.name
         );
