@@ -50,7 +50,7 @@ fn main() {
     if !missing.is_empty() {
         println!(
             "cargo::error=quorated (feature daemon) links corosync's libraries, and these are missing: {}; install them \
-             (sudo make deps, or apt-get install), or build without the features daemon, packaging and lab",
+             (sudo make deps, or apt-get install), or build without the features daemon and packaging",
             missing.join(" ")
         );
     }

@@ -9,6 +9,7 @@ mod election;
 #[cfg(feature = "cli")]
 mod layouts;
 mod merge;
+mod narrow;
 mod notice;
 mod pages;
 mod security;
@@ -18,6 +19,8 @@ mod timing;
 
 use std::fs;
 use std::path::PathBuf;
+
+use narrow::narrow;
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -85,7 +88,7 @@ fn the_tables_of_the_actions() {
     ] {
         let mut text = fs::read_to_string(path(page)).unwrap_or_else(|e| panic!("{page}: {e}"));
         for (block, content) in blocks {
-            text = with_block(&text, block, &tables::narrow(&content));
+            text = with_block(&text, block, &narrow(&content));
         }
         assert_document(page, &text);
     }
@@ -94,8 +97,8 @@ fn the_tables_of_the_actions() {
 #[test]
 fn the_table_of_the_resets() {
     let page = fs::read_to_string(path("docs/quorated.md")).expect("docs/quorated.md");
-    let page = with_block(&page, "resets", &tables::narrow(&tables::reset()));
-    assert_document("docs/quorated.md", &with_block(&page, "notice", &tables::narrow(&notice::notice())));
+    let page = with_block(&page, "resets", &narrow(&tables::reset()));
+    assert_document("docs/quorated.md", &with_block(&page, "notice", &narrow(&notice::notice())));
 }
 
 /// The times of each layout, and where everything runs after each single failure.
