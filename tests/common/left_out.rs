@@ -5,6 +5,10 @@ use std::sync::Once;
 
 /// Where this is not root: says once why this test program is left out, and ends it as passed. `tests/run.sh` counts
 /// such a part as skipped before it gets here.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test program has no main of its own, and its harness no way to leave all tests out"
+)]
 pub fn without_root(program: &str, why: &str) {
     static ONCE: Once = Once::new();
     if nix::unistd::geteuid().is_root() {
