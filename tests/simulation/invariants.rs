@@ -106,7 +106,7 @@ impl World {
         for n in 0..self.count() {
             let Some(server) = &self.nodes[n].server else { continue };
             let follows = server.role == Role::Standby && server.receiver.is_some();
-            if !follows || !self.score(n, n).is_some_and(|s| s >= CANDIDATE) {
+            if !follows || self.score(n, n).is_none_or(|s| s < CANDIDATE) {
                 continue;
             }
             let other =

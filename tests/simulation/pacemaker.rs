@@ -315,9 +315,7 @@ impl World {
                     _ if known == Known::Stopped => {}
                     _ => c.known[node] = known,
                 }
-                expected != Kind::Probe && (failure || known != before)
-                    || code == OcfCode::FailedPromoted
-                    || failure
+                failure || code == OcfCode::FailedPromoted || (expected != Kind::Probe && known != before)
             }
             Action::Notify | Action::ReloadAgent | Action::ValidateAll | Action::MetaData => false,
         };

@@ -1,6 +1,7 @@
 //! Random runs: what breaks is made smaller, and told with the line that repeats it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
 use crate::plan::{Act, People, Plan};
@@ -66,12 +67,13 @@ pub fn session(
         if let Some((breach, what)) = outcomes.breaches.last() {
             let small = shrink(runner, &plan, *breach);
             let kind = kind(&small, *breach);
-            if !tally.kinds.contains_key(&kind) {
+            if let Entry::Vacant(new) = tally.kinds.entry(kind) {
                 tell(&format!(
-                    "seed {seed}: {kind}\n    {what}\n    replay: make simulate SEED={seed}{}",
+                    "seed {seed}: {}\n    {what}\n    replay: make simulate SEED={seed}{}",
+                    new.key(),
                     option(people)
                 ));
-                tally.kinds.insert(kind, seed);
+                new.insert(seed);
             }
         }
         if said.elapsed() >= Duration::from_secs(60) {
