@@ -1,4 +1,4 @@
-//! `quorate layout`: list, show and render; [`super::prove`] and [`super::apply`] do the rest.
+//! `quorate layout`: list, show and render; `super::prove` and `super::apply` do the rest.
 
 use std::fs;
 use std::io::Write as _;

@@ -54,7 +54,7 @@ pub struct Sight {
     pub instances: Vec<InstanceLook>,
     pub places: Vec<PlaceLook>,
     pub cluster: ClusterWord,
-    /// The answer to the last [`Act::AskUnits`].
+    /// The answer to the last `Act::AskUnits`.
     pub units: Vec<(&'static str, Unit)>,
     /// Another member has this node fenced, by Pacemaker's decision: its name.
     pub request: Option<String>,

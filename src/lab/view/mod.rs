@@ -2,10 +2,10 @@
 //!
 //! - [`board`] is what is known of each cluster, changed by events: statistics of each fault ([`statistics`]), trace, heart and
 //!   beat, the newest look at the cluster, [`load`] of the nodes, lines of their journals ([`logs`]). Pure.
-//! - [`render`] draws it with the lines of [`panels`] and [`nodes`], in the [`text`] and colours of a terminal. Pure too.
-//! - [`stage`] is the thread that draws and listens to the keys ([`ui`]), [`asker`] the one of each cluster that looks at it,
+//! - [`render`] draws it with the lines of `panels` and `nodes`, in the [`text`] and colours of a terminal. Pure too.
+//! - `stage` is the thread that draws and listens to the keys ([`ui`]), `asker` the one of each cluster that looks at it,
 //!   [`terminal`] gives the terminal back whatever happens.
-//! - [`plain`] prints lines instead.
+//! - `plain` prints lines instead.
 
 mod asker;
 pub mod board;
