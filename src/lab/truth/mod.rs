@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`lists`] | acknowledged writes that are lost, refused ones that are there, unanswered ones that are there |
 //! | [`primaries`] | time in which two servers took writes |
-//! | `mod@take_over` | the last commit of one primary and the first of the next |
+//! | `take_over` | the last commit of one primary and the first of the next |
 //! | [`reads`] | reads that went back in time on one connection |
 //! | [`registers`] | values that nobody wrote, or that had been overwritten before the read began |
 //! | [`timelines`] | timelines that do not form one line |
