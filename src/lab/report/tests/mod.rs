@@ -22,8 +22,13 @@ fn losing_acknowledged_writes_in_an_orderly_fault_fails() {
 
 #[test]
 fn an_upgrade_that_anybody_notices_fails() {
-    assert_eq!(verdict(&[RunResult { outage_ms: Some(0), ..good("upgrade") }]), Vec::<String>::new());
-    assert_eq!(verdict(&[RunResult { outage_ms: Some(50), ..good("upgrade") }]).len(), 1);
+    let paused = |interruption_ms| RunResult { interruption_ms, outage_ms: Some(9000), ..good("upgrade") };
+    // A busy host's own pause, nine seconds after the fault.
+    assert_eq!(verdict(&[paused(600)]), Vec::<String>::new());
+    assert_eq!(verdict(&[paused(2500)]), ["upgrade run 1: writes paused for 2500 ms"]);
+    let moved = TakeOver { instance: "main".to_owned(), new_node: "srv2".to_owned(), ..TakeOver::default() };
+    let moved = RunResult { take_overs: vec![moved], ..paused(600) };
+    assert_eq!(verdict(&[moved]), ["upgrade run 1: the role of main moved to srv2"]);
 }
 
 #[test]

@@ -30,8 +30,12 @@ fn failover() -> Failover {
 
 /// Two setups, a failed run, a schedule at random; names that HTML must not take for its own.
 fn material() -> Material {
-    let switched =
-        RunResult { outage_ms: Some(0), old_primary: "stayed primary".to_owned(), ..good("upgrade") };
+    let switched = RunResult {
+        interruption_ms: 80,
+        outage_ms: Some(0),
+        old_primary: "stayed primary".to_owned(),
+        ..good("upgrade")
+    };
     let off = |run, outage_ms| RunResult {
         run,
         outage_ms,
