@@ -11,11 +11,13 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 # name | deadline in seconds | needs root | command
+# `beside`: it runs while the parts after it do, and is waited for in the end. Its machines install packages most of the time.
 PARTS='
 fmt       |   60 | no  | cargo fmt --check
 clippy    |  600 | no  | cargo clippy --locked --all-targets --features lab,packaging -- -D warnings
 deny      |  900 | no  | dist/check-crates
 unit      |  900 | yes | cargo test --locked --features lab,packaging --lib --bins --test layers --test documents --test doctor
+fresh     | 2400 | yes | beside tests/fresh.sh
 postgres  |  300 | yes | cargo test --locked --features lab,packaging --test boundary_postgres
 escalation|  120 | yes | tests/escalation.sh
 simulation|  180 | no  | cargo test --locked --features lab,packaging --test simulation
@@ -32,7 +34,6 @@ package   |  600 | yes | tests/package.sh
 scripts   |  600 | yes | tests/scripts.sh
 watchdogs |  900 | yes | tests/watchdogs.sh
 by-hand   |  900 | yes | tests/by-hand.sh
-fresh     | 2400 | yes | tests/fresh.sh
 lab       |  900 | yes | tests/lab.sh
 truth     |  900 | yes | tests/truth.sh
 hangs     | 1020 | yes | tests/hangs.sh
@@ -49,6 +50,8 @@ logs=target/test-logs
 mkdir -p "$logs"
 
 part_pid=
+# The part that runs beside the others, as run_part's words, and since when.
+beside=() beside_pid="" beside_began=0
 summary=()
 passed=0 failed=0 skipped=0
 
@@ -60,14 +63,16 @@ leftovers() {
 
 clean_up() {
     trap - EXIT INT TERM
-    if [ -n "$part_pid" ] && kill -0 "$part_pid" 2>/dev/null; then
-        kill -TERM "$part_pid" 2>/dev/null # timeout(1) passes it to the part's whole group
+    for pid in $part_pid $beside_pid; do
+        kill -TERM "$pid" 2>/dev/null # timeout(1) passes it to the part's whole group
+    done
+    for pid in $part_pid $beside_pid; do
         for _ in $(seq 120); do
-            kill -0 "$part_pid" 2>/dev/null || break
+            kill -0 "$pid" 2>/dev/null || break
             sleep 0.5
         done
-        kill -KILL "$part_pid" 2>/dev/null
-    fi
+        kill -KILL "$pid" 2>/dev/null
+    done
     # The file systems of a test that was killed; a frozen one would hold its processes for ever.
     while read -r _ place _; do
         case $place in "$work"/*) fsfreeze --unfreeze "$place" 2>/dev/null; umount --lazy "$place" ;; esac
@@ -96,7 +101,7 @@ count() {
 }
 
 run_part() {
-    local name=$1 limit=$2 root=$3 command=$4 log=$logs/$1.log began code p f s note
+    local name=$1 limit=$2 root=$3 command=$4 log=$logs/$1.log shown
     # Tests of the library that need root and PostgreSQL are marked `ignore`.
     if [ "$name" = unit ] && [ "$(id -u)" = 0 ]; then command="$command -- --include-ignored"; fi
     echo
@@ -107,26 +112,44 @@ run_part() {
         echo "skipped: needs root"
         return
     fi
-    began=$SECONDS
-    # In the background, so that the trap runs at once and not when the part has ended.
     : >"$log" # tail gives up on a file that is not there yet
+    if [ "${command%% *}" = beside ]; then
+        beside=("$name" "$limit") beside_began=$(date +%s)
+        timeout --kill-after=60 "$limit" ${command#beside } >"$log" 2>&1 </dev/null &
+        beside_pid=$!
+        return
+    fi
+    local began=$SECONDS
+    # In the background, so that the trap runs at once and not when the part has ended.
     timeout --kill-after=60 "$limit" $command >"$log" 2>&1 </dev/null &
     part_pid=$!
-    tail -n +1 -f --pid="$part_pid" -s 0.2 "$log" | grep -v --line-buffered -E '^ +(Compiling|Checking|Downloaded|Downloading|Fresh) |\.\.\. ok$|^running [0-9]+ tests?$|^$' &
+    show "$log" "$part_pid" &
+    shown=$!
     wait "$part_pid"
-    code=$?
+    note "$name" "$limit" $? $((SECONDS - began))
     part_pid=
-    wait
+    wait "$shown"
+}
+
+# A part's log as it grows, without what nobody reads.
+show() { # log, process
+    tail -n +1 -f --pid="$2" -s 0.2 "$1" |
+        grep -v --line-buffered -E '^ +(Compiling|Checking|Downloaded|Downloading|Fresh) |\.\.\. ok$|^running [0-9]+ tests?$|^$'
+}
+
+# Takes down how a part ended.
+note() { # name, deadline, exit code, how long it took
+    local name=$1 limit=$2 code=$3 took=$4 log=$logs/$1.log p f s how
     read -r p f s < <(count "$log")
-    if [ $code = 0 ] && [ "$p" = 0 ] && [ "$f" = 0 ]; then p=1; fi
-    if [ $code != 0 ] && [ "$f" = 0 ]; then f=1; fi
+    if [ "$code" = 0 ] && [ "$p" = 0 ] && [ "$f" = 0 ]; then p=1; fi
+    if [ "$code" != 0 ] && [ "$f" = 0 ]; then f=1; fi
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
     case $code in
-    0) note=passed ;;
-    124) note="FAILED: took longer than $limit s" ;;
-    *) note="FAILED: exit code $code" ;;
+    0) how=passed ;;
+    124) how="FAILED: took longer than $limit s" ;;
+    *) how="FAILED: exit code $code" ;;
     esac
-    summary+=("$(printf '%-11s %s (%d passed, %d failed, %d skipped; %d s) %s' "$name" "$note" "$p" "$f" "$s" $((SECONDS - began)) "$(grep -m 3 '^skip ' "$log" | paste -sd ';')")")
+    summary+=("$(printf '%-11s %s (%d passed, %d failed, %d skipped; %d s) %s' "$name" "$how" "$p" "$f" "$s" "$took" "$(grep -m 3 '^skip ' "$log" | paste -sd ';')")")
 }
 
 if [ "${1:-}" = --list ]; then
@@ -140,6 +163,19 @@ while IFS='|' read -r name limit root command; do
     if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
     run_part "$name" "$limit" "$root" "$command"
 done <<<"$PARTS"
+
+if [ -n "$beside_pid" ]; then
+    echo
+    echo "== ${beside[0]}, which ran beside the others"
+    show "$logs/${beside[0]}.log" "$beside_pid" &
+    shown=$!
+    wait "$beside_pid"
+    code=$?
+    # It may have ended long ago: its last line tells.
+    note "${beside[@]}" $code $(($(stat -c %Y "$logs/${beside[0]}.log") - beside_began))
+    beside_pid=
+    wait "$shown"
+fi
 
 echo
 echo "== summary (logs in $logs, $SECONDS s)"
