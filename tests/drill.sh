@@ -56,8 +56,9 @@ grep -Eq 'proven [0-9]+ (s|min.*) ago: the node was reset [45]\.[0-9] to [56]\.[
 say $? "after the boot: $said"
 
 on systemctl start pacemaker corosync-qdevice >/dev/null
-# The cluster answers when it has formed its membership.
-back() { on crm_standby -N "$node" -D >/dev/null; }
+# By the other node: what this one writes before it has joined is overwritten by the configuration that it gets then.
+other=$([ "$node" = srv1 ] && echo srv2 || echo srv1)
+back() { timeout 30 "$lab" shell --name "$name" "$other" crm_standby -N "$node" -D >/dev/null; }
 until_true 90 back
 status_says() { on quorate status | grep -q '^watchdog .*; proven '; }
 until_true 60 status_says
