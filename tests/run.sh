@@ -11,7 +11,8 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 
 # name | deadline in seconds | needs root | command
-# `beside`: it runs while the parts after it do, and is waited for in the end. Its machines install packages most of the time.
+# `beside`: where every part is asked for, these run one after another while the others do, and are waited for in the end. They wait
+# for machines most of the time.
 PARTS='
 fmt       |   60 | no  | cargo fmt --check
 clippy    |  600 | no  | cargo clippy --locked --all-targets --features lab,packaging -- -D warnings
@@ -32,12 +33,12 @@ vagrant   |  180 | yes | tests/vagrant.sh
 layouts   |  600 | yes | tests/layouts.sh
 package   |  600 | yes | tests/package.sh
 scripts   |  600 | yes | tests/scripts.sh
-watchdogs |  900 | yes | tests/watchdogs.sh
+watchdogs |  900 | yes | beside tests/watchdogs.sh
 by-hand   |  900 | yes | tests/by-hand.sh
 lab       |  900 | yes | tests/lab.sh
 truth     |  900 | yes | tests/truth.sh
 hangs     | 1020 | yes | tests/hangs.sh
-self-fencing | 900 | yes | tests/self_fencing.sh
+self-fencing | 900 | yes | beside tests/self_fencing.sh
 '
 
 export CARGO_TERM_PROGRESS_WHEN=never
@@ -50,8 +51,8 @@ logs=target/test-logs
 mkdir -p "$logs"
 
 part_pid=
-# The part that runs beside the others, as run_part's words, and since when.
-beside=() beside_pid="" beside_began=0
+# This script once more, for the parts that run beside the others.
+beside_pid=""
 summary=()
 passed=0 failed=0 skipped=0
 
@@ -113,12 +114,6 @@ run_part() {
         return
     fi
     : >"$log" # tail gives up on a file that is not there yet
-    if [ "${command%% *}" = beside ]; then
-        beside=("$name" "$limit") beside_began=$(date +%s)
-        timeout --kill-after=60 "$limit" ${command#beside } >"$log" 2>&1 </dev/null &
-        beside_pid=$!
-        return
-    fi
     local began=$SECONDS
     # In the background, so that the trap runs at once and not when the part has ended.
     timeout --kill-after=60 "$limit" $command >"$log" 2>&1 </dev/null &
@@ -161,20 +156,33 @@ while IFS='|' read -r name limit root command; do
     name=${name// /} limit=${limit// /} root=${root// /} command=${command# }
     [ -n "$name" ] || continue
     if [ $# -gt 0 ] && [[ " $* " != *" $name "* ]]; then continue; fi
-    run_part "$name" "$limit" "$root" "$command"
+    if [ $# = 0 ] && [ "${command%% *}" = beside ]; then
+        if [ -z "$beside_pid" ]; then
+            # shellcheck disable=SC2046 # names
+            tests/run.sh $(echo "$PARTS" | awk -F'|' '$4 ~ /^ *beside / { gsub(/ /, "", $1); print $1 }') >"$logs/beside.log" 2>&1 </dev/null &
+            beside_pid=$!
+        fi
+        continue
+    fi
+    run_part "$name" "$limit" "$root" "${command#beside }"
 done <<<"$PARTS"
 
 if [ -n "$beside_pid" ]; then
     echo
-    echo "== ${beside[0]}, which ran beside the others"
-    show "$logs/${beside[0]}.log" "$beside_pid" &
+    echo "== what ran beside"
+    show "$logs/beside.log" "$beside_pid" &
     shown=$!
     wait "$beside_pid"
-    code=$?
-    # It may have ended long ago: its last line tells.
-    note "${beside[@]}" $code $(($(stat -c %Y "$logs/${beside[0]}.log") - beside_began))
-    beside_pid=
+    beside_pid=""
     wait "$shown"
+    while read -r line; do summary+=("$line"); done < <(sed -n '/^== summary/,/^$/p' "$logs/beside.log" | sed '1d;/^$/d')
+    read -r p _ f _ s _ < <(tail -n 1 "$logs/beside.log")
+    if [[ $p =~ ^[0-9]+$ ]]; then
+        passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    else
+        failed=$((failed + 1))
+        summary+=("beside      FAILED: it did not end by itself")
+    fi
 fi
 
 echo
