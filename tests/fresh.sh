@@ -166,7 +166,8 @@ fresh() {
     wait_for 10 "a write" srv2 "cd /; runuser -u postgres -- /usr/lib/postgresql/*/bin/psql -XAtq -d postgres -c 'insert into kept values (2)'"
     [ "$(sql srv2 'select i from kept order by 1' | xargs)" = "1 2" ] || bad "the write is lost"
     ok "srv1 lost its power: srv2 is the primary, has the write and takes another"
-    "$lab" heal --name "$name" >/dev/null
+    # It misses the file systems of the lab's own nodes, which slow disks are made of; a plain Debian has none.
+    "$lab" heal --name "$name" >/dev/null 2>&1 || true
     wait_for 90 "a standby that streams from srv2" srv2 'crm_mon --one-shot | grep -q "Unpromoted: \[ srv1 \]"'
     wait_for 30 "the second row" srv1 "cd /; runuser -u postgres -- /usr/lib/postgresql/*/bin/psql -XAtq -d postgres -c 'select i from kept' | grep -qx 2"
     ok "srv1 came back by itself as a standby"
