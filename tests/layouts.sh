@@ -36,7 +36,7 @@ work=$QUORATE_LAYOUTS_INSIDE
 # shellcheck disable=SC1091 # the host's own file
 suite=${suite:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
 # shellcheck disable=SC2012 # names of our own
-template=$(ls -dt /var/lib/quorate-lab/templates/"$suite"-* | head -n 1)
+template=$(ls -dt /var/lib/quorate-lab/templates/"$suite"-* | grep -v -e -plain- | head -n 1)
 mount -t tmpfs quorate-layouts "$work"
 mkdir "$work/upper" "$work/work" "$work/root"
 root=$work/root
