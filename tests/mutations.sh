@@ -100,6 +100,7 @@ mutate disk-empty-mount src/boundary/write_test.rs 'AMONG_DATA => AMONG.iter()' 
     --lib nothing_is_left_in_an_empty_mount_point
 mutate helper-reaps src/daemon/helper.rs 'write_test::reap();' '' --features daemon --test helper no_zombies
 mutate reset-in-time src/daemon/resetter.rs 'due if due > self.now() =>' 'due if due > 0 =>' --features daemon --lib it_resets_in_time
+mutate off-before-sbd src/daemon/resetter.rs 'action == PanicAction::Off && name == SBD' 'name.is_empty() && action == PanicAction::Off' --features daemon --lib has_it_off
 mutate thread-lost src/daemon/control.rs 'if let Some(why) = self.threads.lost() {' 'if let Some(why) = self.threads.lost().filter(|_| false) {' \
     --features daemon --lib it_ends_with_the_first_thread
 mutate standstill src/decide/standstill.rs '(Maintenance::Off, true) => Some(Act::Fence { why }),' \

@@ -162,5 +162,8 @@ say $? "pcs stonith fence $second --off is confirmed after $took ms"
 # shellcheck disable=SC2317 # called by until_true
 is_off() { ! on "$second" true 2>/dev/null; }
 until_true 10 is_off && sleep 15 && is_off
-say $? "$second is off, and stays off"
+stays=$?
+# Who ended it, and who switched it on again.
+[ $stays = 0 ] || "$lab" events --name "$name" | tail -n 12
+say $stays "$second is off, and stays off"
 exit $failed

@@ -2,16 +2,18 @@
 //!
 //! It is armed in the moment of the decision. Whatever then holds up the thread that decides (PostgreSQL's end, corosync, the
 //! log, a disk, a real-time task above it) the node is reset [`RESET_WITHIN`] later: sysrq first, which asks neither a disk nor a
-//! driver; then sbd's inquisitor, without which nobody keeps the watchdog alive; then reboot(2).
+//! driver; then sbd's inquisitor, without which nobody keeps the watchdog alive; then reboot(2). A node that is to be off is
+//! switched off by reboot(2) before sbd is touched, whose servants reboot it.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::threads::Threads;
+use super::threads::{Threads, spawn_for_once};
 use crate::boundary::clock::Deadline;
 use crate::boundary::ending::{self, Sysrq};
 use crate::boundary::host::Effect;
@@ -28,6 +30,9 @@ const WORKING: Duration = Duration::from_millis(100);
 pub(super) const POWERING_OFF: Duration = Duration::from_secs(7);
 /// Not armed.
 const NEVER: u64 = u64::MAX;
+
+/// The way that has the node end by its watchdog.
+const SBD: &str = "sbd";
 
 /// One way to end a node; what came of it, where the node lives on.
 type Way = Box<dyn Fn(PanicAction) -> String + Send + Sync>;
@@ -91,11 +96,19 @@ impl Resetter {
         };
         let action = if self.off.load(Ordering::Acquire) { PanicAction::Off } else { action };
         let mut failed = String::new();
-        for (name, way) in &self.ways {
+        for (name, way) in self.ordered(action) {
             let said = way(action);
             failed.push_str(&format!("{name}: {said}; "));
         }
         *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(failed);
+    }
+
+    /// The ways in their order. sbd's servants call reboot(2) once their inquisitor is gone (sbd-common.c, do_timeout_reset): they
+    /// would win the race against a power-off.
+    fn ordered(&self, action: PanicAction) -> impl Iterator<Item = &(&'static str, Way)> {
+        let last = move |name: &str| action == PanicAction::Off && name == SBD;
+        let early = self.ways.iter().filter(move |(name, _)| !last(name));
+        early.chain(self.ways.iter().filter(move |(name, _)| last(name)))
     }
 }
 
@@ -110,11 +123,8 @@ impl Trigger {
         let patient = Arc::clone(&off);
         let ways: Vec<(&'static str, Way)> = vec![
             ("sysrq", Box::new(move |action| by_sysrq(&sysrq, action, patient.load(Ordering::Acquire)))),
-            ("sbd", Box::new(|_| without_sbd())),
-            (
-                "reboot",
-                Box::new(|action| ending::restart(action).err().map_or("done".into(), |e| e.to_string())),
-            ),
+            (SBD, Box::new(|_| without_sbd())),
+            ("reboot", Box::new(by_reboot)),
         ];
         Self::with(threads, ways, off).map(|(trigger, _)| trigger)
     }
@@ -187,6 +197,27 @@ fn by_sysrq(sysrq: &Sysrq, action: PanicAction, patient: bool) -> String {
     sysrq.press(b'b').err().map_or("done".to_owned(), |e| e.to_string())
 }
 
+/// reboot(2), which waits for drivers: a power-off that hangs there leaves time for the next way.
+fn by_reboot(action: PanicAction) -> String {
+    let call = move || ending::restart(action).err().map_or("done".to_owned(), |e| e.to_string());
+    if action != PanicAction::Off {
+        return call();
+    }
+    let (said, says) = sync_channel(1);
+    let started = spawn_for_once("off", move || {
+        let _ = said.send(call());
+    });
+    match started {
+        // Init ends after the call has come back, where there is one above it.
+        Ok(_) => {
+            let answer = says.recv_timeout(POWERING_OFF);
+            super::pause(WORKING * 3);
+            answer.unwrap_or_else(|_| format!("hangs for {POWERING_OFF:?}"))
+        }
+        Err(trouble) => trouble.to_string(),
+    }
+}
+
 /// Pacemaker's own way.
 fn without_sbd() -> String {
     match daemons::find(Subject::Sbd.rule()) {
@@ -216,7 +247,7 @@ mod tests {
             };
             (name, Box::new(note))
         };
-        let ways = vec![way("sysrq"), way("sbd"), way("reboot")];
+        let ways = vec![way("sysrq"), way(SBD), way("reboot")];
         (Trigger::with(&Threads::default(), ways, Arc::default()).unwrap().0, times)
     }
 
@@ -246,6 +277,8 @@ mod tests {
         trigger.switches_off();
         trigger.now(Duration::from_secs(10));
         assert!(times.lock().unwrap().iter().all(|(_, action, _)| *action == PanicAction::Off));
+        // sbd's servants reboot a node whose inquisitor is gone.
+        assert_eq!(times.lock().unwrap().last().map(|(name, ..)| *name), Some(SBD));
     }
 
     #[test]
