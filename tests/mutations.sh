@@ -350,4 +350,5 @@ mutate drill-another-device src/cluster/watchdog_proof.rs 'if identity != Some('
     --lib a_drill_counts_for_its_device_alone
 mutate drill-beside-a-cluster src/decide/prove_watchdog.rs 'if !facts.cluster.is_empty() {' 'if false {' \
     --lib nothing_is_reset_that_runs_something
+mutate control-file-18 src/pg/control_data.rs '1800 => Some(292)' '1800 => Some(288)' --lib version_18
 exit $failed

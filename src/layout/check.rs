@@ -13,7 +13,7 @@ use super::site::{AtBoot, Failback, Heuristics, Instance, Node, Site, Witness};
 use crate::cluster::timing::{Inputs, Preset, Profile, QuorumDevice};
 
 /// What PostgreSQL versions the agent knows.
-const VERSIONS: std::ops::RangeInclusive<i64> = 13..=17;
+const VERSIONS: std::ops::RangeInclusive<i64> = 13..=18;
 /// Debian 12's; the description says it where it is another one.
 const DEFAULT_VERSION: u16 = 15;
 /// Two data centres of one country.

@@ -92,7 +92,7 @@ fn every_wrong_description_gets_its_line_and_its_cure() {
         (
             Classic,
             &[("version = 15", "version = 9")],
-            "version = 9| PostgreSQL 9 is not supported; the agent knows 13 to 17",
+            "version = 9| PostgreSQL 9 is not supported; the agent knows 13 to 18",
         ),
         (
             Classic,

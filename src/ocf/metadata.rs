@@ -38,7 +38,7 @@ pub(super) const OPERATIONS: &[Advice] = &[
 
 pub(super) const SHORT: &str = "PostgreSQL with streaming replication, promotable";
 
-pub(super) const LONG: &str = "Runs PostgreSQL 13 to 17 with streaming replication as a promotable clone (notify=true). Standbys \
+pub(super) const LONG: &str = "Runs PostgreSQL 13 to 18 with streaming replication as a promotable clone (notify=true). Standbys \
 are scored by their state and position in the WAL, the most advanced one is elected, and a node that may lack \
 acknowledged commits is never promoted. A server that hangs is noticed and stopped. A crashed primary comes back as a \
 standby where its WAL did not diverge.";

@@ -1,20 +1,26 @@
 //! The control file, `global/pg_control`: what a data directory was doing when it was last written, readable without a server.
 //!
-//! Layout of `ControlFileData` (PostgreSQL's src/include/catalog/pg_control.h), which 13 to 17 share: pg_control_version 1300,
-//! and 1700 since 17, whose `CheckPoint.wal_level` lies in what was padding.
+//! Layout of `ControlFileData` (PostgreSQL's src/include/catalog/pg_control.h), which 13 to 18 share up to the field
+//! data_checksum_version: pg_control_version 1300; 1700 since 17, whose `CheckPoint.wal_level` lies in what was padding; 1800 since 18,
+//! whose `default_char_signedness` moves the nonce by a byte and the checksum to the next multiple of four.
 
 use std::fmt;
 
 use super::lsn::{Lsn, SegmentSize};
 use super::timeline::{Timeline, WalPosition};
 
-/// Length of the file (`PG_CONTROL_FILE_SIZE`); only the first 292 bytes carry data.
+/// Length of the file (`PG_CONTROL_FILE_SIZE`); only the first 292 bytes, in 18 296, carry data.
 pub const FILE_SIZE: usize = 8192;
 
-/// `PG_CONTROL_VERSION` of 13 to 16, and of 17.
-const CONTROL_VERSIONS: [u32; 2] = [1300, 1700];
-/// `offsetof(ControlFileData, crc)`: the checksum covers everything before itself.
-const CRC_OFFSET: usize = 288;
+/// `offsetof(ControlFileData, crc)` by `PG_CONTROL_VERSION`: the checksum covers everything before itself. `None`: another layout.
+const fn crc_offset(control_version: u32) -> Option<usize> {
+    match control_version {
+        // 13 to 16, and 17.
+        1300 | 1700 => Some(288),
+        1800 => Some(292),
+        _ => None,
+    }
+}
 
 /// The parts of the control file that decisions rest on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +108,7 @@ pub enum ControlDataError {
     )]
     Truncated(usize),
     /// Another layout.
-    #[error("the control file is of version {version}{}, quorate reads 1300 and 1700 (PostgreSQL 13 to 17)", hint(*version))]
+    #[error("the control file is of version {version}{}, quorate reads 1300, 1700 and 1800 (PostgreSQL 13 to 18)", hint(*version))]
     Version {
         /// As read, in this machine's byte order.
         version: u32,
@@ -117,8 +123,8 @@ pub enum ControlDataError {
         /// As computed.
         computed: u32,
     },
-    /// A `DBState` that PostgreSQL 13 to 17 do not have.
-    #[error("the control file says cluster state {0}, which PostgreSQL 13 to 17 do not know")]
+    /// A `DBState` that PostgreSQL 13 to 18 do not have.
+    #[error("the control file says cluster state {0}, which PostgreSQL 13 to 18 do not know")]
     UnknownState(u32),
     /// A field that can't be.
     #[error("the control file's {field} is {value}, which is impossible")]
@@ -137,7 +143,7 @@ fn hint(version: u32) -> String {
         1100 => " (PostgreSQL 11)".into(),
         1002 => " (PostgreSQL 10)".into(),
         900..=999 => " (PostgreSQL 9)".into(),
-        1800.. if version < 10_000 => " (PostgreSQL 18 or later)".into(),
+        1801.. if version < 10_000 => " (PostgreSQL 19 or later)".into(),
         _ if (900..10_000).contains(&version.swap_bytes()) => {
             " (written on a machine of the other byte order)".into()
         }
@@ -159,10 +165,8 @@ impl ControlData {
 
         // The version first, as pg_controldata does: another layout has its checksum at another place.
         let version = u32_at(8);
-        if !CONTROL_VERSIONS.contains(&version) {
-            return Err(ControlDataError::Version { version });
-        }
-        let (found, computed) = (u32_at(CRC_OFFSET), crc32c::crc32c(&file[..CRC_OFFSET]));
+        let Some(crc_at) = crc_offset(version) else { return Err(ControlDataError::Version { version }) };
+        let (found, computed) = (u32_at(crc_at), crc32c::crc32c(&file[..crc_at]));
         if found != computed {
             return Err(ControlDataError::Crc { found, computed });
         }
@@ -219,9 +223,38 @@ mod tests {
     fn changed(at: usize, bytes: &[u8]) -> Vec<u8> {
         let mut file = whole(PRIMARY);
         file[at..at + bytes.len()].copy_from_slice(bytes);
-        let crc = crc32c::crc32c(&file[..CRC_OFFSET]);
-        file[CRC_OFFSET..CRC_OFFSET + 4].copy_from_slice(&crc.to_ne_bytes());
+        sign(&mut file, 288);
         file
+    }
+
+    fn sign(file: &mut [u8], crc_at: usize) {
+        let crc = crc32c::crc32c(&file[..crc_at]);
+        file[crc_at..crc_at + 4].copy_from_slice(&crc.to_ne_bytes());
+    }
+
+    /// As pg_controldata of PostgreSQL 18.6 shows them.
+    #[test]
+    fn version_18_has_its_checksum_further_back() {
+        let primary: &[u8] = include_bytes!("testdata/pg_control_18_primary");
+        let data = ControlData::parse(&whole(primary)).expect("valid");
+        assert_eq!((data.system_identifier, data.catalog_version), (7_713_281_796_688_040_164, 202_506_291));
+        assert_eq!((data.state, data.written), (DbState::InProduction, 1_795_888_369));
+        assert_eq!(
+            (data.checkpoint.to_string().as_str(), data.redo.to_string().as_str()),
+            ("0/3030620 on timeline 1", "0/30305C8")
+        );
+        assert!(data.data_checksums && !data.wal_log_hints && data.min_recovery.is_none());
+        assert_eq!(data.segment_size, SegmentSize::DEFAULT);
+        let standby: &[u8] = include_bytes!("testdata/pg_control_18_standby");
+        let data = ControlData::parse(&whole(standby)).expect("valid");
+        assert_eq!(data.state, DbState::InArchiveRecovery);
+        assert_eq!(data.min_recovery.map(|at| at.to_string()).as_deref(), Some("0/3030698 on timeline 1"));
+        // default_char_signedness and the last byte of the nonce are covered.
+        for at in [256, 288] {
+            let mut file = whole(primary);
+            file[at] ^= 1;
+            assert!(matches!(ControlData::parse(&file), Err(ControlDataError::Crc { .. })), "{at}");
+        }
     }
 
     #[test]
@@ -264,7 +297,7 @@ mod tests {
             ControlData::parse(&changed(8, &version.to_ne_bytes())).map_err(|e| e.to_string()).unwrap_err()
         };
         assert!(says(1201).contains("PostgreSQL 12"));
-        assert!(says(1800).contains("PostgreSQL 18"));
+        assert!(says(1802).contains("PostgreSQL 19"));
         assert!(says(1300u32.swap_bytes()).contains("byte order"));
         assert!(says(7).contains("not a PostgreSQL control file"));
     }

@@ -6,7 +6,7 @@ use super::lsn::Lsn;
 use super::timeline::Timeline;
 use super::view::{Answer, ConnectedStandby, PrimaryView, Receiver, StandbyView, SyncState};
 
-/// One statement for a primary and for a standby, on PostgreSQL 13 to 17, for a role with pg_monitor.
+/// One statement for a primary and for a standby, on PostgreSQL 13 to 18, for a role with pg_monitor.
 ///
 /// Some of the functions raise an error in recovery: each stands in a CASE. The state of recovery is asked once (OFFSET 0 keeps the
 /// planner from copying the volatile call), so that a promotion in the middle of the statement can't mix the two halves; the standby's
@@ -27,7 +27,7 @@ FROM (SELECT pg_catalog.pg_is_in_recovery() AS r OFFSET 0) AS recovery";
 
 /// An answer of another shape than [`QUERY`] has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the server's answer has {column} = {value:?}, which is not what PostgreSQL 13 to 17 give")]
+#[error("the server's answer has {column} = {value:?}, which is not what PostgreSQL 13 to 18 give")]
 pub struct ProbeError {
     /// Column of [`QUERY`].
     pub column: &'static str,

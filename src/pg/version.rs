@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A major version that quorate drives: 13 to 17.
+/// A major version that quorate drives: 13 to 18.
 ///
-/// 13 is the first whose `primary_conninfo` changes by a reload; the control file's layout is known up to 17.
+/// 13 is the first whose `primary_conninfo` changes by a reload; the control file's layout is known up to 18.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MajorVersion(u8);
 
@@ -13,10 +13,10 @@ pub struct MajorVersion(u8);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
     /// Before 13.
-    #[error("PostgreSQL {0} is too old: quorate needs 13 to 17; upgrade the data directory with pg_upgrade")]
+    #[error("PostgreSQL {0} is too old: quorate needs 13 to 18; upgrade the data directory with pg_upgrade")]
     TooOld(String),
-    /// After 17.
-    #[error("PostgreSQL {0} is newer than this quorate knows (13 to 17); install a newer quorate")]
+    /// After 18.
+    #[error("PostgreSQL {0} is newer than this quorate knows (13 to 18); install a newer quorate")]
     TooNew(String),
     /// Not a version.
     #[error("PG_VERSION holds \"{0}\", which is not a major version: is pgdata a PostgreSQL data directory?")]
@@ -27,9 +27,9 @@ impl MajorVersion {
     /// The oldest one.
     pub const OLDEST: Self = Self(13);
     /// The newest one.
-    pub const NEWEST: Self = Self(17);
+    pub const NEWEST: Self = Self(18);
 
-    /// The number, 13 to 17.
+    /// The number, 13 to 18.
     pub fn get(self) -> u8 {
         self.0
     }
@@ -60,9 +60,9 @@ impl FromStr for MajorVersion {
         match (value, minor) {
             (0, _) => Err(garbage()),
             (..=12, _) => Err(VersionError::TooOld(line.to_owned())),
-            (13..=17, None) => u8::try_from(value).map(Self).map_err(|_| garbage()),
-            (13..=17, Some(_)) => Err(garbage()),
-            (18.., _) => Err(VersionError::TooNew(line.to_owned())),
+            (13..=18, None) => u8::try_from(value).map(Self).map_err(|_| garbage()),
+            (13..=18, Some(_)) => Err(garbage()),
+            (19.., _) => Err(VersionError::TooNew(line.to_owned())),
         }
     }
 }
@@ -75,14 +75,14 @@ mod tests {
     fn supported() {
         assert_eq!("15\n".parse::<MajorVersion>().map(MajorVersion::get), Ok(15));
         assert_eq!("13".parse(), Ok(MajorVersion::OLDEST));
-        assert_eq!("17\n".parse(), Ok(MajorVersion::NEWEST));
+        assert_eq!("18\n".parse(), Ok(MajorVersion::NEWEST));
     }
 
     #[test]
     fn each_refusal_is_named() {
         assert_eq!("9.6\n".parse::<MajorVersion>(), Err(VersionError::TooOld("9.6".into())));
         assert_eq!("12\n".parse::<MajorVersion>(), Err(VersionError::TooOld("12".into())));
-        assert_eq!("18\n".parse::<MajorVersion>(), Err(VersionError::TooNew("18".into())));
+        assert_eq!("19\n".parse::<MajorVersion>(), Err(VersionError::TooNew("19".into())));
         for bad in ["", "\n", "0\n", "15 \n", "15\n\n", "15.3\n", "x", "+15", "99999", "15\0"] {
             assert!(matches!(bad.parse::<MajorVersion>(), Err(VersionError::Garbage(_))), "{bad:?}");
         }

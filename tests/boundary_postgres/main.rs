@@ -1,4 +1,4 @@
-//! The boundary against real PostgreSQL servers. Runs as root, needs PostgreSQL 13 to 17 installed.
+//! The boundary against real PostgreSQL servers. Runs as root, needs PostgreSQL 13 to 18 installed.
 
 #[path = "../common/left_out.rs"]
 mod left_out;

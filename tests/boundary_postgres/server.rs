@@ -26,11 +26,11 @@ pub fn postgres() -> SystemUser {
 }
 
 pub fn bindir() -> PathBuf {
-    (13..=17)
+    (13..=18)
         .rev()
         .map(|major| PathBuf::from(format!("/usr/lib/postgresql/{major}/bin")))
         .find(|dir| dir.join("initdb").exists())
-        .expect("PostgreSQL 13 to 17 is installed under /usr/lib/postgresql")
+        .expect("PostgreSQL 13 to 18 is installed under /usr/lib/postgresql")
 }
 
 /// Asks again until `wanted` gives something.
