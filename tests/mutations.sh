@@ -351,4 +351,6 @@ mutate drill-another-device src/cluster/watchdog_proof.rs 'if identity != Some('
 mutate drill-beside-a-cluster src/decide/prove_watchdog.rs 'if !facts.cluster.is_empty() {' 'if false {' \
     --lib nothing_is_reset_that_runs_something
 mutate control-file-18 src/pg/control_data.rs '1800 => Some(292)' '1800 => Some(288)' --lib version_18
+mutate lock-recycled src/pg/socket_lock.rs 'works_in != own && resolved.is_none_or(|made_for| made_for == works_in)' 'true' \
+    --test agent a_lock_whose_pid
 exit $failed

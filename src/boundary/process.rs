@@ -241,6 +241,11 @@ pub fn is_child_of_postmaster(pid: i32) -> bool {
     std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"postgres: "))
 }
 
+/// The working directory of a process, its links resolved by the kernel; `None`: it is gone, a zombie, or we may not look.
+pub fn works_in(pid: i32) -> Option<PathBuf> {
+    link(pid, "cwd")
+}
+
 fn link_of_self(name: &str) -> Option<PathBuf> {
     i32::try_from(std::process::id()).ok().and_then(|pid| link(pid, name))
 }

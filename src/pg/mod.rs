@@ -15,6 +15,7 @@ pub mod role;
 pub mod server_log;
 pub mod service;
 pub mod timeline;
+pub mod socket_lock;
 pub mod version;
 pub mod view;
 pub mod wal_file;

@@ -14,6 +14,7 @@ mod crash;
 mod disk;
 mod frozen;
 mod life_cycle;
+mod leftovers;
 mod notify;
 mod planted;
 #[cfg(feature = "cli")]
