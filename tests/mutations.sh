@@ -353,4 +353,8 @@ mutate drill-beside-a-cluster src/decide/prove_watchdog.rs 'if !facts.cluster.is
 mutate control-file-18 src/pg/control_data.rs '1800 => Some(292)' '1800 => Some(288)' --lib version_18
 mutate lock-recycled src/pg/socket_lock.rs 'works_in != own && resolved.is_none_or(|made_for| made_for == works_in)' 'true' \
     --test agent a_lock_whose_pid
+mutate refusals-are-no-cause src/pg/server_log.rs 'Weight::Fatal if REFUSALS' 'Weight::Fatal if false && REFUSALS' \
+    --test agent the_cause_of_a_failed_start
+mutate collectors-log src/boundary/node/server_log.rs 'let Some(directory) = collected_in(&output)' 'let Some(directory) = collected_in("")' \
+    --test agent the_cause_is_found_in_the_collectors_log
 exit $failed

@@ -3,6 +3,7 @@
 mod locks;
 mod processes;
 mod word;
+mod server_log;
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ use crate::pg::control_data::ControlData;
 use crate::pg::history::History;
 use crate::pg::lsn::Lsn;
 use crate::pg::role::PgRole;
-use crate::pg::server_log;
+use crate::pg::server_log::why;
 use crate::pg::timeline::{Timeline, WalPosition};
 use crate::pg::view::Answer;
 
@@ -44,8 +45,6 @@ use crate::pg::view::Answer;
 const STOPPED_PATIENCE: Duration = Duration::from_millis(300);
 /// The control file is rewritten within microseconds.
 const CONTROL_PATIENCE: Duration = Duration::from_millis(200);
-/// The end of PostgreSQL's log that a failed start quotes, bytes.
-const LOG_TAIL: u64 = 8000;
 
 /// One instance on this node.
 pub struct Node {
@@ -360,16 +359,14 @@ impl Host for Node {
     }
 
     fn log_tail(&mut self) -> String {
-        let path = self.log_file();
-        let tail = self.files().ok().and_then(|files| files.read_tail(&path, self.log_from, LOG_TAIL).ok());
-        let text = tail.unwrap_or_default();
-        let last = server_log::why(&text);
+        let said = self.server_said();
+        let last = why(&said);
         let ended = match self.launched.as_mut().map(Detached::exited) {
             Some(Ok(Some(status))) => format!("{status}: "),
             _ => String::new(),
         };
         if last.is_empty() {
-            format!("{ended}nothing in {}", path.display())
+            format!("{ended}nothing in {}", self.log_file().display())
         } else {
             format!("{ended}{last}")
         }

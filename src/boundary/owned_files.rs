@@ -168,6 +168,13 @@ impl OwnedFiles {
         meta.ok().filter(Metadata::is_file).map_or(0, |meta| meta.len())
     }
 
+    /// When a regular file was written last; `None` where none can be looked at.
+    #[must_use]
+    pub fn modified(&self, path: &Path) -> Option<std::time::SystemTime> {
+        let meta = self.user.act_as(|| path.symlink_metadata());
+        meta.ok().filter(Metadata::is_file)?.modified().ok()
+    }
+
     /// Whether something has this name, be it a link that leads nowhere.
     ///
     /// # Errors

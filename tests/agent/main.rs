@@ -20,6 +20,7 @@ mod planted;
 #[cfg(feature = "cli")]
 mod primary_here;
 mod scores;
+mod reasons;
 mod standby;
 
 /// The harness without the agent: one primary, one standby, nothing left.

@@ -1,0 +1,51 @@
+//! A start that fails says why: the cause, ahead of what follows from it.
+
+use crate::support::{Run, World, code};
+
+/// Pacemaker keeps so many characters of a reason.
+const KEPT: usize = 128;
+
+#[track_caller]
+fn assert_cause(run: &Run, cause: &str) {
+    let reason = run.stderr.lines().find_map(|l| l.strip_prefix("ocf-exit-reason:")).unwrap_or_default();
+    assert!(reason.find(cause).is_some_and(|at| at + cause.len() <= KEPT), "{cause}: {run}");
+    for refusal in ["starting up", "not yet accepting", "not accepting"] {
+        assert!(!reason.contains(refusal), "{run}");
+    }
+}
+
+/// The server refuses connections for two seconds before it ends; all the while the agent asks.
+#[test]
+fn the_cause_of_a_failed_start_comes_ahead_of_refused_connections() {
+    let world = World::new("reason-late");
+    let one = world.primary(1);
+    let two = one.standby(2);
+    two.append_conf("restore_command = 'sleep 2; exit 200'\n");
+    let run = two.call("start").timeout(30).must(code::GENERIC);
+    assert_cause(&run, "could not restore file");
+}
+
+/// The usual one on Red Hat: the server's own output holds a line that says where the log is.
+#[test]
+fn the_cause_is_found_in_the_collectors_log() {
+    let world = World::new("reason-collector");
+    let one = world.primary(1);
+    let two = one.standby(2);
+    two.append_conf("logging_collector = on\nrestore_command = 'sleep 1; exit 200'\n");
+    let run = two.call("start").timeout(30).must(code::GENERIC);
+    assert_cause(&run, "could not restore file");
+}
+
+#[test]
+fn what_a_summary_sums_up_is_named() {
+    let world = World::new("reason-summary");
+    let node = world.node(1);
+    node.append_conf("max_connections = banana\n");
+    let run = node.call("start").timeout(30).must(code::GENERIC);
+    assert_cause(&run, "invalid value for parameter \"max_connections\"");
+    let other = world.primary(2);
+    let three = world.node(3);
+    three.append_conf(&format!("listen_addresses = '{}'\n", other.address()));
+    let run = three.call("start").timeout(30).must(code::GENERIC);
+    assert_cause(&run, "could not bind IPv4 address");
+}
