@@ -357,4 +357,9 @@ mutate refusals-are-no-cause src/pg/server_log.rs 'Weight::Fatal if REFUSALS' 'W
     --test agent the_cause_of_a_failed_start
 mutate collectors-log src/boundary/node/server_log.rs 'let Some(directory) = collected_in(&output)' 'let Some(directory) = collected_in("")' \
     --test agent the_cause_is_found_in_the_collectors_log
+mutate auto-conf-bytes src/boundary/node.rs 'auto_conf::set(&before,' 'auto_conf::set(String::from_utf8_lossy(&before).as_bytes(),' \
+    --test agent the_other_bytes_and_the_mode
+mutate mode-of-new src/boundary/owned_files.rs '== 0o750 => 0o640' '== 0o750 => 0o600' --lib a_new_file_is_the_groups
+mutate environment-file src/boundary/node.rs 'command = command.env(name, value);' 'let _ = (name, value);' \
+    --test agent the_variables_beside
 exit $failed

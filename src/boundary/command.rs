@@ -301,6 +301,9 @@ impl Command {
         if self.environment == Environment::Clean {
             command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         }
+        // LC_ALL would outdo a locale that the child is given.
+        let given = |(name, _): &(OsString, OsString)| name == "LANG" || name.as_bytes().starts_with(b"LC_");
+        let locale = locale.filter(|_| !self.variables.iter().any(given));
         command.envs(locale.map(|locale| ("LC_ALL", locale)));
         let user = self.user.as_ref().filter(|user| user.uid != nix::unistd::Uid::effective().as_raw());
         match (user, &self.directory) {

@@ -107,8 +107,11 @@ pub fn read_history(
         return Ok(Some(History::without_ancestors(timeline)));
     };
     let path = pgdata.join("pg_wal").join(name);
-    let Some(text) = files.read_text_if_there(&path)? else { return Ok(None) };
-    History::parse(timeline, &text).map(Some).map_err(|source| StorageError::History { path, source })
+    let Some(bytes) = files.read_if_there(&path)? else { return Ok(None) };
+    // The third field is free text of any encoding: the name of a restore point.
+    History::parse(timeline, &String::from_utf8_lossy(&bytes))
+        .map(Some)
+        .map_err(|source| StorageError::History { path, source })
 }
 
 #[cfg(test)]
@@ -117,7 +120,9 @@ mod tests {
     use super::*;
 
     fn directory() -> tempfile::TempDir {
-        tempfile::tempdir().expect("a directory")
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::write(dir.path().join("PG_VERSION"), "15\n").expect("written");
+        dir
     }
 
     #[test]
@@ -146,8 +151,12 @@ mod tests {
         assert!(history.contains(Timeline::FIRST));
         assert_eq!(read_history(&me, dir.path(), Timeline::new(3).expect("3")).expect("reads"), None);
         assert_eq!(pg_wal_names(&me, dir.path()).expect("lists"), ["00000002.history"]);
+        let latin1 = b"1\t0/3000148\tat restore point \"caf\xe9\"\n";
+        std::fs::write(dir.path().join("pg_wal/00000002.history"), latin1).expect("w");
+        assert_eq!(read_history(&me, dir.path(), second).expect("reads"), Some(history));
         std::fs::write(dir.path().join("pg_wal/00000002.history"), "").expect("w");
         assert!(matches!(read_history(&me, dir.path(), second), Err(StorageError::History { .. })));
+        std::fs::remove_file(dir.path().join("PG_VERSION")).expect("removed");
         assert!(read_version(&me, dir.path()).expect_err("none").is_missing());
     }
 }

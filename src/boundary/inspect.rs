@@ -150,7 +150,9 @@ impl Configuration<'_> {
                 path.display()
             ));
         }
-        let text = self.files.read_configuration(path).map_err(|e| e.to_string())?;
+        let bytes = self.files.read_configuration(path).map_err(|e| e.to_string())?;
+        // A comment in another encoding is no fault.
+        let text = String::from_utf8_lossy(&bytes);
         self.bytes = self.bytes.saturating_add(text.len());
         if self.bytes > MOST_BYTES {
             return Err(format!("{}: more than {MOST_BYTES} bytes are included", path.display()));

@@ -1,9 +1,10 @@
 //! The real [`Host`]: one instance of PostgreSQL on this node.
 
+mod environment;
 mod locks;
 mod processes;
-mod word;
 mod server_log;
+mod word;
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
@@ -142,12 +143,12 @@ impl Node {
     fn write_conninfo(&self, primary_conninfo: &str) -> Effect<()> {
         let path = self.pgdata().join("postgresql.auto.conf");
         let files = self.files().map_err(trouble)?;
-        let text = files.read_text_if_there(&path).map_err(trouble)?.unwrap_or_default();
-        if auto_conf::get(&text, "primary_conninfo").as_deref() == Some(primary_conninfo) {
+        let before = files.read_if_there(&path).map_err(trouble)?.unwrap_or_default();
+        if auto_conf::get(&before, "primary_conninfo").as_deref() == Some(primary_conninfo) {
             return Ok(());
         }
-        let text = auto_conf::set(&text, "primary_conninfo", primary_conninfo);
-        files.replace(&path, text.as_bytes()).map_err(trouble)
+        let after = auto_conf::set(&before, "primary_conninfo", primary_conninfo);
+        files.replace(&path, &after).map_err(trouble)
     }
 
     /// Whether the postmaster that this call launched still runs; reaps it if not.
@@ -345,7 +346,7 @@ impl Host for Node {
         }
         let log = files.append(&log_file).map_err(|e| Trouble(format!("parameter log_file: {e}")))?;
         self.log_from = files.length(&log_file);
-        let command = Command::new(bindir.join("postgres"))
+        let mut command = Command::new(bindir.join("postgres"))
             .arg("-D")
             .arg(self.pgdata())
             .arg("-c")
@@ -354,6 +355,9 @@ impl Host for Node {
             .directory(self.pgdata())
             .environment(command::Environment::Clean)
             .run_as(files.user());
+        for (name, value) in self.environment(&files)? {
+            command = command.env(name, value);
+        }
         self.launched = Some(command.spawn_detached(log).map_err(trouble)?);
         Ok(())
     }

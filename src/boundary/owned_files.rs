@@ -98,24 +98,24 @@ impl OwnedFiles {
         text(path, self.read(path, SMALL)?)
     }
 
-    /// [`Self::read_text`], with `None` for a file that is not there.
+    /// Reads a small file (1 MiB at most); `None` for one that is not there.
     ///
     /// # Errors
-    /// As [`Self::read_text`].
-    pub fn read_text_if_there(&self, path: &Path) -> Result<Option<String>, StorageError> {
-        match self.read_text(path) {
-            Ok(text) => Ok(Some(text)),
+    /// As [`Self::read`].
+    pub fn read_if_there(&self, path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
+        match self.read(path, SMALL) {
+            Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.is_missing() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Reads a small text file of settings, through a link too, as PostgreSQL does; never a FIFO or a device.
+    /// Reads a small file of settings, through a link too, as PostgreSQL does; never a FIFO or a device. It may be of any encoding.
     ///
     /// # Errors
-    /// As [`Self::read_text`], but for links.
-    pub fn read_configuration(&self, path: &Path) -> Result<String, StorageError> {
-        text(path, self.read_as(path, SMALL, Links::Followed, |_| Ok(()))?)
+    /// As [`Self::read`], but for links.
+    pub fn read_configuration(&self, path: &Path) -> Result<Vec<u8>, StorageError> {
+        self.read_as(path, SMALL, Links::Followed, |_| Ok(()))
     }
 
     /// Reads a file of passwords: the user's own, and nobody else's to read (libpq wants the same).
@@ -235,7 +235,7 @@ impl OwnedFiles {
     }
 
     /// Replaces a file as a whole: after a crash at any moment there is the old content or the new one. It belongs to the user
-    /// and has the mode of the file that it replaces, else 0600. A link is replaced, not followed.
+    /// and has the mode of the file that it replaces, else that of [`Self::create`]. A link is replaced, not followed.
     ///
     /// # Errors
     /// Any step of it; the old file is then untouched.
@@ -255,12 +255,19 @@ impl OwnedFiles {
         })
     }
 
-    /// Creates an empty file, durably; one that is there stays as it is.
+    /// Creates an empty file, durably; one that is there stays as it is. In a directory of mode 0750 the group may read it.
     ///
     /// # Errors
     /// It can't be created or synced, or something else than a regular file has its name.
     pub fn create(&self, path: &Path) -> Result<Changed, StorageError> {
-        let create = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let create = || {
+            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+            match mode_of_new(path) {
+                0o600 => {}
+                more => file.set_permissions(Permissions::from_mode(more))?,
+            }
+            io::Result::Ok(file)
+        };
         match self.user.act_as(create) {
             Ok(created) => at("sync", path, created.sync_all())?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -365,8 +372,8 @@ fn text(path: &Path, bytes: Vec<u8>) -> Result<String, StorageError> {
 fn write_and_rename(path: &Path, temporary: &Path, content: &[u8]) -> Result<(), StorageError> {
     let mode = match path.symlink_metadata() {
         Ok(old) if old.is_file() => old.mode() & 0o777,
-        Ok(_) => 0o600,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => 0o600,
+        Ok(_) => mode_of_new(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => mode_of_new(path),
         Err(error) => return at("stat", path, Err(error)),
     };
     // A leftover of a crash with our pid; create_new then also refuses a link that somebody planted.
@@ -377,6 +384,16 @@ fn write_and_rename(path: &Path, temporary: &Path, content: &[u8]) -> Result<(),
     at("write", temporary, file.write_all(content))?;
     at("sync", temporary, file.sync_all())?;
     at("rename to", path, std::fs::rename(temporary, path))
+}
+
+/// The mode of a new file: as PostgreSQL has it (file_perm.c), whose clusters of mode 0750 let the group read everything. A backup by a
+/// member of the group would fail at the first file that it can't read.
+fn mode_of_new(path: &Path) -> u32 {
+    let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match directory.metadata() {
+        Ok(directory) if directory.mode() & 0o777 == 0o750 => 0o640,
+        Ok(_) | Err(_) => 0o600,
+    }
 }
 
 fn sync_directory(directory: &Path) -> Result<(), StorageError> {

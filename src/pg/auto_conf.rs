@@ -1,61 +1,75 @@
-//! Edits the text of `postgresql.auto.conf`, as ALTER SYSTEM would, for a server that is down or read-only.
+//! Edits the content of `postgresql.auto.conf`, as ALTER SYSTEM would, for a server that is down or read-only.
+//!
+//! The file need not be UTF-8: an ALTER SYSTEM in a database of another encoding writes that one's bytes. What is not ours to change
+//! is kept byte by byte, line ends included.
 
-/// The value of a setting: the last line that sets it counts. `None` when no line does.
-pub fn get(text: &str, name: &str) -> Option<String> {
-    text.lines().rev().find_map(|line| {
+/// The value of a setting: the last line that sets it counts. `None` when no line does, or what it sets is not UTF-8.
+pub fn get(content: &[u8], name: &str) -> Option<String> {
+    let text = characters(content);
+    let value = text.split('\n').rev().find_map(|line| {
         assignment(line).filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    })
+    })?;
+    String::from_utf8(bytes(&value)).ok()
 }
 
-/// The text with `name` set to `value`: at the place of the first line that set it, later ones dropped; else at the end. Every other
-/// line stays as it is.
-pub fn set(text: &str, name: &str, value: &str) -> String {
+/// The content with `name` set to `value`: at the place of the first line that set it, later ones dropped; else at the end. Every
+/// other line stays as it is.
+pub fn set(content: &[u8], name: &str, value: &str) -> Vec<u8> {
     // Backslashes first: those of the line feeds, which would end the line, must stay single.
     let escaped = value.replace('\\', r"\\").replace('\'', "''").replace('\n', r"\n");
-    let new = format!("{name} = '{escaped}'");
-    replace(text, name, Some(&new))
+    replace(content, name, Some(&format!("{name} = '{escaped}'\n")))
 }
 
-/// The text without any line that sets `name`.
-pub fn reset(text: &str, name: &str) -> String {
-    replace(text, name, None)
+/// The content without any line that sets `name`.
+pub fn reset(content: &[u8], name: &str) -> Vec<u8> {
+    replace(content, name, None)
 }
 
-fn replace(text: &str, name: &str, new: Option<&str>) -> String {
-    let mut pending = new;
-    let mut lines: Vec<&str> = Vec::new();
-    for line in text.lines() {
-        let same = assignment(line).is_some_and(|(key, _)| key.eq_ignore_ascii_case(name));
-        if same {
-            lines.extend(pending.take());
-        } else {
-            lines.push(line);
-        }
+fn replace(content: &[u8], name: &str, new: Option<&str>) -> Vec<u8> {
+    let mut pending = new.map(str::as_bytes);
+    let mut out = Vec::with_capacity(content.len() + new.map_or(0, str::len) + 1);
+    for line in content.split_inclusive(|byte| *byte == b'\n') {
+        let same = assignment(&characters(line)).is_some_and(|(key, _)| key.eq_ignore_ascii_case(name));
+        out.extend_from_slice(if same { pending.take().unwrap_or_default() } else { line });
     }
-    lines.extend(pending);
-    let mut out = lines.join("\n");
-    if !out.is_empty() {
-        out.push('\n');
+    if let Some(new) = pending {
+        if !out.is_empty() && !out.ends_with(b"\n") {
+            out.push(b'\n');
+        }
+        out.extend_from_slice(new);
     }
     out
+}
+
+/// A character for each byte, of the same number: PostgreSQL reads its configuration byte by byte.
+pub(super) fn characters(content: &[u8]) -> String {
+    content.iter().copied().map(char::from).collect()
+}
+
+/// The way back from [`characters`].
+pub(super) fn bytes(text: &str) -> Vec<u8> {
+    text.chars().filter_map(|c| u8::try_from(c).ok()).collect()
 }
 
 /// Splits `name = 'value' # comment`; `=` is optional, the value may be bare. Comments, empty lines and what PostgreSQL's guc-file.l
 /// would not take either are `None`: such lines are kept untouched.
 pub(super) fn assignment(line: &str) -> Option<(&str, String)> {
-    let line = line.trim_start();
+    // Its white space is ASCII, and all beyond ASCII is a letter to it.
+    let line = line.trim_ascii_start();
     let name_end = line
-        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '.')))
+        .find(|c: char| c.is_ascii() && !(c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '.')))
         .unwrap_or(line.len());
     let (name, rest) = line.split_at(name_end);
     if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit() || c == '$' || c == '.') {
         return None;
     }
-    let rest = rest.trim_start();
-    let rest = rest.strip_prefix('=').unwrap_or(rest).trim_start();
+    let rest = rest.trim_ascii_start();
+    let rest = rest.strip_prefix('=').unwrap_or(rest).trim_ascii_start();
     let Some(body) = rest.strip_prefix('\'') else {
-        let bare =
-            rest.split(|c: char| c.is_whitespace() || c == '#').next().filter(|bare| !bare.is_empty())?;
+        let bare = rest
+            .split(|c: char| c.is_ascii_whitespace() || c == '#')
+            .next()
+            .filter(|bare| !bare.is_empty())?;
         return Some((name, bare.to_owned()));
     };
     let mut value = String::new();
@@ -94,56 +108,79 @@ fn unescape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<char
 mod tests {
     use super::*;
 
+    fn text(content: Vec<u8>) -> String {
+        String::from_utf8(content).expect("it was UTF-8 before")
+    }
+
     // Written by pg_basebackup -R of PostgreSQL 15.
     const TEXT: &str = "# Do not edit this file manually!\n# It will be overwritten by the ALTER SYSTEM command.\nprimary_conninfo = 'user=postgres passfile=''/var/lib/postgresql/.pgpass'' host=''/run/pg'' port=5601'\n";
 
     #[test]
     fn reads_a_value_with_quotes_inside() {
-        let value = get(TEXT, "primary_conninfo").expect("set");
+        let value = get(TEXT.as_bytes(), "primary_conninfo").expect("set");
         assert_eq!(value, "user=postgres passfile='/var/lib/postgresql/.pgpass' host='/run/pg' port=5601");
-        assert_eq!(get(TEXT, "primary_slot_name"), None);
+        assert_eq!(get(TEXT.as_bytes(), "primary_slot_name"), None);
     }
 
     #[test]
     fn other_lines_stay() {
-        let text =
-            set(&set(TEXT, "primary_slot_name", "srv1"), "primary_conninfo", "host=x application_name='a b'");
+        let named = set(TEXT.as_bytes(), "primary_slot_name", "srv1");
+        let content = set(&named, "primary_conninfo", "host=x application_name='a b'");
         let expected = "# Do not edit this file manually!\n# It will be overwritten by the ALTER SYSTEM command.\nprimary_conninfo = 'host=x application_name=''a b'''\nprimary_slot_name = 'srv1'\n";
-        assert_eq!(text, expected);
-        assert_eq!(get(&text, "PRIMARY_CONNINFO").as_deref(), Some("host=x application_name='a b'"));
+        assert_eq!(text(content.clone()), expected);
+        assert_eq!(get(&content, "PRIMARY_CONNINFO").as_deref(), Some("host=x application_name='a b'"));
     }
 
     #[test]
     fn the_last_of_several_counts_and_they_collapse() {
-        let text = "a = 1\nprimary_conninfo='one'\nb 'x'\nprimary_conninfo = 'two' # late\nc=on";
-        assert_eq!(get(text, "primary_conninfo").as_deref(), Some("two"));
+        let content = b"a = 1\nprimary_conninfo='one'\nb 'x'\nprimary_conninfo = 'two' # late\nc=on";
+        assert_eq!(get(content, "primary_conninfo").as_deref(), Some("two"));
         assert_eq!(
-            set(text, "primary_conninfo", "three"),
-            "a = 1\nprimary_conninfo = 'three'\nb 'x'\nc=on\n"
+            text(set(content, "primary_conninfo", "three")),
+            "a = 1\nprimary_conninfo = 'three'\nb 'x'\nc=on"
         );
-        assert_eq!(reset(text, "primary_conninfo"), "a = 1\nb 'x'\nc=on\n");
+        assert_eq!(text(reset(content, "primary_conninfo")), "a = 1\nb 'x'\nc=on");
+        assert_eq!(text(set(content, "d", "x")), format!("{}\nd = 'x'\n", text(content.to_vec())));
     }
 
     #[test]
     fn odd_lines() {
-        assert_eq!(get("a 5", "a").as_deref(), Some("5"));
-        assert_eq!(get("a=5#c", "a").as_deref(), Some("5"));
-        assert_eq!(get(r"a = 'x\'y\n\101'", "a").as_deref(), Some("x'y\nA"));
-        assert_eq!(get("#a = 5", "a"), None);
-        assert_eq!(get("a = 'open", "a"), None);
-        assert_eq!(get("a =", "a"), None);
-        assert_eq!(get("ab = 1", "a"), None);
-        assert_eq!(set("", "a", ""), "a = ''\n");
+        assert_eq!(get(b"a 5", "a").as_deref(), Some("5"));
+        assert_eq!(get(b"a=5#c", "a").as_deref(), Some("5"));
+        assert_eq!(get(br"a = 'x\'y\n\101'", "a").as_deref(), Some("x'y\nA"));
+        assert_eq!(get(b"#a = 5", "a"), None);
+        assert_eq!(get(b"a = 'open", "a"), None);
+        assert_eq!(get(b"a =", "a"), None);
+        assert_eq!(get(b"ab = 1", "a"), None);
+        assert_eq!(text(set(b"", "a", "")), "a = ''\n");
         // A backslash must survive the server's own unescaping.
-        assert_eq!(get(&set("", "a", r"c:\x"), "a").as_deref(), Some(r"c:\x"));
+        assert_eq!(get(&set(b"", "a", r"c:\x"), "a").as_deref(), Some(r"c:\x"));
     }
 
     #[test]
     fn what_is_set_is_read_back_and_setting_twice_changes_nothing() {
         for value in ["", "two\nlines", "it's", "a\\'b", "é", "host='/x' password='p\\\\q'"] {
-            let once = set(TEXT, "primary_conninfo", value);
+            let once = set(TEXT.as_bytes(), "primary_conninfo", value);
             assert_eq!(get(&once, "primary_conninfo").as_deref(), Some(value));
             assert_eq!(set(&once, "primary_conninfo", value), once);
         }
+    }
+
+    /// Written by an ALTER SYSTEM in a LATIN1 database, with the line ends of another system, and no end of the last line.
+    #[test]
+    fn every_other_byte_stays() {
+        let before = b"# \xe9t\xe9\r\ncluster_name = 'caf\xe9 \x85\xa0#'\r\nprimary_conninfo = 'old'\r\n\t\n\xa0x\nb = 1";
+        let after = set(before, "primary_conninfo", "host=\u{e9}");
+        let expected = b"# \xe9t\xe9\r\ncluster_name = 'caf\xe9 \x85\xa0#'\r\nprimary_conninfo = 'host=\xc3\xa9'\n\t\n\xa0x\nb = 1";
+        assert_eq!(after, expected);
+        assert_eq!(get(&after, "primary_conninfo").as_deref(), Some("host=\u{e9}"));
+        assert_eq!(get(&after, "cluster_name"), None, "no UTF-8");
+        assert_eq!(get(&after, "b").as_deref(), Some("1"));
+        let every: Vec<u8> = (0..=255).chain([b'\n']).collect();
+        assert_eq!(reset(&set(&every, "a", "b"), "a"), every);
+        // Its name is another one.
+        assert_eq!(get(b"primary_conninfo\xe9 = 'x'\n", "primary_conninfo"), None);
+        // Octal digits are bytes: C3 A9.
+        assert_eq!(get(br"a = '\303\251'", "a").as_deref(), Some("\u{e9}"));
     }
 }

@@ -10,17 +10,18 @@ mod left_out;
 mod support;
 
 mod bad_input;
+mod configuration;
 mod crash;
 mod disk;
 mod frozen;
-mod life_cycle;
 mod leftovers;
+mod life_cycle;
 mod notify;
 mod planted;
 #[cfg(feature = "cli")]
 mod primary_here;
-mod scores;
 mod reasons;
+mod scores;
 mod standby;
 
 /// The harness without the agent: one primary, one standby, nothing left.

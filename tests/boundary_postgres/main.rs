@@ -32,11 +32,11 @@ fn a_primary_its_standby_and_a_promotion() {
     let mut one = Server::initdb("");
     let postmaster = one.start_ready();
     let mut two = Server::copy_of(&one);
-    let text = two.files().read_text(&two.pgdata().join("postgresql.auto.conf")).expect("there");
-    let conninfo = auto_conf::get(&text, "primary_conninfo").expect("written by pg_basebackup")
+    let before = two.files().read(&two.pgdata().join("postgresql.auto.conf"), 9999).expect("there");
+    let conninfo = auto_conf::get(&before, "primary_conninfo").expect("written by pg_basebackup")
         + " application_name=two";
-    let text = auto_conf::set(&text, "primary_conninfo", &conninfo);
-    two.files().replace(&two.pgdata().join("postgresql.auto.conf"), text.as_bytes()).expect("written");
+    let after = auto_conf::set(&before, "primary_conninfo", &conninfo);
+    two.files().replace(&two.pgdata().join("postgresql.auto.conf"), &after).expect("written");
     let standby_postmaster = two.start_ready();
 
     // Both views of the same stream.

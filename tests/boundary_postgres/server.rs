@@ -104,8 +104,9 @@ impl Server {
     pub fn append(&self, file: &str, text: &str) {
         let path = self.pgdata().join(file);
         let files = OwnedFiles::of(&self.user);
-        let old = files.read_text_if_there(&path).expect("readable").unwrap_or_default();
-        files.replace(&path, (old + text).as_bytes()).expect("writable");
+        let mut content = files.read_if_there(&path).expect("readable").unwrap_or_default();
+        content.extend_from_slice(text.as_bytes());
+        files.replace(&path, &content).expect("writable");
     }
 
     pub fn start(&mut self) -> ProcessId {

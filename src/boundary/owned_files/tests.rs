@@ -35,7 +35,7 @@ fn reads_are_bounded_and_regular() {
     let (dir, files) = (directory(), mine());
     let path = dir.path().join("f");
     assert!(files.read(&path, 9).expect_err("missing").is_missing());
-    assert_eq!(files.read_text_if_there(&path).expect("fine"), None);
+    assert_eq!(files.read_if_there(&path).expect("fine"), None);
     std::fs::write(&path, "123456789").expect("written");
     assert_eq!(files.read(&path, 9).expect("fits"), b"123456789");
     assert!(matches!(files.read(&path, 8), Err(StorageError::TooLarge { limit: 8, .. })));
@@ -58,7 +58,7 @@ fn nothing_but_regular_files_is_opened() {
     for name in ["link", "device link", "fifo", "/dev/zero", "."] {
         let path = at(name);
         assert!(files.read(&path, 99).is_err(), "{name}");
-        assert!(files.read_text_if_there(&path).is_err(), "{name}");
+        assert!(files.read_if_there(&path).is_err(), "{name}");
         assert!(files.read_tail(&path, 0, 99).is_err(), "{name}");
         assert!(files.read_secret(&path).is_err(), "{name}");
         assert!(files.read_trusted(&path).is_err(), "{name}");
@@ -69,7 +69,7 @@ fn nothing_but_regular_files_is_opened() {
     assert!(matches!(files.read(&at("link"), 9), Err(StorageError::Link(_))));
     assert!(matches!(files.read(&at("fifo"), 9), Err(StorageError::NotRegular(_))));
     // What PostgreSQL reads through a link is a regular file at its end.
-    assert_eq!(files.read_configuration(&at("link")).expect("as PostgreSQL"), "secret");
+    assert_eq!(files.read_configuration(&at("link")).expect("as PostgreSQL"), b"secret");
     assert!(files.read_configuration(&at("device link")).is_err());
     assert!(files.read_configuration(&at("fifo")).is_err());
     // Directories may be links.
@@ -111,6 +111,25 @@ fn a_replacement_keeps_the_mode_and_leaves_nothing_behind() {
     assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 2);
     let error = files.replace(&dir.path().join("no/f"), b"").expect_err("no directory").to_string();
     assert!(error.contains("/no/f.quorate") && error.contains("check the path"), "{error}");
+}
+
+/// A cluster whose group may read it: initdb --allow-group-access.
+#[test]
+fn a_new_file_is_the_groups_to_read_in_a_directory_of_mode_0750() {
+    let (dir, files) = (directory(), mine());
+    for (directory, file) in [(0o700, 0o600), (0o750, 0o640), (0o755, 0o600), (0o711, 0o600)] {
+        std::fs::set_permissions(dir.path(), Permissions::from_mode(directory)).expect("chmod");
+        for (name, make) in [
+            ("c", OwnedFiles::create as fn(&OwnedFiles, &Path) -> _),
+            ("r", |files, path| files.replace(path, b"x").map(|()| Changed::Yes)),
+        ] {
+            let path = dir.path().join(name);
+            make(&files, &path).expect("made");
+            let mode = std::fs::metadata(&path).expect("there").mode() & 0o7777;
+            assert_eq!(mode, file, "{name} in {directory:o}: {mode:o}");
+            std::fs::remove_file(&path).expect("removed");
+        }
+    }
 }
 
 /// A link in the place of a file is replaced, and what it leads to stays.
