@@ -362,4 +362,6 @@ mutate auto-conf-bytes src/boundary/node.rs 'auto_conf::set(&before,' 'auto_conf
 mutate mode-of-new src/boundary/owned_files.rs '== 0o750 => 0o640' '== 0o750 => 0o600' --lib a_new_file_is_the_groups
 mutate environment-file src/boundary/node.rs 'command = command.env(name, value);' 'let _ = (name, value);' \
     --test agent the_variables_beside
+mutate empty-mount-point src/boundary/data_directory.rs 'if files.is_there(&pgdata.join("PG_VERSION"))? {' 'if true {' \
+    --test agent an_empty_mount_point
 exit $failed

@@ -31,6 +31,18 @@ impl SignalFile {
     }
 }
 
+/// Refuses what holds no PG_VERSION: the mount point of a file system that is not mounted must stay empty, or the next copy of the
+/// data is refused, and the mount hides what was written.
+///
+/// # Errors
+/// There is none, or it can't be looked for.
+pub fn require(files: &OwnedFiles, pgdata: &Path) -> Result<(), StorageError> {
+    if files.is_there(&pgdata.join("PG_VERSION"))? {
+        return Ok(());
+    }
+    Err(StorageError::NoData(pgdata.to_owned()))
+}
+
 /// Whether the file is there.
 ///
 /// # Errors
@@ -42,8 +54,9 @@ pub fn has_signal(files: &OwnedFiles, pgdata: &Path, file: SignalFile) -> Result
 /// Creates the empty file, durably.
 ///
 /// # Errors
-/// It can't be created or synced, or is something else than a regular file.
+/// It can't be created or synced, or is something else than a regular file; or the directory holds no data.
 pub fn create_signal(files: &OwnedFiles, pgdata: &Path, file: SignalFile) -> Result<Changed, StorageError> {
+    require(files, pgdata)?;
     files.create(&file.path(pgdata))
 }
 
@@ -123,6 +136,16 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         std::fs::write(dir.path().join("PG_VERSION"), "15\n").expect("written");
         dir
+    }
+
+    #[test]
+    fn an_empty_mount_point_stays_empty() {
+        let (dir, me) = (tempfile::tempdir().expect("a directory"), mine());
+        for file in [SignalFile::Promote, SignalFile::Standby, SignalFile::Recovery] {
+            let error = create_signal(&me, dir.path(), file).expect_err("no data").to_string();
+            assert!(error.contains("PG_VERSION") && error.contains("mount"), "{error}");
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).expect("lists").count(), 0);
     }
 
     #[test]

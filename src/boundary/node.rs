@@ -143,6 +143,7 @@ impl Node {
     fn write_conninfo(&self, primary_conninfo: &str) -> Effect<()> {
         let path = self.pgdata().join("postgresql.auto.conf");
         let files = self.files().map_err(trouble)?;
+        data_directory::require(files, self.pgdata()).map_err(trouble)?;
         let before = files.read_if_there(&path).map_err(trouble)?.unwrap_or_default();
         if auto_conf::get(&before, "primary_conninfo").as_deref() == Some(primary_conninfo) {
             return Ok(());

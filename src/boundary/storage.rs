@@ -74,6 +74,9 @@ pub enum StorageError {
     /// Not text.
     #[error("{} is not UTF-8 text", .0.display())]
     NotText(PathBuf),
+    /// Not a data directory.
+    #[error("{} holds no PG_VERSION: nothing is written there; mount its file system, or restore the data", .0.display())]
+    NoData(PathBuf),
     /// Not a directory.
     #[error("{} is not a directory; set pgdata to PostgreSQL's data directory", .0.display())]
     NotDirectory(PathBuf),
