@@ -336,19 +336,28 @@ mod tests {
         child
     }
 
+    /// Stops a process, and waits until it is: the kernel does it when that one runs next, which takes a while on a busy machine.
+    fn stop(child: &std::process::Child) -> i32 {
+        let pid = i32::try_from(child.id()).expect("a pid");
+        nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("it is ours");
+        let deadline = Deadline::after(Duration::from_secs(5));
+        loop {
+            let info = process::inspect(pid).expect("proc").expect("it is ours");
+            if info.state == ProcessState::Stopped {
+                return pid;
+            }
+            assert!(!deadline.passed(), "{info:?}");
+            deadline.sleep(ROUND);
+        }
+    }
+
     #[test]
     fn a_child_that_is_stopped_says_nothing_about_the_disk() {
         let dir = data();
         let mut child = held_by_sleep(dir.path());
         let found = trial(dir.path(), &dir.path().join("l"), 100);
         assert!(matches!(found, Trial::Pending(age) if age >= 60_000), "{found:?}");
-        let pid = i32::try_from(child.id()).expect("a pid");
-        nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("it is ours");
-        let stopped = |info: &process::ProcessInfo| info.state == ProcessState::Stopped;
-        let deadline = Deadline::after(Duration::from_secs(5));
-        while !process::inspect(pid).expect("proc").is_some_and(|i| stopped(&i)) && !deadline.passed() {
-            deadline.sleep(ROUND);
-        }
+        stop(&child);
         let found = trial(dir.path(), &dir.path().join("l"), 100);
         assert!(matches!(&found, Trial::Untried(why) if why.contains("stopped by a signal")), "{found:?}");
         child.wait().expect("it was ended");
@@ -362,8 +371,7 @@ mod tests {
         let mut child = held_by_sleep(dir.path());
         #[expect(clippy::disallowed_methods, reason = "somebody else")]
         let mut other = std::process::Command::new("/bin/sleep").arg("60").spawn().expect("coreutils");
-        let pid = i32::try_from(other.id()).expect("a pid");
-        nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("it is ours");
+        let pid = stop(&other);
         fs::write(dir.path().join("l.0.lock"), format!("1 {pid}")).expect("written");
         let found = trial(dir.path(), &dir.path().join("l"), 100);
         assert!(matches!(found, Trial::Pending(_)), "{found:?}");
