@@ -4,10 +4,16 @@
 #
 #   tests/mutations.sh            all of them
 #   tests/mutations.sh NAME …     only these
+#   tests/mutations.sh --check    builds nothing: is each protection's text there once, and is there such a test? A part of `make test`
 #
 # Prints a line for each: what was removed, and the first line of how the test failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+check=no
+if [ "${1:-}" = --check ]; then
+    check=yes
+    shift
+fi
 copy=$(mktemp -d /var/tmp/quorate-mutations.XXXXXX) || exit 1
 trap 'rm -rf "$copy"' EXIT
 trap 'exit 130' INT TERM
@@ -16,30 +22,74 @@ git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t 
 export CARGO_TARGET_DIR=${MUTATIONS_TARGET:-$PWD/target/mutations}
 failed=0
 
-# mutate NAME FILE FROM TO TEST… : in FILE, FROM (a fixed text, once) becomes TO; `cargo test TEST…` must fail.
+# judge STATUS LOG TEST… : what the exit status and the output of `cargo test TEST…` show. "ok": a test ran and
+# failed. `cargo test` passes, too, where no test has that name, as where a feature is missing.
+judge() {
+    local status=$1 log=$2
+    shift 2
+    if grep -q 'left out, it needs root' "$log"; then
+        echo "not ok NAME: its tests need root"
+    elif grep -q '^error' "$log" && ! grep -q '^running ' "$log"; then
+        echo "not ok NAME: it does not compile"
+        grep -m 3 -A 5 '^error' "$log"
+    elif [ "$status" -eq 124 ]; then
+        echo "not ok NAME: the tests did not end in 600 s"
+    elif ! grep -q '^running [1-9]' "$log"; then
+        echo "not ok NAME: no test of that name: $*"
+    elif [ "$status" -eq 0 ]; then
+        echo "not ok NAME: the tests pass without it"
+    elif ! grep -q '^test result: FAILED' "$log"; then
+        # What signals too many processes may end the test itself.
+        if grep -q '(signal: ' "$log"; then
+            echo "ok NAME: the test itself is ended by $(grep -m 1 -o '(signal: .*' "$log")"
+        else
+            echo "not ok NAME: no test failed: $(grep -m 1 '^error' "$log")"
+        fi
+    else
+        echo "ok NAME: $(sed '1,/panicked at/d' "$log" | grep -m 1 . | cut -c 1-150)"
+    fi
+}
+
+# names_a_test TEST… : whether the last word is in a test's name, or names a module or a program of tests.
+names_a_test() {
+    local word=${*: -1} where=src
+    if [[ " $* " =~ " --test "([a-z_]+) ]]; then where=tests/${BASH_REMATCH[1]}; fi
+    [[ $where/ == *"/$word/" ]] || [ -n "$(find "$where" -path "*${word//:://}*" -print -quit)" ] ||
+        grep -rqE "fn [a-z0-9_]*$word" "$where"
+}
+
+# mutate NAME FILE FROM TO TEST… : in FILE, FROM (a text that is there once, however its lines are broken)
+# becomes TO; `cargo test TEST…` must fail.
 mutate() {
-    local name=$1 file=$2 from=$3 to=$4 log=$copy/log
+    local name=$1 file=$2 from=$3 to=$4 log=$copy/log found verdict
     shift 4
     if [ ${#only[@]} -gt 0 ] && [[ " ${only[*]} " != *" $name "* ]]; then return; fi
-    if ! FROM=$from TO=$to perl -0pi -e '$n = s/\Q$ENV{FROM}\E/$ENV{TO}/; END { exit 1 unless $n }' "$copy/$file"; then
-        echo "not ok $name: $file no longer contains: $from"
-        failed=1
-        return
-    fi
-    if (cd "$copy" && timeout 600 cargo test --quiet "$@") >"$log" 2>&1; then
-        echo "not ok $name: the tests pass without it"
-        failed=1
-    elif grep -q '^error' "$log" && ! grep -q 'panicked at' "$log"; then
-        echo "not ok $name: it does not compile"
-        grep -m 3 -A 5 '^error' "$log"
-        failed=1
+    cp "$copy/$file" "$copy/unchanged"
+    found=$(FROM=$from TO=$to perl -0pi -e '
+        BEGIN { $from = join "\\s+", map { quotemeta } split /\s+/, $ENV{FROM} }
+        $n = s/$from/$ENV{TO}/g; END { print STDERR $n || 0 }' "$copy/$file" 2>&1)
+    if [ "$found" != 1 ]; then
+        verdict="not ok NAME: $file has to contain this once, not $found times: $from"
+    elif [ $check = no ]; then
+        (cd "$copy" && timeout 600 cargo test --quiet "$@") >"$log" 2>&1
+        verdict=$(judge $? "$log" "$@")
+    elif names_a_test "$@"; then
+        verdict=ok
     else
-        echo "ok $name: $(grep -m 1 -A 1 'panicked at' "$log" | tail -n 1 | cut -c 1-150)"
+        verdict="not ok NAME: no test of that name: $*"
     fi
-    cp "$file" "$copy/$file"
+    case $verdict in ok*) ;; *) failed=1 ;; esac
+    if [ "$verdict" != ok ]; then echo "${verdict/NAME/$name}"; fi
+    cp "$copy/unchanged" "$copy/$file"
 }
 
 only=("$@")
+for name in "${only[@]}"; do
+    if ! grep -q "^mutate $name " tests/mutations.sh; then
+        echo "not ok $name: no mutation of that name"
+        failed=1
+    fi
+done
 
 mutate election-position src/decide/election/mod.rs \
     'if order.is_gt() || (order' 'if (order' \
@@ -63,7 +113,7 @@ mutate stop-kills src/decide/stop.rs '_ if past(kill_at) =>' '_ if false && past
 mutate stop-kills-the-stopped src/decide/stop.rs \
     'Process::Alive(Pulse::Stopped) =>' 'Process::Alive(Pulse::Stopped) if past(101) =>' --lib decide::stop
 mutate start-is-a-standby src/boundary/node.rs \
-    'storage::create_signal(self.pgdata(), SignalFile::Standby, &user).map(drop).map_err(trouble)?;' 'let _ = &user;' \
+    'data_directory::create_signal(files, self.pgdata(), SignalFile::Standby).map_err(trouble)?;' '' \
     --test agent a_fresh_instance_goes_through_its_life
 mutate divergence src/decide/follow.rs \
     'pub fn diverged(own: WalPosition, histories: &[History], source: &str) -> Option<String> {' \
@@ -310,7 +360,8 @@ mutate reason-one-line src/boundary/printable.rs "matches!(c, '\n' | '\r' | '\t'
 mutate reason-password src/ocf/settings.rs 'Some(masked(value).into_owned())' 'Some(value.to_owned())' --test agent a_reason_shows
 mutate reason-password-part src/pg/conninfo.rs 'secret.map_or(error, ConninfoError::AfterSecret)' '{ let _ = &secret; error }' \
     --test agent a_reason_shows
-mutate log-password src/pg/server_log.rs '.map(masked)' '.map(Cow::Borrowed)' --lib a_password_in_a_line
+mutate log-password src/pg/server_log.rs 'let line = masked(line);' 'let line = std::borrow::Cow::Borrowed(line);' \
+    --lib a_password_in_a_line
 mutate conf-password src/pg/conf.rs 'ConfError(masked(content).into_owned())' 'ConfError(content.to_owned())' --lib a_refused_line
 mutate overflow-lsn src/decide/start.rs 'control.checkpoint.lsn.0.saturating_add(1)' '(control.checkpoint.lsn.0 + 1)' --lib end_of_all_numbers
 mutate overflow-timeout src/ocf/environment.rs '.min(LONGEST)' '' --lib a_number_without_measure
@@ -332,17 +383,17 @@ mutate doctor-role src/decide/doctor/postgresql.rs 'boolean(&at.value) == Some(t
 mutate held-back-based src/decide/detector/detect.rs 'if victim == Some(Subject::Based) && !sight.resets.others.is_empty() {' 'if false {' \
     --lib pacemaker_based_is_not_killed
 mutate ipc-stranger src/boundary/ipc.rs 'if let Err(why) = is_the_clusters(fd) {' 'if let Some(why) = None::<String> {' \
-    --lib a_strangers_server
+    --features daemon --lib a_strangers_server
 mutate corosync-stranger src/boundary/ipc.rs '    if server == 0 {
         return Ok(());
     }' '    if server < u32::MAX {
         return Ok(());
-    }' --lib corosyncs_libraries
+    }' --features daemon --lib corosyncs_libraries
 mutate well-candidate src/decide/detector/observation.rs 'self.score.is_some_and(|score| !score.is_withdrawn())' 'true' --lib can_not_be_promoted
 mutate asked-anew src/decide/detector/detect.rs 'suspicious |= sight.resets.another_first.is_some();' '' --lib asks_pacemaker_anew
-mutate snapshot-numbers src/cluster/group.rs 'heard.number = 0;' 'let _ = heard;' --lib a_node_that_left_counts
-mutate stop-held-back src/decide/stop.rs '            && facts.node_reset == NodeReset::NotHeldBack
-' '' --lib stuck_disk_is_waited
+mutate snapshot-numbers src/cluster/group.rs 'heard.number = 0;' 'let _ = heard;' --features daemon --lib a_node_that_left_counts
+mutate stop-held-back src/decide/stop.rs 'elapsed >= UNKILLABLE && facts.node_reset == NodeReset::NotHeldBack' 'elapsed >= UNKILLABLE' \
+    --lib stuck_disk_is_waited
 mutate drill-another-boot src/cluster/watchdog_proof.rs 'if self.boot == boot {' 'if false {' --lib a_reset_is_shown_by_another_boot
 mutate drill-by-hand src/cluster/watchdog_proof.rs 'if self.alive_ms > timeout_ms' 'if false && self.alive_ms > timeout_ms' \
     --lib a_reset_is_shown_by_another_boot

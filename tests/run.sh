@@ -17,6 +17,7 @@ PARTS='
 fmt       |   60 | no  | cargo fmt --check
 clippy    |  600 | no  | cargo clippy --locked --all-targets --features lab,packaging -- -D warnings
 deny      |  900 | no  | dist/check-crates
+mutations |  120 | no  | tests/mutations.sh --check
 unit      |  900 | yes | cargo test --locked --features lab,packaging --lib --bins --test layers --test documents --test doctor
 fresh     | 2400 | yes | beside tests/fresh.sh
 postgres  |  300 | yes | cargo test --locked --features lab,packaging --test boundary_postgres
