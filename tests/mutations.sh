@@ -415,4 +415,8 @@ mutate environment-file src/boundary/node.rs 'command = command.env(name, value)
     --test agent the_variables_beside
 mutate empty-mount-point src/boundary/data_directory.rs 'if files.is_there(&pgdata.join("PG_VERSION"))? {' 'if true {' \
     --test agent an_empty_mount_point
+mutate history-of-the-primary src/decide/follow.rs 'Some(reigning) if reigning <= own.timeline => return None,' '' --lib a_history_of_somewhere_else
+mutate history-beyond-a-gap src/decide/follow.rs \
+    'std::iter::successors(next(&own.timeline), next).last().and_then(of)' 'histories.iter().filter(|h| h.timeline() > own.timeline).max_by_key(|h| h.timeline())' \
+    --test agent a_history_of_somewhere_else
 exit $failed

@@ -74,7 +74,8 @@ impl Agent<'_> {
         if let (Some(position), Some(primary)) = (position, &primary) {
             // Without the histories nobody knows whether it diverged: nothing is decided in its favour.
             let Some(histories) = self.histories() else { return Health::Fit };
-            if let Some(why) = follow::diverged(position, &histories, &primary.node) {
+            let reigning = score::streamed(view.receiver.as_ref(), &primary.host);
+            if let Some(why) = follow::diverged(position, &histories, reigning, &primary.node) {
                 self.apply(ScoreStep::Set(Score::Withdrawn, why.clone()));
                 return Health::Diverged(why);
             }

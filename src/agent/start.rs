@@ -10,7 +10,7 @@ use crate::decide::facts::Facts;
 use crate::decide::follow;
 use crate::decide::memory::Challenger;
 use crate::decide::promotion_score::{Score, ScoreStep};
-use crate::decide::score::streams;
+use crate::decide::score::{streamed, streams};
 use crate::decide::start::{
     After, Before, Ground, Occasion, Stream, after, before, former, former_by, on_disk, resting_position,
     tries_disk, unfit_clone,
@@ -118,7 +118,7 @@ impl Agent<'_> {
         let past = resting_position(&facts)?;
         let source = primary.map_or("the primary", |p| p.node.as_str()).to_owned();
         // Where pg_wal can't be read PostgreSQL does not start either.
-        follow::diverged(past, &self.histories()?, &source)
+        follow::diverged(past, &self.histories()?, None, &source)
     }
 
     fn note_former_by(&mut self, facts: &Facts) {
@@ -186,7 +186,8 @@ impl Agent<'_> {
         };
         let Some(histories) = self.histories() else { return Stream::NotYet };
         if let Some(position) = self.position(facts)
-            && let Some(why) = follow::diverged(position, &histories, &primary.node)
+            && let reigning = streamed(view.receiver.as_ref(), &primary.host)
+            && let Some(why) = follow::diverged(position, &histories, reigning, &primary.node)
         {
             return Stream::Diverged(why);
         }

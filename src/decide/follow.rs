@@ -5,7 +5,7 @@ use crate::cluster::crm_mon::{Role, Status};
 use crate::ocf::Settings;
 use crate::pg::conninfo::{Conninfo, ConninfoError};
 use crate::pg::history::{Divergence, History, divergence};
-use crate::pg::timeline::WalPosition;
+use crate::pg::timeline::{Timeline, WalPosition};
 
 use super::cluster::{Attendance, ClusterFacts, Upstream, Vouched};
 use super::promotion_score::Score;
@@ -95,20 +95,40 @@ pub fn leads_to(primary_conninfo: &str, wanted: &str) -> bool {
 /// Whether a standby at `own` left the line of WAL that one of the histories in its pg_wal describes. The WAL
 /// receiver fetches the history of the primary's timeline before it streams, so a diverged standby has it.
 ///
-/// Says what is wrong and what to do, naming both timelines and positions.
-pub fn diverged(own: WalPosition, histories: &[History], source: &str) -> Option<String> {
-    let newest = histories.iter().filter(|h| h.timeline() > own.timeline).max_by_key(|h| h.timeline())?;
+/// `reigning`: the primary's timeline, where it is known. Else it is the newest that PostgreSQL itself would follow: it looks for
+/// the next number until there is none (timeline.c: `findNewestTimeLine`), and the receiver leaves no number out. A history beyond a gap
+/// came from somewhere else, such as a restored archive, and concerns nobody.
+///
+/// Says what is wrong and what to do, naming both timelines, the positions and the file.
+pub fn diverged(
+    own: WalPosition,
+    histories: &[History],
+    reigning: Option<Timeline>,
+    source: &str,
+) -> Option<String> {
+    let of = |timeline: Timeline| histories.iter().find(|h| h.timeline() == timeline);
+    let following = match reigning {
+        Some(reigning) if reigning <= own.timeline => return None,
+        Some(reigning) => of(reigning),
+        None => None,
+    };
+    let next = |timeline: &Timeline| timeline.next().filter(|next| of(*next).is_some());
+    let newest = || std::iter::successors(next(&own.timeline), next).last().and_then(of);
+    let followed = following.or_else(newest)?;
+    let file = followed.timeline().history_file_name().unwrap_or_default();
     // Pacemaker keeps the first 128 characters of a reason: positions first, then the cure.
-    match divergence(own, newest) {
+    match divergence(own, followed) {
         Divergence::InLine => None,
         Divergence::Diverged { own, newer, fork, bytes_past } => Some(format!(
-            "data diverged: {} on timeline {} here, timeline {newer} forked at {fork}, {bytes_past} bytes before; {}",
+            "data diverged: {} on timeline {} here, timeline {newer} forked at {fork}, {bytes_past} bytes before; {} \
+             (by pg_wal/{file}: if {source} is not of timeline {newer}, move that file away instead)",
             own.lsn,
             own.timeline,
             cure(source)
         )),
         Divergence::Unrelated { own, newer } => Some(format!(
-            "data diverged: {} on timeline {} here, which timeline {newer} does not come from; {}",
+            "data diverged: {} on timeline {} here, which pg_wal/{file} does not come from: if {source} is not of timeline \
+             {newer}, move that file away; else {}",
             own.lsn,
             own.timeline,
             cure(source)
@@ -135,8 +155,8 @@ mod tests {
     #[test]
     fn divergence_names_both_timelines_and_positions() {
         let h = [history(2, "1\t0/5000060\tno recovery target specified\n")];
-        assert_eq!(diverged(position(1, 0x500_0060), &h, "srv2"), None);
-        let text = diverged(position(1, 0x500_0148), &h, "srv2").unwrap();
+        assert_eq!(diverged(position(1, 0x500_0060), &h, None, "srv2"), None);
+        let text = diverged(position(1, 0x500_0148), &h, None, "srv2").unwrap();
         for part in ["0/5000148", "timeline 1", "timeline 2", "0/5000060", "232 bytes", "srv2", "pg_rewind"] {
             assert!(text.contains(part), "{part}: {text}");
         }
@@ -146,14 +166,36 @@ mod tests {
     #[test]
     fn a_timeline_that_is_no_ancestor_diverged_too() {
         let h = [history(3, "1\t0/5000060\tx\n")];
-        assert!(diverged(position(2, 1), &h, "srv2").unwrap().contains("does not come from"));
+        let text = diverged(position(2, 1), &h, None, "srv2").unwrap();
+        for part in ["does not come from", "pg_wal/00000003.history", "if srv2 is not of timeline 3, move"] {
+            assert!(text.find(part).is_some_and(|at| at + part.len() <= 128), "{part}: {text}");
+        }
+        assert!(text.contains("pg_basebackup"), "{text}");
+    }
+
+    /// A restored archive, a copy of another cluster's pg_wal.
+    #[test]
+    fn a_history_of_somewhere_else_is_no_divergence() {
+        let line = "1\t0/5000060\tx\n";
+        let own = position(1, 0x600_0000);
+        assert_eq!(diverged(own, &[history(9, line)], None, "srv2"), None, "PostgreSQL does not follow it");
+        // The primary's own timeline decides, whatever lies beside it.
+        let both = [history(2, "1\t0/7000000\tx\n"), history(3, line)];
+        assert!(diverged(own, &both, None, "srv2").is_some());
+        for reigning in [1, 2] {
+            assert_eq!(diverged(own, &both, Some(timeline(reigning)), "srv2"), None, "{reigning}");
+        }
+        let text = diverged(own, &both, Some(timeline(3)), "srv2").unwrap();
+        assert!(text.contains("pg_wal/00000003.history"), "{text}");
+        // Its history has not come yet: by what is there.
+        assert!(diverged(own, &[history(2, line)], Some(timeline(4)), "srv2").is_some());
     }
 
     #[test]
     fn histories_of_the_past_do_not_matter() {
         let h = [history(2, "1\t0/5000060\tx\n")];
-        assert_eq!(diverged(position(2, 0x600_0000), &h, "srv2"), None);
-        assert_eq!(diverged(position(3, 0x600_0000), &h, "srv2"), None);
+        assert_eq!(diverged(position(2, 0x600_0000), &h, None, "srv2"), None);
+        assert_eq!(diverged(position(3, 0x600_0000), &h, None, "srv2"), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! settled by the election, on positions taken at that moment ([`super::election`]). So a score changes when a
 //! state changes, not with the load: under load nothing is written.
 
-use crate::pg::timeline::WalPosition;
+use crate::pg::timeline::{Timeline, WalPosition};
 use crate::pg::view::Receiver;
 
 use super::clock::Millis;
@@ -45,6 +45,12 @@ pub struct StandbyFacts<'a> {
 /// Whether a WAL receiver is streaming.
 pub fn streams(receiver: Option<&Receiver>) -> bool {
     receiver.is_some_and(|r| r.status == "streaming")
+}
+
+/// The timeline that `host`, the primary's, streams to this standby: then both are of one line.
+pub fn streamed(receiver: Option<&Receiver>, host: &str) -> Option<Timeline> {
+    let receiver = receiver.filter(|r| streams(Some(r)) && r.sender_host.as_deref() == Some(host))?;
+    receiver.timeline
 }
 
 /// The score of a standby. Updates what is remembered of its stream.

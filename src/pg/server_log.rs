@@ -1,6 +1,7 @@
 //! What PostgreSQL's own log says about a failed start.
 
 use super::conninfo::masked;
+use super::timeline::Timeline;
 
 /// How many lines are quoted.
 const LINES: usize = 4;
@@ -98,7 +99,18 @@ pub fn why(tail: &str) -> String {
         }
     }
     quoted.truncate(LINES);
-    quoted.join(" | ")
+    let cure = quoted.iter().find_map(|line| foreign_history(line));
+    quoted.join(" | ") + &cure.map_or_else(String::new, |cure| format!(" | {cure}"))
+}
+
+/// What to do where PostgreSQL follows a timeline that is none of its own: it takes the newest of pg_wal and the archive.
+fn foreign_history(line: &str) -> Option<String> {
+    let (_, after) = line.split_once("requested timeline ")?;
+    let (number, after) = after.split_once(' ')?;
+    let file = number.parse::<Timeline>().ok()?.history_file_name()?;
+    after.starts_with("is not a child").then(|| {
+        format!("if the primary is not of timeline {number}, move {file} out of pg_wal and the archive")
+    })
 }
 
 fn texts(message: &Message) -> impl Iterator<Item = &str> {
@@ -236,6 +248,16 @@ mod tests {
         assert_eq!(why(&log(&[receiver, receiver, refused])), format!("{receiver} | {refused}"));
         let error = "ERROR:  could not read block 0 in file \"base/1/1259\"";
         assert_eq!(why(&log(&[receiver, error])), error);
+    }
+
+    #[test]
+    fn the_file_of_a_foreign_timeline_is_named() {
+        let tail = log(&[
+            "FATAL:  requested timeline 3 is not a child of this server's history",
+            "DETAIL:  Latest checkpoint is at 0/3000148 on timeline 2, but in the history of the requested timeline, the \
+             server forked off from that timeline at 0/2000060.",
+        ]);
+        assert!(why(&tail).contains("move 00000003.history out of pg_wal and the archive"), "{}", why(&tail));
     }
 
     #[test]

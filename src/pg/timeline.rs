@@ -32,6 +32,11 @@ impl Timeline {
         self.0.get()
     }
 
+    /// The next number; `None` behind the last one.
+    pub fn next(self) -> Option<Self> {
+        self.0.checked_add(1).map(Self)
+    }
+
     /// Name of the file in pg_wal that tells where this timeline came from. The first timeline has none.
     pub fn history_file_name(self) -> Option<String> {
         (self != Self::FIRST).then(|| format!("{:08X}.history", self.get()))

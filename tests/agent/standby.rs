@@ -193,3 +193,36 @@ fn a_demoted_primary_that_followed_nobody_since_stays_a_former_primary() {
     assert!(memory.contains(r#""former":"Primary""#), "{memory}");
     assert!(memory.contains(r#""timeline":null"#), "{memory}");
 }
+
+/// Of a restored archive, or of another cluster's pg_wal.
+#[test]
+fn a_history_of_somewhere_else_does_not_make_a_standby_diverge() {
+    let world = World::new("foreign-history");
+    let [one, two] = world.pair();
+    let place = |name: &str| {
+        let path = two.pgdata.join("pg_wal").join(name);
+        crate::support::owned_file(&path, b"1\t0/1000060\tno recovery target specified\n", 0o600);
+        path
+    };
+    one.call("monitor").recurring().must(code::PROMOTED);
+    // PostgreSQL does not look beyond the next number.
+    place("00000009.history");
+    two.must("stop", code::SUCCESS);
+    two.must("start", code::SUCCESS);
+    wait_for("score of a candidate", SOON, || {
+        two.call("monitor").recurring().must(code::SUCCESS);
+        world.score("srv2").filter(|score| *score > 0)
+    });
+    // While it streams the primary's own timeline decides.
+    let next = place(&format!("{:08X}.history", one.timeline() + 1));
+    wait_for("stream", SOON, || one.streams_to("srv2").then_some(()));
+    let run = two.call("monitor").recurring().must(code::SUCCESS);
+    assert!(world.score("srv2").is_some_and(|score| score > 0), "{run}");
+    // PostgreSQL would follow it: the file is named.
+    two.must("stop", code::SUCCESS);
+    let run = two.agent("start");
+    assert_ne!(run.code, Some(code::SUCCESS), "{run}");
+    run.assert_reason(&[&format!("pg_wal/{}", next.file_name().expect("a name").to_string_lossy()), "move"]);
+    std::fs::remove_file(next).expect("there");
+    two.must("start", code::SUCCESS);
+}
