@@ -377,8 +377,8 @@ mutate start-at-boot src/decide/doctor/node.rs '(true, true) | (false, false) =>
 mutate start-delay src/decide/doctor/watchdog.rs 'reboot.unwrap_or(0)' 'reboot.unwrap_or(3600)' \
     --features lab,packaging --test doctor each_change
 mutate qdevice-heartbeats src/cluster/timing/bounds.rs 'heartbeat.saturating_add(heartbeat / 2)' 'heartbeat' --lib the_witness_may_be_silent
-mutate include-files src/boundary/inspect.rs 'if self.read > MOST_FILES {' 'if false {' --features cli --test doctor an_include_is_no_trap
-mutate include-bytes src/boundary/inspect.rs 'if self.bytes > MOST_BYTES {' 'if false {' --features cli --test doctor an_include_is_no_trap
+mutate include-files src/boundary/server_conf.rs 'if self.read > MOST_FILES {' 'if false {' --features cli --test doctor an_include_is_no_trap
+mutate include-bytes src/boundary/server_conf.rs 'if self.bytes > MOST_BYTES {' 'if false {' --features cli --test doctor an_include_is_no_trap
 mutate doctor-role src/decide/doctor/postgresql.rs 'boolean(&at.value) == Some(true)' 'boolean(&at.value) == None' --features cli --test doctor
 mutate held-back-based src/decide/detector/detect.rs 'if victim == Some(Subject::Based) && !sight.resets.others.is_empty() {' 'if false {' \
     --lib pacemaker_based_is_not_killed
@@ -419,4 +419,11 @@ mutate history-of-the-primary src/decide/follow.rs 'Some(reigning) if reigning <
 mutate history-beyond-a-gap src/decide/follow.rs \
     'std::iter::successors(next(&own.timeline), next).last().and_then(of)' 'histories.iter().filter(|h| h.timeline() > own.timeline).max_by_key(|h| h.timeline())' \
     --test agent a_history_of_somewhere_else
+mutate other-data-directory src/boundary/node/directory.rs 'if !files.is_same_directory(pgdata, &directory) {' 'if false {' \
+    --test agent a_configuration_of_another_data_directory
+mutate launched-in-pgdata src/boundary/node.rs '.arg(format!("data_directory={}", self.pgdata().display()))' '.arg("port=5432")' \
+    --test agent a_configuration_of_another_data_directory
+mutate renamed-data-directory src/boundary/node/directory.rs 'process::postgres_at(recorded.pid, &directory, uid).ok()?.map(|_| directory)' \
+    'process::postgres_at(recorded.pid, &directory, uid).ok()?.map(|_| self.pgdata().to_owned())' \
+    --test agent whose_directory_was_renamed
 exit $failed

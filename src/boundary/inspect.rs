@@ -15,6 +15,7 @@ use super::owned_files::OwnedFiles;
 use super::pacemaker::{self, Patience};
 use super::postgres::Endpoint;
 use super::self_fence_records;
+use super::server_conf::postgresql_conf;
 use super::storage;
 use super::{drill, watchdog_facts, watchdog_record};
 use crate::cluster::cib::Primitive;
@@ -26,8 +27,8 @@ use crate::decide::doctor::facts::{
     AT_BOOT, Certificate, Disk, DiskHolds, Known, Member, Node, Quorated, Server, Service, Unknown,
     WatchdogProof,
 };
-use crate::decide::doctor::read::{Broken, Text};
-use crate::pg::conf::{self, Line, Setting};
+use crate::decide::doctor::read::Text;
+use crate::pg::conf;
 use crate::pg::postmaster_pid::PostmasterPid;
 use crate::pg::view::Answer;
 
@@ -49,14 +50,8 @@ const JOURNALCTL: &str = "/usr/bin/journalctl";
 const DEADLINE: Duration = Duration::from_secs(3);
 /// How long PostgreSQL may think.
 const POSTGRES_DEADLINE: Duration = Duration::from_secs(3);
-/// How deep PostgreSQL's files may include each other: its own limit.
-const DEPTH: usize = 10;
 /// A CIB of thousands of resources is smaller.
 const LARGEST: u64 = 64 << 20;
-/// More than anybody writes: each may be included by each.
-const MOST_FILES: usize = 1000;
-/// Bytes of all of them together; what is read of them takes up to fifty times as much.
-const MOST_BYTES: usize = 2 << 20;
 
 /// In one line: programs say things in several.
 fn unknown(why: impl std::fmt::Display) -> Unknown {
@@ -111,82 +106,6 @@ pub fn sbd() -> Known<Text> {
         Some(path) => file(path).map_err(unknown),
         None => Err(Unknown(format!("neither {} is there: sbd is not installed", sbd::PATHS.join(" nor ")))),
     }
-}
-
-/// Settings of a postgresql.conf and of the files that it includes, in the order in which PostgreSQL reads them.
-///
-/// # Errors
-/// The first file that can't be read or that PostgreSQL would refuse.
-pub fn postgresql_conf(files: &OwnedFiles, path: &Path) -> Result<Vec<Setting>, String> {
-    let mut read =
-        Configuration { files, found: Vec::new(), read: 0, bytes: 0, deadline: Deadline::after(DEADLINE) };
-    read.include(path, 0)?;
-    Ok(read.found)
-}
-
-/// What is read of a configuration, with the rights of the user whose server reads it.
-struct Configuration<'a> {
-    files: &'a OwnedFiles,
-    found: Vec<Setting>,
-    /// Files so far.
-    read: usize,
-    /// Of all of them.
-    bytes: usize,
-    deadline: Deadline,
-}
-
-impl Configuration<'_> {
-    fn include(&mut self, path: &Path, depth: usize) -> Result<(), String> {
-        if depth > DEPTH {
-            return Err(format!("{}: files include each other more than {DEPTH} deep", path.display()));
-        }
-        self.read += 1;
-        if self.read > MOST_FILES {
-            return Err(format!("{}: more than {MOST_FILES} files are included", path.display()));
-        }
-        if self.deadline.passed() {
-            return Err(format!(
-                "{}: the files that are included were not read within {DEADLINE:?}",
-                path.display()
-            ));
-        }
-        let bytes = self.files.read_configuration(path).map_err(|e| e.to_string())?;
-        // A comment in another encoding is no fault.
-        let text = String::from_utf8_lossy(&bytes);
-        self.bytes = self.bytes.saturating_add(text.len());
-        if self.bytes > MOST_BYTES {
-            return Err(format!("{}: more than {MOST_BYTES} bytes are included", path.display()));
-        }
-        let name = path.display().to_string();
-        let lines = conf::parse(&name, &text)
-            .map_err(|(line, e)| Broken { file: name.clone(), line, what: e.to_string() }.to_string())?;
-        let beside = |other: &str| path.parent().unwrap_or(Path::new("")).join(other);
-        for line in lines {
-            match line {
-                Line::Setting(setting) => self.found.push(setting),
-                Line::Include { path, optional } => {
-                    let path = beside(&path);
-                    if !optional || self.files.is_file(&path) {
-                        self.include(&path, depth + 1)?;
-                    }
-                }
-                Line::IncludeDir { path } => {
-                    for file in configurations(self.files, &beside(&path))? {
-                        self.include(&file, depth + 1)?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The files of an include_dir that count, in the order that counts.
-fn configurations(files: &OwnedFiles, dir: &Path) -> Result<Vec<PathBuf>, String> {
-    let mut names = files.names(dir).map_err(|e| e.to_string())?;
-    names.retain(|name| name.ends_with(".conf") && !name.starts_with('.'));
-    names.sort();
-    Ok(names.iter().map(|name| dir.join(name)).collect())
 }
 
 /// A PostgreSQL that Pacemaker runs, as its resource describes it.

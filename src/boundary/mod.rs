@@ -49,6 +49,7 @@ pub mod reset_record;
 pub mod scheduler;
 pub mod self_fence_records;
 pub mod self_fence_requests;
+pub mod server_conf;
 #[cfg(feature = "cli")]
 pub mod setup;
 #[cfg(feature = "cli")]

@@ -1,5 +1,6 @@
 //! The real [`Host`]: one instance of PostgreSQL on this node.
 
+mod directory;
 mod environment;
 mod locks;
 mod processes;
@@ -311,7 +312,7 @@ impl Host for Node {
             .map_err(|e| InstallTrouble::Missing(format!("parameter pgdata: {e}")))?;
         self.bindir()?;
         if files.is_file(&self.settings.config_file) {
-            Ok(())
+            self.check_directory(files)
         } else {
             Err(InstallTrouble::Missing(format!(
                 "parameter config_file={}: no such file; on Debian it is /etc/postgresql/N/main/postgresql.conf",
@@ -353,6 +354,9 @@ impl Host for Node {
             .arg("-c")
             .arg(format!("config_file={}", self.settings.config_file.display()))
             .args(&self.settings.start_opts)
+            // The last one counts, ahead of the configuration's: where else it ran nobody would find it.
+            .arg("-c")
+            .arg(format!("data_directory={}", self.pgdata().display()))
             .directory(self.pgdata())
             .environment(command::Environment::Clean)
             .run_as(files.user());

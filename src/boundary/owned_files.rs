@@ -234,6 +234,16 @@ impl OwnedFiles {
         Ok(Directory { uid: meta.uid(), mode: meta.mode() & 0o7777, device: meta.dev() })
     }
 
+    /// Whether both paths lead to one directory: by links, or by mounts.
+    #[must_use]
+    pub fn is_same_directory(&self, one: &Path, other: &Path) -> bool {
+        let identity = |path: &Path| {
+            let meta = self.user.act_as(|| path.metadata()).ok().filter(Metadata::is_dir)?;
+            Some((meta.dev(), meta.ino()))
+        };
+        identity(one).is_some_and(|one| Some(one) == identity(other))
+    }
+
     /// Replaces a file as a whole: after a crash at any moment there is the old content or the new one. It belongs to the user
     /// and has the mode of the file that it replaces, else that of [`Self::create`]. A link is replaced, not followed.
     ///

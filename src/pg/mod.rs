@@ -4,6 +4,7 @@ pub mod auto_conf;
 pub mod conf;
 pub mod conninfo;
 pub mod control_data;
+pub mod directory;
 pub mod environment_file;
 pub mod history;
 pub mod instance;

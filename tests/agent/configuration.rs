@@ -76,3 +76,74 @@ fn the_variables_beside_the_configuration_are_the_servers() {
     run.assert_reason(&[&*environment.to_string_lossy(), "line 2"]);
     assert!(!run.stderr.contains("s3cret"), "{run}");
 }
+
+/// The server would run in another directory, and everything but the start would look for it here.
+#[test]
+fn a_configuration_of_another_data_directory_is_refused() {
+    let world = World::new("data-directory");
+    let (node, other) = (world.node(1), world.node(2));
+    let etc = world.dir.join("etc");
+    owned_dir(&etc);
+    let configuration = etc.join("postgresql.conf");
+    let configure = |more: &str| {
+        let mut text = fs::read_to_string(node.pgdata.join("postgresql.conf")).expect("initdb's");
+        text.push_str(more);
+        owned_file(&configuration, text.as_bytes(), 0o644);
+    };
+    let call = |action: &str| node.call(action).param("config_file", &configuration.to_string_lossy());
+    let line = |path: &Path| format!("data_directory = '{}'\n", path.display());
+    owned_file(&etc.join("more.conf"), line(&other.pgdata).as_bytes(), 0o644);
+    for text in [line(&other.pgdata), "include 'more.conf'\n".to_owned(), line(&world.dir.join("nowhere"))] {
+        configure(&text);
+        for action in ["validate-all", "start"] {
+            let run = call(action).run();
+            assert_eq!(run.code, Some(code::ARGS), "{text}: {run}");
+            run.assert_reason(&["data_directory", &*node.pgdata.to_string_lossy(), ".conf:"]);
+        }
+        assert!(node.processes().is_empty() && other.processes().is_empty(), "{text}");
+        call("stop").must(code::SUCCESS);
+    }
+    // The same by a link, as PostgreSQL's own directory of its configurations has it, or by the last of two lines.
+    let link = world.dir.join("link");
+    std::os::unix::fs::symlink(&node.pgdata, &link).expect("a link");
+    for text in [line(&link), line(&other.pgdata) + &line(&node.pgdata), "data_directory = ''\n".to_owned()] {
+        configure(&text);
+        call("validate-all").must(code::SUCCESS);
+        call("start").must(code::SUCCESS);
+        assert!(node.postmaster().is_some(), "{text}");
+        call("stop").must(code::SUCCESS);
+    }
+    // What is not read here does not lead the server away.
+    configure(&(format!("# {}\n", "x".repeat(98)).repeat(11_000) + &line(&other.pgdata)));
+    call("start").must(code::SUCCESS);
+    assert!(node.postmaster().is_some() && other.postmaster().is_none());
+    call("stop").must(code::SUCCESS);
+    configure("");
+    let run = call("start").param("start_opts", &format!("-D {}", other.pgdata.display())).run();
+    run.assert_code(code::ARGS);
+    run.assert_reason(&["start_opts", "pgdata"]);
+}
+
+/// An administrator moves the directory away to restore another one, below the running server.
+#[test]
+fn a_server_whose_directory_was_renamed_is_seen_and_stopped() {
+    let world = World::new("renamed");
+    let node = world.node(1);
+    node.must("start", code::SUCCESS);
+    node.must("promote", code::SUCCESS);
+    node.call("monitor").recurring().must(code::PROMOTED);
+    fs::rename(&node.pgdata, node.pgdata.with_file_name("away")).expect("we are root");
+    for restored in [false, true] {
+        if restored {
+            owned_dir(&node.pgdata);
+            owned_file(&node.pgdata.join("PG_VERSION"), b"15\n", 0o600);
+        }
+        let run = node.call("monitor").recurring().timeout(10).run();
+        assert_ne!(run.code, Some(code::NOT_RUNNING), "{restored}: {run}");
+        assert!(node.is_primary(), "{restored}: {run}");
+    }
+    node.must("stop", code::SUCCESS);
+    let left = world.processes();
+    assert!(left.is_empty(), "{left:?} outlived the stop");
+    node.must("monitor", code::NOT_RUNNING);
+}

@@ -34,12 +34,15 @@ impl Node {
             Err(IdentityError::Unknown(_)) => return Ok(Vec::new()),
             Err(error) => return Err(io::Error::other(error.to_string())),
         };
+        let uid = files.user().uid;
+        let moved =
+            || self.moved(uid).map_or(Ok(Vec::new()), |directory| process::postgres_below(&directory, uid));
         let directory = match files.resolve(self.pgdata()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return moved(),
             resolved => resolved?,
         };
-        let uid = files.user().uid;
         let ours = process::postgres_below(&directory, uid)?;
+        let ours = if ours.is_empty() { moved()? } else { ours };
         if ours.is_empty()
             && let Ok(owner) = files.directory(&directory).map(|d| d.uid)
             && owner != uid

@@ -10,6 +10,7 @@ use clap::Args;
 use crate::boundary::inspect::{self, Instance};
 use crate::boundary::owned_files::OwnedFiles;
 use crate::boundary::printable;
+use crate::boundary::server_conf;
 use crate::cluster::cib;
 use crate::cluster::crm_mon::Status;
 use crate::decide::doctor::examine;
@@ -112,7 +113,7 @@ fn files(args: &Doctor) -> Result<Gathered, String> {
     let sbd: Result<Vec<Text>, String> =
         args.sbd.iter().map(|path| inspect::file(path).map_err(|e| e.0)).collect();
     let server = |path: &PathBuf| {
-        inspect::postgresql_conf(&OwnedFiles::ours(), path)
+        server_conf::postgresql_conf(&OwnedFiles::ours(), path)
             .map(|settings| Server { name: path.display().to_string(), settings })
     };
     let postgresql: Result<Vec<Server>, String> = args.postgresql_conf.iter().map(server).collect();
