@@ -426,4 +426,6 @@ mutate launched-in-pgdata src/boundary/node.rs '.arg(format!("data_directory={}"
 mutate renamed-data-directory src/boundary/node/directory.rs 'process::postgres_at(recorded.pid, &directory, uid).ok()?.map(|_| directory)' \
     'process::postgres_at(recorded.pid, &directory, uid).ok()?.map(|_| self.pgdata().to_owned())' \
     --test agent whose_directory_was_renamed
+mutate receiver-trouble src/boundary/node.rs 'receiver_trouble(&self.server_said())' 'receiver_trouble("")' \
+    --test agent why_a_standby_does_not_stream
 exit $failed

@@ -81,6 +81,8 @@ impl Agent<'_> {
             }
         }
         let step = self.standby_step(&view, position, word, &finding);
+        let said = if score::streams(view.receiver.as_ref()) { None } else { self.host.receiver_trouble() };
+        let step = score::explained(step, said);
         if let Some(primary) = primary.as_ref().filter(|_| finding.disk.returns()) {
             self.follow_if_astray(&view, primary);
         }

@@ -75,6 +75,10 @@ pub trait Host {
     fn launch(&mut self) -> Effect<()>;
     /// The last lines that PostgreSQL wrote since the launch, in one line.
     fn log_tail(&mut self) -> String;
+    /// Why the WAL receiver gave up last, by PostgreSQL's log; `None`: it does not tell.
+    fn receiver_trouble(&mut self) -> Option<String> {
+        None
+    }
     /// Sets `primary_conninfo` of the running server by a reload.
     fn repoint(&mut self, primary_conninfo: &str) -> Effect<()>;
     /// Tells the postmaster to promote.

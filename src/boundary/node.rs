@@ -39,7 +39,7 @@ use crate::pg::control_data::ControlData;
 use crate::pg::history::History;
 use crate::pg::lsn::Lsn;
 use crate::pg::role::PgRole;
-use crate::pg::server_log::why;
+use crate::pg::server_log::{receiver_trouble, why};
 use crate::pg::timeline::{Timeline, WalPosition};
 use crate::pg::view::Answer;
 
@@ -379,6 +379,10 @@ impl Host for Node {
         } else {
             format!("{ended}{last}")
         }
+    }
+
+    fn receiver_trouble(&mut self) -> Option<String> {
+        receiver_trouble(&self.server_said())
     }
 
     fn repoint(&mut self, primary_conninfo: &str) -> Effect<()> {

@@ -42,9 +42,26 @@ pub struct StandbyFacts<'a> {
     pub cluster: ClusterWord,
 }
 
+/// What is said of a standby without a stream.
+const NOT_STREAMING: &str = "does not stream from the primary";
+
 /// Whether a WAL receiver is streaming.
 pub fn streams(receiver: Option<&Receiver>) -> bool {
     receiver.is_some_and(|r| r.status == "streaming")
+}
+
+/// The step with what PostgreSQL's log says of a WAL receiver that gives up: nothing else tells why a standby does not stream.
+pub fn explained(step: ScoreStep, said: Option<String>) -> ScoreStep {
+    let is_explained = |reason: &String| reason.starts_with(NOT_STREAMING);
+    match (step, said) {
+        (ScoreStep::Set(score, reason), Some(said)) if is_explained(&reason) => {
+            ScoreStep::Set(score, format!("{reason}: {said}"))
+        }
+        (ScoreStep::Keep(Some(reason)), Some(said)) if is_explained(&reason) => {
+            ScoreStep::Keep(Some(format!("{reason}: {said}")))
+        }
+        (step, _) => step,
+    }
 }
 
 /// The timeline that `host`, the primary's, streams to this standby: then both are of one line.
@@ -162,7 +179,7 @@ fn detached(
     let patience = facts.interval.saturating_mul(2).saturating_add(DETACHED_GRACE);
     let seconds = facts.now.saturating_sub(since) / 1000;
     let what = match instead {
-        None => format!("does not stream from the primary {primary}"),
+        None => format!("{NOT_STREAMING} {primary}"),
         Some(host) => format!("streams from {host} instead of the primary {primary}"),
     };
     if memory.score == Some(Score::Withdrawn) {

@@ -16,9 +16,8 @@ const REFUSALS: [&str; 6] = [
     "connection to client lost",
 ];
 
-/// How the messages of a WAL receiver and of refused clients begin: they say why a standby does not stream, or why nobody gets in, and
-/// a server does not end for it.
-const OF_OTHERS: [&str; 19] = [
+/// How the messages of a WAL receiver begin: they say why a standby does not stream, and a server does not end for it.
+const OF_THE_RECEIVER: [&str; 12] = [
     "could not connect to the primary server",
     "could not receive data from WAL stream",
     "could not send data to WAL stream",
@@ -31,6 +30,10 @@ const OF_OTHERS: [&str; 19] = [
     "highest timeline",
     "streaming replication receiver",
     "terminating walreceiver",
+];
+
+/// The same of refused clients and of workers.
+const OF_OTHERS: [&str; 7] = [
     "terminating background worker",
     "no pg_hba.conf entry",
     "pg_hba.conf rejects",
@@ -178,11 +181,25 @@ fn weigh(weight: Weight, text: &str) -> Weight {
     let said = text.split_once(':').map_or(text, |(_, said)| said).trim_start();
     match weight {
         Weight::Fatal if REFUSALS.iter().any(|words| said.starts_with(words)) => Weight::Refusal,
-        Weight::Fatal | Weight::Error if OF_OTHERS.iter().any(|words| said.starts_with(words)) => {
-            Weight::Aside
-        }
+        Weight::Fatal | Weight::Error if is_of_others(said) => Weight::Aside,
         weight => weight,
     }
+}
+
+fn is_of_others(said: &str) -> bool {
+    OF_THE_RECEIVER.iter().chain(&OF_OTHERS).any(|words| said.starts_with(words))
+}
+
+/// Why the WAL receiver gave up last, with the details; `None` where it streams since.
+pub fn receiver_trouble(tail: &str) -> Option<String> {
+    let messages = messages(tail);
+    let begun = messages.iter().rposition(|m| m.lines[0].contains("started streaming WAL from primary"));
+    let since = &messages[begun.map_or(0, |at| at + 1)..];
+    let its = |m: &&Message| {
+        let said = m.lines[0].split_once(':').map_or("", |(_, said)| said).trim_start();
+        m.weight == Weight::Aside && OF_THE_RECEIVER.iter().any(|words| said.starts_with(words))
+    };
+    Some(since.iter().rfind(its)?.lines.join(" | "))
 }
 
 #[cfg(test)]
@@ -248,6 +265,24 @@ mod tests {
         assert_eq!(why(&log(&[receiver, receiver, refused])), format!("{receiver} | {refused}"));
         let error = "ERROR:  could not read block 0 in file \"base/1/1259\"";
         assert_eq!(why(&log(&[receiver, error])), error);
+    }
+
+    #[test]
+    fn the_receivers_last_word_counts_until_it_streams() {
+        let refused = "FATAL:  could not connect to the primary server: connection to server at \"srv1\", port 5432 failed: \
+                       FATAL:  no pg_hba.conf entry for replication connection from host \"srv2\"";
+        let slot = "FATAL:  could not start WAL streaming: ERROR:  replication slot \"srv2\" does not exist";
+        let identifier = [
+            "FATAL:  database system identifier differs between the primary and standby",
+            "DETAIL:  The primary's identifier is 1, the standby's identifier is 2.",
+        ];
+        let client = "FATAL:  role \"x\" does not exist";
+        assert_eq!(receiver_trouble(&log(&[slot, refused, client])).as_deref(), Some(refused));
+        assert_eq!(receiver_trouble(&log(&[refused, slot])).as_deref(), Some(slot));
+        assert_eq!(receiver_trouble(&log(&identifier)), Some(identifier.join(" | ")));
+        let streams = "LOG:  started streaming WAL from primary at 0/3000000 on timeline 1";
+        assert_eq!(receiver_trouble(&log(&[slot, streams, client])), None);
+        assert_eq!(receiver_trouble(&log(&[streams, slot])).as_deref(), Some(slot));
     }
 
     #[test]

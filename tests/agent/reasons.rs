@@ -1,6 +1,8 @@
 //! A start that fails says why: the cause, ahead of what follows from it.
 
-use crate::support::{Run, World, code};
+use std::fs;
+
+use crate::support::{Run, SOON, World, code, wait_for};
 
 /// Pacemaker keeps so many characters of a reason.
 const KEPT: usize = 128;
@@ -48,4 +50,23 @@ fn what_a_summary_sums_up_is_named() {
     three.append_conf(&format!("listen_addresses = '{}'\n", other.address()));
     let run = three.call("start").timeout(30).must(code::GENERIC);
     assert_cause(&run, "could not bind IPv4 address");
+}
+
+/// It stands in PostgreSQL's log alone.
+#[test]
+fn why_a_standby_does_not_stream_is_said() {
+    let world = World::new("reason-stream");
+    let [one, two] = world.pair();
+    two.sql("alter system set primary_slot_name = 'no_such_slot'");
+    two.sql("select pg_reload_conf()");
+    wait_for("refused stream", SOON, || (!one.streams_to("srv2")).then_some(()));
+    let remembered = world.rsctmp().join("srv2/quorate-pgsqld.json");
+    wait_for("the reason", SOON, || {
+        two.call("monitor").recurring().must(code::SUCCESS);
+        let text = fs::read_to_string(&remembered).expect("the agent's memory");
+        (text.contains("does not stream")
+            && text.contains("replication slot")
+            && text.contains("no_such_slot"))
+        .then_some(())
+    });
 }
