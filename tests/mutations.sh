@@ -132,8 +132,9 @@ mutate far-centre-first src/layout/site.rs 'format!("FIRST 1 ({})", far.chain(ne
     --features cli --lib synchronous_standbys_are_the_others
 mutate witness-apart src/layout/rules.rs 'if site.nodes.iter().any(|n| n.centre == *centre.get_ref()) {' 'if false {' \
     --features cli --lib every_wrong_description
-mutate disk-full src/decide/disk.rs '_ if *free < FULL => Disk::Full,' '_ if *free > u64::MAX - 1 => Disk::Full,' \
+mutate disk-full src/decide/disk.rs 'Trial::NoSpace => Disk::Full,' 'Trial::NoSpace => Disk::Sound,' \
     --test agent a_full_disk_is_noticed
+mutate disk-nearly-full src/decide/disk.rs '_ if *free < FULL => Disk::Full,' '' --lib full_stuck_and_read_only
 mutate disk-stuck src/decide/disk.rs 'Trial::Pending(age) if *age >= STUCK_AFTER => Disk::Stuck,' '' \
     --test agent a_stuck_disk_is_noticed
 mutate disk-one-trial src/boundary/write_test/child.rs 'libc::dup2(work.lock.as_raw_fd(), 0);' 'libc::dup2(work.null.as_raw_fd(), 0);' \
