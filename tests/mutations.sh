@@ -115,9 +115,7 @@ mutate stop-kills-the-stopped src/decide/stop.rs \
 mutate start-is-a-standby src/boundary/node.rs \
     'data_directory::create_signal(files, self.pgdata(), SignalFile::Standby).map_err(trouble)?;' '' \
     --test agent a_fresh_instance_goes_through_its_life
-mutate divergence src/decide/follow.rs \
-    'pub fn diverged(own: WalPosition, histories: &[History], source: &str) -> Option<String> {' \
-    'pub fn diverged(own: WalPosition, histories: &[History], source: &str) -> Option<String> { if own.lsn == own.lsn { return None; }' \
+mutate divergence src/decide/follow.rs 'following.or_else(newest)?' 'following.or_else(newest).filter(|_| false)?' \
     --test agent diverged_data_is_refused
 mutate own-deadline src/ocf/environment.rs \
     'self.timeout.saturating_sub(margin).max(self.timeout / 2)' 'self.timeout + margin' --test agent crash_recovery_that_hangs
