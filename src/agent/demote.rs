@@ -7,11 +7,13 @@ use crate::decide::memory::Former;
 use crate::decide::start::Occasion;
 use crate::decide::stop::{AfterDemotion, Planned, Purpose, after_demotion};
 use crate::ocf::OcfCode;
+use crate::pg::role::PgRole;
 
 impl Agent<'_> {
     pub(super) fn demote(&mut self) -> Report {
         let facts = self.glance(self.left());
-        if facts.word() == Word::Standby {
+        // One that was told to promote becomes a primary as soon as it has replayed what it has: it is brought down.
+        if facts.word() == Word::Standby && self.host.recorded() != Some(PgRole::Primary) {
             return Report::new(OcfCode::Success, "a standby runs already");
         }
         let purpose = self.purpose(&facts, Purpose::Demote);

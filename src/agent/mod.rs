@@ -6,6 +6,7 @@ mod disk;
 mod monitor;
 mod notify;
 mod promote;
+mod record;
 mod report;
 mod run;
 mod score;

@@ -21,6 +21,12 @@ impl Agent<'_> {
     pub(super) fn monitor(&mut self) -> Report {
         let occasion = if self.run.is_probe() { Occasion::Probe } else { Occasion::Recurring };
         let (facts, outcome, reason) = self.observe(occasion);
+        if outcome == MonitorOutcome::Promoted && !self.is_our_primary(&facts) {
+            let why = "a primary that this cluster did not promote: started or promoted by hand; it is brought down";
+            self.apply(ScoreStep::Set(Score::Withdrawn, why.into()));
+            self.host.log(Level::Error, &format!("monitor: {why}"));
+            return Report::new(OcfCode::FailedPromoted, why);
+        }
         if occasion == Occasion::Probe {
             if outcome == MonitorOutcome::Promoted {
                 let step = score::probed(&mut self.memory, self.host.now());
@@ -36,6 +42,7 @@ impl Agent<'_> {
                 let step = storage::primary(usual, &self.memory, &finding);
                 self.apply(step);
                 if let Some(Answer::Primary(view)) = &facts.answer {
+                    self.keep_record(&facts, view);
                     self.tend_primary(view);
                 }
             }

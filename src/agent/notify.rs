@@ -13,6 +13,7 @@ use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::score;
 use crate::decide::storage;
 use crate::ocf::{Notification, OcfCode};
+use crate::pg::view::Answer;
 
 /// A checkpoint ahead of a switchover may take this long, the shutdown writes another one anyway.
 const CHECKPOINT: Duration = Duration::from_secs(10);
@@ -68,6 +69,11 @@ impl Agent<'_> {
         let facts = self.glance(self.half());
         match facts.word() {
             Word::Primary => {
+                if let Some(Answer::Primary(view)) = &facts.answer {
+                    self.announce(view);
+                    // Who has joined may have brought another record along.
+                    self.memory.kept = None;
+                }
                 let usual = score::promoted(&mut self.memory, self.host.now());
                 let finding = Finding { disk: self.memory.disk, reason: None };
                 let step = storage::primary(usual, &self.memory, &finding);
@@ -82,18 +88,24 @@ impl Agent<'_> {
     }
 
     /// The cluster as the notification describes it; newer than what the CIB says at this moment.
-    fn told(&self, notification: &Notification) -> ClusterFacts {
+    fn told(&mut self, notification: &Notification) -> ClusterFacts {
         let running = notification.plan.running_after().len();
+        let primary =
+            notification.plan.primary_after().filter(|primary| self.run.node.as_deref() != Some(primary));
+        // It decides whether this instance may rise. Asked only where it could.
+        let score = match primary {
+            Some(primary) if !self.memory.score.is_some_and(Score::is_candidate) => {
+                let scores = self.host.scores().unwrap_or_default();
+                scores.into_iter().find(|(node, _)| node == primary).map(|(_, score)| score)
+            }
+            _ => None,
+        };
         ClusterFacts {
-            primary: notification
-                .plan
-                .primary_after()
-                .filter(|primary| self.run.node.as_deref() != Some(primary))
-                .map(|primary| Upstream {
-                    node: primary.into(),
-                    host: self.settings.address_of(primary).into(),
-                    score: None,
-                }),
+            primary: primary.map(|primary| Upstream {
+                node: primary.into(),
+                host: self.settings.address_of(primary).into(),
+                score,
+            }),
             everybody: match self.run.instances {
                 None => Attendance::Unknown,
                 Some(expected) if running >= expected => Attendance::All,

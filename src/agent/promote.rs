@@ -9,6 +9,7 @@ use crate::decide::facts::Facts;
 use crate::decide::memory::Standing;
 use crate::decide::promote::{Progress, Step, decide};
 use crate::decide::promotion_score::{Score, ScoreStep};
+use crate::decide::promotions::{Branch, Record};
 use crate::decide::score;
 use crate::ocf::OcfCode;
 use crate::pg::role::PgRole;
@@ -37,10 +38,16 @@ impl Agent<'_> {
         let mut progress = Progress::Begun;
         let mut won = String::new();
         let mut earlier = Earlier::default();
+        let record = self.record();
+        if let Record::Unread(why) = &record {
+            // What hung once would hang until the deadline.
+            return Report::new(OcfCode::ErrGeneric, format!("not promoted: the record of promotions {why}"));
+        }
+        let mut promotion = None;
         loop {
             let facts = self.glance(self.left());
             match decide(&facts, progress, self.spent()) {
-                Step::Elect => match self.elect(&facts, &mut earlier) {
+                Step::Elect => match self.elect(&facts, &record, &mut earlier) {
                     Round::Won(reason) => {
                         self.host.log(Level::Info, &format!("won the election: {reason}"));
                         won = reason;
@@ -50,14 +57,26 @@ impl Agent<'_> {
                     Round::Over(report) => return report,
                 },
                 Step::Tell => {
-                    self.tell_node(|host| host.record(PgRole::Primary));
+                    match self.put_on_record(&record, &facts) {
+                        Ok(entry) => promotion = entry,
+                        Err(why) => return Report::new(OcfCode::ErrGeneric, format!("not promoted: {why}")),
+                    }
+                    // A probe believes no other primary.
+                    if let Err(trouble) = self.host.record(PgRole::Primary) {
+                        return Report::new(OcfCode::ErrGeneric, format!("not promoted: {trouble}"));
+                    }
                     if let Err(trouble) = self.host.tell_to_promote() {
                         return Report::new(OcfCode::ErrGeneric, trouble.0);
                     }
                     progress = Progress::Told;
                 }
                 Step::Wait(_) => self.host.sleep(PROMOTION_ROUND),
-                Step::Prove => return self.prove(progress, begun, &won),
+                Step::Prove => {
+                    if let Some(promotion) = &promotion {
+                        self.note_branch(promotion);
+                    }
+                    return self.prove(progress, begun, &won);
+                }
                 Step::Fail(reason) => return Report::changed(OcfCode::ErrGeneric, reason),
             }
         }
@@ -88,7 +107,7 @@ impl Agent<'_> {
     }
 
     /// One round of the election.
-    fn elect(&mut self, facts: &Facts, earlier: &mut Earlier) -> Round {
+    fn elect(&mut self, facts: &Facts, record: &Record, earlier: &mut Earlier) -> Round {
         let node = self.node();
         let manager = self.manager();
         let position = self.position(facts);
@@ -103,6 +122,7 @@ impl Agent<'_> {
             Some(Answer::Standby(view)) if score::streams(view.receiver.as_ref()) => Receiver::Streams,
             _ => Receiver::Idle,
         };
+        let branch = position.map_or(Branch::Unrecorded, |position| self.branch(record, facts, position));
         let mut approval = Approval::NotAsked;
         loop {
             let verdict = election::decide(&election::Facts {
@@ -115,6 +135,8 @@ impl Agent<'_> {
                 receiver,
                 earlier: *earlier,
                 standing: self.memory.standing,
+                record,
+                branch: &branch,
                 approval,
                 expected: self.run.instances,
                 lag: score::lag(&self.memory, position),

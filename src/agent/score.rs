@@ -7,7 +7,8 @@ use crate::decide::disk::Finding;
 use crate::decide::facts::Facts;
 use crate::decide::follow::{self, cluster_facts};
 use crate::decide::promotion_score::{Score, ScoreStep};
-use crate::decide::score::{self, StandbyFacts};
+use crate::decide::promotions::{Branch, Mismatch, Record};
+use crate::decide::score::{self, CaughtUp, StandbyFacts};
 use crate::decide::storage;
 use crate::pg::history::History;
 use crate::pg::timeline::WalPosition;
@@ -18,6 +19,12 @@ pub(super) enum Health {
     Fit,
     /// Its WAL went another way; with the reason and the cure.
     Diverged(String),
+}
+
+/// What is looked at only where the cluster is asked.
+struct Seen {
+    caught_up: CaughtUp,
+    mismatch: Option<Mismatch>,
 }
 
 impl Agent<'_> {
@@ -62,14 +69,18 @@ impl Agent<'_> {
             return Health::Fit;
         };
         let position = self.position(facts);
-        let step = self.standby_step(&view, position, ClusterWord::NotAsked, &finding);
+        // Asked only where the cluster is.
+        let mut seen = Seen { caught_up: CaughtUp::NotYet, mismatch: None };
+        let step = self.standby_step(&view, position, ClusterWord::NotAsked, &finding, &seen);
         if step != ScoreStep::AskCluster {
             self.apply(step);
             return Health::Fit;
         }
+        let is_notified = told.is_some();
         let cluster = told.or_else(|| self.ask_cluster());
         let word = cluster.clone().map_or(ClusterWord::Silent, ClusterWord::Says);
         let primary = cluster.and_then(|c| c.primary);
+        let end = view.receiver.as_ref().and_then(|r| r.latest_end);
         let view = self.steady(&view);
         if let (Some(position), Some(primary)) = (position, &primary) {
             // Without the histories nobody knows whether it diverged: nothing is decided in its favour.
@@ -80,7 +91,28 @@ impl Agent<'_> {
                 return Health::Diverged(why);
             }
         }
-        let step = self.standby_step(&view, position, word, &finding);
+        match &primary {
+            Some(primary) if score::streams(view.receiver.as_ref()) => {
+                let end = end.or_else(|| self.announced(&primary.node, is_notified).map(|end| end.lsn));
+                if end.is_some() && view.position_lsn() >= end {
+                    seen.caught_up = CaughtUp::Yes;
+                    if let Some(position) = position {
+                        self.note_primary(&primary.node, position);
+                    }
+                }
+            }
+            Some(_) => {}
+            None => {
+                let record = self.record();
+                if let Record::Unread(why) = &record {
+                    self.complain(Some(format!("nobody is promoted, and the record of promotions {why}")));
+                    return Health::Fit;
+                }
+                let branch = position.map(|position| self.branch(&record, facts, position));
+                seen.mismatch = branch.as_ref().and_then(Branch::mismatch).cloned();
+            }
+        }
+        let step = self.standby_step(&view, position, word, &finding, &seen);
         let said = if score::streams(view.receiver.as_ref()) { None } else { self.host.receiver_trouble() };
         let step = score::explained(step, said);
         if let Some(primary) = primary.as_ref().filter(|_| finding.disk.returns()) {
@@ -108,13 +140,18 @@ impl Agent<'_> {
         position: Option<WalPosition>,
         cluster: ClusterWord,
         finding: &Finding,
+        seen: &Seen,
     ) -> ScoreStep {
+        let node = self.node();
         let facts = StandbyFacts {
             now: self.host.now(),
             interval: super::millis(self.run.interval),
             position,
             receiver: view.receiver.as_ref(),
             maxlag: self.settings.maxlag,
+            caught_up: seen.caught_up,
+            from_itself: view.streams_to.contains(&node),
+            mismatch: seen.mismatch.as_ref(),
             cluster,
         };
         let usual = score::standby(&mut self.memory, &facts);

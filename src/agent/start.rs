@@ -5,15 +5,17 @@ use std::time::Duration;
 use super::{Agent, ROUND, Report, STEADY, millis};
 use crate::boundary::host::{InstallTrouble, Level};
 use crate::decide::clock::Millis;
-use crate::decide::cluster::Upstream;
+use crate::decide::cluster::{ClusterFacts, Upstream};
+use crate::decide::election::Approval;
 use crate::decide::facts::Facts;
 use crate::decide::follow;
 use crate::decide::memory::Challenger;
 use crate::decide::promotion_score::{Score, ScoreStep};
+use crate::decide::promotions::{Branch, Data, position_at_rest};
 use crate::decide::score::{streamed, streams};
 use crate::decide::start::{
-    After, Before, Ground, Occasion, Stream, after, before, former, former_by, on_disk, resting_position,
-    tries_disk, unfit_clone,
+    After, AtRest, Before, Ground, LAUNCH_SETTINGS, Membership, Occasion, Stream, after, before, former,
+    former_by, membership, on_disk, resting_position, tries_disk, unfit_clone,
 };
 use crate::decide::stop::Purpose;
 use crate::ocf::OcfCode;
@@ -55,7 +57,7 @@ impl Agent<'_> {
     /// Brings up a running standby; also the second half of a demotion.
     pub(super) fn start_standby(&mut self, occasion: Occasion) -> Result<String, (OcfCode, String)> {
         self.refuse_while_resetting()?;
-        loop {
+        let rests = loop {
             let facts = self.glance(self.left());
             match before(&facts, self.spent()) {
                 Before::Already(reason) => {
@@ -71,21 +73,27 @@ impl Agent<'_> {
                 Before::Launch => {
                     self.refuse_stuck_disk(occasion).map_err(|why| (OcfCode::ErrGeneric, why))?;
                     self.note_former_by(&facts);
-                    break;
+                    break facts;
                 }
                 Before::Wait(_) => self.host.sleep(ROUND),
                 Before::Refuse(code, reason) => return Err((code, reason)),
             }
-        }
+        };
+        let mut branch = Branch::Unrecorded;
         let (primary, challenger) = match occasion {
             Occasion::Demotion => (None, Challenger::Nobody),
             Occasion::Start => {
                 let cluster = self.ask_cluster();
+                branch = self.check_membership(&rests, cluster.as_ref())?;
                 let challenger = Challenger::of(cluster.as_ref(), self.manager());
                 (cluster.and_then(|c| c.primary), challenger)
             }
         };
-        self.memory.restarted(challenger);
+        if let Some(primary) = &primary {
+            // What it said to standbys that began before.
+            self.tell_node(|host| host.announce(&primary.node, None));
+        }
+        self.memory.restarted(challenger, &branch);
         if let Some(why) = self.diverged_at_rest(primary.as_ref()) {
             self.apply(ScoreStep::Set(Score::Withdrawn, why.clone()));
             return Err((OcfCode::ErrGeneric, why));
@@ -93,8 +101,45 @@ impl Agent<'_> {
         let conninfo = primary.as_ref().and_then(|p| self.conninfo_for(&p.host));
         let trouble = |t: crate::boundary::host::Trouble| (OcfCode::ErrGeneric, t.0);
         self.host.prepare_standby(conninfo.as_deref()).map_err(trouble)?;
-        self.host.launch().map_err(trouble)?;
+        self.host.launch(&LAUNCH_SETTINGS).map_err(trouble)?;
         self.await_standby(primary, occasion)
+    }
+
+    /// Whether what lies in PGDATA is of this cluster, and nobody's own end of the reigning primary's timeline.
+    fn check_membership(
+        &mut self,
+        facts: &Facts,
+        cluster: Option<&ClusterFacts>,
+    ) -> Result<Branch, (OcfCode, String)> {
+        self.memory.on = None;
+        let mut record = self.record();
+        if cluster.is_some_and(|cluster| cluster.primary.is_none()) {
+            record = self.remind(record);
+        }
+        let Some(position) = resting_position(facts) else { return Ok(Branch::Unrecorded) };
+        let node = self.node();
+        let histories = self.histories().unwrap_or_default();
+        let data = Data { node: &node, system: None, position, on: None, histories: &histories };
+        let position = position_at_rest(&record, &data);
+        let branch = self.branch(&record, facts, position);
+        let is_base_backup = self.host.is_base_backup();
+        let former = self.memory.former;
+        let at_rest = AtRest {
+            node: &node,
+            former,
+            is_base_backup,
+            position: Some(position),
+            record: &record,
+            branch: &branch,
+            approval: Approval::of(cluster),
+        };
+        match membership(&at_rest) {
+            Membership::Fits => Ok(branch),
+            Membership::Refuse(code, why) => {
+                self.apply(ScoreStep::Set(Score::Withdrawn, why.clone()));
+                Err((code, why))
+            }
+        }
     }
 
     fn refuse_stuck_disk(&mut self, occasion: Occasion) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! The shells on a played host: the order of calls, the deadlines, what is written when.
 
 mod disk;
+mod record;
 
 use std::time::Duration;
 
@@ -156,6 +157,7 @@ fn a_probe_changes_nothing() {
 fn a_probe_gives_the_primary_back_the_score_that_went_with_pacemakers_executor() {
     let mut host = FakeHost::new(Condition::Primary, position(2, 0x100));
     host.memory.former = Former::Primary;
+    host.memory.kept = Some(1);
     assert_eq!(act(&mut host, Action::Monitor, &[]).code, OcfCode::RunningPromoted);
     assert_eq!(act(&mut host, Action::Monitor, &[]).code, OcfCode::RunningPromoted);
     // pacemaker-attrd has 1001 still and would not pass it on.

@@ -11,10 +11,13 @@ use crate::decide::election::{Ballot, Fitness, ballot_text};
 use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
 use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
+use crate::decide::promotions::Promotion;
+use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{NodeReset, Stage, StopFacts};
+use crate::pg::control_data::{ControlData, DbState};
 use crate::pg::history::History;
 use crate::pg::instance::Phase;
-use crate::pg::lsn::Lsn;
+use crate::pg::lsn::{Lsn, SegmentSize};
 use crate::pg::role::PgRole;
 use crate::pg::timeline::{Timeline, WalPosition};
 use crate::pg::view::{Answer, PrimaryView, StandbyView};
@@ -61,6 +64,11 @@ pub struct FakeHost {
     pub status: Option<Status>,
     pub ballots: Vec<Ballot>,
     pub histories: Vec<History>,
+    pub promotions: Vec<Promotion>,
+    /// The promotion that stands in PGDATA.
+    pub mark: Option<Promotion>,
+    /// How far the primary says that it has written.
+    pub announced: Option<WalPosition>,
     pub memory: Memory,
     pub installation: Result<(), InstallTrouble>,
     /// The WAL receiver's process.
@@ -90,19 +98,23 @@ impl FakeHost {
                 received: Some(position.lsn),
                 replayed: Some(position.lsn),
                 receiver: None,
+                streams_to: Vec::new(),
                 primary_conninfo: None,
             },
             timeline: position.timeline,
             status: None,
             ballots: Vec::new(),
             histories: Vec::new(),
+            promotions: Vec::new(),
+            mark: None,
+            announced: None,
             memory: Memory::default(),
             installation: Ok(()),
             receiver: Pulse::Beating,
             trial: Trial::Written { free: ROOM },
             fed: 0,
             resetting: None,
-            recorded: None,
+            recorded: matches!(condition, Condition::Primary).then_some((PgRole::Primary, Phase::Running)),
             done: Vec::new(),
             log: Vec::new(),
         }
@@ -124,6 +136,28 @@ impl FakeHost {
             Condition::Immortal => Process::Alive(Pulse::Stuck),
             Condition::Frozen => Process::Alive(Pulse::Stopped),
             Condition::Orphans => Process::Leftovers(2),
+        }
+    }
+
+    fn control(&self) -> ControlData {
+        let checkpoint = WalPosition { timeline: self.timeline, lsn: Lsn(1) };
+        let state = match self.condition {
+            Condition::Primary => DbState::InProduction,
+            _ => DbState::InArchiveRecovery,
+        };
+        ControlData {
+            system_identifier: 7,
+            catalog_version: 1,
+            state,
+            written: 0,
+            checkpoint,
+            redo: Lsn(1),
+            previous_timeline: None,
+            min_recovery: None,
+            backup_start: None,
+            segment_size: SegmentSize::DEFAULT,
+            data_checksums: true,
+            wal_log_hints: false,
         }
     }
 
@@ -175,7 +209,10 @@ impl Host for FakeHost {
         self.pass(Duration::from_millis(3));
         // An unreadable control file is what a start refuses; the fake has no bytes of a real one, and its start is
         // driven by `condition`.
-        let control = Control::Unknown("the fake has no control file".into());
+        let control = match self.condition {
+            Condition::Standby | Condition::Primary => Control::Known(self.control()),
+            _ => Control::Unknown("the fake has no control file".into()),
+        };
         Facts { process: self.process(), answer, control, signal: Signal::Present }
     }
 
@@ -224,7 +261,11 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn launch(&mut self) -> Effect<()> {
+    fn is_base_backup(&mut self) -> bool {
+        false
+    }
+
+    fn launch(&mut self, _settings: &[LaunchSetting]) -> Effect<()> {
         self.done.push("launch".into());
         if self.failing != Failing::Launch {
             self.condition = Condition::Standby;
@@ -239,6 +280,11 @@ impl Host for FakeHost {
     fn repoint(&mut self, primary_conninfo: &str) -> Effect<()> {
         self.done.push(format!("repoint {primary_conninfo}"));
         self.view.primary_conninfo = Some(primary_conninfo.into());
+        Ok(())
+    }
+
+    fn reserve_timelines(&mut self, timelines: &[Timeline]) -> Effect<()> {
+        self.done.extend(timelines.iter().map(|timeline| format!("reserve {timeline}")));
         Ok(())
     }
 
@@ -304,6 +350,45 @@ impl Host for FakeHost {
         self.ask_cluster(ballots)
     }
 
+    fn promotions(&mut self) -> Effect<Vec<Promotion>> {
+        let promotions = self.promotions.clone();
+        self.ask_cluster(promotions)
+    }
+
+    fn publish_promotion(&mut self, nodes: &[String], promotion: &Promotion) -> Effect<()> {
+        self.ask_cluster(())?;
+        self.done.push(format!("publish {} {promotion}", nodes.join(",")));
+        self.promotions.push(promotion.clone());
+        Ok(())
+    }
+
+    fn keep_promotion(&mut self, promotion: &Promotion) -> Effect<()> {
+        self.ask_cluster(())?;
+        self.done.push(format!("keep {promotion}"));
+        Ok(())
+    }
+
+    fn branch_mark(&mut self) -> Effect<Option<Promotion>> {
+        Ok(self.mark.clone())
+    }
+
+    fn mark_branch(&mut self, promotion: &Promotion) -> Effect<()> {
+        self.done.push(format!("mark {promotion}"));
+        self.mark = Some(promotion.clone());
+        Ok(())
+    }
+
+    fn announce(&mut self, node: &str, end: Option<WalPosition>) -> Effect<()> {
+        self.ask_cluster(())?;
+        self.done.push(end.map_or(format!("unannounce {node}"), |end| format!("announce {node} {end}")));
+        Ok(())
+    }
+
+    fn announced(&mut self, _node: &str) -> Effect<Option<WalPosition>> {
+        let announced = self.announced;
+        self.ask_cluster(announced)
+    }
+
     fn recall(&mut self) -> Memory {
         self.memory.clone()
     }
@@ -321,6 +406,10 @@ impl Host for FakeHost {
     fn record_stopping(&mut self) -> Effect<()> {
         self.recorded = self.recorded.map(|(role, _)| (role, Phase::Stopping));
         Ok(())
+    }
+
+    fn recorded(&mut self) -> Option<PgRole> {
+        self.recorded.map(|(role, _)| role)
     }
 
     fn forget(&mut self) -> Effect<()> {

@@ -11,6 +11,8 @@ use crate::decide::election::{Ballot, Fitness};
 use crate::decide::facts::{Facts, Pulse};
 use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
+use crate::decide::promotions::Promotion;
+use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{Stage, StopFacts};
 use crate::pg::history::History;
 use crate::pg::lsn::Lsn;
@@ -72,7 +74,10 @@ pub trait Host {
     fn check_installation(&mut self) -> Result<(), InstallTrouble>;
     /// Writes `standby.signal`, and `primary_conninfo` where given.
     fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> Effect<()>;
-    fn launch(&mut self) -> Effect<()>;
+    /// Starts the server with these settings above those of its files.
+    fn launch(&mut self, settings: &[LaunchSetting]) -> Effect<()>;
+    /// Whether PGDATA holds a base backup that was not started yet (`backup_label`).
+    fn is_base_backup(&mut self) -> bool;
     /// The last lines that PostgreSQL wrote since the launch, in one line.
     fn log_tail(&mut self) -> String;
     /// Why the WAL receiver gave up last, by PostgreSQL's log; `None`: it does not tell.
@@ -81,6 +86,8 @@ pub trait Host {
     }
     /// Sets `primary_conninfo` of the running server by a reload.
     fn repoint(&mut self, primary_conninfo: &str) -> Effect<()>;
+    /// Makes timelines look taken, for PostgreSQL's choice of the next number; [`Self::prepare_standby`] takes it back.
+    fn reserve_timelines(&mut self, timelines: &[Timeline]) -> Effect<()>;
     /// Tells the postmaster to promote.
     fn tell_to_promote(&mut self) -> Effect<()>;
     /// Writes WAL and flushes it.
@@ -102,6 +109,20 @@ pub trait Host {
     fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> Effect<()>;
     fn ballots(&mut self) -> Effect<Vec<Ballot>>;
 
+    /// The promotions that pacemaker-attrd and the CIB know of.
+    fn promotions(&mut self) -> Effect<Vec<Promotion>>;
+    /// Tells pacemaker-attrd of a promotion, as an attribute of each of these nodes: it outlives the one that was promoted.
+    fn publish_promotion(&mut self, nodes: &[String], promotion: &Promotion) -> Effect<()>;
+    /// Writes it to the CIB, which outlives all nodes. That aborts a transition that runs.
+    fn keep_promotion(&mut self, promotion: &Promotion) -> Effect<()>;
+    /// The promotion on whose WAL the data are, as it stands in PGDATA.
+    fn branch_mark(&mut self) -> Effect<Option<Promotion>>;
+    /// Writes it, durably.
+    fn mark_branch(&mut self, promotion: &Promotion) -> Effect<()>;
+    /// Tells how far the primary on `node` has written, for standbys that have just begun; `None` takes that back.
+    fn announce(&mut self, node: &str, end: Option<WalPosition>) -> Effect<()>;
+    fn announced(&mut self, node: &str) -> Effect<Option<WalPosition>>;
+
     /// What was remembered; a broken file is forgotten, with a log line.
     fn recall(&mut self) -> Memory;
     fn remember(&mut self, memory: &Memory) -> Effect<()>;
@@ -109,6 +130,8 @@ pub trait Host {
     fn record(&mut self, role: PgRole) -> Effect<()>;
     /// Tells them that its end is wanted from now on.
     fn record_stopping(&mut self) -> Effect<()>;
+    /// What [`Self::record`] said of the postmaster that runs now; `None`: it is none that the agent started.
+    fn recorded(&mut self) -> Option<PgRole>;
     /// Takes that back: nothing runs.
     fn forget(&mut self) -> Effect<()>;
     fn log(&mut self, level: Level, line: &str);

@@ -2,8 +2,10 @@
 
 mod directory;
 mod environment;
+mod launch;
 mod locks;
 mod processes;
+mod record;
 mod server_log;
 mod word;
 
@@ -14,7 +16,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal as Unix;
 
 use super::clock::{Deadline, boottime_ms};
-use super::command::{self, Command, Detached};
+use super::command::{self, Detached};
 use super::data_directory::{self, SignalFile};
 use super::host::{Effect, Host, InstallTrouble, Level, Trouble};
 use super::identity::{IdentityError, SystemUser};
@@ -32,6 +34,8 @@ use crate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
 use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
 use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
+use crate::decide::promotions::Promotion;
+use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{Stage, StopFacts};
 use crate::ocf::{Run, Settings};
 use crate::pg::auto_conf;
@@ -329,42 +333,16 @@ impl Host for Node {
         // Left by a promotion that was cut off: it would end the recovery at once.
         data_directory::remove_signal(files, self.pgdata(), SignalFile::Promote).map_err(trouble)?;
         data_directory::create_signal(files, self.pgdata(), SignalFile::Standby).map_err(trouble)?;
+        self.remove_reserved()?;
         self.remove_stale_locks()
     }
 
-    fn launch(&mut self) -> Effect<()> {
-        let files = self.files().map_err(trouble)?.clone();
-        let bindir = match self.bindir() {
-            Ok(bindir) => bindir,
-            Err(
-                InstallTrouble::Missing(why) | InstallTrouble::Unusable(why) | InstallTrouble::Forbidden(why),
-            ) => {
-                return Err(Trouble(why));
-            }
-        };
-        let log_file = self.log_file();
-        if let Some(directory) = log_file.parent() {
-            files.make_directory(directory).map_err(|e| Trouble(format!("parameter log_file: {e}")))?;
-        }
-        let log = files.append(&log_file).map_err(|e| Trouble(format!("parameter log_file: {e}")))?;
-        self.log_from = files.length(&log_file);
-        let mut command = Command::new(bindir.join("postgres"))
-            .arg("-D")
-            .arg(self.pgdata())
-            .arg("-c")
-            .arg(format!("config_file={}", self.settings.config_file.display()))
-            .args(&self.settings.start_opts)
-            // The last one counts, ahead of the configuration's: where else it ran nobody would find it.
-            .arg("-c")
-            .arg(format!("data_directory={}", self.pgdata().display()))
-            .directory(self.pgdata())
-            .environment(command::Environment::Clean)
-            .run_as(files.user());
-        for (name, value) in self.environment(&files)? {
-            command = command.env(name, value);
-        }
-        self.launched = Some(command.spawn_detached(log).map_err(trouble)?);
-        Ok(())
+    fn is_base_backup(&mut self) -> bool {
+        self.has_backup_label()
+    }
+
+    fn launch(&mut self, settings: &[LaunchSetting]) -> Effect<()> {
+        self.launch_server(settings)
     }
 
     fn log_tail(&mut self) -> String {
@@ -388,6 +366,10 @@ impl Host for Node {
     fn repoint(&mut self, primary_conninfo: &str) -> Effect<()> {
         self.write_conninfo(primary_conninfo)?;
         self.signal_postmaster(Unix::SIGHUP)
+    }
+
+    fn reserve_timelines(&mut self, timelines: &[Timeline]) -> Effect<()> {
+        self.write_reserved(timelines)
     }
 
     fn tell_to_promote(&mut self) -> Effect<()> {
@@ -459,6 +441,34 @@ impl Host for Node {
             .collect())
     }
 
+    fn promotions(&mut self) -> Effect<Vec<Promotion>> {
+        self.read_promotions()
+    }
+
+    fn publish_promotion(&mut self, nodes: &[String], promotion: &Promotion) -> Effect<()> {
+        self.write_promotion(nodes, promotion)
+    }
+
+    fn keep_promotion(&mut self, promotion: &Promotion) -> Effect<()> {
+        self.write_property(promotion)
+    }
+
+    fn branch_mark(&mut self) -> Effect<Option<Promotion>> {
+        self.read_mark()
+    }
+
+    fn mark_branch(&mut self, promotion: &Promotion) -> Effect<()> {
+        self.write_mark(promotion)
+    }
+
+    fn announce(&mut self, node: &str, end: Option<WalPosition>) -> Effect<()> {
+        self.write_end(node, end)
+    }
+
+    fn announced(&mut self, node: &str) -> Effect<Option<WalPosition>> {
+        self.read_end(node)
+    }
+
     fn recall(&mut self) -> Memory {
         let recalled = memory::recall(&self.run.resource).unwrap_or_else(|trouble| {
             self.log.line(Level::Warning, &format!("what was remembered is lost, beginning anew: {trouble}"));
@@ -477,6 +487,10 @@ impl Host for Node {
 
     fn record_stopping(&mut self) -> Effect<()> {
         self.change_word()
+    }
+
+    fn recorded(&mut self) -> Option<PgRole> {
+        self.role_left()
     }
 
     fn forget(&mut self) -> Effect<()> {

@@ -90,6 +90,48 @@ pub fn unpublish(name: &str, patience: Patience) -> Effect<()> {
     run(&program(ATTRD_UPDATER).arg("--name").arg(name).arg("--delete").arg("--private"), patience).map(drop)
 }
 
+/// [`publish`], as an attribute of another node.
+///
+/// # Errors
+/// As [`set_score`].
+pub fn publish_for(node: &str, name: &str, value: &str, patience: Patience) -> Effect<()> {
+    let command = program(ATTRD_UPDATER).arg("--name").arg(name).arg(format!("--update={value}"));
+    run(&command.arg("--private").arg(format!("--node={node}")), patience).map(drop)
+}
+
+/// Takes [`publish_for`] back.
+///
+/// # Errors
+/// As [`set_score`].
+pub fn unpublish_for(node: &str, name: &str, patience: Patience) -> Effect<()> {
+    let command = program(ATTRD_UPDATER).arg("--name").arg(name).arg("--delete").arg("--private");
+    run(&command.arg(format!("--node={node}")), patience).map(drop)
+}
+
+/// A property of the cluster; `None`: it is not set.
+///
+/// # Errors
+/// As [`set_score`].
+pub fn property(name: &str, patience: Patience) -> Effect<Option<String>> {
+    let command = program(CRM_ATTRIBUTE).args(["--type", "crm_config", "--name", name, "--query", "--quiet"]);
+    let output = command.run_any(Deadline::after(patience.0)).map_err(|e| Trouble(e.to_string()))?;
+    match output.code {
+        0 => Ok(Some(output.text().trim().to_owned()).filter(|value| !value.is_empty())),
+        // The exit code of this has changed from version to version, the words have not.
+        _ if output.stderr.contains("No such device or address") => Ok(None),
+        code => Err(Trouble(format!("exit code {code}: {}: {}", command.line(), output.stderr.trim()))),
+    }
+}
+
+/// Sets a property of the cluster.
+///
+/// # Errors
+/// As [`set_score`].
+pub fn set_property(name: &str, value: &str, patience: Patience) -> Effect<()> {
+    let command = program(CRM_ATTRIBUTE).args(["--type", "crm_config", "--name", name]);
+    run(&command.arg(format!("--update={value}")), patience).map(drop)
+}
+
 /// The values of an attribute on all nodes.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ use super::clock::Millis;
 use super::cluster::{ClusterFacts, Manager};
 use super::disk::Disk;
 use super::promotion_score::Score;
+use super::promotions::{Branch, Id};
 
 /// Remembered from call to call. Losing it is safe: everything begins unproven.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +29,10 @@ pub struct Memory {
     pub primary_end: Option<Lsn>,
     /// The timeline of the last WAL that we received.
     pub timeline: Option<Timeline>,
+    /// On a primary: its promotion's number in the CIB's record; `None`: it may not stand there yet.
+    pub kept: Option<u64>,
+    /// The promotion that was written to PGDATA.
+    pub on: Option<Id>,
     /// When this instance was promoted.
     pub promoted: Option<Millis>,
     /// On a primary: who else had every acknowledged commit when we last looked.
@@ -112,10 +117,11 @@ impl Memory {
 
     /// The server is started anew. A standby that was down does not know what it missed; a primary does, unless somebody
     /// else was promoted meanwhile.
-    pub fn restarted(&mut self, challenger: Challenger) {
+    pub fn restarted(&mut self, challenger: Challenger, branch: &Branch) {
+        let is_last = !matches!(branch, Branch::Other(_));
         match (self.former, challenger) {
-            (Former::Primary, Challenger::Nobody) => {}
-            (Former::Standby, _) | (_, Challenger::Another | Challenger::Unknown) => {
+            (Former::Primary, Challenger::Nobody) if is_last => {}
+            (Former::Primary | Former::Standby, _) => {
                 self.standing = Standing::Unproven;
             }
         }
@@ -131,6 +137,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::promotions::Mismatch;
 
     #[test]
     fn a_cluster_that_says_nothing_is_no_all_clear() {
@@ -148,8 +155,12 @@ mod tests {
             (Former::Primary, Challenger::Nobody, Standing::Current),
         ] {
             let mut memory = Memory { standing: Standing::Current, former, ..Memory::default() };
-            memory.restarted(challenged);
+            memory.restarted(challenged, &Branch::Last);
             assert_eq!(memory.standing, standing, "{former:?} {challenged:?}");
+            let older = Branch::Other(Mismatch::Unusable("another one reigned meanwhile".into()));
+            let mut memory = Memory { standing: Standing::Current, former, ..Memory::default() };
+            memory.restarted(challenged, &older);
+            assert_eq!(memory.standing, Standing::Unproven, "{former:?} {challenged:?}");
         }
     }
 

@@ -19,6 +19,7 @@ pub mod overview;
 pub mod primary_here;
 pub mod promote;
 pub mod promotion_score;
+pub mod promotions;
 pub mod prove_watchdog;
 pub mod rank;
 pub mod receiver;

@@ -133,6 +133,7 @@ mod tests {
             received: Some(Lsn(0x300_0000)),
             replayed: Some(Lsn(0x300_0000)),
             receiver: None,
+            streams_to: Vec::new(),
             primary_conninfo: None,
         })
     }

@@ -62,6 +62,7 @@ mod tests {
             received: None,
             replayed: None,
             receiver: None,
+            streams_to: Vec::new(),
             primary_conninfo: None,
         })
     }

@@ -11,6 +11,7 @@ use super::clock::Millis;
 use super::cluster::{Attendance, ClusterFacts, ClusterWord, Upstream, Vouched};
 use super::memory::{Former, Memory, Safety, Standing};
 use super::promotion_score::{Score, ScoreStep};
+use super::promotions::Mismatch;
 
 /// A standby may be without its stream this long while a primary is there, before it stops being a candidate. It
 /// bridges the time until Pacemaker notices that the primary itself has died; two of our own intervals come on top.
@@ -38,12 +39,27 @@ pub struct StandbyFacts<'a> {
     pub receiver: Option<&'a Receiver>,
     /// Bytes.
     pub maxlag: Option<u64>,
+    /// Whether it had all that the primary had written a moment before.
+    pub caught_up: CaughtUp,
+    /// It streams from itself: its primary's address leads to it.
+    pub from_itself: bool,
+    /// Why its data are not on the last promotion's WAL; `None`: they are, or nothing is on record.
+    pub mismatch: Option<&'a Mismatch>,
     /// `None`: not asked yet, or no answer.
     pub cluster: ClusterWord,
 }
 
 /// What is said of a standby without a stream.
 const NOT_STREAMING: &str = "does not stream from the primary";
+
+/// Whether a standby has caught up with its primary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CaughtUp {
+    /// It had all that the primary had written when it was looked at a moment before.
+    Yes,
+    /// It has not, or how far the primary is is not known yet.
+    NotYet,
+}
 
 /// Whether a WAL receiver is streaming.
 pub fn streams(receiver: Option<&Receiver>) -> bool {
@@ -78,7 +94,7 @@ pub fn standby(memory: &mut Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
         memory.primary_end = memory.primary_end.max(receiver.latest_end);
         memory.timeline = memory.timeline.max(receiver.timeline);
     }
-    if streams(facts.receiver) {
+    if streams(facts.receiver) && !facts.from_itself {
         memory.detached = None;
         let confirmed = memory.upstream.is_some() && memory.upstream.as_deref() == host;
         if confirmed {
@@ -90,6 +106,11 @@ pub fn standby(memory: &mut Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
                 ScoreStep::Keep(Some("the cluster could not be asked who is promoted".into()))
             }
             ClusterWord::Says(cluster) => match &cluster.primary {
+                Some(primary)
+                    if host.is_none_or(|h| h == primary.host) && facts.caught_up == CaughtUp::NotYet =>
+                {
+                    behind(memory, &primary.node)
+                }
                 Some(primary) if host.is_none_or(|h| h == primary.host) => {
                     memory.upstream = host.map(str::to_owned);
                     memory.standing = Standing::Current;
@@ -108,7 +129,10 @@ pub fn standby(memory: &mut Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
             ScoreStep::Keep(Some("not streaming, and the cluster could not be asked".into()))
         }
         ClusterWord::Says(cluster) => match &cluster.primary {
-            Some(primary) => detached(memory, facts, &primary.node, None),
+            Some(primary) => {
+                let instead = facts.from_itself.then_some("itself (the address of the primary leads here)");
+                detached(memory, facts, &primary.node, instead)
+            }
             None => orphaned(memory, facts, cluster),
         },
     }
@@ -117,6 +141,14 @@ pub fn standby(memory: &mut Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
 /// The lag behind the furthest position that a primary told us, in bytes.
 pub fn lag(memory: &Memory, position: Option<WalPosition>) -> Option<u64> {
     Some(memory.primary_end?.saturating_bytes_since(position?.lsn))
+}
+
+/// Streams from the primary and has not caught up yet. One that was a candidate stays one: it is looked at again soon.
+fn behind(memory: &Memory, primary: &str) -> ScoreStep {
+    let candidate = memory.score.is_some_and(Score::is_candidate) && memory.standing == Standing::Current;
+    ScoreStep::Keep(
+        (!candidate).then(|| format!("streams from {primary}, but has not caught up with it yet")),
+    )
 }
 
 /// Streams from the primary.
@@ -208,6 +240,11 @@ fn detached(
 /// Nobody is promoted.
 fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFacts) -> ScoreStep {
     memory.detached = None;
+    if let (Some(mismatch), Vouched::No) = (facts.mismatch, cluster.vouched) {
+        memory.standing = Standing::Unproven;
+        return ScoreStep::Set(Score::Withdrawn, mismatch.to_string())
+            .unless(memory.score == Some(Score::Withdrawn));
+    }
     let score = match memory.former {
         Former::Primary => Score::FormerPrimary,
         Former::Standby => Score::Standby,

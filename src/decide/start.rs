@@ -11,8 +11,10 @@ use crate::pg::timeline::{Timeline, WalPosition};
 use super::clock::Time;
 use super::cluster::Manager;
 use super::disk::{Disk, Finding};
+use super::election::Approval;
 use super::facts::{Control, Facts, Life, Pulse, Signal, Word};
 use super::memory::Former;
+use super::promotions::{Branch, Mismatch, Record};
 
 /// A standby without its stream counts as started after this time: the primary may be unreachable for reasons that
 /// are not this node's, and reads are served meanwhile.
@@ -69,6 +71,87 @@ pub fn on_disk(finding: &Finding, time: Time) -> Ground {
         (Disk::Slow, Time::Spent) | (Disk::Stuck, _) => {
             Ground::Refuse(format!("a start would hang: {}", finding.reason.as_deref().unwrap_or_default()))
         }
+    }
+}
+
+/// A setting that is given on the server's command line, above all of its files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaunchSetting {
+    pub name: &'static str,
+    pub value: &'static str,
+    /// The last major version that has it; `None`: all have.
+    pub until: Option<u8>,
+}
+
+const fn setting(name: &'static str, value: &'static str, until: Option<u8>) -> LaunchSetting {
+    LaunchSetting { name, value, until }
+}
+
+/// What a standby of ours never has, whatever was left in its files: an end of recovery that it chooses by itself. A restore to a
+/// point in time leaves a target in postgresql.auto.conf, and with recovery_target_action = promote the demoted primary would
+/// promote itself seconds later.
+pub const LAUNCH_SETTINGS: [LaunchSetting; 8] = [
+    setting("recovery_target", "", None),
+    setting("recovery_target_lsn", "", None),
+    setting("recovery_target_name", "", None),
+    setting("recovery_target_time", "", None),
+    setting("recovery_target_xid", "", None),
+    setting("recovery_target_action", "shutdown", None),
+    setting("recovery_target_timeline", "latest", None),
+    setting("promote_trigger_file", "", Some(15)),
+];
+
+/// Whether what lies in PGDATA may be started as a member of this cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Membership {
+    Fits,
+    Refuse(OcfCode, String),
+}
+
+/// What lies in PGDATA, and how it came there.
+#[derive(Debug, Clone, Copy)]
+pub struct AtRest<'a> {
+    pub node: &'a str,
+    /// Whether it ended as a primary, without standby.signal.
+    pub former: Former,
+    /// A base backup that was not started yet is nobody's end.
+    pub is_base_backup: bool,
+    pub position: Option<WalPosition>,
+    pub record: &'a Record,
+    pub branch: &'a Branch,
+    pub approval: Approval,
+}
+
+/// Whether these data may be started. A timeline has one writer: a directory that ended as a primary on the last promotion's timeline,
+/// and is not that primary's, was started and written to by hand, and its WAL would pass for the primary's own.
+#[must_use]
+pub fn membership(facts: &AtRest<'_>) -> Membership {
+    if facts.approval == Approval::Given {
+        return Membership::Fits;
+    }
+    match facts.branch {
+        Branch::Other(mismatch @ Mismatch::AnotherSystem { .. }) => {
+            Membership::Refuse(OcfCode::ErrInstalled, format!("{mismatch}; pg_basebackup from it"))
+        }
+        Branch::Other(mismatch @ (Mismatch::Unknown { .. } | Mismatch::AnotherBranch { .. })) => {
+            Membership::Refuse(OcfCode::ErrGeneric, format!("{mismatch}; pg_rewind or pg_basebackup from it"))
+        }
+        Branch::Other(Mismatch::Older { .. } | Mismatch::Unusable(_))
+        | Branch::Unrecorded
+        | Branch::NotBegun => Membership::Fits,
+        Branch::Last => match (facts.record.last(), facts.former) {
+            (Some(last), Former::Primary) if last.node != facts.node && !facts.is_base_backup => {
+                let at = facts.position.map_or("?".to_owned(), |own| own.to_string());
+                Membership::Refuse(
+                    OcfCode::ErrGeneric,
+                    format!(
+                        "pgdata was a primary on timeline {}, {}'s own, to {at}: started by hand; pg_rewind or pg_basebackup",
+                        last.timeline, last.node
+                    ),
+                )
+            }
+            _ => Membership::Fits,
+        },
     }
 }
 
@@ -279,6 +362,7 @@ mod tests {
             received: None,
             replayed: None,
             receiver: None,
+            streams_to: Vec::new(),
             primary_conninfo: None,
         }))
     }

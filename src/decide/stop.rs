@@ -350,6 +350,7 @@ mod tests {
             received: None,
             replayed: None,
             receiver: None,
+            streams_to: Vec::new(),
             primary_conninfo: None,
         });
         assert_eq!(usual_purpose(Some(&standby)), Purpose::StopStandby);

@@ -16,8 +16,8 @@ SELECT r, \
 CASE WHEN NOT r THEN pg_catalog.pg_current_wal_lsn() END, \
 CASE WHEN NOT r THEN pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) END, \
 CASE WHEN NOT r THEN pg_catalog.current_setting('synchronous_standby_names') END, \
-CASE WHEN NOT r THEN (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(application_name, state, sync_state, sent_lsn, flush_lsn)) \
-FROM pg_catalog.pg_stat_replication) END, \
+(SELECT pg_catalog.json_agg(pg_catalog.json_build_array(application_name, state, sync_state, sent_lsn, flush_lsn)) \
+FROM pg_catalog.pg_stat_replication), \
 CASE WHEN r THEN pg_catalog.pg_last_wal_receive_lsn() END, \
 CASE WHEN r THEN pg_catalog.pg_last_wal_replay_lsn() END, \
 CASE WHEN r THEN (SELECT pg_catalog.json_build_array(status, sender_host, sender_port, received_tli, latest_end_lsn, pid) \
@@ -50,6 +50,10 @@ pub fn read(row: &[Option<String>]) -> Result<Answer, ProbeError> {
         // PostgreSQL's invalid position is 0/0.
         Some(lsn) => lsn.parse::<Lsn>().map(|lsn| Lsn::valid(lsn.0)).map_err(|_| fail(column, index)),
     };
+    let senders = || {
+        let rows = json::<Vec<StandbyRow>>(text(4)).map_err(|()| fail("pg_stat_replication", 4))?;
+        Ok(rows.unwrap_or_default())
+    };
     match text(0) {
         Some("f") => {
             let hex = text(2).and_then(|hex| u32::from_str_radix(hex, 16).ok());
@@ -59,12 +63,7 @@ pub fn read(row: &[Option<String>]) -> Result<Answer, ProbeError> {
                 synchronous_standby_names: text(3)
                     .ok_or_else(|| fail("synchronous_standby_names", 3))?
                     .to_owned(),
-                standbys: json::<Vec<StandbyRow>>(text(4))
-                    .map_err(|()| fail("pg_stat_replication", 4))?
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(connected)
-                    .collect(),
+                standbys: senders()?.into_iter().map(connected).collect(),
             }))
         }
         Some("t") => Ok(Answer::Standby(StandbyView {
@@ -73,6 +72,7 @@ pub fn read(row: &[Option<String>]) -> Result<Answer, ProbeError> {
             receiver: json::<ReceiverRow>(text(7))
                 .map_err(|()| fail("pg_stat_wal_receiver", 7))?
                 .map(receiver),
+            streams_to: senders()?.into_iter().filter_map(|(name, ..)| name).collect(),
             primary_conninfo: text(8).map(str::to_owned),
         })),
         _ => Err(fail("pg_is_in_recovery", 0)),

@@ -145,6 +145,8 @@ pub struct StandbyView {
     pub replayed: Option<Lsn>,
     /// The WAL receiver, when one runs.
     pub receiver: Option<Receiver>,
+    /// `application_name` of those that stream from it: its own where its primary's address leads to itself.
+    pub streams_to: Vec<String>,
     /// The setting; may hold a password: never log it. `None` when the role may not read it (it lacks pg_monitor).
     pub primary_conninfo: Option<String>,
 }
@@ -184,6 +186,7 @@ mod tests {
             received: Lsn::valid(received),
             replayed: Lsn::valid(replayed),
             receiver: None,
+            streams_to: Vec::new(),
             primary_conninfo: None,
         };
         // Captured after a restart: received 0/3000000, replayed 0/3000148.

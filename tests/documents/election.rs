@@ -8,6 +8,7 @@ use quorate::decide::election::{
     decide,
 };
 use quorate::decide::memory::Standing;
+use quorate::decide::promotions::{Branch, Record};
 use quorate::pg::lsn::Lsn;
 use quorate::pg::timeline::{Timeline, WalPosition};
 
@@ -35,6 +36,8 @@ fn candidate<'a>(ballots: &'a [Ballot]) -> Facts<'a> {
         receiver: Receiver::Idle,
         earlier: Earlier::default(),
         standing: Standing::Current,
+        record: &Record::Empty,
+        branch: &Branch::Unrecorded,
         approval: Approval::NotGiven,
         expected: Some(2),
         lag: None,
@@ -78,6 +81,7 @@ pub fn first() -> String {
             Verdict::Again(Again::WatchWal { warning: Some(_), .. }) => {
                 "waits for the old primary's end, with a warning".to_owned()
             }
+            Verdict::Failed(Failure::RecordUnread(_)) => "fails (1): the record could not be read".to_owned(),
             Verdict::Failed(Failure::BallotsUnread(_)) => {
                 "fails (1): the others' positions are unknown".to_owned()
             }
@@ -148,6 +152,7 @@ pub fn comparison() -> String {
 fn short(why: &Refusal) -> &'static str {
     match why {
         Refusal::PositionUnknown => "its position is unknown",
+        Refusal::Branch(_) => "not on the last promotion's WAL",
         Refusal::Disk(_) => "its disk takes no writes",
         Refusal::AnotherIsAhead(_) => "what the other one has may be acknowledged commits",
         Refusal::Lag { .. } => "further behind than maxlag",

@@ -31,6 +31,7 @@ fn answer(word: Word) -> Option<Answer> {
             received: None,
             replayed: None,
             receiver: None,
+            streams_to: Vec::new(),
             primary_conninfo: None,
         }),
         Word::Recovering => Answer::Rejects(Rejection::InRecovery),

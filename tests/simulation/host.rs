@@ -12,6 +12,8 @@ use quorate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
 use quorate::decide::facts::{Facts, Process, Pulse, Signal};
 use quorate::decide::memory::{Memory, PacemakerRun};
 use quorate::decide::promotion_score::Score;
+use quorate::decide::promotions::Promotion;
+use quorate::decide::start::LaunchSetting;
 use quorate::decide::stop::{NodeReset, Stage, StopFacts};
 use quorate::pg::history::History;
 use quorate::pg::lsn::Lsn;
@@ -20,7 +22,7 @@ use quorate::pg::timeline::{Timeline, WalPosition};
 use quorate::pg::view::{Answer, ConnectedStandby, PrimaryView, Receiver, Rejection, StandbyView, SyncState};
 
 use crate::baton::Line;
-use crate::server::Role;
+use crate::server::{Role, Targets};
 use crate::wal::{Sync, What, name};
 use crate::world::World;
 
@@ -29,6 +31,13 @@ pub const RESOURCE: &str = "pgsqld";
 
 /// The node attribute of a ballot, as boundary/node.rs names it.
 pub const BALLOT: &str = "quorate-position-pgsqld";
+
+/// The node attribute of the last promotion, and the property of the same name.
+const PROMOTION: &str = "quorate-promotion-pgsqld";
+/// The node attribute of a primary's end of WAL.
+const END: &str = "quorate-primary-end-pgsqld";
+/// Where a timeline that is only to look taken leaves its ancestor.
+const RESERVED: u64 = 1;
 
 /// The node attribute of a promotion score.
 pub const SCORE: &str = "master-pgsqld";
@@ -139,14 +148,23 @@ impl Host for SimHost {
             if let Some(conninfo) = primary_conninfo {
                 data.conninfo = Some(conninfo.into());
             }
+            let own = data.timeline;
+            data.histories
+                .retain(|tli, ancestors| *tli <= own || ancestors.iter().all(|(_, at)| *at > RESERVED));
             data.standby_signal = true;
             Ok(())
         })
     }
 
-    fn launch(&mut self) -> Effect<()> {
+    fn is_base_backup(&mut self) -> bool {
+        false
+    }
+
+    fn launch(&mut self, settings: &[LaunchSetting]) -> Effect<()> {
+        let has_no_target =
+            settings.iter().any(|s| s.name == "recovery_target_action" && s.value != "promote");
         self.call(2, 10, |w, n| {
-            w.launch(n);
+            w.launch(n, if has_no_target { Targets::Overridden } else { Targets::OfTheFiles });
             Ok(())
         })
     }
@@ -161,6 +179,16 @@ impl Host for SimHost {
             let at = w.now + w.rng.between(5, 400);
             if let Some(server) = &mut w.nodes[n].server {
                 server.reload_at = Some(at);
+            }
+            Ok(())
+        })
+    }
+
+    fn reserve_timelines(&mut self, timelines: &[Timeline]) -> Effect<()> {
+        self.call(1, 3, |w, n| {
+            let data = &mut w.nodes[n].data;
+            for timeline in timelines {
+                data.histories.entry(timeline.get()).or_insert(vec![(data.timeline, RESERVED)]);
             }
             Ok(())
         })
@@ -237,6 +265,55 @@ impl Host for SimHost {
         })
     }
 
+    fn promotions(&mut self) -> Effect<Vec<Promotion>> {
+        let promotions: Vec<String> = self.program(|w, n| {
+            let node = &w.nodes[n];
+            let attributes = node.attributes.iter().filter(|((_, name), _)| name == PROMOTION);
+            attributes.map(|(_, text)| text.clone()).chain(node.cib.promotion.clone()).collect()
+        })?;
+        promotions.iter().map(|text| text.parse().map_err(|e| Trouble(format!("{e}")))).collect()
+    }
+
+    fn publish_promotion(&mut self, nodes: &[String], promotion: &Promotion) -> Effect<()> {
+        let text = promotion.to_string();
+        for node in nodes {
+            let owner = index(node);
+            self.program(|w, n| w.set_attribute(n, owner, PROMOTION, Some(&text)))?;
+        }
+        Ok(())
+    }
+
+    fn keep_promotion(&mut self, promotion: &Promotion) -> Effect<()> {
+        let text = promotion.to_string();
+        self.program(|w, n| w.change_cib(n, |cib| cib.promotion = Some(text.clone())))
+    }
+
+    fn branch_mark(&mut self) -> Effect<Option<Promotion>> {
+        self.call(1, 2, |w, n| Ok(w.nodes[n].data.mark.as_deref().and_then(|text| text.parse().ok())))
+    }
+
+    fn mark_branch(&mut self, promotion: &Promotion) -> Effect<()> {
+        let text = promotion.to_string();
+        self.call(1, 3, |w, n| {
+            w.nodes[n].data.mark = Some(text);
+            Ok(())
+        })
+    }
+
+    fn announce(&mut self, node: &str, end: Option<WalPosition>) -> Effect<()> {
+        let (owner, text) = (index(node), end.map(|end| format!("{}:{}", end.timeline, end.lsn)));
+        self.program(|w, n| w.set_attribute(n, owner, END, text.as_deref()))
+    }
+
+    fn announced(&mut self, node: &str) -> Effect<Option<WalPosition>> {
+        let owner = index(node);
+        self.program(|w, n| {
+            let text = w.nodes[n].attributes.get(&(owner, END.to_owned()))?;
+            let (timeline, lsn) = text.split_once(':')?;
+            Some(WalPosition { timeline: timeline.parse().ok()?, lsn: lsn.parse().ok()? })
+        })
+    }
+
     fn recall(&mut self) -> Memory {
         self.call(1, 2, |w, n| {
             let node = &w.nodes[n];
@@ -252,8 +329,20 @@ impl Host for SimHost {
         })
     }
 
-    fn record(&mut self, _role: PgRole) -> Effect<()> {
-        self.call(1, 2, |_, _| Ok(()))
+    fn record(&mut self, role: PgRole) -> Effect<()> {
+        self.call(1, 2, |w, n| {
+            let node = &mut w.nodes[n];
+            node.recorded = node.server.as_ref().map(|server| (server.pid, role));
+            Ok(())
+        })
+    }
+
+    fn recorded(&mut self) -> Option<PgRole> {
+        self.call(1, 2, |w, n| {
+            let node = &w.nodes[n];
+            let (pid, role) = node.recorded?;
+            node.server.as_ref().is_some_and(|server| server.pid == pid).then_some(role)
+        })
     }
 
     fn record_stopping(&mut self) -> Effect<()> {
@@ -261,7 +350,10 @@ impl Host for SimHost {
     }
 
     fn forget(&mut self) -> Effect<()> {
-        self.call(1, 2, |_, _| Ok(()))
+        self.call(1, 2, |w, n| {
+            w.nodes[n].recorded = None;
+            Ok(())
+        })
     }
 
     fn log(&mut self, _level: Level, line: &str) {
@@ -301,6 +393,7 @@ fn answer(w: &World, n: usize) -> Option<Answer> {
                 timeline: Timeline::new(r.timeline),
                 latest_end: r.latest_end.map(Lsn),
             }),
+            streams_to: w.streams_from(n).into_iter().map(|(s, _)| name(s)).collect(),
             primary_conninfo: server.conninfo.clone(),
         }),
         Role::Primary => Answer::Primary(PrimaryView {

@@ -138,7 +138,11 @@ fn test(runner: &mut Runner) -> usize {
         let text = story(scenario.about, &plan, &outcomes);
         let golden = std::fs::read_to_string(directory().join(format!("{}.txt", scenario.name))).ok();
         check(
-            &format!("known loss: {}", scenario.name),
+            &format!(
+                "{}: {}",
+                if scenario.breach.is_some() { "known loss" } else { "nothing is lost" },
+                scenario.name
+            ),
             (!right).then(|| format!("{:?} is expected, not: {}", scenario.breach, last_line(&outcomes))),
         );
         check(

@@ -4,7 +4,7 @@ use quorate::pg::control_data::DbState;
 
 use crate::pacemaker::{Known, bit};
 use crate::plan::Act;
-use crate::server::Role;
+use crate::server::{Role, Targets};
 use crate::wal::{DataDir, FIRST_BYTE, What};
 use crate::world::World;
 
@@ -60,7 +60,7 @@ impl World {
                     server.promote_at.get_or_insert(at);
                 }
             }
-            Act::HandStart(n) if self.nodes[n].up => self.launch(n),
+            Act::HandStart(n) if self.nodes[n].up => self.launch(n, Targets::OfTheFiles),
             Act::HandStart(_) => {}
             Act::ForkedCopy { from, to } => self.forked_copy(from, to),
             Act::ForeignData(n) if self.nodes[n].server.is_none() => {

@@ -25,19 +25,19 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "standby-then-power-off-then-unstandby",
         about: "The primary's node goes on standby, the new primary acknowledges and loses its power; the first one comes back.",
-        breach: Some(Breach::Lost),
+        breach: None,
         plan: || plan(CLASSIC, &[(0, Act::Standby(0)), (30, Act::PowerOff(1)), (20, Act::Unstandby(0))]),
     },
     Scenario {
         name: "hand-promote",
         about: "A standby is promoted by hand beside the true primary: its timeline is the higher one.",
-        breach: Some(Breach::Lost),
+        breach: None,
         plan: || plan(CLASSIC, &[(0, Act::HandPromote(1)), (60, Act::CrashPostgres(0))]),
     },
     Scenario {
         name: "forked-copy",
         about: "A standby is made anew without -R, started once by hand and written to: WAL of its own on the primary's own timeline.",
-        breach: Some(Breach::Lost),
+        breach: None,
         plan: || {
             plan(
                 CLASSIC,
@@ -53,7 +53,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "one-timeline-twice",
         about: "Two nodes that do not meet are promoted one after the other, the second by the operator's acceptance: both on timeline 3.",
-        breach: Some(Breach::Lost),
+        breach: None,
         plan: || {
             plan(
                 CLASSIC,
@@ -71,7 +71,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "unknown-lag",
         about: "A standby that was away connects to the primary again and is a full candidate before it knows how far it is behind.",
-        breach: Some(Breach::Lost),
+        breach: None,
         plan: || {
             plan(
                 CLASSIC,
@@ -87,7 +87,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "hand-start-former-primary",
         about: "A former primary is started by hand before its cluster services: a probe finds it promoted.",
-        breach: Some(Breach::Lost),
+        breach: None,
         plan: || {
             plan(CLASSIC, &[(0, Act::StopCluster(0)), (30, Act::HandStart(0)), (3, Act::StartCluster(0))])
         },
@@ -95,7 +95,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "foreign-datadir",
         about: "A cold start of three, of which one has another cluster's data on a higher timeline.",
-        breach: Some(Breach::Lost),
+        breach: None,
         plan: || {
             plan(
                 Config { nodes: 3, witness: false, ..CLASSIC },
@@ -136,7 +136,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "wrong-address",
         about: "On the standby the primary's name leads to the standby itself: it streams from itself, 0 bytes behind.",
-        breach: Some(Breach::Lost),
+        breach: None,
         plan: || {
             plan(
                 CLASSIC,
@@ -152,7 +152,7 @@ pub const ALL: &[Scenario] = &[
     Scenario {
         name: "recovery-target-left",
         about: "A recovery target with the action promote is left in postgresql.auto.conf: the demoted primary promotes itself.",
-        breach: Some(Breach::Lost),
+        breach: None,
         plan: || {
             plan(
                 CLASSIC,

@@ -58,6 +58,14 @@ pub struct Server {
     pub level: Option<usize>,
 }
 
+/// Whose recovery targets count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Targets {
+    OfTheFiles,
+    /// By the command line.
+    Overridden,
+}
+
 impl Server {
     pub fn takes_writes(&self) -> bool {
         self.role == Role::Primary && self.stopping_since.is_none()
@@ -72,14 +80,14 @@ pub fn host_of(conninfo: &str) -> &str {
 
 impl World {
     /// Starts a postmaster on what lies in PGDATA.
-    pub fn launch(&mut self, node: usize) {
+    pub fn launch(&mut self, node: usize, targets: Targets) {
         if self.nodes[node].server.is_some() {
             return;
         }
         let (pid, now) = (self.pid(), self.now);
         let took = self.rng.between(60, 400);
         let data = &self.nodes[node].data;
-        let promote_at = data.target.then_some(now + 2500);
+        let promote_at = (data.target && targets == Targets::OfTheFiles).then_some(now + 2500);
         self.nodes[node].server = Some(Server {
             pid,
             role: Role::Starting,
@@ -344,7 +352,7 @@ impl World {
     pub fn streams_from(&self, node: usize) -> Vec<(usize, u64)> {
         let Some(pid) = self.nodes[node].server.as_ref().map(|s| s.pid) else { return Vec::new() };
         (0..self.count())
-            .filter(|n| *n != node && self.nodes[*n].up && self.reaches(node, *n))
+            .filter(|n| self.nodes[*n].up && self.reaches(node, *n))
             .filter_map(|n| {
                 let server = self.nodes[n].server.as_ref()?;
                 let receiver = server.receiver.as_ref()?;

@@ -86,6 +86,8 @@ pub struct DataDir {
     pub sync: Sync,
     /// `recovery_target_action = promote` with a target that is reached.
     pub target: bool,
+    /// The agent's file: the promotion on whose WAL the data are.
+    pub mark: Option<String>,
     /// The commits that the pages hold, and the position they stand for.
     pub applied: BTreeSet<u64>,
     pub applied_to: u64,
@@ -106,6 +108,7 @@ impl DataDir {
             conninfo: None,
             sync: Sync::Off,
             target: false,
+            mark: None,
             applied: BTreeSet::new(),
             applied_to: FIRST_BYTE,
             timeline: 1,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use quorate::decide::memory::Memory;
 use quorate::ocf::{Action, Environment};
+use quorate::pg::role::PgRole;
 
 use crate::pacemaker::Controller;
 use crate::plan::Config;
@@ -30,6 +31,8 @@ pub struct Node {
     pub memory: Memory,
     pub data: DataDir,
     pub server: Option<Server>,
+    /// What the agent left word of: the postmaster, and its role.
+    pub recorded: Option<(i32, PgRole)>,
     /// The primary's float IP.
     pub ip: bool,
     /// The action that runs.
@@ -67,6 +70,8 @@ pub struct Cib {
     pub loss_accepted: Members,
     /// Not to be promoted there (`pcs resource move`).
     pub banned: Members,
+    /// The last promotion.
+    pub promotion: Option<String>,
 }
 
 /// A commit that a client was told of.
@@ -152,6 +157,7 @@ impl World {
                 data
             },
             server: None,
+            recorded: None,
             ip: false,
             busy: None,
             attributes: BTreeMap::new(),
@@ -296,6 +302,7 @@ impl World {
         n.joined = false;
         n.joins_at = 0;
         n.server = None;
+        n.recorded = None;
         n.ip = false;
         n.leaving = false;
         n.without_quorum_since = None;

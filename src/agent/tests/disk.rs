@@ -41,6 +41,7 @@ fn a_primary_that_can_not_write_stays_one_and_lets_a_standby_go_before_it() {
 fn a_write_that_takes_some_seconds_changes_nothing() {
     let mut host = FakeHost::new(Condition::Primary, position(2, 0x100));
     host.memory.score = Some(Score::Primary);
+    host.memory.kept = Some(1);
     for age in [1, 1000, STUCK_AFTER - 1] {
         host.trial = Trial::Pending(age);
         assert_eq!(monitor(&mut host).code, OcfCode::RunningPromoted);

@@ -25,6 +25,13 @@ impl Node {
         })
     }
 
+    /// What was left of the postmaster that runs.
+    pub(super) fn role_left(&self) -> Option<PgRole> {
+        let left = registry::find(&self.run.resource).ok().flatten()?;
+        let runs = self.processes().ok()?.0?.id;
+        (left.postmaster == Some(runs)).then_some(left.role)
+    }
+
     /// Asks no disk: it may hang.
     pub(super) fn change_word(&self) -> Effect<()> {
         match registry::find(&self.run.resource)? {

@@ -13,6 +13,7 @@ use super::clock::Time;
 use super::cluster::{Attendance, ClusterFacts, Manager, Vouched};
 use super::disk::Disk;
 use super::memory::Standing;
+use super::promotions::{Branch, Mismatch, Record};
 
 pub use ballot::{Ballot, Fitness, ballot_text, parse_ballot};
 pub use reason::{Failure, Refusal};
@@ -32,6 +33,10 @@ pub struct Facts<'a> {
     pub receiver: Receiver,
     pub earlier: Earlier,
     pub standing: Standing,
+    /// What is known of the last promotion.
+    pub record: &'a Record,
+    /// How this instance's data stand to it.
+    pub branch: &'a Branch,
     pub approval: Approval,
     /// How many instances there should be; `None`: nobody said.
     pub expected: Option<usize>,
@@ -139,6 +144,9 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
             return Verdict::Failed(Failure::BallotsUnread(why.to_owned()));
         }
     };
+    if let (Record::Unread(why), Approval::NotAsked | Approval::NotGiven) = (facts.record, facts.approval) {
+        return Verdict::Failed(Failure::RecordUnread(why.clone()));
+    }
     let old = old_primary(facts.earlier.position, facts.position, facts.receiver);
     if let (Some(position), OldPrimary::Unknown | OldPrimary::Lives) = (facts.position, old) {
         return wait_for_its_end(facts, position, old);
@@ -148,9 +156,13 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
     if facts.earlier.arrived == Arrived::Wal && ballots.iter().any(|b| b.node != facts.node) {
         return Verdict::Failed(Failure::BallotsOutdated);
     }
-    match (facts.manager, facts.standing, facts.approval) {
-        (Manager::Pacemaker, Standing::Unproven, Approval::NotAsked) => Verdict::Again(Again::AskCluster),
-        (_, _, _) => compare(facts, ballots),
+    // Promoted by hand, or another cluster's: what it has was acknowledged by nobody of this one.
+    let ballots: Vec<Ballot> =
+        ballots.iter().filter(|b| facts.record.knows(b.position.timeline)).cloned().collect();
+    match (facts.manager, facts.standing, facts.branch, facts.approval) {
+        (Manager::Pacemaker, Standing::Unproven, _, Approval::NotAsked)
+        | (Manager::Pacemaker, _, Branch::Other(_), Approval::NotAsked) => Verdict::Again(Again::AskCluster),
+        (_, _, _, _) => compare(facts, &ballots),
     }
 }
 
@@ -176,6 +188,11 @@ fn compare(c: &Facts<'_>, ballots: &[Ballot]) -> Verdict {
         Disk::Sound | Disk::Slow | Disk::Full => {}
         Disk::ReadOnly | Disk::Broken | Disk::Stuck => return Verdict::Refused(Refusal::Disk(c.disk)),
     }
+    if let (Branch::Other(mismatch), Approval::NotGiven | Approval::NotAsked) = (c.branch, c.approval)
+        && !matches!(mismatch, Mismatch::Older { .. })
+    {
+        return Verdict::Refused(Refusal::Branch(mismatch.clone()));
+    }
     let best = furthest(c.node, ballots, &[Fitness::Cramped, Fitness::Fit]);
     if let Some(best) = best {
         let order = election_order(best.position, own);
@@ -183,6 +200,9 @@ fn compare(c: &Facts<'_>, ballots: &[Ballot]) -> Verdict {
         if order.is_gt() || (order.is_eq() && !c.disk.is_fit() && best.fitness == Fitness::Fit) {
             return lost(c, own, best);
         }
+    }
+    if let (Branch::Other(mismatch), Approval::NotGiven | Approval::NotAsked) = (c.branch, c.approval) {
+        return Verdict::Refused(Refusal::Branch(mismatch.clone()));
     }
     if let (Some(bytes), Some(maxlag)) = (c.lag, c.maxlag)
         && bytes > maxlag

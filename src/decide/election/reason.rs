@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::decide::cluster::Attendance;
 use crate::decide::disk::Disk;
+use crate::decide::promotions::Mismatch;
 use crate::pg::timeline::WalPosition;
 
 /// Why nobody should promote this node now.
@@ -18,6 +19,8 @@ pub enum Refusal {
         bytes: u64,
         maxlag: u64,
     },
+    /// Its data are not on the WAL of the last promotion.
+    Branch(Mismatch),
     Unproven {
         answered: usize,
         attendance: Attendance,
@@ -28,6 +31,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::PositionUnknown => f.write_str("its position in the WAL is unknown"),
+            Refusal::Branch(mismatch) => write!(f, "{mismatch}"),
             Refusal::Disk(disk) => write!(f, "its disk is {}", disk.text()),
             Refusal::AnotherIsAhead(node) => {
                 write!(f, "{node} is more advanced, but its disk takes no writes: mend that first")
@@ -60,6 +64,8 @@ impl fmt::Display for Refusal {
 pub enum Failure {
     /// The others' positions could not be read, and why.
     BallotsUnread(String),
+    /// The record of promotions could not be read, and why.
+    RecordUnread(String),
     /// WAL still arrives, here.
     OldPrimaryLives(WalPosition),
     /// The others published their positions before the old primary's end.
@@ -70,6 +76,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::BallotsUnread(why) => write!(f, "the others' positions could not be read: {why}"),
+            Failure::RecordUnread(why) => write!(f, "not promoted: the record of promotions {why}"),
             Failure::OldPrimaryLives(position) => write!(
                 f,
                 "not promoted: WAL still arrives, at {position}: the old primary lives; end it first"

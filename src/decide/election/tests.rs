@@ -20,6 +20,8 @@ fn candidate(own: Option<WalPosition>, ballots: &[Ballot]) -> Facts<'_> {
         receiver: Receiver::Idle,
         earlier: Earlier::default(),
         standing: Standing::Current,
+        record: &Record::Empty,
+        branch: &Branch::Unrecorded,
         approval: Approval::NotGiven,
         expected: Some(3),
         lag: None,
@@ -190,6 +192,8 @@ fn every_combination(check: impl Fn(&Facts<'_>)) -> usize {
                                 receiver: if either(3) { Receiver::Streams } else { Receiver::Idle },
                                 earlier: *earlier,
                                 standing,
+                                record: &Record::Empty,
+                                branch: &Branch::Unrecorded,
                                 approval,
                                 expected,
                                 lag,
@@ -292,5 +296,31 @@ fn only_a_plan_that_knows_nobody_else_spares_the_question() {
         (Manager::Pacemaker, Some("srv1"), &["srv1", "srv2"][..], true),
     ] {
         assert_eq!(asks_the_others(manager, node, running), asks, "{manager:?} {node:?} {running:?}");
+    }
+}
+
+#[test]
+fn only_the_last_promotions_wal_is_promoted() {
+    use crate::decide::promotions::Promotion;
+    let last: Promotion = "4:3:7:-:-:0000000a::srv2".parse().unwrap();
+    let record = Record::Last(last.clone());
+    let own = position(2, 0x300);
+    let older = Branch::Other(Mismatch::Older { own, last: last.clone() });
+    let unknown = Branch::Other(Mismatch::Unknown { own: position(4, 0x300), last });
+    let none = ballots(&[]);
+    let with = |branch: &Branch, approval, ballots: &[Ballot]| {
+        decide(&Facts { record: &record, branch, approval, ..candidate(Some(own), ballots) })
+    };
+    for branch in [&older, &unknown] {
+        assert_eq!(with(branch, Approval::NotAsked, &none), Verdict::Again(Again::AskCluster));
+        assert!(matches!(with(branch, Approval::NotGiven, &none), Verdict::Refused(Refusal::Branch(_))));
+        assert!(matches!(with(branch, Approval::Given, &none), Verdict::Won(_)));
+    }
+    // Who has it is handed over to; who was promoted by hand is not.
+    let better = ballots(&[("srv2", 3, 0x100)]);
+    assert!(matches!(with(&older, Approval::NotGiven, &better), Verdict::Lost { to, .. } if to == "srv2"));
+    let by_hand = ballots(&[("srv3", 4, 0x900)]);
+    for branch in [&Branch::Last, &Branch::NotBegun] {
+        assert!(matches!(with(branch, Approval::NotGiven, &by_hand), Verdict::Won(_)));
     }
 }

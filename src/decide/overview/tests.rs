@@ -112,6 +112,7 @@ fn seen_from_the_standby() {
         received: Some(Lsn(0x300_0000)),
         replayed: None,
         receiver: Some(receiver),
+        streams_to: Vec::new(),
         primary_conninfo: None,
     };
     let online = parsed("online=\"true\"", "Unpromoted");

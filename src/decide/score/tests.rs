@@ -18,6 +18,9 @@ fn facts<'a>(now: Millis, receiver: Option<&'a Receiver>, cluster: ClusterWord) 
         position: Some(position(2, 0x500)),
         receiver,
         maxlag: None,
+        caught_up: CaughtUp::Yes,
+        from_itself: false,
+        mismatch: None,
         cluster,
     }
 }
@@ -168,4 +171,47 @@ fn a_demoted_primary_is_no_higher_than_its_successor() {
     let r = receiver("srv2", 3, 0x500);
     let step = standby(&mut m, &facts(1, Some(&r), cluster(Some("srv2"), Attendance::All)));
     assert!(matches!(step, ScoreStep::Set(Score::Standby, _)), "{step:?}");
+}
+
+#[test]
+fn a_standby_that_has_not_caught_up_is_no_candidate() {
+    let r = receiver("srv1", 2, 0x500);
+    let word = || cluster(Some("srv1"), Attendance::All);
+    let mut m = Memory::default();
+    let behind = StandbyFacts { caught_up: CaughtUp::NotYet, ..facts(1, Some(&r), word()) };
+    assert!(matches!(standby(&mut m, &behind), ScoreStep::Keep(Some(_))));
+    assert_eq!((m.standing, m.upstream.as_deref()), (Standing::Unproven, None));
+    assert!(matches!(standby(&mut m, &facts(2, Some(&r), word())), ScoreStep::Set(Score::Standby, _)));
+    // One that was a candidate before its stream broke stays one.
+    let mut m = Memory { standing: Standing::Current, score: Some(Score::Standby), ..Memory::default() };
+    assert_eq!(standby(&mut m, &behind), ScoreStep::Keep(None));
+}
+
+#[test]
+fn who_streams_from_itself_streams_from_nobody() {
+    let r = receiver("srv1", 2, 0x500);
+    let mut m = Memory::default();
+    let itself = |now| StandbyFacts {
+        from_itself: true,
+        ..facts(now, Some(&r), cluster(Some("srv1"), Attendance::All))
+    };
+    for now in [1, 100_000] {
+        assert!(
+            matches!(standby(&mut m, &itself(now)), ScoreStep::Keep(Some(why)) if why.contains("itself"))
+        );
+        assert_eq!(m.standing, Standing::Unproven);
+    }
+}
+
+#[test]
+fn another_branch_than_the_last_promotions_is_no_candidate_when_nobody_is_promoted() {
+    let mismatch = Mismatch::Unusable("x".into());
+    for standing in [Standing::Current, Standing::Unproven] {
+        for everybody in [Attendance::All, Attendance::Unknown] {
+            let mut m = Memory { standing, score: Some(Score::FormerPrimary), ..Memory::default() };
+            let other =
+                StandbyFacts { mismatch: Some(&mismatch), ..facts(1, None, cluster(None, everybody)) };
+            assert!(matches!(standby(&mut m, &other), ScoreStep::Set(Score::Withdrawn, _)));
+        }
+    }
 }

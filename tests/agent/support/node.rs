@@ -78,7 +78,13 @@ impl<'w> Node<'w> {
         let node = self.standby(n);
         node.start_by_hand();
         wait_for("streaming standby", SOON, || self.streams_to(&node.name).then_some(()));
+        self.send_wal();
         node
+    }
+
+    /// Writes WAL that changes nothing: an idle primary does not tell its standbys how far it is.
+    pub fn send_wal(&self) {
+        self.sql("select pg_create_restore_point('sent')");
     }
 
     fn configure(&self) {

@@ -219,7 +219,9 @@ impl World {
         let two = one.standby(2);
         two.must("start", code::SUCCESS);
         wait_for("streaming standby", SOON, || one.streams_to("srv2").then_some(()));
+        one.send_wal();
         one.wait_caught_up(&two);
+        two.call("monitor").recurring().must(code::SUCCESS);
         [one, two]
     }
 

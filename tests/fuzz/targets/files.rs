@@ -22,7 +22,7 @@ pub const TARGETS: &[Target] = &[
         run: |input| {
             // The last part is the value that is set.
             let parts = parts(input);
-            let file = parts[0].as_str();
+            let file = parts[0].as_bytes();
             let value = parts.get(1).map_or("host=srv1 options='-c x=1'", String::as_str);
             let before = auto_conf::get(file, "work_mem");
             let changed = auto_conf::set(file, "primary_conninfo", value);

@@ -1,0 +1,214 @@
+//! The record of promotions, as the agent reads and writes it.
+
+use std::time::Duration;
+
+use super::{Agent, ROUND};
+use crate::boundary::host::Level;
+use crate::decide::cluster::Manager;
+use crate::decide::facts::Facts;
+use crate::decide::promotion_score::Score;
+use crate::decide::promotions::{Branch, Data, Promotion, Record, adopted, branch, next};
+use crate::pg::role::PgRole;
+use crate::pg::timeline::WalPosition;
+use crate::pg::view::{Answer, PrimaryView};
+
+/// The primary's post-start notification runs at the same moment as the standby's.
+const ANNOUNCEMENT: Duration = Duration::from_secs(1);
+
+impl Agent<'_> {
+    /// Reads it. Who is called by no cluster has none.
+    pub(super) fn record(&mut self) -> Record {
+        if self.manager() == Manager::Nobody {
+            return Record::Empty;
+        }
+        match self.host.promotions() {
+            Ok(all) => Record::of(&all),
+            Err(trouble) => Record::Unread(trouble.0),
+        }
+    }
+
+    /// How data at this position stand to the last promotion.
+    pub(super) fn branch(&mut self, record: &Record, facts: &Facts, position: WalPosition) -> Branch {
+        if *record == Record::Empty {
+            return Branch::Unrecorded;
+        }
+        let node = self.node();
+        // Without them an own promotion that never began is not told from one that did.
+        let Some(histories) = self.histories() else {
+            return Branch::of_unread("the timeline histories could not be read");
+        };
+        let (system, on) = (system(facts), self.mark().map(|mark| mark.id));
+        branch(record, &Data { node: &node, system, position, on, histories: &histories })
+    }
+
+    /// What stands in PGDATA; a damaged file counts as none, and is complained about.
+    pub(super) fn mark(&mut self) -> Option<Promotion> {
+        match self.host.branch_mark() {
+            Ok(mark) => mark,
+            Err(trouble) => {
+                self.host.log(Level::Warning, &trouble.0);
+                None
+            }
+        }
+    }
+
+    /// Writes beside the data whose WAL they are.
+    pub(super) fn note_branch(&mut self, promotion: &Promotion) {
+        if self.memory.on == Some(promotion.id) {
+            return;
+        }
+        match self.host.mark_branch(promotion) {
+            Ok(()) => self.memory.on = Some(promotion.id),
+            Err(trouble) => {
+                self.complain(Some(format!("the promotion could not be noted in pgdata: {trouble}")));
+            }
+        }
+    }
+
+    /// A standby that has caught up with the primary is on the WAL of its promotion.
+    pub(super) fn note_primary(&mut self, primary: &str, position: WalPosition) {
+        if let Record::Last(last) = self.record()
+            && last.node == primary
+            && last.timeline == position.timeline
+        {
+            self.note_branch(&last);
+        }
+    }
+
+    /// After an outage of all nodes the data may know of a promotion that nobody else remembers. As long as a primary is there its own is
+    /// the last one.
+    pub(super) fn remind(&mut self, record: Record) -> Record {
+        let Some(mark) = self.mark() else { return record };
+        let known = match &record {
+            Record::Empty => 0,
+            Record::Last(last) => last.generation,
+            Record::Unread(_) | Record::Contradictory(_) => return record,
+        };
+        if mark.generation <= known {
+            return record;
+        }
+        let members = self.members();
+        if let Err(trouble) = self.host.publish_promotion(&members, &mark) {
+            self.host.log(Level::Warning, &format!("the last promotion could not be published: {trouble}"));
+        }
+        Record::Last(mark)
+    }
+
+    /// This node and the others that are online.
+    fn members(&mut self) -> Vec<String> {
+        let mut members = self.host.cluster().map_or_else(
+            |trouble| {
+                self.host.log(Level::Warning, &format!("the members could not be told: {trouble}"));
+                Vec::new()
+            },
+            |status| status.nodes.iter().filter(|n| n.online).map(|n| n.name.clone()).collect(),
+        );
+        let node = self.node();
+        if !members.contains(&node) {
+            members.push(node);
+        }
+        members
+    }
+
+    /// Puts the promotion that follows on record, and makes sure of its timeline.
+    pub(super) fn put_on_record(
+        &mut self,
+        record: &Record,
+        facts: &Facts,
+    ) -> Result<Option<Promotion>, String> {
+        if self.manager() == Manager::Nobody {
+            return Ok(None);
+        }
+        let position = self.position(facts).ok_or("its position in the WAL is unknown")?;
+        let histories = self.host.histories().map_err(|trouble| trouble.0)?;
+        let (node, on) = (self.node(), self.mark().map(|mark| mark.id));
+        let data = Data { node: &node, system: system(facts), position, on, histories: &histories };
+        let next = next(record, &data, self.host.now())
+            .ok_or("the system identifier is not known: pg_control can't be read")?;
+        self.host.reserve_timelines(&next.reserve).map_err(|trouble| trouble.0)?;
+        // It stays on each of them when this node is gone: also on those without an instance at this moment.
+        let members = self.members();
+        self.host
+            .publish_promotion(&members, &next.promotion)
+            .map_err(|trouble| format!("the promotion could not be put on record: {trouble}"))?;
+        self.host.log(Level::Info, &format!("on record: promotion {}", next.promotion));
+        self.memory.kept = None;
+        Ok(Some(next.promotion))
+    }
+
+    /// Has the CIB's record of this primary's promotion, once the promotion has settled: a change of the CIB would hold up the start of
+    /// the float IP.
+    pub(super) fn keep_record(&mut self, facts: &Facts, view: &PrimaryView) {
+        let settled = self.memory.score == Some(Score::Primary);
+        if self.manager() == Manager::Nobody || self.memory.kept.is_some() || !settled {
+            return;
+        }
+        let record = self.record();
+        if let Record::Unread(why) | Record::Contradictory(why) = &record {
+            return self.complain(Some(format!("the record of promotions: {why}")));
+        }
+        let (node, on) = (self.node(), self.mark().map(|mark| mark.id));
+        let adopted = adopted(&record, &node, view.timeline, system(facts), on, self.host.now());
+        let Some(entry) = adopted.or_else(|| record.last().cloned()) else { return };
+        let members = self.members();
+        let told = self.host.publish_promotion(&members, &entry);
+        match told.and_then(|()| self.host.keep_promotion(&entry)) {
+            Ok(()) => {
+                self.memory.kept = Some(entry.generation);
+                self.note_branch(&entry);
+                self.host.log(Level::Info, &format!("in the CIB's record: promotion {entry}"));
+            }
+            Err(trouble) => {
+                let text = format!("the promotion could not be written to the CIB's record: {trouble}");
+                self.complain(Some(text));
+            }
+        }
+    }
+
+    /// Whether the primary that runs here is the one that we promoted. One that somebody started or promoted by hand passes for the
+    /// primary of the cluster otherwise, and the true one would be demoted for it.
+    pub(super) fn is_our_primary(&mut self, facts: &Facts) -> bool {
+        if self.manager() == Manager::Nobody {
+            return true;
+        }
+        let recorded = self.host.recorded();
+        if recorded == Some(PgRole::Primary) {
+            return true;
+        }
+        let timeline = match &facts.answer {
+            Some(Answer::Primary(view)) => Some(view.timeline),
+            _ => facts.control().map(|control| control.checkpoint.timeline),
+        };
+        let node = self.node();
+        let record = self.record();
+        // A hung daemon of Pacemaker must not end a primary of which nothing is known but that it runs.
+        let unknown = recorded.is_none() && !self.run.is_probe() && matches!(record, Record::Unread(_));
+        unknown || record.adopts(&node, timeline, system(facts))
+    }
+
+    /// Tells how far this primary has written to standbys that have just begun: an idle one sends nothing for half of wal_sender_timeout.
+    pub(super) fn announce(&mut self, view: &PrimaryView) {
+        let node = self.node();
+        let end = WalPosition { timeline: view.timeline, lsn: view.lsn };
+        if let Err(trouble) = self.host.announce(&node, Some(end)) {
+            self.host.log(Level::Warning, &format!("the end of the WAL could not be published: {trouble}"));
+        }
+    }
+
+    /// What the primary announced; waits for it a moment where it is on its way.
+    pub(super) fn announced(&mut self, primary: &str, is_on_its_way: bool) -> Option<WalPosition> {
+        let begun = self.host.now();
+        loop {
+            let announced = self.host.announced(primary).ok().flatten();
+            let waited = Duration::from_millis(self.host.now().saturating_sub(begun));
+            if announced.is_some() || !is_on_its_way || waited >= ANNOUNCEMENT || self.spent() {
+                return announced;
+            }
+            self.host.sleep(ROUND.min(self.left()));
+        }
+    }
+}
+
+fn system(facts: &Facts) -> Option<u64> {
+    facts.control().map(|control| control.system_identifier)
+}

@@ -1,0 +1,126 @@
+//! The record of promotions: node attributes in pacemaker-attrd, a property in the CIB, and timelines that look taken in pg_wal.
+
+use super::{Node, trouble};
+use crate::boundary::data_directory;
+use crate::boundary::host::{Effect, Trouble};
+use crate::boundary::pacemaker;
+use crate::decide::promotions::Promotion;
+use crate::pg::timeline::{Timeline, WalPosition};
+
+/// In PGDATA: the promotion on whose WAL the data are.
+const MARK: &str = "quorate.promotion";
+/// What stands in the history file of a timeline that is only to look taken.
+const RESERVED: &str = "reserved by quorate: another node was promoted to it";
+
+impl Node {
+    fn promotion_name(&self) -> String {
+        format!("quorate-promotion-{}", self.run.resource)
+    }
+
+    fn end_name(&self) -> String {
+        format!("quorate-primary-end-{}", self.run.resource)
+    }
+
+    pub(super) fn has_backup_label(&self) -> bool {
+        let path = self.pgdata().join("backup_label");
+        self.files().is_ok_and(|files| files.is_file(&path))
+    }
+
+    pub(super) fn read_promotions(&self) -> Effect<Vec<Promotion>> {
+        let name = self.promotion_name();
+        let unread = |trouble: Trouble| Trouble(format!("could not be read: {trouble}"));
+        let attributes = pacemaker::query(&name, self.patience()).map_err(unread)?;
+        let property = pacemaker::property(&name, self.patience()).map_err(unread)?;
+        let read = |text: String| {
+            text.parse::<Promotion>().map_err(|e| Trouble(format!("{name}: {e}; delete it on all nodes")))
+        };
+        attributes.into_iter().map(|v| v.value).chain(property).map(read).collect()
+    }
+
+    pub(super) fn write_promotion(&self, nodes: &[String], promotion: &Promotion) -> Effect<()> {
+        let (name, value) = (self.promotion_name(), promotion.to_string());
+        let mut failed = Vec::new();
+        for node in nodes {
+            if let Err(trouble) = pacemaker::publish_for(node, &name, &value, self.patience()) {
+                failed.push(trouble.0);
+            }
+        }
+        // One that has it keeps it for all.
+        if failed.len() < nodes.len() { Ok(()) } else { Err(Trouble(failed.join("; "))) }
+    }
+
+    pub(super) fn write_property(&self, promotion: &Promotion) -> Effect<()> {
+        pacemaker::set_property(&self.promotion_name(), &promotion.to_string(), self.patience())
+    }
+
+    pub(super) fn write_end(&self, node: &str, end: Option<WalPosition>) -> Effect<()> {
+        match end {
+            Some(end) => {
+                let value = format!("{}:{}", end.timeline, end.lsn);
+                pacemaker::publish_for(node, &self.end_name(), &value, self.patience())
+            }
+            None => pacemaker::unpublish_for(node, &self.end_name(), self.patience()),
+        }
+    }
+
+    pub(super) fn read_end(&self, node: &str) -> Effect<Option<WalPosition>> {
+        let values = pacemaker::query(&self.end_name(), self.patience())?;
+        let read = |text: &str| {
+            let (timeline, lsn) = text.split_once(':')?;
+            Some(WalPosition { timeline: timeline.parse().ok()?, lsn: lsn.parse().ok()? })
+        };
+        Ok(values.iter().find(|v| v.node == node).and_then(|v| read(&v.value)))
+    }
+
+    /// Beside the data: it goes where they go, with a base backup, a rewind or a copy.
+    pub(super) fn read_mark(&self) -> Effect<Option<Promotion>> {
+        let path = self.pgdata().join(MARK);
+        let bytes = self.files().map_err(trouble)?.read_if_there(&path).map_err(trouble)?;
+        let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let read =
+            |text: String| text.parse().map_err(|e| Trouble(format!("{}: {e}; remove it", path.display())));
+        text.map(read).transpose()
+    }
+
+    pub(super) fn write_mark(&self, promotion: &Promotion) -> Effect<()> {
+        let text = format!("{promotion}\n");
+        self.files().map_err(trouble)?.replace(&self.pgdata().join(MARK), text.as_bytes()).map_err(trouble)
+    }
+
+    /// PostgreSQL looks for history files upwards, one by one, and gives a promotion the first free number (timeline.c,
+    /// findNewestTimeLine). The recovery that runs does not follow a timeline that left its own before the position it has reached.
+    pub(super) fn write_reserved(&self, timelines: &[Timeline]) -> Effect<()> {
+        let files = self.files().map_err(trouble)?;
+        let own = self.control()?.furthest().timeline;
+        for timeline in timelines {
+            let Some(name) = timeline.history_file_name() else { continue };
+            let path = self.pgdata().join("pg_wal").join(name);
+            if files.is_there(&path).map_err(trouble)? {
+                continue;
+            }
+            let ancestor = own.min(Timeline::new(timeline.get() - 1).unwrap_or(Timeline::FIRST));
+            files.replace(&path, format!("{ancestor}\t0/1\t{RESERVED}\n").as_bytes()).map_err(trouble)?;
+        }
+        Ok(())
+    }
+
+    /// With one of them above its own timeline PostgreSQL does not start as a standby.
+    pub(super) fn remove_reserved(&self) -> Effect<()> {
+        let files = self.files().map_err(trouble)?;
+        let own = self.control()?.furthest().timeline;
+        for name in data_directory::pg_wal_names(files, self.pgdata()).map_err(trouble)? {
+            let Some(hex) = name.strip_suffix(".history") else { continue };
+            let above = u32::from_str_radix(hex, 16).is_ok_and(|number| number > own.get());
+            let path = self.pgdata().join("pg_wal").join(&name);
+            if above
+                && files
+                    .read_if_there(&path)
+                    .map_err(trouble)?
+                    .is_some_and(|bytes| String::from_utf8_lossy(&bytes).contains(RESERVED))
+            {
+                files.remove(&path).map_err(trouble)?;
+            }
+        }
+        Ok(())
+    }
+}
