@@ -30,7 +30,7 @@ use super::{checker, control_file, ending, memory, pacemaker, registry, write_te
 use crate::cluster::crm_mon::Status;
 use crate::decide::clock::Millis;
 use crate::decide::disk::Trial;
-use crate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
+use crate::decide::election::{Ballot, Fitness, ballot_text};
 use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
 use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
@@ -431,14 +431,7 @@ impl Host for Node {
     }
 
     fn ballots(&mut self) -> Effect<Vec<Ballot>> {
-        let values = pacemaker::query(&self.ballot_name(), self.patience())?;
-        Ok(values
-            .into_iter()
-            .filter_map(|v| {
-                let (position, fitness) = parse_ballot(&v.value)?;
-                Some(Ballot { node: v.node, position, fitness })
-            })
-            .collect())
+        self.read_ballots()
     }
 
     fn promotions(&mut self) -> Effect<Vec<Promotion>> {

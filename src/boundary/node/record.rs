@@ -1,9 +1,12 @@
-//! The record of promotions: node attributes in pacemaker-attrd, a property in the CIB, and timelines that look taken in pg_wal.
+//! What instances tell one another: positions for an election, and the record of promotions: node attributes in pacemaker-attrd,
+//! a property in the CIB, and timelines that look taken in pg_wal.
 
 use super::{Node, trouble};
 use crate::boundary::data_directory;
 use crate::boundary::host::{Effect, Trouble};
 use crate::boundary::pacemaker;
+use crate::cluster::attributes::NodeValue;
+use crate::decide::election::{Ballot, parse_ballot};
 use crate::decide::promotions::Promotion;
 use crate::pg::timeline::{Timeline, WalPosition};
 
@@ -19,6 +22,15 @@ impl Node {
 
     fn end_name(&self) -> String {
         format!("quorate-primary-end-{}", self.run.resource)
+    }
+
+    pub(super) fn read_ballots(&self) -> Effect<Vec<Ballot>> {
+        let values = pacemaker::query(&self.ballot_name(), self.patience())?;
+        let read = |v: NodeValue| {
+            let (position, fitness) = parse_ballot(&v.value)?;
+            Some(Ballot { node: v.node, position, fitness })
+        };
+        Ok(values.into_iter().filter_map(read).collect())
     }
 
     pub(super) fn has_backup_label(&self) -> bool {
