@@ -173,7 +173,7 @@ mutate ballots-unread src/decide/election/mod.rs '(Ballots::Unread(_), Time::Lef
 mutate election-deadline src/decide/election/mod.rs 'if facts.time == Time::Spent {' 'if false {' \
     --lib every_combination_of_facts_promotes_only
 mutate election-approval src/decide/election/mod.rs \
-    '(Manager::Pacemaker, Standing::Unproven, Approval::NotAsked) => Verdict::Again(Again::AskCluster),' '' \
+    '(Manager::Pacemaker, Standing::Unproven, _, Approval::NotAsked)' '(Manager::Nobody, Standing::Unproven, _, Approval::NotAsked)' \
     --lib every_combination_of_facts_promotes_only
 mutate notice-postgres src/decide/notice.rs 'Postgres::Alive | Postgres::Unknown => false,' 'Postgres::Alive | Postgres::Unknown => true,' \
     --lib a_notice_is_sent_only
@@ -293,7 +293,8 @@ mutate fence-off src/decide/fence.rs 'if how == How::Off && notice.how == How::R
     --features fence --test fence a_notice_confirms
 mutate fence-reset-begun src/decide/fence.rs 'if now < received.saturating_add(notice.within).saturating_add(last) {' 'if now < *received {' \
     --features fence --test fence nothing_is_confirmed_before
-mutate promoted-before-told src/agent/promote.rs 'self.tell_node(|host| host.record(PgRole::Primary));' '' \
+mutate promoted-before-told src/agent/promote.rs 'if let Err(trouble) = self.host.record(PgRole::Primary) {' \
+    'if let Err(trouble) = Ok::<(), crate::boundary::host::Trouble>(()) {' \
     --lib quorated_knows_a_primary
 mutate reset-asks src/decide/reset/rule.rs 'Others::NoneWell => (Verdict::Hold,' 'Others::NoneWell => (Verdict::Reset,' \
     --lib without_asking_go
@@ -410,7 +411,7 @@ mutate collectors-log src/boundary/node/server_log.rs 'let Some(directory) = col
 mutate auto-conf-bytes src/boundary/node.rs 'auto_conf::set(&before,' 'auto_conf::set(String::from_utf8_lossy(&before).as_bytes(),' \
     --test agent the_other_bytes_and_the_mode
 mutate mode-of-new src/boundary/owned_files.rs '== 0o750 => 0o640' '== 0o750 => 0o600' --lib a_new_file_is_the_groups
-mutate environment-file src/boundary/node.rs 'command = command.env(name, value);' 'let _ = (name, value);' \
+mutate environment-file src/boundary/node/launch.rs 'command = command.env(name, value);' 'let _ = (name, value);' \
     --test agent the_variables_beside
 mutate empty-mount-point src/boundary/data_directory.rs 'if files.is_there(&pgdata.join("PG_VERSION"))? {' 'if true {' \
     --test agent an_empty_mount_point
@@ -420,7 +421,7 @@ mutate history-beyond-a-gap src/decide/follow.rs \
     --test agent a_history_of_somewhere_else
 mutate other-data-directory src/boundary/node/directory.rs 'if !files.is_same_directory(pgdata, &directory) {' 'if false {' \
     --test agent a_configuration_of_another_data_directory
-mutate launched-in-pgdata src/boundary/node.rs '.arg(format!("data_directory={}", self.pgdata().display()))' '.arg("port=5432")' \
+mutate launched-in-pgdata src/boundary/node/launch.rs '.arg(format!("data_directory={}", self.pgdata().display()))' '.arg("port=5432")' \
     --test agent a_configuration_of_another_data_directory
 mutate renamed-data-directory src/boundary/node/directory.rs 'process::postgres_at(recorded.pid, &directory, uid).ok()?.map(|_| directory)' \
     'process::postgres_at(recorded.pid, &directory, uid).ok()?.map(|_| self.pgdata().to_owned())' \
