@@ -40,6 +40,7 @@ lab       |  900 | yes | tests/lab.sh
 truth     |  900 | yes | tests/truth.sh
 hangs     | 1020 | yes | tests/hangs.sh
 self-fencing | 900 | yes | beside tests/self_fencing.sh
+people    |  900 | yes | beside tests/people.sh
 '
 
 export CARGO_TERM_PROGRESS_WHEN=never

@@ -1,0 +1,103 @@
+#!/bin/bash
+# The people part of `make test`: what people do by ordinary means, on a real cluster, and no acknowledged commit is lost by it
+# (docs/durability.md). Each was seen to lose commits before the record of promotions.
+# shellcheck disable=SC2317 # called by until_true
+set -u
+lab=${LAB:-target/debug/quorate-lab}
+name=${NAME:-makepeople}
+failed=0
+[ -n "${LAB:-}" ] || make --no-print-directory build deb || exit 1
+
+say() { if [ "$1" = 0 ]; then echo "ok people: $2"; else echo "not ok people: $2"; failed=1; fi; }
+on() { local node=$1; shift; timeout 60 "$lab" shell --name "$name" "$node" "$@"; }
+sql() { on "$1" runuser -u postgres -- psql -X -A -t -d postgres -c "$2"; }
+primary() { on "$1" crm_mon --one-shot --output-as=xml --include=none,resources |
+    awk '/<resource / { promoted = /role="(Promoted|Master)"/ } promoted && /<node / { sub(/.*name="/, ""); sub(/".*/, ""); print; exit }'; }
+score() { on "$1" attrd_updater --name master-pgsqld --query --all | grep "host=\"$2\"" | sed 's/.*value="//; s/".*//'; }
+until_true() { # seconds, command
+    local end=$((SECONDS + $1)); shift
+    until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.5; done
+}
+is_primary() { [ "$(primary "$1" 2>/dev/null)" = "$2" ]; }
+# A full candidate, as the first of two sees it.
+is_candidate() { local score; score=$(score "$1" "$2"); [ "${score:-0}" -ge 900 ] && [ "${score:-0}" -lt 1001 ]; }
+has() { sql "$1" "select string_agg(i::text, ' ' order by i) from k" | grep -qx "$2"; }
+reason() { on "$1" crm_mon --one-shot | grep -F -q -- "$2"; }
+other() { [ "$1" = srv1 ] && echo srv2 || echo srv1; }
+
+up() {
+    "$lab" up classic --name "$name" >/dev/null || { say 1 "a cluster comes up"; exit 1; }
+    first=$(primary srv1)
+    case $first in srv1 | srv2) ;; *) say 1 "there is a primary"; exit 1 ;; esac
+    second=$(other "$first")
+    sql "$first" 'create table k (i int)' >/dev/null
+    until_true 40 is_candidate "$first" "$second"
+    say $? "$second is a candidate"
+}
+
+trap '"$lab" down --name "$name" >/dev/null 2>&1' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+up
+
+# A recovery target in the primary's files, and a switchover: the demoted one stays a standby.
+sql "$first" "alter system set recovery_target_action = 'promote'" >/dev/null
+sql "$first" "alter system set recovery_target = 'immediate'" >/dev/null
+sql "$first" 'insert into k values (1)' >/dev/null
+"$lab" fault --name "$name" switchover primary >/dev/null 2>&1
+until_true 30 is_primary "$second" "$second"
+say $? "$second becomes the primary"
+sleep 8
+[ "$(sql "$first" 'select pg_is_in_recovery()')" = t ]
+say $? "a recovery target left in postgresql.auto.conf does not promote the demoted primary $first"
+sql "$first" 'select 1' >/dev/null
+timeout 150 "$lab" heal --name "$name" >/dev/null
+on "$first" sed -i '/^recovery_target/d' /var/lib/postgresql/15/main/postgresql.auto.conf
+until_true 40 is_candidate "$second" "$first"
+say $? "$first is a candidate again"
+
+# The primary's node on standby; the other one acknowledges a commit and loses its power; the first one comes back.
+first=$second second=$(other "$second")
+on "$first" pcs node standby "$first" --wait=60 >/dev/null 2>&1
+until_true 30 is_primary "$second" "$second"
+say $? "$first is on standby, $second the primary"
+sql "$second" 'insert into k values (2)' >/dev/null
+"$lab" fault --name "$name" power-off "$second" >/dev/null 2>&1
+sleep 14
+on "$first" pcs node unstandby "$first" >/dev/null 2>&1
+until_true 30 reason "$first" "Unpromoted: [ $first ]"
+sleep 10
+[ -z "$(primary "$first")" ] && [ "$(score "$first" "$first")" -lt 0 ]
+say $? "$first, which knows that $second was promoted since, is not promoted"
+timeout 150 "$lab" heal --name "$name" >/dev/null
+until_true 60 is_primary "$second" "$second" && has "$second" '1 2'
+say $? "with $second back its commit is there"
+until_true 40 is_candidate "$second" "$first"
+say $? "$first is a candidate again"
+
+# A former primary is started by hand, and then its cluster services.
+first=$second second=$(other "$second")
+on "$first" pcs cluster stop >/dev/null 2>&1
+until_true 40 is_primary "$second" "$second"
+say $? "$first has left, $second is the primary"
+sql "$second" 'insert into k values (3)' >/dev/null
+on "$first" rm -f /var/lib/postgresql/15/main/standby.signal
+on "$first" systemctl start postgresql@15-main >/dev/null 2>&1
+until_true 20 sql "$first" 'insert into k values (666)' >/dev/null 2>&1
+say $? "$first was started by hand, as a primary"
+on "$first" pcs cluster start >/dev/null 2>&1
+until_true 60 reason "$second" "pgsqld start on $first returned"
+say $? "$first is brought down and refused"
+[ "$(primary "$second")" = "$second" ] && has "$second" '1 2 3'
+say $? "$second stays the primary and has every acknowledged commit"
+"$lab" down --name "$name" >/dev/null
+
+# A standby is promoted by hand.
+up
+sql "$second" 'select pg_promote()' >/dev/null
+until_true 60 reason "$first" "begun by no promotion of the cluster"
+say $? "$second, promoted by hand, is brought down and refused, and crm_mon says why"
+sql "$first" 'insert into k values (4)' >/dev/null
+[ "$(primary "$first")" = "$first" ] && has "$first" 4
+say $? "$first stays the primary"
+exit $failed
