@@ -430,7 +430,7 @@ mutate receiver-trouble src/boundary/node.rs 'receiver_trouble(&self.server_said
     --test agent why_a_standby_does_not_stream
 mutate promotion-older src/decide/promotions.rs '        std::cmp::Ordering::Less => Branch::Other(Mismatch::Older { own, last }),' '        std::cmp::Ordering::Less => Branch::Last,' --lib who_is_not_on_the_last
 mutate promotion-by-hand src/decide/promotions.rs 'last.node == node && Some(last.timeline) == timeline' 'Some(last.timeline) == timeline || last.node == node' --lib by_hand_is_not_adopted
-mutate promotion-branch src/decide/promotions.rs 'data.on.filter(|on| !last.descends_from(*on))' 'data.on.filter(|_| false)' --lib two_branches_with_one_timeline
+mutate promotion-branch src/decide/promotions.rs '.filter(|on| !last.descends_from(*on))' '.filter(|_| false)' --lib two_branches_with_one_timeline
 mutate promotion-on-record src/agent/promote.rs 'match self.put_on_record(&record, &facts) {' 'match Ok::<_, String>(None) {' --lib agent::tests::record
 mutate promotion-timeline-twice src/decide/promotions.rs '=highest).filter(|number| !is_there(*number))' '=highest).filter(|_| false)' --lib no_timeline_is_used_twice
 mutate promoted-by-us src/agent/monitor.rs '!self.is_our_primary(&facts)' 'false' --lib agent::tests::record

@@ -38,11 +38,17 @@ impl Agent<'_> {
         let mut progress = Progress::Begun;
         let mut won = String::new();
         let mut earlier = Earlier::default();
-        let record = self.record();
-        if let Record::Unread(why) = &record {
-            // What hung once would hang until the deadline.
-            return Report::new(OcfCode::ErrGeneric, format!("not promoted: the record of promotions {why}"));
-        }
+        let record = loop {
+            match self.record() {
+                Record::Unread(why) if self.spent() => {
+                    let reason = format!("not promoted: the record of promotions {why}");
+                    return Report::new(OcfCode::ErrGeneric, reason);
+                }
+                // A candidate that gives up is restarted, and has lost its standing.
+                Record::Unread(_) => self.host.sleep(ROUND),
+                record => break record,
+            }
+        };
         let mut promotion = None;
         loop {
             let facts = self.glance(self.left());
@@ -57,13 +63,17 @@ impl Agent<'_> {
                     Round::Over(report) => return report,
                 },
                 Step::Tell => {
-                    match self.put_on_record(&record, &facts) {
-                        Ok(entry) => promotion = entry,
-                        Err(why) => return Report::new(OcfCode::ErrGeneric, format!("not promoted: {why}")),
-                    }
                     // A probe believes no other primary.
                     if let Err(trouble) = self.host.record(PgRole::Primary) {
                         return Report::new(OcfCode::ErrGeneric, format!("not promoted: {trouble}"));
+                    }
+                    // Last: who is on record and never begins bars all others.
+                    match self.put_on_record(&record, &facts) {
+                        Ok(entry) => promotion = entry,
+                        Err(why) => {
+                            self.tell_node(|host| host.record(PgRole::Standby));
+                            return Report::new(OcfCode::ErrGeneric, format!("not promoted: {why}"));
+                        }
                     }
                     if let Err(trouble) = self.host.tell_to_promote() {
                         return Report::new(OcfCode::ErrGeneric, trouble.0);
@@ -72,8 +82,9 @@ impl Agent<'_> {
                 }
                 Step::Wait(_) => self.host.sleep(PROMOTION_ROUND),
                 Step::Prove => {
-                    if let Some(promotion) = &promotion {
-                        self.note_branch(promotion);
+                    if let (Some(entry), Some(Answer::Primary(view))) = (promotion.take(), &facts.answer) {
+                        let entry = self.correct_record(entry, &facts, view);
+                        self.note_branch(&entry);
                     }
                     return self.prove(progress, begun, &won);
                 }
@@ -143,7 +154,10 @@ impl Agent<'_> {
                 maxlag: self.settings.maxlag,
             });
             match verdict {
-                Verdict::Won(reason) => return Round::Won(reason),
+                Verdict::Won(reason) => {
+                    self.memory.approved = approval == Approval::Given;
+                    return Round::Won(reason);
+                }
                 Verdict::Lost { to, reason } => {
                     self.hand_over(&to, &reason);
                     return Round::Over(Report::changed(

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::{Agent, ROUND};
 use crate::boundary::host::Level;
 use crate::decide::cluster::Manager;
+use crate::decide::election::Approval;
 use crate::decide::facts::Facts;
+use crate::decide::memory::Former;
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::{Branch, Data, Promotion, Record, adopted, branch, next};
 use crate::pg::role::PgRole;
@@ -37,8 +39,8 @@ impl Agent<'_> {
         let Some(histories) = self.histories() else {
             return Branch::of_unread("the timeline histories could not be read");
         };
-        let (system, on) = (system(facts), self.mark().map(|mark| mark.id));
-        branch(record, &Data { node: &node, system, position, on, histories: &histories })
+        let (system, mark) = (system(facts), self.mark());
+        branch(record, &Data { node: &node, system, position, on: mark.as_ref(), histories: &histories })
     }
 
     /// What stands in PGDATA; a damaged file counts as none, and is complained about.
@@ -77,14 +79,19 @@ impl Agent<'_> {
 
     /// After an outage of all nodes the data may know of a promotion that nobody else remembers. As long as a primary is there its own is
     /// the last one.
-    pub(super) fn remind(&mut self, record: Record) -> Record {
+    pub(super) fn remind(&mut self, record: Record, facts: &Facts, position: WalPosition) -> Record {
         let Some(mark) = self.mark() else { return record };
         let known = match &record {
             Record::Empty => 0,
             Record::Last(last) => last.generation,
-            Record::Unread(_) | Record::Contradictory(_) => return record,
+            Record::Unread(_) | Record::Contradictory(..) => return record,
         };
         if mark.generation <= known {
+            return record;
+        }
+        if !mark.fits(known, system(facts), position) {
+            let text = format!("{mark} stands in pgdata and does not fit the data: it is not believed");
+            self.host.log(Level::Warning, &text);
             return record;
         }
         let members = self.members();
@@ -121,10 +128,11 @@ impl Agent<'_> {
         }
         let position = self.position(facts).ok_or("its position in the WAL is unknown")?;
         let histories = self.host.histories().map_err(|trouble| trouble.0)?;
-        let (node, on) = (self.node(), self.mark().map(|mark| mark.id));
-        let data = Data { node: &node, system: system(facts), position, on, histories: &histories };
+        let (node, mark) = (self.node(), self.mark());
+        let data =
+            Data { node: &node, system: system(facts), position, on: mark.as_ref(), histories: &histories };
         let next = next(record, &data, self.host.now())
-            .ok_or("the system identifier is not known: pg_control can't be read")?;
+            .ok_or("pg_control can't be read, or the record is more than 1000 timelines ahead of pgdata")?;
         self.host.reserve_timelines(&next.reserve).map_err(|trouble| trouble.0)?;
         // It stays on each of them when this node is gone: also on those without an instance at this moment.
         let members = self.members();
@@ -144,11 +152,11 @@ impl Agent<'_> {
             return;
         }
         let record = self.record();
-        if let Record::Unread(why) | Record::Contradictory(why) = &record {
+        if let Record::Unread(why) = &record {
             return self.complain(Some(format!("the record of promotions: {why}")));
         }
-        let (node, on) = (self.node(), self.mark().map(|mark| mark.id));
-        let adopted = adopted(&record, &node, view.timeline, system(facts), on, self.host.now());
+        let (node, mark) = (self.node(), self.mark());
+        let adopted = adopted(&record, &node, view.timeline, system(facts), mark.as_ref(), self.host.now());
         let Some(entry) = adopted.or_else(|| record.last().cloned()) else { return };
         let members = self.members();
         let told = self.host.publish_promotion(&members, &entry);
@@ -156,6 +164,7 @@ impl Agent<'_> {
             Ok(()) => {
                 self.memory.kept = Some(entry.generation);
                 self.note_branch(&entry);
+                self.end_approval();
                 self.host.log(Level::Info, &format!("in the CIB's record: promotion {entry}"));
             }
             Err(trouble) => {
@@ -163,6 +172,40 @@ impl Agent<'_> {
                 self.complain(Some(text));
             }
         }
+    }
+
+    /// An approval holds for one promotion. It is taken back once that has settled: it changes the CIB.
+    fn end_approval(&mut self) {
+        if !self.memory.approved {
+            return;
+        }
+        match self.host.end_approval() {
+            Ok(()) => self.memory.approved = false,
+            Err(trouble) => {
+                self.host.log(Level::Warning, &format!("the approval could not be taken back: {trouble}"))
+            }
+        }
+    }
+
+    /// PostgreSQL may have taken another number than the one on record: it asks restore_command for histories too.
+    pub(super) fn correct_record(
+        &mut self,
+        entry: Promotion,
+        facts: &Facts,
+        view: &PrimaryView,
+    ) -> Promotion {
+        if entry.timeline == view.timeline {
+            return entry;
+        }
+        let (node, record) = (self.node(), Record::Last(entry.clone()));
+        let corrected = adopted(&record, &node, view.timeline, system(facts), Some(&entry), self.host.now());
+        let Some(corrected) = corrected else { return entry };
+        let members = self.members();
+        if let Err(trouble) = self.host.publish_promotion(&members, &corrected) {
+            self.host
+                .log(Level::Warning, &format!("the promotion's timeline could not be published: {trouble}"));
+        }
+        corrected
     }
 
     /// Whether the primary that runs here is the one that we promoted. One that somebody started or promoted by hand passes for the
@@ -182,8 +225,16 @@ impl Agent<'_> {
         let node = self.node();
         let record = self.record();
         // A hung daemon of Pacemaker must not end a primary of which nothing is known but that it runs.
-        let unknown = recorded.is_none() && !self.run.is_probe() && matches!(record, Record::Unread(_));
-        unknown || record.adopts(&node, timeline, system(facts))
+        let is_ours = self.memory.former == Former::Primary || !self.run.is_probe();
+        if recorded.is_none() && is_ours && matches!(record, Record::Unread(_)) {
+            return true;
+        }
+        if record.adopts(&node, timeline, system(facts)) {
+            return true;
+        }
+        // Promoted by hand where nobody else was left, and accepted.
+        let cluster = self.ask_cluster();
+        Approval::of(cluster.as_ref()) == Approval::Given && cluster.is_some_and(|c| c.primary.is_none())
     }
 
     /// Tells how far this primary has written to standbys that have just begun: an idle one sends nothing for half of wal_sender_timeout.

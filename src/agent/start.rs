@@ -113,21 +113,23 @@ impl Agent<'_> {
     ) -> Result<Branch, (OcfCode, String)> {
         self.memory.on = None;
         let mut record = self.record();
-        if cluster.is_some_and(|cluster| cluster.primary.is_none()) {
-            record = self.remind(record);
-        }
         let Some(position) = resting_position(facts) else { return Ok(Branch::Unrecorded) };
+        if cluster.is_some_and(|cluster| cluster.primary.is_none()) {
+            record = self.remind(record, facts, position);
+        }
         let node = self.node();
         let histories = self.histories().unwrap_or_default();
         let data = Data { node: &node, system: None, position, on: None, histories: &histories };
         let position = position_at_rest(&record, &data);
         let branch = self.branch(&record, facts, position);
         let is_base_backup = self.host.is_base_backup();
-        let former = self.memory.former;
+        let former = former(facts);
+        let mark = self.mark();
         let at_rest = AtRest {
             node: &node,
             former,
             is_base_backup,
+            owner: mark.as_ref().map(|mark| mark.node.as_str()),
             position: Some(position),
             record: &record,
             branch: &branch,

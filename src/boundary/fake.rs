@@ -290,6 +290,9 @@ impl Host for FakeHost {
 
     fn tell_to_promote(&mut self) -> Effect<()> {
         self.done.push("promote".into());
+        if let Some(last) = self.promotions.last() {
+            self.timeline = last.timeline;
+        }
         self.condition = Condition::Primary;
         Ok(())
     }
@@ -365,6 +368,12 @@ impl Host for FakeHost {
     fn keep_promotion(&mut self, promotion: &Promotion) -> Effect<()> {
         self.ask_cluster(())?;
         self.done.push(format!("keep {promotion}"));
+        Ok(())
+    }
+
+    fn end_approval(&mut self) -> Effect<()> {
+        self.ask_cluster(())?;
+        self.done.push("disapprove".into());
         Ok(())
     }
 

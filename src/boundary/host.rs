@@ -115,6 +115,8 @@ pub trait Host {
     fn publish_promotion(&mut self, nodes: &[String], promotion: &Promotion) -> Effect<()>;
     /// Writes it to the CIB, which outlives all nodes. That aborts a transition that runs.
     fn keep_promotion(&mut self, promotion: &Promotion) -> Effect<()>;
+    /// Takes the operator's approval of this node's data back: it holds for one promotion.
+    fn end_approval(&mut self) -> Effect<()>;
     /// The promotion on whose WAL the data are, as it stands in PGDATA.
     fn branch_mark(&mut self) -> Effect<Option<Promotion>>;
     /// Writes it, durably.

@@ -30,7 +30,7 @@ use super::{checker, control_file, ending, memory, pacemaker, registry, write_te
 use crate::cluster::crm_mon::Status;
 use crate::decide::clock::Millis;
 use crate::decide::disk::Trial;
-use crate::decide::election::{Ballot, Fitness, ballot_text};
+use crate::decide::election::{Ballot, Fitness};
 use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
 use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
@@ -393,7 +393,8 @@ impl Host for Node {
         for name in names {
             let Some(hex) = name.strip_suffix(".history") else { continue };
             let Some(timeline) = u32::from_str_radix(hex, 16).ok().and_then(Timeline::new) else { continue };
-            histories.extend(data_directory::read_history(files, self.pgdata(), timeline).map_err(trouble)?);
+            let history = data_directory::read_history(files, self.pgdata(), timeline).map_err(trouble)?;
+            histories.extend(history.filter(|history| !history.is_placeholder()));
         }
         Ok(histories)
     }
@@ -422,12 +423,7 @@ impl Host for Node {
     }
 
     fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> Effect<()> {
-        match ballot {
-            Some((position, fitness)) => {
-                pacemaker::publish(&self.ballot_name(), &ballot_text(position, fitness), self.patience())
-            }
-            None => pacemaker::unpublish(&self.ballot_name(), self.patience()),
-        }
+        self.write_ballot(ballot)
     }
 
     fn ballots(&mut self) -> Effect<Vec<Ballot>> {
@@ -444,6 +440,10 @@ impl Host for Node {
 
     fn keep_promotion(&mut self, promotion: &Promotion) -> Effect<()> {
         self.write_property(promotion)
+    }
+
+    fn end_approval(&mut self) -> Effect<()> {
+        self.delete_approval()
     }
 
     fn branch_mark(&mut self) -> Effect<Option<Promotion>> {

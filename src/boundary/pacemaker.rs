@@ -108,6 +108,15 @@ pub fn unpublish_for(node: &str, name: &str, patience: Patience) -> Effect<()> {
     run(&command.arg(format!("--node={node}")), patience).map(drop)
 }
 
+/// Deletes a node attribute that lasts until the node leaves the cluster; none there is none.
+///
+/// # Errors
+/// As [`set_score`].
+pub fn delete_attribute(node: &str, name: &str, patience: Patience) -> Effect<()> {
+    let command = program(CRM_ATTRIBUTE).args(["--lifetime", "reboot", "--name", name]);
+    run(&command.arg(format!("--node={node}")).arg("--delete"), patience).map(drop)
+}
+
 /// A property of the cluster; `None`: it is not set.
 ///
 /// # Errors

@@ -31,6 +31,8 @@ pub struct Memory {
     pub timeline: Option<Timeline>,
     /// On a primary: its promotion's number in the CIB's record; `None`: it may not stand there yet.
     pub kept: Option<u64>,
+    /// It was promoted by the operator's approval, which is to be taken back.
+    pub approved: bool,
     /// The promotion that was written to PGDATA.
     pub on: Option<Id>,
     /// When this instance was promoted.

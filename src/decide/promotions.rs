@@ -34,7 +34,7 @@ pub struct Promotion {
 }
 
 /// How many promotions back a branch is known.
-pub const LINE: usize = 24;
+pub const LINE: usize = 48;
 
 /// Identity of a promotion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -112,10 +112,30 @@ impl FromStr for Promotion {
             let id = fields.next()?.parse().ok()?;
             let line = fields.next()?.split(',').filter(|id| !id.is_empty());
             let line = line.map(str::parse).collect::<Result<Vec<Id>, ()>>().ok()?;
-            let node = fields.next().filter(|node| !node.is_empty())?.to_owned();
+            let plain = |node: &&str| {
+                !node.is_empty() && node.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+            };
+            let node = fields.next().filter(plain)?.to_owned();
+            if line.len() > LINE {
+                return None;
+            }
             Some(Promotion { generation, timeline, system, fork, id, line, node })
         };
         read().ok_or_else(|| PromotionError(text.chars().take(80).collect()))
+    }
+}
+
+/// How far a data directory may be ahead of what the cluster remembers, in promotions; and how many timelines are reserved at most.
+const RESERVABLE: u32 = 1000;
+
+impl Promotion {
+    /// Whether what stands beside these data can be true. The file is the database user's, and a copy of another cluster's data may have
+    /// it: it is believed only where it fits the data.
+    #[must_use]
+    pub fn fits(&self, known: u64, system: Option<u64>, position: WalPosition) -> bool {
+        Some(self.system) == system
+            && self.timeline <= position.timeline
+            && self.generation <= known.saturating_add(u64::from(RESERVABLE))
     }
 }
 
@@ -128,7 +148,7 @@ pub enum Record {
     /// It could not be read, or is damaged: why.
     Unread(String),
     /// It says two things of one generation.
-    Contradictory(String),
+    Contradictory(Promotion, Promotion),
 }
 
 impl Record {
@@ -138,9 +158,7 @@ impl Record {
         let Some(last) = all.iter().max_by_key(|p| p.generation) else { return Record::Empty };
         match all.iter().find(|p| p.generation == last.generation && *p != last) {
             None => Record::Last(last.clone()),
-            Some(other) => {
-                Record::Contradictory(format!("two promotions have one number: {last} and {other}"))
-            }
+            Some(other) => Record::Contradictory(last.clone(), other.clone()),
         }
     }
 
@@ -149,7 +167,18 @@ impl Record {
     pub const fn last(&self) -> Option<&Promotion> {
         match self {
             Record::Last(last) => Some(last),
-            Record::Empty | Record::Unread(_) | Record::Contradictory(_) => None,
+            Record::Empty | Record::Unread(_) | Record::Contradictory(..) => None,
+        }
+    }
+
+    /// The highest generation and timeline in it.
+    fn highest(&self) -> (u64, u32) {
+        match self {
+            Record::Last(last) => (last.generation, last.timeline.get()),
+            Record::Contradictory(one, other) => {
+                (one.generation.max(other.generation), one.timeline.max(other.timeline).get())
+            }
+            Record::Empty | Record::Unread(_) => (0, 0),
         }
     }
 
@@ -168,7 +197,7 @@ impl Record {
             Record::Last(last) => {
                 last.node == node && Some(last.timeline) == timeline && Some(last.system) == system
             }
-            Record::Unread(_) | Record::Contradictory(_) => false,
+            Record::Unread(_) | Record::Contradictory(..) => false,
         }
     }
 }
@@ -181,7 +210,7 @@ pub struct Data<'a> {
     pub system: Option<u64>,
     pub position: WalPosition,
     /// The promotion on whose WAL they are, as it stands beside them; `None`: nothing stands there.
-    pub on: Option<Id>,
+    pub on: Option<&'a Promotion>,
     /// In its pg_wal.
     pub histories: &'a [History],
 }
@@ -293,8 +322,9 @@ impl fmt::Display for Mismatch {
 pub fn branch(record: &Record, data: &Data<'_>) -> Branch {
     let last = match record {
         Record::Empty => return Branch::Unrecorded,
-        Record::Unread(why) | Record::Contradictory(why) => {
-            return Branch::Other(Mismatch::Unusable(why.clone()));
+        Record::Unread(why) => return Branch::of_unread(why),
+        Record::Contradictory(one, other) => {
+            return Branch::of_unread(&format!("two promotions have one number: {one} and {other}"));
         }
         Record::Last(last) => last.clone(),
     };
@@ -302,7 +332,7 @@ pub fn branch(record: &Record, data: &Data<'_>) -> Branch {
     if data.system != Some(last.system) {
         return Branch::Other(Mismatch::AnotherSystem { own: data.system, last });
     }
-    if let Some(on) = data.on.filter(|on| !last.descends_from(*on)) {
+    if let Some(on) = data.on.map(|on| on.id).filter(|on| !last.descends_from(*on)) {
         return Branch::Other(Mismatch::AnotherBranch { on, last });
     }
     match own.timeline.cmp(&last.timeline) {
@@ -310,7 +340,9 @@ pub fn branch(record: &Record, data: &Data<'_>) -> Branch {
         std::cmp::Ordering::Greater => Branch::Other(Mismatch::Unknown { own, last }),
         // PostgreSQL writes the history file before it takes the first write on a timeline.
         std::cmp::Ordering::Less
-            if last.node == data.node && data.histories.iter().all(|h| h.timeline() != last.timeline) =>
+            if last.node == data.node
+                && last.fork.is_none_or(|fork| own.lsn >= fork.lsn)
+                && data.histories.iter().all(|h| h.timeline() != last.timeline) =>
         {
             Branch::NotBegun
         }
@@ -331,7 +363,10 @@ pub struct Next {
 #[must_use]
 pub fn next(record: &Record, data: &Data<'_>, now: Millis) -> Option<Next> {
     let own = data.position.timeline.get();
-    let highest = record.last().map_or(own, |last| last.timeline.get());
+    let (generation, highest) = record.highest();
+    if highest.saturating_sub(own) > RESERVABLE {
+        return None;
+    }
     let is_there = |number: u32| data.histories.iter().any(|h| h.timeline().get() == number);
     let reserve = (own.checked_add(1)?..=highest).filter(|number| !is_there(*number));
     let reserve: Vec<Timeline> = reserve.filter_map(Timeline::new).collect();
@@ -340,26 +375,27 @@ pub fn next(record: &Record, data: &Data<'_>, now: Millis) -> Option<Next> {
         newest += 1;
     }
     let promotion = Promotion {
-        generation: record.last().map_or(0, |last| last.generation).checked_add(1)?,
+        generation: generation.checked_add(1)?,
         timeline: Timeline::new(newest.checked_add(1)?)?,
         system: data.system?,
         fork: Some(data.position),
         id: Id(0),
-        line: line_of(record.last(), data.on),
+        line: line_of(record.last(), data.on, data.position.timeline),
         node: data.node.to_owned(),
     };
     Some(Next { promotion: promotion.identified(now), reserve })
 }
 
 /// What the next promotion comes from. Data on another branch, which an operator accepts, bring that branch along and no other.
-fn line_of(last: Option<&Promotion>, on: Option<Id>) -> Vec<Id> {
+fn line_of(last: Option<&Promotion>, on: Option<&Promotion>, timeline: Timeline) -> Vec<Id> {
     match (last, on) {
-        (Some(last), Some(on)) if !last.descends_from(on) => vec![on],
-        (Some(last), Some(on)) if on != last.id => {
-            last.line.iter().copied().skip_while(|id| *id != on).collect()
+        (Some(last), Some(on)) if !last.descends_from(on.id) => on.next_line(),
+        // The note beside the data may be older than the WAL that they have.
+        (Some(last), Some(on)) if on.id != last.id && timeline < last.timeline => {
+            last.line.iter().copied().skip_while(|id| *id != on.id).collect()
         }
         (Some(last), _) => last.next_line(),
-        (None, on) => on.into_iter().collect(),
+        (None, on) => on.map(Promotion::next_line).unwrap_or_default(),
     }
 }
 
@@ -370,12 +406,12 @@ pub fn adopted(
     node: &str,
     timeline: Timeline,
     system: Option<u64>,
-    on: Option<Id>,
+    on: Option<&Promotion>,
     now: Millis,
 ) -> Option<Promotion> {
     let last = match record {
-        Record::Unread(_) | Record::Contradictory(_) => return None,
-        Record::Empty => None,
+        Record::Unread(_) => return None,
+        Record::Empty | Record::Contradictory(..) => None,
         Record::Last(last)
             if last.node == node && last.timeline == timeline && Some(last.system) == system =>
         {
@@ -384,12 +420,12 @@ pub fn adopted(
         Record::Last(last) => Some(last),
     };
     let promotion = Promotion {
-        generation: last.map_or(0, |last| last.generation).checked_add(1)?,
+        generation: record.highest().0.checked_add(1)?,
         timeline,
         system: system?,
         fork: None,
         id: Id(0),
-        line: line_of(last, on),
+        line: line_of(last, on, timeline),
         node: node.to_owned(),
     };
     Some(promotion.identified(now))

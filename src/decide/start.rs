@@ -116,14 +116,16 @@ pub struct AtRest<'a> {
     pub former: Former,
     /// A base backup that was not started yet is nobody's end.
     pub is_base_backup: bool,
+    /// The node whose promotion the data are of; `None`: it stands nowhere.
+    pub owner: Option<&'a str>,
     pub position: Option<WalPosition>,
     pub record: &'a Record,
     pub branch: &'a Branch,
     pub approval: Approval,
 }
 
-/// Whether these data may be started. A timeline has one writer: a directory that ended as a primary on the last promotion's timeline,
-/// and is not that primary's, was started and written to by hand, and its WAL would pass for the primary's own.
+/// Whether these data may be started. A timeline has one writer: a directory that ended as a primary, and is of another node's promotion,
+/// was started and written to by hand, and its WAL would pass for that primary's own.
 #[must_use]
 pub fn membership(facts: &AtRest<'_>) -> Membership {
     if facts.approval == Approval::Given {
@@ -136,23 +138,31 @@ pub fn membership(facts: &AtRest<'_>) -> Membership {
         Branch::Other(mismatch @ (Mismatch::Unknown { .. } | Mismatch::AnotherBranch { .. })) => {
             Membership::Refuse(OcfCode::ErrGeneric, format!("{mismatch}; pg_rewind or pg_basebackup from it"))
         }
-        Branch::Other(Mismatch::Older { .. } | Mismatch::Unusable(_))
-        | Branch::Unrecorded
-        | Branch::NotBegun => Membership::Fits,
-        Branch::Last => match (facts.record.last(), facts.former) {
-            (Some(last), Former::Primary) if last.node != facts.node && !facts.is_base_backup => {
+        Branch::Last | Branch::Other(Mismatch::Older { .. }) => match forked_from(facts) {
+            Some(owner) => {
                 let at = facts.position.map_or("?".to_owned(), |own| own.to_string());
                 Membership::Refuse(
                     OcfCode::ErrGeneric,
                     format!(
-                        "pgdata was a primary on timeline {}, {}'s own, to {at}: started by hand; pg_rewind or pg_basebackup",
-                        last.timeline, last.node
+                        "pgdata was a primary, to {at}, of {owner}'s: started by hand; pg_rewind or pg_basebackup"
                     ),
                 )
             }
-            _ => Membership::Fits,
+            None => Membership::Fits,
         },
+        Branch::Other(Mismatch::Unusable(_)) | Branch::Unrecorded | Branch::NotBegun => Membership::Fits,
     }
+}
+
+/// Whose WAL a directory that ended as a primary went on with by hand; `None`: its own.
+fn forked_from<'a>(facts: &AtRest<'a>) -> Option<&'a str> {
+    let last = facts.record.last()?;
+    // Its own promotion began, and ended before it stood beside the data.
+    if facts.former != Former::Primary || facts.is_base_backup || last.node == facts.node {
+        return None;
+    }
+    let of_last = (*facts.branch == Branch::Last).then_some(last.node.as_str());
+    of_last.or(facts.owner.filter(|owner| *owner != facts.node))
 }
 
 /// What brings a standby up.
@@ -307,6 +317,36 @@ mod tests {
                 assert_eq!(unfit_clone(manager, notify).is_some(), refused, "{manager:?} {notify:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_copy_that_was_started_by_hand_is_no_member() {
+        let last: crate::decide::promotions::Promotion = "4:3:7:-:-:0000000a::srv2".parse().unwrap();
+        let own = WalPosition { timeline: Timeline::FIRST, lsn: Lsn(0x100) };
+        let record = Record::Last(last.clone());
+        let older = Branch::Other(Mismatch::Older { own, last: last.clone() });
+        let base = AtRest {
+            node: "srv1",
+            former: Former::Primary,
+            is_base_backup: false,
+            owner: None,
+            position: Some(own),
+            record: &record,
+            branch: &Branch::Last,
+            approval: Approval::NotGiven,
+        };
+        let fits = |facts: AtRest<'_>| membership(&facts) == Membership::Fits;
+        assert!(!fits(base));
+        assert!(!fits(AtRest { branch: &older, owner: Some("srv2"), ..base }));
+        // Its own reign, an older one of its own, a standby, a base backup, an acceptance.
+        assert!(fits(AtRest { node: "srv2", ..base }));
+        assert!(fits(AtRest { branch: &older, owner: Some("srv1"), ..base }));
+        assert!(fits(AtRest { former: Former::Standby, ..base }));
+        assert!(fits(AtRest { is_base_backup: true, ..base }));
+        assert!(fits(AtRest { approval: Approval::Given, ..base }));
+        let foreign = Branch::Other(Mismatch::AnotherSystem { own: Some(8), last });
+        assert!(!fits(AtRest { former: Former::Standby, branch: &foreign, ..base }));
+        assert!(fits(AtRest { branch: &Branch::Unrecorded, record: &Record::Empty, ..base }));
     }
 
     #[test]

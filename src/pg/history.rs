@@ -86,6 +86,14 @@ impl History {
         Ok(Self { timeline, ancestors })
     }
 
+    /// Where a history that only makes its timeline look taken leaves its ancestor: below every byte of WAL.
+    pub const PLACEHOLDER: Lsn = Lsn(1);
+
+    /// Whether it only makes its timeline look taken.
+    pub fn is_placeholder(&self) -> bool {
+        self.ancestors.last().is_some_and(|ancestor| ancestor.left_at == Self::PLACEHOLDER)
+    }
+
     /// The timeline whose history this is.
     pub fn timeline(&self) -> Timeline {
         self.timeline

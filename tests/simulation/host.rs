@@ -224,7 +224,9 @@ impl Host for SimHost {
     }
 
     fn histories(&mut self) -> Effect<Vec<History>> {
-        self.call(1, 3, |w, n| Ok(w.nodes[n].data.histories()))
+        self.call(1, 3, |w, n| {
+            Ok(w.nodes[n].data.histories().into_iter().filter(|h| !h.is_placeholder()).collect())
+        })
     }
 
     fn segment_timeline(&mut self, lsn: Lsn) -> Option<Timeline> {
@@ -286,6 +288,10 @@ impl Host for SimHost {
     fn keep_promotion(&mut self, promotion: &Promotion) -> Effect<()> {
         let text = promotion.to_string();
         self.program(|w, n| w.change_cib(n, |cib| cib.promotion = Some(text.clone())))
+    }
+
+    fn end_approval(&mut self) -> Effect<()> {
+        self.program(|w, n| w.change_cib(n, |cib| cib.loss_accepted &= !(1 << n)))
     }
 
     fn branch_mark(&mut self) -> Effect<Option<Promotion>> {

@@ -108,3 +108,22 @@ fn an_idle_primary_tells_a_new_standby_how_far_it_is() {
     monitor(&mut host);
     assert_eq!(host.did("score"), ["score srv1 900"]);
 }
+
+#[test]
+fn an_approval_holds_for_one_promotion() {
+    let mut host = FakeHost::new(Condition::Standby, position(2, 0x500));
+    host.promotions = vec![promotion("srv2")];
+    let mut status = cluster(None);
+    let vouched = ("quorate-vouch-pgsqld".to_owned(), "1".to_owned());
+    status.attributes.entry("srv1".into()).or_default().extend([vouched]);
+    host.status = Some(status);
+    host.timeline = timeline(2);
+    assert_eq!(act(&mut host, Action::Promote, &[]).code, OcfCode::Success, "{:?}", host.log);
+    assert_eq!(host.did("reserve"), ["reserve 3"]);
+    assert_eq!(host.did("disapprove").len(), 0, "it changes the CIB");
+    for _ in 0..3 {
+        host.now += 10_000;
+        monitor(&mut host);
+    }
+    assert_eq!(host.did("disapprove").len(), 1);
+}

@@ -6,8 +6,10 @@ use crate::boundary::data_directory;
 use crate::boundary::host::{Effect, Trouble};
 use crate::boundary::pacemaker;
 use crate::cluster::attributes::NodeValue;
-use crate::decide::election::{Ballot, parse_ballot};
+use crate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
+use crate::decide::follow::vouch_attribute;
 use crate::decide::promotions::Promotion;
+use crate::pg::history::History;
 use crate::pg::timeline::{Timeline, WalPosition};
 
 /// In PGDATA: the promotion on whose WAL the data are.
@@ -22,6 +24,15 @@ impl Node {
 
     fn end_name(&self) -> String {
         format!("quorate-primary-end-{}", self.run.resource)
+    }
+
+    pub(super) fn write_ballot(&self, ballot: Option<(WalPosition, Fitness)>) -> Effect<()> {
+        match ballot {
+            Some((position, fitness)) => {
+                pacemaker::publish(&self.ballot_name(), &ballot_text(position, fitness), self.patience())
+            }
+            None => pacemaker::unpublish(&self.ballot_name(), self.patience()),
+        }
     }
 
     pub(super) fn read_ballots(&self) -> Effect<Vec<Ballot>> {
@@ -63,6 +74,11 @@ impl Node {
 
     pub(super) fn write_property(&self, promotion: &Promotion) -> Effect<()> {
         pacemaker::set_property(&self.promotion_name(), &promotion.to_string(), self.patience())
+    }
+
+    pub(super) fn delete_approval(&self) -> Effect<()> {
+        let node = self.run.node.as_deref().unwrap_or_default();
+        pacemaker::delete_attribute(node, &vouch_attribute(&self.run.resource), self.patience())
     }
 
     pub(super) fn write_end(&self, node: &str, end: Option<WalPosition>) -> Effect<()> {
@@ -111,27 +127,33 @@ impl Node {
                 continue;
             }
             let ancestor = own.min(Timeline::new(timeline.get() - 1).unwrap_or(Timeline::FIRST));
-            files.replace(&path, format!("{ancestor}\t0/1\t{RESERVED}\n").as_bytes()).map_err(trouble)?;
+            files
+                .replace(&path, format!("{ancestor}\t{}\t{RESERVED}\n", History::PLACEHOLDER).as_bytes())
+                .map_err(trouble)?;
         }
         Ok(())
     }
 
-    /// With one of them above its own timeline PostgreSQL does not start as a standby.
+    /// With one of them above its own timeline PostgreSQL does not start as a standby. Below a real one they stay: it looks upwards
+    /// without gaps.
     pub(super) fn remove_reserved(&self) -> Effect<()> {
         let files = self.files().map_err(trouble)?;
-        let own = self.control()?.furthest().timeline;
+        let own = self.control()?.furthest().timeline.get();
+        let mut highest = own;
+        let mut reserved = Vec::new();
         for name in data_directory::pg_wal_names(files, self.pgdata()).map_err(trouble)? {
             let Some(hex) = name.strip_suffix(".history") else { continue };
-            let above = u32::from_str_radix(hex, 16).is_ok_and(|number| number > own.get());
+            let Ok(number) = u32::from_str_radix(hex, 16) else { continue };
             let path = self.pgdata().join("pg_wal").join(&name);
-            if above
-                && files
-                    .read_if_there(&path)
-                    .map_err(trouble)?
-                    .is_some_and(|bytes| String::from_utf8_lossy(&bytes).contains(RESERVED))
-            {
-                files.remove(&path).map_err(trouble)?;
+            let bytes = files.read_if_there(&path).map_err(trouble)?.unwrap_or_default();
+            if String::from_utf8_lossy(&bytes).contains(RESERVED) {
+                reserved.push((number, path));
+            } else {
+                highest = highest.max(number);
             }
+        }
+        for (_, path) in reserved.iter().filter(|(number, _)| *number > highest) {
+            files.remove(path).map_err(trouble)?;
         }
         Ok(())
     }

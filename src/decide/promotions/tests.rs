@@ -23,7 +23,7 @@ fn history(number: u32) -> History {
 
 #[test]
 fn a_promotion_is_read_back() {
-    let adopted = Promotion { fork: None, node: "srv2.example:5".into(), ..promotion(12, 5, "x") };
+    let adopted = Promotion { fork: None, node: "srv2.example-5".into(), ..promotion(12, 5, "x") };
     for promotion in [promotion(1, 2, "srv1"), adopted] {
         assert_eq!(promotion.to_string().parse(), Ok(promotion));
     }
@@ -47,7 +47,7 @@ fn the_highest_generation_counts_and_a_contradiction_is_said() {
     assert_eq!(Record::of(&[]), Record::Empty);
     assert_eq!(Record::of(&[new.clone(), old.clone(), new.clone()]), Record::Last(new.clone()));
     let other = Promotion { node: "srv3".into(), ..new.clone() };
-    assert!(matches!(Record::of(&[new, other, old]), Record::Contradictory(_)));
+    assert!(matches!(Record::of(&[new.clone(), other.clone(), old]), Record::Contradictory(..)));
 }
 
 #[test]
@@ -59,7 +59,9 @@ fn who_is_not_on_the_last_promotions_wal_is_told_apart() {
     assert_eq!(of("srv1", 3, &[]), Branch::Last);
     assert!(matches!(of("srv1", 2, &[]), Branch::Other(Mismatch::Older { .. })));
     assert!(matches!(of("srv1", 4, &[]), Branch::Other(Mismatch::Unknown { .. })));
-    // Its own promotion: it began only if there is a history of it.
+    // Its own promotion: it began only if there is a history of it, and not before the WAL that it had then.
+    let restored = data("srv2", position(2, 0x2ff_ffff));
+    assert!(matches!(branch(&record, &restored), Branch::Other(Mismatch::Older { .. })));
     assert_eq!(of("srv2", 2, &[]), Branch::NotBegun);
     assert!(matches!(of("srv2", 2, &[history(3)]), Branch::Other(Mismatch::Older { .. })));
     for system in [None, Some(8)] {
@@ -115,21 +117,25 @@ fn a_primary_that_is_not_on_record_comes_to_be() {
 fn two_branches_with_one_timeline_are_told_apart() {
     let first = promotion(1, 2, "srv1");
     let own = |on| Data { on: Some(on), ..data("srv1", position(2, 0x300_0000)) };
-    let one = next(&Record::Last(first.clone()), &own(first.id), 5).unwrap().promotion;
+    let one = next(&Record::Last(first.clone()), &own(&first), 5).unwrap().promotion;
     let other =
-        next(&Record::Last(first.clone()), &Data { node: "srv2", ..own(first.id) }, 5).unwrap().promotion;
+        next(&Record::Last(first.clone()), &Data { node: "srv2", ..own(&first) }, 5).unwrap().promotion;
     assert_eq!((one.timeline, one.generation), (other.timeline, other.generation));
     assert_ne!(one.id, other.id);
     assert!(one.descends_from(first.id) && other.descends_from(first.id));
     let record = Record::Last(one.clone());
     let of = |on| branch(&record, &Data { on: Some(on), ..data("srv2", position(3, 0x300_0000)) });
-    assert_eq!(of(one.id), Branch::Last);
-    assert_eq!(of(first.id), Branch::Last);
-    assert!(matches!(of(other.id), Branch::Other(Mismatch::AnotherBranch { .. })));
+    assert_eq!(of(&one), Branch::Last);
+    assert_eq!(of(&first), Branch::Last);
+    assert!(matches!(of(&other), Branch::Other(Mismatch::AnotherBranch { .. })));
     // An operator accepts the data of the branch that is not the last one's: what follows comes from that alone.
-    let accepted = next(&record, &own(other.id), 6).unwrap().promotion;
+    let accepted = next(&record, &own(&other), 6).unwrap().promotion;
     assert!(accepted.descends_from(other.id) && !accepted.descends_from(one.id));
-    let older = next(&record, &own(first.id), 6).unwrap().promotion;
+    assert!(accepted.descends_from(first.id), "what both come from");
+    // The note beside the data is older than their WAL.
+    let lagging = Data { on: Some(&first), ..data("srv2", position(3, 0x300_0000)) };
+    assert!(next(&record, &lagging, 6).unwrap().promotion.descends_from(one.id));
+    let older = next(&record, &own(&first), 6).unwrap().promotion;
     assert!(older.descends_from(first.id) && !older.descends_from(one.id));
 }
 
@@ -137,9 +143,36 @@ fn two_branches_with_one_timeline_are_told_apart() {
 fn a_line_does_not_grow_without_end() {
     let mut last = promotion(1, 2, "srv1");
     for round in 0..100 {
-        let on = last.id;
-        let own = Data { on: Some(on), ..data("srv1", position(last.timeline.get(), 0x300_0000)) };
-        last = next(&Record::Last(last), &own, round).unwrap().promotion;
-        assert!(last.descends_from(on) && last.line.len() <= LINE);
+        let on = last.clone();
+        let own = Data { on: Some(&on), ..data("srv1", position(last.timeline.get(), 0x300_0000)) };
+        last = next(&Record::Last(on.clone()), &own, round).unwrap().promotion;
+        assert!(last.descends_from(on.id) && last.line.len() <= LINE);
+    }
+}
+
+#[test]
+fn a_contradiction_ends_with_the_next_primary() {
+    let (one, other) = (promotion(4, 5, "srv2"), promotion(4, 6, "srv3"));
+    let record = Record::Contradictory(one, other);
+    let own = data("srv1", position(2, 0x300_0000));
+    assert!(matches!(branch(&record, &own), Branch::Other(Mismatch::Unusable(_))));
+    let next = next(&record, &own, 5).unwrap();
+    assert_eq!((next.promotion.generation, next.promotion.timeline), (5, timeline(7)));
+    assert_eq!(adopted(&record, "srv1", timeline(2), Some(7), None, 5).unwrap().generation, 5);
+}
+
+#[test]
+fn what_stands_beside_the_data_is_believed_where_it_fits_them() {
+    let mark = promotion(4, 3, "srv2");
+    let own = position(3, 0x300_0000);
+    assert!(mark.fits(0, Some(7), own));
+    assert!(!mark.fits(0, Some(8), own) && !mark.fits(0, None, own));
+    assert!(!mark.fits(0, Some(7), position(2, 0x300_0000)));
+    assert!(!Promotion { generation: u64::MAX, ..mark }.fits(5, Some(7), own));
+    let far = Record::Last(promotion(4, 1_000_000, "srv2"));
+    assert_eq!(next(&far, &data("srv1", own), 5), None);
+    let line = vec!["0000000a"; LINE + 1].join(",");
+    for bad in [format!("1:2:7:-:-:0000000a:{line}:srv1"), "1:2:7:-:-:0000000a::a\"b".to_owned()] {
+        assert!(bad.parse::<Promotion>().is_err(), "{bad}");
     }
 }
