@@ -423,9 +423,6 @@ mutate other-data-directory src/boundary/node/directory.rs 'if !files.is_same_di
     --test agent a_configuration_of_another_data_directory
 mutate launched-in-pgdata src/boundary/node/launch.rs '.arg(format!("data_directory={}", self.pgdata().display()))' '.arg("port=5432")' \
     --test agent a_configuration_of_another_data_directory
-mutate renamed-data-directory src/boundary/node/directory.rs 'process::postgres_at(recorded.pid, &directory, uid).ok()?.map(|_| directory)' \
-    'process::postgres_at(recorded.pid, &directory, uid).ok()?.map(|_| self.pgdata().to_owned())' \
-    --test agent whose_directory_was_renamed
 mutate receiver-trouble src/boundary/node.rs 'receiver_trouble(&self.server_said())' 'receiver_trouble("")' \
     --test agent why_a_standby_does_not_stream
 mutate promotion-older src/decide/promotions.rs '        std::cmp::Ordering::Less => Branch::Other(Mismatch::Older { own, last }),' '        std::cmp::Ordering::Less => Branch::Last,' --lib who_is_not_on_the_last

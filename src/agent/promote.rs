@@ -82,6 +82,10 @@ impl Agent<'_> {
                 }
                 Step::Wait(_) => self.host.sleep(PROMOTION_ROUND),
                 Step::Prove => {
+                    if progress == Progress::Begun && !self.is_our_primary(&facts) {
+                        let why = "a primary runs here that this cluster did not promote: started or promoted by hand";
+                        return Report::new(OcfCode::ErrGeneric, format!("not promoted: {why}"));
+                    }
                     if let (Some(entry), Some(Answer::Primary(view))) = (promotion.take(), &facts.answer) {
                         let entry = self.correct_record(entry, &facts, view);
                         self.note_branch(&entry);

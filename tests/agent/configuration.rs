@@ -123,21 +123,3 @@ fn a_configuration_of_another_data_directory_is_refused() {
     run.assert_code(code::ARGS);
     run.assert_reason(&["start_opts", "pgdata"]);
 }
-
-/// An administrator moves the directory away to restore another one, below the running server.
-#[test]
-fn a_server_whose_directory_was_renamed_is_seen_and_stopped() {
-    let world = World::new("renamed");
-    let node = world.node(1);
-    node.must("start", code::SUCCESS);
-    node.must("promote", code::SUCCESS);
-    node.call("monitor").recurring().must(code::PROMOTED);
-    fs::rename(&node.pgdata, node.pgdata.with_file_name("away")).expect("we are root");
-    let run = node.call("monitor").recurring().timeout(10).run();
-    assert_ne!(run.code, Some(code::NOT_RUNNING), "{run}");
-    assert!(node.is_primary(), "{run}");
-    node.must("stop", code::SUCCESS);
-    let left = world.processes();
-    assert!(left.is_empty(), "{left:?} outlived the stop");
-    node.must("monitor", code::NOT_RUNNING);
-}

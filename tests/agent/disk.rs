@@ -193,7 +193,8 @@ fn a_start_on_a_stuck_disk_says_so_instead_of_hanging() {
     run.assert_within(Duration::from_secs(12));
     run.assert_reason(&["stuck"]);
     volume.thaw();
-    node.must("start", code::SUCCESS);
+    // The write that hung has to be gone first.
+    wait_for("start", SOON, || (node.call("start").run().code == Some(code::SUCCESS)).then_some(()));
 }
 
 #[test]

@@ -127,3 +127,14 @@ fn an_approval_holds_for_one_promotion() {
     }
     assert_eq!(host.did("disapprove").len(), 1);
 }
+
+#[test]
+fn who_was_promoted_by_hand_is_not_taken_for_promoted() {
+    let mut host = FakeHost::new(Condition::Primary, position(4, 0x500));
+    host.recorded = Some((PgRole::Standby, Phase::Running));
+    host.promotions = vec![promotion("srv2")];
+    host.status = Some(cluster(None));
+    assert_eq!(act(&mut host, Action::Promote, &[]).code, OcfCode::ErrGeneric);
+    host.recorded = Some((PgRole::Primary, Phase::Running));
+    assert_eq!(act(&mut host, Action::Promote, &[]).code, OcfCode::Success);
+}

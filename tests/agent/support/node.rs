@@ -82,9 +82,9 @@ impl<'w> Node<'w> {
         node
     }
 
-    /// Writes WAL that changes nothing: an idle primary does not tell its standbys how far it is.
+    /// Writes and flushes WAL that changes nothing: an idle primary does not tell its standbys how far it is.
     pub fn send_wal(&self) {
-        self.sql("select pg_create_restore_point('sent')");
+        self.sql("select pg_logical_emit_message(true, 'test', 'sent')");
     }
 
     fn configure(&self) {
