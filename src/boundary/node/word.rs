@@ -28,7 +28,9 @@ impl Node {
     /// What was left of the postmaster that runs.
     pub(super) fn role_left(&self) -> Option<PgRole> {
         let left = registry::find(&self.run.resource).ok().flatten()?;
-        let runs = self.processes().ok()?.0?.id;
+        // One file and one process where that does: each monitor of a primary asks.
+        let by_file = self.postmaster_by_file().map(|p| p.id);
+        let runs = by_file.or_else(|| Some(self.processes().ok()?.0?.id))?;
         (left.postmaster == Some(runs)).then_some(left.role)
     }
 
