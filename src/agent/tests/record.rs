@@ -114,8 +114,8 @@ fn an_approval_holds_for_one_promotion() {
     let mut host = FakeHost::new(Condition::Standby, position(2, 0x500));
     host.promotions = vec![promotion("srv2")];
     let mut status = cluster(None);
-    let vouched = ("quorate-vouch-pgsqld".to_owned(), "1".to_owned());
-    status.attributes.entry("srv1".into()).or_default().extend([vouched]);
+    let approval = ("quorate-vouch-pgsqld".to_owned(), "1".to_owned());
+    status.attributes.entry("srv1".into()).or_default().extend([approval]);
     host.status = Some(status);
     host.timeline = timeline(2);
     assert_eq!(act(&mut host, Action::Promote, &[]).code, OcfCode::Success, "{:?}", host.log);
