@@ -56,6 +56,8 @@ part_pid=
 # This script once more, for the parts that run beside the others.
 beside_pid=""
 summary=()
+# What failed, and what was said before: whoever reads only the end of a long output finds the reason there.
+reasons=()
 passed=0 failed=0 skipped=0
 
 # Every process of the tests' instances has its working directory below $work (postgres changes into its data directory),
@@ -134,6 +136,13 @@ show() { # log, process
         grep -v --line-buffered -E '^ +(Compiling|Checking|Downloaded|Downloading|Fresh) |\.\.\. ok$|^running [0-9]+ tests?$|^$'
 }
 
+# Each failure in a part's log with the lines around it, else the log's end.
+reason() { # log
+    local found
+    found=$(grep -E -B 6 -A 3 '^not ok |^FAILED|^error(\[|:)|panicked at|^test .* FAILED$' "$1" | cut -c 1-400 | tail -n 60)
+    if [ -n "$found" ]; then echo "$found"; else tail -n 25 "$1" | cut -c 1-400; fi
+}
+
 # Takes down how a part ended.
 note() { # name, deadline, exit code, how long it took
     local name=$1 limit=$2 code=$3 took=$4 log=$logs/$1.log p f s how
@@ -141,6 +150,7 @@ note() { # name, deadline, exit code, how long it took
     if [ "$code" = 0 ] && [ "$p" = 0 ] && [ "$f" = 0 ]; then p=1; fi
     if [ "$code" != 0 ] && [ "$f" = 0 ]; then f=1; fi
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+    if [ "$code" != 0 ]; then reasons+=("$name: $(reason "$log")"); fi
     case $code in
     0) how=passed ;;
     124) how="FAILED: took longer than $limit s" ;;
@@ -177,6 +187,8 @@ if [ -n "$beside_pid" ]; then
     wait "$beside_pid"
     beside_pid=""
     wait "$shown"
+    found=$(sed -n '/^== what failed/,/^== summary/p' "$logs/beside.log" | sed '1d;$d')
+    [ -z "$found" ] || reasons+=("$found")
     while read -r line; do summary+=("$line"); done < <(sed -n '/^== summary/,/^$/p' "$logs/beside.log" | sed '1d;/^$/d')
     read -r p _ f _ s _ < <(tail -n 1 "$logs/beside.log")
     if [[ $p =~ ^[0-9]+$ ]]; then
@@ -187,6 +199,11 @@ if [ -n "$beside_pid" ]; then
     fi
 fi
 
+if [ ${#reasons[@]} != 0 ]; then
+    echo
+    echo "== what failed"
+    printf '%s\n' "${reasons[@]}"
+fi
 echo
 echo "== summary (logs in $logs, $SECONDS s)"
 printf '%s\n' "${summary[@]}"

@@ -24,7 +24,7 @@ use crate::decide::prove_watchdog::{Facts, Standby, patience_ms, refusals, steps
 #[command(
     after_help = "Nothing named: the drill. It arms sbd's watchdog (SBD_WATCHDOG_DEV, SBD_WATCHDOG_TIMEOUT of /etc/default/sbd), sends no keepalive \
 and waits until this node is reset, which takes everything with it that runs here. It refuses while the cluster or PostgreSQL runs here. First, on this node: \
-pcs node standby NODE --wait=60, pcs cluster stop NODE; after the boot: quorate prove-watchdog --result, pcs node unstandby NODE.
+pcs node standby NODE --wait=60, pcs cluster stop NODE; after the boot: quorate prove-watchdog --result, pcs cluster start NODE --wait=120, pcs node unstandby NODE.
 
 Exit code: of the drill 1 refused, broken off or not possible, 2 this watchdog does not bite (where it does, nothing comes back); of --result 0 proven, \
 with the device that sbd has now, 1 not proven, 2 it does not bite; of --show 0, 1 or 2 as of quorate doctor, by its rules on the device; of --dry-run 0 it would begin, 1 it refuses"
