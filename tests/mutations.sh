@@ -431,7 +431,8 @@ mutate promotion-branch src/decide/promotions.rs '.filter(|on| !last.descends_fr
 mutate promotion-on-record src/agent/promote.rs 'match self.put_on_record(&record, &facts) {' 'match Ok::<_, String>(None) {' --lib agent::tests::record
 mutate promotion-timeline-twice src/decide/promotions.rs '=highest).filter(|number| !is_there(*number))' '=highest).filter(|_| false)' --lib no_timeline_is_used_twice
 mutate promoted-by-us src/agent/monitor.rs '!self.is_our_primary(&facts)' 'false' --lib agent::tests::record
-mutate told-to-promote src/agent/demote.rs ' && self.host.recorded() != Some(PgRole::Primary)' '' --lib brought_down_by_the_demotion
+mutate told-to-promote src/decide/demote.rs 'Word::Standby if !told' 'Word::Standby' --lib brought_down_by_the_demotion
+mutate failed-promotion src/decide/demote.rs '_ => Step::BringDown(None)' '_ => Step::BringDown(Some(Former::Primary))' --lib only_who_was_a_primary_is_a_former_one
 mutate caught-up src/decide/score.rs 'facts.caught_up == CaughtUp::NotYet' 'false' --lib has_not_caught_up
 mutate from-itself src/decide/score.rs 'streams(facts.receiver) && !facts.from_itself' 'streams(facts.receiver)' --lib streams_from_itself
 exit $failed

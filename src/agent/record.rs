@@ -1,5 +1,6 @@
 //! The record of promotions, as the agent reads and writes it.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use super::{Agent, ROUND};
@@ -7,10 +8,9 @@ use crate::boundary::host::Level;
 use crate::decide::cluster::Manager;
 use crate::decide::election::Approval;
 use crate::decide::facts::Facts;
-use crate::decide::memory::Former;
+use crate::decide::own_primary::{self, Cluster, Verdict};
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::{Branch, Data, Promotion, Record, adopted, branch, next};
-use crate::pg::role::PgRole;
 use crate::pg::timeline::WalPosition;
 use crate::pg::view::{Answer, PrimaryView};
 
@@ -208,33 +208,36 @@ impl Agent<'_> {
         corrected
     }
 
-    /// Whether the primary that runs here is the one that we promoted. One that somebody started or promoted by hand passes for the
-    /// primary of the cluster otherwise, and the true one would be demoted for it.
+    /// Whether the primary that runs here is the one that the cluster promoted.
     pub(super) fn is_our_primary(&mut self, facts: &Facts) -> bool {
-        if self.manager() == Manager::Nobody {
-            return true;
-        }
-        let recorded = self.host.recorded();
-        if recorded == Some(PgRole::Primary) {
-            return true;
-        }
         let timeline = match &facts.answer {
             Some(Answer::Primary(view)) => Some(view.timeline),
             _ => facts.control().map(|control| control.checkpoint.timeline),
         };
-        let node = self.node();
-        let record = self.record();
-        // A hung daemon of Pacemaker must not end a primary of which nothing is known but that it runs.
-        let is_ours = self.memory.former == Former::Primary || !self.run.is_probe();
-        if recorded.is_none() && is_ours && matches!(record, Record::Unread(_)) {
-            return true;
+        let (node, record) = (self.node(), OnceCell::new());
+        let mut known = own_primary::Facts {
+            manager: self.manager(),
+            node: &node,
+            recorded: self.host.recorded(),
+            former: self.memory.former,
+            is_probe: self.run.is_probe(),
+            timeline,
+            system: system(facts),
+            record: None,
+            cluster: None,
+        };
+        loop {
+            match own_primary::decide(&known) {
+                Verdict::ReadRecord => known.record = Some(record.get_or_init(|| self.record())),
+                Verdict::AskCluster => {
+                    let told = self.ask_cluster();
+                    let approval = Approval::of(told.as_ref());
+                    let may_have_another = told.is_none_or(|cluster| cluster.primary.is_some());
+                    known.cluster = Some(Cluster { approval, may_have_another });
+                }
+                verdict => return verdict == Verdict::Ours,
+            }
         }
-        if record.adopts(&node, timeline, system(facts)) {
-            return true;
-        }
-        // Promoted by hand where nobody else was left, and accepted.
-        let cluster = self.ask_cluster();
-        Approval::of(cluster.as_ref()) == Approval::Given && cluster.is_some_and(|c| c.primary.is_none())
     }
 
     /// Tells how far this primary has written to standbys that have just begun: an idle one sends nothing for half of wal_sender_timeout.

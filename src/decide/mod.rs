@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod cluster;
 pub mod crash;
+pub mod demote;
 pub mod detector;
 pub mod disk;
 pub mod doctor;
@@ -16,6 +17,7 @@ pub mod monitor;
 pub mod notice;
 pub mod notify;
 pub mod overview;
+pub mod own_primary;
 pub mod primary_here;
 pub mod promote;
 pub mod promotion_score;

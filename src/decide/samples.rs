@@ -1,6 +1,7 @@
 //! Values for the tests of the decisions.
 
-use crate::pg::lsn::Lsn;
+use crate::pg::control_data::{ControlData, DbState};
+use crate::pg::lsn::{Lsn, SegmentSize};
 use crate::pg::timeline::{Timeline, WalPosition};
 use crate::pg::view::Receiver;
 
@@ -20,5 +21,23 @@ pub fn receiver(host: &str, tli: u32, end: u64) -> Receiver {
         sender_port: Some(5432),
         timeline: Some(timeline(tli)),
         latest_end: Some(Lsn(end)),
+    }
+}
+
+/// A control file with its last checkpoint there.
+pub const fn control(state: DbState, checkpoint: WalPosition) -> ControlData {
+    ControlData {
+        system_identifier: 1,
+        catalog_version: 1,
+        state,
+        written: 0,
+        checkpoint,
+        redo: checkpoint.lsn,
+        previous_timeline: None,
+        min_recovery: None,
+        backup_start: None,
+        segment_size: SegmentSize::DEFAULT,
+        data_checksums: true,
+        wal_log_hints: false,
     }
 }

@@ -294,8 +294,7 @@ pub fn after(facts: &Facts, stream: &Stream, consistent_for: Duration, spent: bo
 mod tests {
     use super::super::facts::Process;
     use super::*;
-    use crate::pg::control_data::ControlData;
-    use crate::pg::lsn::SegmentSize;
+    use crate::decide::samples::control;
     use crate::pg::timeline::Timeline;
     use crate::pg::view::{Answer, Rejection, StandbyView};
 
@@ -308,7 +307,6 @@ mod tests {
         }
     }
 
-    /// A control file whose numbers are nonsense, its checksum right.
     #[test]
     fn a_start_needs_notifications_where_pacemaker_could_send_them() {
         for manager in [Manager::Pacemaker, Manager::Nobody] {
@@ -376,23 +374,11 @@ mod tests {
         }
     }
 
+    /// A control file whose numbers are nonsense, its checksum right.
     #[test]
     fn a_checkpoint_at_the_end_of_all_numbers() {
         let checkpoint = WalPosition { timeline: Timeline::FIRST, lsn: Lsn(u64::MAX) };
-        let control = ControlData {
-            system_identifier: 1,
-            catalog_version: 1,
-            state: DbState::ShutDown,
-            written: 0,
-            checkpoint,
-            redo: Lsn(u64::MAX),
-            previous_timeline: None,
-            min_recovery: None,
-            backup_start: None,
-            segment_size: SegmentSize::DEFAULT,
-            data_checksums: true,
-            wal_log_hints: false,
-        };
+        let control = control(DbState::ShutDown, checkpoint);
         let facts = Facts { control: Control::Known(control), ..facts(Process::Absent, None) };
         assert_eq!(resting_position(&facts), Some(checkpoint));
     }

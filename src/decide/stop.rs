@@ -72,21 +72,6 @@ pub const fn score_of_stopped(planned: Planned) -> ScoreOfStopped {
     }
 }
 
-/// What follows when a demotion has brought the primary down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AfterDemotion {
-    StartStandby,
-    /// Pacemaker stops it next. A standby that is started in between only costs time.
-    Nothing,
-}
-
-pub const fn after_demotion(planned: Planned) -> AfterDemotion {
-    match planned {
-        Planned::Stop => AfterDemotion::Nothing,
-        Planned::Start | Planned::Neither => AfterDemotion::StartStandby,
-    }
-}
-
 /// Whether the disk is tried once more before a shutdown: a stuck one may answer again by now, and then the shutdown is an orderly one.
 pub const fn tries_disk(last: Disk) -> bool {
     match last {
@@ -237,12 +222,10 @@ mod tests {
     /// The laws: done exactly when nothing is left; no step backwards; within the budget everything that is left
     /// gets SIGKILL; after it only waiting, and the end has a deadline.
     #[test]
-    fn a_restart_keeps_its_score_and_a_recovery_starts_no_standby() {
+    fn only_a_restart_keeps_its_score() {
         for planned in [Planned::Start, Planned::Stop, Planned::Neither] {
             let stays = score_of_stopped(planned) == ScoreOfStopped::Stays;
             assert_eq!(stays, planned == Planned::Start, "{planned:?}");
-            let starts = after_demotion(planned) == AfterDemotion::StartStandby;
-            assert_eq!(starts, planned != Planned::Stop, "{planned:?}");
         }
         assert!(Disk::ALL.iter().all(|disk| tries_disk(*disk) == (*disk == Disk::Stuck)));
     }
