@@ -68,8 +68,12 @@ shows() { # machine, patterns that crm_mon has to print within a minute
 shows srv1 'Promoted: \[ srv1 \]' 'Unpromoted: \[ srv2 \]' 'primary-ip.*Started srv1' 'standby-ip.*Started srv2'
 ok "crm_mon: primary and its float IP on srv1, standby and its float IP on srv2"
 
-streaming=$(on srv1 "cd /; setpriv --reuid=postgres --regid=postgres --clear-groups /usr/lib/postgresql/*/bin/psql -XAtq -d postgres \
-    -c \"select application_name from pg_stat_replication where state = 'streaming'\"")
+for _ in $(seq 30); do
+    streaming=$(on srv1 "cd /; setpriv --reuid=postgres --regid=postgres --clear-groups /usr/lib/postgresql/*/bin/psql -XAtq -d postgres \
+        -c \"select application_name from pg_stat_replication where state = 'streaming'\"") || true
+    [ "$streaming" != srv2 ] || break
+    sleep 1
+done
 [ "$streaming" = srv2 ] || bad "srv2 does not stream: $streaming"
 ok "srv2 streams"
 for machine in srv1 srv2; do

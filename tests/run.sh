@@ -21,8 +21,8 @@ mutations |  120 | no  | tests/mutations.sh --check
 unit      |  900 | yes | cargo test --locked --features lab,packaging --lib --bins --test layers --test documents --test doctor
 fresh     | 2400 | yes | beside tests/fresh.sh
 postgres  |  300 | yes | cargo test --locked --features lab,packaging --test boundary_postgres
-escalation|  120 | yes | tests/escalation.sh
-simulation|  180 | no  | cargo test --locked --features lab,packaging --test simulation
+escalation|  300 | yes | tests/escalation.sh
+simulation|  400 | no  | cargo test --locked --features lab,packaging --test simulation
 fence     |  300 | no  | cargo test --locked --features lab,packaging --test fence
 fuzz      |  900 | no  | tests/fuzz/run --seed 1
 agent     |  900 | yes | cargo test --locked --features lab,packaging --test agent -- --test-threads=4
@@ -31,7 +31,7 @@ ocf-tester|  180 | yes | tests/foreign.sh ocf-tester
 ocft      |  240 | yes | tests/foreign.sh ocft
 execd     |  120 | yes | tests/foreign.sh execd
 vagrant   |  180 | yes | tests/vagrant.sh
-layouts   |  600 | yes | tests/layouts.sh
+layouts   |  900 | yes | tests/layouts.sh
 package   |  600 | yes | tests/package.sh
 scripts   |  600 | yes | tests/scripts.sh
 watchdogs |  900 | yes | beside tests/watchdogs.sh

@@ -88,7 +88,7 @@ for text in "$old" "{\"farewell\":{\"node\":\"$second\",\"boot\":\"b\",\"reason\
 done
 [ "$(boot "$first")" = "$boot" ] && [ "$(primary "$second")" = "$first" ]
 say $? "messages of uid hacluster leave the primary's node $first alone"
-logged "$first" quorated "not from root's quorated: pid" && logged "$first" quorated "a copy of a message in quorated's group"
+until_true 10 logged "$first" quorated "not from root's quorated: pid" && until_true 10 logged "$first" quorated "a copy of a message in quorated's group"
 say $? "each kind of them is named in the journal of $first with node and pid"
 [ -z "$(on "$first" sh -c "ls $records /run/quorate/departed 2>/dev/null | grep '^srv'")" ]
 say $? "a forged notice is not kept"
@@ -108,10 +108,14 @@ since=$(date +%s)
 begin=$(now)
 on "$first" stonith_admin --reboot "$second" --timeout 60
 took=$(($(now) - begin))
-logged "$first" fence_quorate "$second reboot: confirmed: it announced its self-fencing"
+until_true 10 logged "$first" fence_quorate "$second reboot: confirmed: it announced its self-fencing"
 say $? "a standby's node that Pacemaker fences is confirmed after $took ms"
 sleep 5
 timeout 150 "$lab" heal --name "$name" >/dev/null || say 1 "the cluster heals"
+
+# `heal` starts Pacemaker and does not wait for it; a fencer that has just begun knows of no fencing under way, and the request is refused.
+until_true 60 standby_runs "$first"
+say $? "$second is a standby again after its reboot"
 
 # The whole chain of a notice that its node outlives. The other one's quorated dies as soon as it has the record.
 before=$(boot "$second")
@@ -140,7 +144,7 @@ begin=$(now)
 taken() { [ "$(primary "$first")" = "$first" ]; }
 until_true 60 taken
 took=$(($(now) - begin))
-logged "$first" fence_quorate "not confirmed: it sent no self-fencing notice" && ! logged "$first" fence_quorate "$second reboot: confirmed"
+until_true 10 logged "$first" fence_quorate "not confirmed: it sent no self-fencing notice" && ! logged "$first" fence_quorate "$second reboot: confirmed"
 say $? "its cable is pulled: no confirmation; $first is the primary after $took ms"
 [ $took -gt 13000 ]
 say $? "the watchdog's time of 10 s is waited for"
@@ -149,7 +153,7 @@ timeout 150 "$lab" heal --name "$name" >/dev/null || say 1 "the cluster heals"
 # Off is off. The standby's node: who is the primary now goes on.
 second=$([ "$(primary srv1)" = srv1 ] && echo srv2 || echo srv1)
 first=$([ "$second" = srv1 ] && echo srv2 || echo srv1)
-# `heal` starts Pacemaker and does not wait for it; a fencer that has just begun knows of no fencing under way, and the request is refused.
+# As above: a fencer that has just begun.
 until_true 60 standby_runs "$first"
 say $? "$second is a standby again"
 since=$(date +%s)
@@ -157,7 +161,7 @@ begin=$(now)
 on "$first" pcs stonith fence "$second" --off >/dev/null 2>&1
 code=$?
 took=$(($(now) - begin))
-[ $code = 0 ] && logged "$first" fence_quorate "$second off: confirmed"
+[ $code = 0 ] && until_true 10 logged "$first" fence_quorate "$second off: confirmed"
 say $? "pcs stonith fence $second --off is confirmed after $took ms"
 # shellcheck disable=SC2317 # called by until_true
 is_off() { ! on "$second" true 2>/dev/null; }

@@ -13,7 +13,7 @@ export PATH="$PATH:/usr/sbin:/sbin"
 # What SBD_WATCHDOG_TIMEOUT is in the machines. i6300esb and iTCO_wdt take it as it is; QEMU's iTCO_wdt can't do less than 4 s.
 timeout=5
 # Emulated, a kernel needs 10 to 40 s to come up; in a machine that others load, more.
-boot_deadline=${BOOT_DEADLINE:-150}
+boot_deadline=${BOOT_DEADLINE:-300}
 
 cases='
 i6300esb        bites   the usual one of libvirt
@@ -137,7 +137,7 @@ now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
 
 # Runs one machine: log in $work/CASE.log; $bit: ms from "armed" to its end, or empty; $lived: it was still there at the deadline.
 machine() { # case, drivers, seconds after "armed", QEMU's words
-    local case=$1 drivers=$2 patience=$3 armed='' line deadline
+    local case=$1 drivers=$2 patience=$3 armed='' line held='' deadline
     shift 3
     bit='' lived=no log=$work/$case.log
     rm -f "$work/console" && mkfifo "$work/console"
@@ -150,11 +150,13 @@ machine() { # case, drivers, seconds after "armed", QEMU's words
     : >"$log"
     while [ $SECONDS -lt $deadline ]; do
         if read -r -t 1 -u 7 line; then
-            line=${line%$'\r'}
+            line=$held${line%$'\r'} held=''
             echo "$line" >>"$log"
             case $line in *'is armed with'*'no keepalive') armed=$(now_ms) deadline=$((SECONDS + patience)) ;; esac
         elif [ $? -le 128 ]; then
             break
+        else
+            held=$held$line # at its time limit read has taken what had come of the line
         fi
     done
     if kill -0 "$vm" 2>/dev/null && [ $SECONDS -ge $deadline ]; then lived=yes; kill -KILL "$vm"; fi

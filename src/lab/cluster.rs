@@ -10,6 +10,7 @@ use super::protocol::{
 };
 use super::run::{self, Output};
 use super::sharing::Neighbour;
+use super::wait::{OnInterrupt, until};
 use crate::layout::site::{Site, Witness};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -245,6 +246,14 @@ impl Cluster {
     /// the quorum device's client; on the witness the quorum device's server.
     pub fn start_cluster(&self, node: &str) -> Result<()> {
         let units = self.services(self.node(node)?.kind);
+        // A machine that was just reset has its init, and nobody in it to ask yet.
+        until("an answer of its systemd", START_DEADLINE, OnInterrupt::GoOn, || {
+            match self.exec(node, &["systemctl", "show", "--property=Version"], Duration::from_secs(5)) {
+                Ok(out) if out.status == 0 => Ok(()),
+                Ok(out) => Err(out.stderr),
+                Err(e) => Err(e.to_string()),
+            }
+        })?;
         let argv: Vec<&str> = ["systemctl", "start"].iter().chain(units).copied().collect();
         self.exec(node, &argv, START_DEADLINE)?.success(&argv.join(" ")).map(drop)
     }

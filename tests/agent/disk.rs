@@ -17,7 +17,7 @@ const NOTICED: Duration = Duration::from_secs(14);
 
 fn monitor(node: &Node<'_>) -> Run {
     let run = node.call("monitor").recurring().timeout(5).run();
-    run.assert_within(Duration::from_millis(2500));
+    run.assert_within(Duration::from_millis(4500));
     run
 }
 

@@ -63,13 +63,25 @@ fn run(target: &Target, input: &[u8], tally: &mut Tally) -> Result<(), String> {
         Ok(accepted) => tally.accepted += u64::from(accepted),
         Err(_) => return Err(PANIC.lock().map_or_else(|_| "a panic".to_owned(), |text| text.clone())),
     }
-    if took > cost_limit(input.len()) {
+    // Time that a hypervisor takes away may count as the thread's: what is dear is dear again.
+    if took > cost_limit(input.len()) && least(target, input) > cost_limit(input.len()) {
         return Err(format!("took {took:.1?} for {} bytes", input.len()));
     }
     if memory > memory_limit(input.len()) {
         return Err(format!("took {memory} bytes of memory for {} of input", input.len()));
     }
     Ok(())
+}
+
+/// The cheapest of three more runs.
+fn least(target: &Target, input: &[u8]) -> Duration {
+    let once = |_| {
+        let began = cpu();
+        // What it says of the input was judged before.
+        let _ = catch_unwind(AssertUnwindSafe(|| (target.run)(input)));
+        cpu().saturating_sub(began)
+    };
+    (0..3).map(once).min().unwrap_or_default()
 }
 
 fn quiet() {

@@ -25,7 +25,7 @@ fn an_upgrade_that_anybody_notices_fails() {
     let paused = |interruption_ms| RunResult { interruption_ms, outage_ms: Some(9000), ..good("upgrade") };
     // A busy host's own pause, nine seconds after the fault.
     assert_eq!(verdict(&[paused(600)]), Vec::<String>::new());
-    assert_eq!(verdict(&[paused(2500)]), ["upgrade run 1: writes paused for 2500 ms"]);
+    assert_eq!(verdict(&[paused(5500)]), ["upgrade run 1: writes paused for 5500 ms"]);
     let moved = TakeOver { instance: "main".to_owned(), new_node: "srv2".to_owned(), ..TakeOver::default() };
     let moved = RunResult { take_overs: vec![moved], ..paused(600) };
     assert_eq!(verdict(&[moved]), ["upgrade run 1: the role of main moved to srv2"]);
