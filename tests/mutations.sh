@@ -106,6 +106,17 @@ mutate frozen-is-failed src/decide/monitor.rs \
             Finish(O::Failed,' '(Life::Alive(Pulse::Stopped), _) => {
             Finish(O::Promoted,' \
     --test agent a_stopped_postmaster_is_noticed
+mutate error-is-failed src/decide/monitor.rs \
+    '(Occasion::Recurring, Hiccup::Error, LastMonitor::Unanswered, _) => (MonitorOutcome::Failed, FAILING),' '' \
+    --lib an_error_of_the_server_fails
+mutate error-once src/decide/monitor.rs 'Hiccup::Error, LastMonitor::Unanswered, _)' 'Hiccup::Error, _, _)' --lib an_error_of_the_server_fails
+mutate error-ours src/decide/server_error.rs '"28" | "3D" | "3F" | "42"' '"28" | "3F" | "42"' --lib a_full_server_a_refused_login
+mutate error-directory src/pg/rejection.rs 'detail.is_some_and(names_directory)' 'false && detail.is_some_and(names_directory)' --lib pg::rejection
+mutate stall-once src/decide/monitor.rs '(_, Hiccup::Stall, _, Progress::StandsStill) =>' '(_, Hiccup::Stall, _, _) =>' --lib one_stall_of_a_server
+mutate stall-stands-still src/decide/activity.rs 'if ran && disk.returns()' 'if ran || disk.returns()' --lib one_stall_of_a_server
+mutate stall-twice src/decide/monitor.rs '(Occasion::Recurring, Hiccup::Stall, LastMonitor::Unanswered, Progress::GoesOn) =>' \
+    '(Occasion::Probe, Hiccup::Stall, LastMonitor::Unanswered, Progress::GoesOn) =>' --lib one_stall_of_a_server
+mutate damage-hands-over src/decide/storage.rs '(score > lowered).then(||' '(false && score > lowered).then(||' --lib an_error_of_the_server_fails
 mutate leftovers-are-not-nothing src/decide/monitor.rs \
     '(Life::Leftovers, _) => match state {' '(Life::Leftovers, _) if matches!(time, Time::Left | Time::Spent) => Finish(O::NotRunning, "x"), (Life::Leftovers, _) => match state {' \
     --test agent children_without_a_postmaster

@@ -5,22 +5,39 @@ use std::time::Duration;
 use super::score::Health;
 use super::{Agent, ROUND, Report, STEADY};
 use crate::boundary::host::{InstallTrouble, Level};
+use crate::decide::activity::{Activity, Progress, progress};
 use crate::decide::crash::yield_to_standby;
-use crate::decide::facts::{Facts, Pulse};
-use crate::decide::monitor::{MonitorOutcome, Occasion, Verdict, decide};
+use crate::decide::disk::Disk;
+use crate::decide::facts::{Facts, Pulse, Word};
+use crate::decide::monitor::{Hiccup, LastMonitor, MonitorOutcome, Occasion, Verdict, decide, settle};
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::{rank, receiver, score, storage};
 use crate::ocf::OcfCode;
 use crate::pg::role::PgRole;
 use crate::pg::view::{Answer, PrimaryView};
 
-/// The first look waits this long for an answer. A loaded server gets the rest of the budget in further looks.
-const FIRST_LOOK: Duration = Duration::from_secs(3);
+/// The first look waits this long for an answer. A server that does not give one gets [`LONG_LOOK`] in each further look, or what is
+/// left: each begins a login of its own, and one that takes seconds is to end.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+const LONG_LOOK: Duration = Duration::from_secs(5);
+
+/// How a monitor's looks ended.
+struct Observed {
+    facts: Facts,
+    outcome: MonitorOutcome,
+    reason: String,
+    hiccup: Option<Hiccup>,
+}
 
 impl Agent<'_> {
     pub(super) fn monitor(&mut self) -> Report {
         let occasion = if self.run.is_probe() { Occasion::Probe } else { Occasion::Recurring };
-        let (facts, outcome, reason) = self.observe(occasion);
+        let Observed { facts, outcome, reason, hiccup } = self.observe(occasion);
+        if let Some(hiccup) =
+            hiccup.filter(|_| matches!(outcome, MonitorOutcome::Promoted | MonitorOutcome::Unpromoted))
+        {
+            return self.bear(occasion, outcome, hiccup, reason);
+        }
         if outcome == MonitorOutcome::Promoted && !self.is_our_primary(&facts) {
             let why = "a primary that this cluster did not promote: started or promoted by hand; it is brought down";
             self.apply(ScoreStep::Set(Score::Withdrawn, why.into()));
@@ -32,7 +49,10 @@ impl Agent<'_> {
                 let step = score::probed(&mut self.memory, self.host.now());
                 self.apply(step);
             }
-            return Report::new(outcome.code(), self.probe_reason(outcome, reason));
+            return Report::new(outcome.code(), self.probe_reason(outcome, &reason));
+        }
+        if hiccup.is_none() {
+            self.memory.last_monitor = LastMonitor::Answered;
         }
         match outcome {
             MonitorOutcome::Promoted => {
@@ -60,7 +80,8 @@ impl Agent<'_> {
             MonitorOutcome::NotRunning | MonitorOutcome::Failed | MonitorOutcome::FailedPromoted => {
                 let finding = self.try_disk();
                 let yields = yield_to_standby(self.settings.on_crash, &self.memory, outcome);
-                if let Some(step) = yields.or_else(|| storage::crashed(&self.memory, &finding)) {
+                let step = yields.or_else(|| storage::crashed(&self.memory, &finding));
+                if let Some(step) = step.or_else(|| storage::damaged(&self.memory, facts.error())) {
                     self.apply(step);
                 }
                 self.host.log(Level::Error, &format!("monitor: {reason}"));
@@ -75,15 +96,68 @@ impl Agent<'_> {
     }
 
     /// Looks until a verdict is reached or the time is spent.
-    fn observe(&mut self, occasion: Occasion) -> (Facts, MonitorOutcome, &'static str) {
+    fn observe(&mut self, occasion: Occasion) -> Observed {
+        let mut patience = FIRST_LOOK;
+        let mut silent: Option<(Option<Activity>, Disk)> = None;
         loop {
-            let patience = FIRST_LOOK.min(self.left()).max(ROUND);
-            let facts = self.host.look(patience);
+            let facts = self.host.look(patience.min(self.left()).max(ROUND));
             match decide(occasion, self.time(), facts.life(), facts.word(), facts.state()) {
-                Verdict::Finish(outcome, reason) => return (facts, outcome, reason),
-                Verdict::Wait(_) => self.host.sleep(ROUND.min(self.left())),
+                Verdict::Finish(outcome, reason) => {
+                    return Observed { facts, outcome, reason: reason.into(), hiccup: None };
+                }
+                Verdict::Once(outcome, hiccup) => {
+                    let progress = match (hiccup, &silent) {
+                        (Hiccup::Stall, Some((before, disk))) => {
+                            progress(before.as_ref(), self.host.activity().as_ref(), *disk)
+                        }
+                        (Hiccup::Stall, None) | (Hiccup::Error, _) => Progress::StandsStill,
+                    };
+                    let last = self.memory.last_monitor;
+                    let (outcome, reason) = settle(occasion, outcome, hiccup, last, progress);
+                    let reason = match facts.error() {
+                        Some((_, error)) => format!("{reason}: {error}"),
+                        None => reason.into(),
+                    };
+                    return Observed { facts, outcome, reason, hiccup: Some(hiccup) };
+                }
+                Verdict::Wait(_) => {
+                    if silent.is_none() && facts.word() == Word::Silent {
+                        silent = Some((self.host.activity(), self.silent_disk(occasion)));
+                    }
+                    patience = LONG_LOOK;
+                    self.host.sleep(ROUND.min(self.left()));
+                }
             }
         }
+    }
+
+    /// Whether the disk takes a write while the server is silent. A probe writes nothing.
+    fn silent_disk(&mut self, occasion: Occasion) -> Disk {
+        match occasion {
+            Occasion::Probe => Disk::Sound,
+            Occasion::Recurring => self.try_disk().disk,
+        }
+    }
+
+    /// A hiccup of the server: its role stays, and the next monitor decides.
+    fn bear(
+        &mut self,
+        occasion: Occasion,
+        outcome: MonitorOutcome,
+        hiccup: Hiccup,
+        reason: String,
+    ) -> Report {
+        if occasion == Occasion::Recurring {
+            self.memory.last_monitor = LastMonitor::Unanswered;
+            self.host
+                .log(Level::Warning, &format!("monitor: {reason}; a failure if the next one ends so too"));
+            if hiccup == Hiccup::Error && outcome == MonitorOutcome::Promoted {
+                let finding = self.try_disk();
+                let step = storage::primary(ScoreStep::Keep(None), &self.memory, &finding);
+                self.apply(step);
+            }
+        }
+        Report::new(outcome.code(), reason)
     }
 
     /// Looks at the process of the WAL receiver, and again where it is stopped.

@@ -1,6 +1,7 @@
 //! The shells on a played host: the order of calls, the deadlines, what is written when.
 
 mod disk;
+mod hiccup;
 mod record;
 
 use std::time::Duration;

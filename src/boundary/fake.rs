@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::host::{Effect, Host, InstallTrouble, Level, Trouble};
 use crate::cluster::crm_mon::Status;
+use crate::decide::activity::{Activity, Progress};
 use crate::decide::clock::Millis;
 use crate::decide::disk::{ROOM, Trial};
 use crate::decide::election::{Ballot, Fitness, ballot_text};
@@ -16,7 +17,7 @@ use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{NodeReset, Stage, StopFacts};
 use crate::pg::control_data::{ControlData, DbState};
 use crate::pg::history::History;
-use crate::pg::instance::Phase;
+use crate::pg::instance::{Phase, ProcessId};
 use crate::pg::lsn::{Lsn, SegmentSize};
 use crate::pg::role::PgRole;
 use crate::pg::timeline::{Timeline, WalPosition};
@@ -75,6 +76,10 @@ pub struct FakeHost {
     pub receiver: Pulse,
     /// What a trial write gives.
     pub trial: Trial,
+    /// What a server that lives answers instead of its role.
+    pub answer: Option<Answer>,
+    /// Whether its processes run meanwhile.
+    pub progress: Progress,
     /// How many looks still find more WAL received than the one before.
     pub fed: u32,
     /// Why the node is being reset.
@@ -112,6 +117,8 @@ impl FakeHost {
             installation: Ok(()),
             receiver: Pulse::Beating,
             trial: Trial::Written { free: ROOM },
+            answer: None,
+            progress: Progress::StandsStill,
             fed: 0,
             resetting: None,
             recorded: matches!(condition, Condition::Primary).then_some((PgRole::Primary, Phase::Running)),
@@ -193,6 +200,12 @@ impl Host for FakeHost {
             self.view.received = self.view.received.map(|lsn| Lsn(lsn.0 + 0x10));
         }
         let answer = match self.condition {
+            Condition::Standby | Condition::Primary if self.answer.is_some() => {
+                if matches!(self.answer, Some(Answer::Silent { .. })) {
+                    self.pass(patience);
+                }
+                self.answer.clone()
+            }
             Condition::Standby => Some(Answer::Standby(self.view.clone())),
             Condition::Primary => Some(Answer::Primary(PrimaryView {
                 lsn: self.view.replayed.unwrap_or(Lsn(1)),
@@ -242,6 +255,11 @@ impl Host for FakeHost {
             self.pass(patience);
         }
         vec![("/nowhere".into(), self.trial.clone())]
+    }
+
+    fn activity(&mut self) -> Option<Activity> {
+        let switches = if self.progress == Progress::GoesOn { self.now } else { 1 };
+        Some(Activity([(ProcessId { pid: 1, start_time: 1 }, switches)].into()))
     }
 
     fn pulse(&mut self, _pid: i32) -> Option<Pulse> {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::cluster::crm_mon::Status;
+use crate::decide::activity::Activity;
 use crate::decide::clock::Millis;
 use crate::decide::disk::Trial;
 use crate::decide::election::{Ballot, Fitness};
@@ -65,6 +66,10 @@ pub trait Host {
     /// A small write to each of the instance's file systems; with the directory. Waits at most so long, and leaves behind what hangs.
     fn try_writes(&mut self, patience: Duration) -> Vec<(String, Trial)>;
 
+    /// What the instance's processes have done so far; `None`: they could not be looked at.
+    fn activity(&mut self) -> Option<Activity> {
+        None
+    }
     /// The state of a process of the instance; `None` when it is gone, or can't be looked at.
     fn pulse(&mut self, pid: i32) -> Option<Pulse>;
 

@@ -25,9 +25,9 @@ use super::owned_files::OwnedFiles;
 use super::pacemaker::Patience;
 use super::postgres::Endpoint;
 use super::process::{self, Debugged, ProcessState};
-use super::storage::StorageError;
 use super::{checker, control_file, ending, memory, pacemaker, registry, write_test};
 use crate::cluster::crm_mon::Status;
+use crate::decide::activity::Activity;
 use crate::decide::clock::Millis;
 use crate::decide::disk::Trial;
 use crate::decide::election::{Ballot, Fitness};
@@ -83,37 +83,6 @@ impl Node {
 
     fn user(&self) -> Effect<SystemUser> {
         self.files().map(|files| files.user().clone()).map_err(trouble)
-    }
-
-    /// The directory of PostgreSQL's programs: by parameter, else by the data directory's version.
-    fn bindir(&self) -> Result<PathBuf, InstallTrouble> {
-        let missing = |text: String| InstallTrouble::Missing(text);
-        if let Some(bindir) = &self.settings.bindir {
-            return if command::is_there(&bindir.join("postgres")) {
-                Ok(bindir.clone())
-            } else {
-                Err(missing(format!(
-                    "parameter bindir={}: no program postgres in it; set bindir or install PostgreSQL here",
-                    bindir.display()
-                )))
-            };
-        }
-        let files = self.files().map_err(|e| missing(e.to_string()))?;
-        let version =
-            data_directory::read_version(files, self.pgdata()).map_err(|e| missing(e.to_string()))?.get();
-        let candidates = [
-            format!("/usr/lib/postgresql/{version}/bin"),
-            format!("/usr/pgsql-{version}/bin"),
-            "/usr/bin".into(),
-        ];
-        candidates.iter().map(PathBuf::from).find(|dir| command::is_there(&dir.join("postgres"))).ok_or_else(
-            || {
-                missing(format!(
-                    "no program postgres in {}; install PostgreSQL {version} or set the parameter bindir",
-                    candidates.join(", ")
-                ))
-            },
-        )
     }
 
     fn control(&self) -> Effect<ControlData> {
@@ -292,6 +261,10 @@ impl Host for Node {
         }
     }
 
+    fn activity(&mut self) -> Option<Activity> {
+        self.switches()
+    }
+
     fn pulse(&mut self, pid: i32) -> Option<Pulse> {
         process::inspect(pid).ok().flatten().map(|p| p.state.pulse(Debugged::AsRunning))
     }
@@ -301,28 +274,7 @@ impl Host for Node {
     }
 
     fn check_installation(&mut self) -> Result<(), InstallTrouble> {
-        let files =
-            self.files().map_err(|e| InstallTrouble::Unusable(format!("parameter system_user: {e}")))?;
-        // Its owner first: to another user the directory is closed, and the reason would be that.
-        let pgdata = data_directory::check(files, self.pgdata());
-        match pgdata {
-            Err(why @ (StorageError::Owner { .. } | StorageError::Mode { .. })) => {
-                return Err(InstallTrouble::Forbidden(format!("parameter pgdata: {why}")));
-            }
-            Err(why) => return Err(InstallTrouble::Missing(format!("parameter pgdata: {why}"))),
-            Ok(()) => {}
-        }
-        data_directory::read_version(files, self.pgdata())
-            .map_err(|e| InstallTrouble::Missing(format!("parameter pgdata: {e}")))?;
-        self.bindir()?;
-        if files.is_file(&self.settings.config_file) {
-            self.check_directory(files)
-        } else {
-            Err(InstallTrouble::Missing(format!(
-                "parameter config_file={}: no such file; on Debian it is /etc/postgresql/N/main/postgresql.conf",
-                self.settings.config_file.display()
-            )))
-        }
+        self.installation()
     }
 
     fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> Effect<()> {

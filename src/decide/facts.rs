@@ -3,6 +3,8 @@
 use crate::pg::control_data::{ControlData, DbState};
 use crate::pg::view::{Answer, Rejection};
 
+use super::server_error::{ErrorKind, kind};
+
 /// Everything gathered about one instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facts {
@@ -65,7 +67,7 @@ impl Facts {
     }
 
     /// The summary of the answer.
-    pub const fn word(&self) -> Word {
+    pub fn word(&self) -> Word {
         match &self.answer {
             None => Word::None,
             Some(Answer::Primary(_)) => Word::Primary,
@@ -77,10 +79,22 @@ impl Facts {
                 Rejection::StartingUp | Rejection::InRecovery => Word::Recovering,
                 Rejection::ShuttingDown => Word::ShuttingDown,
                 Rejection::HotStandbyDisabled => Word::ColdStandby,
-                Rejection::TooManyConnections | Rejection::Authentication(_) | Rejection::Other { .. } => {
-                    Word::Untold
-                }
+                Rejection::TooManyConnections
+                | Rejection::Authentication(_)
+                | Rejection::DirectoryMissing(_)
+                | Rejection::Other { .. } => match kind(rejection) {
+                    Some(ErrorKind::Server | ErrorKind::Data) => Word::Failing,
+                    Some(ErrorKind::Ours) | None => Word::Untold,
+                },
             },
+        }
+    }
+
+    /// The error that came instead of an answer, and whose it is.
+    pub fn error(&self) -> Option<(ErrorKind, &Rejection)> {
+        match &self.answer {
+            Some(Answer::Rejects(rejection)) => kind(rejection).map(|kind| (kind, rejection)),
+            _ => None,
         }
     }
 
@@ -145,8 +159,10 @@ pub enum Word {
     ShuttingDown,
     /// A standby with hot_standby off.
     ColdStandby,
-    /// It answers, but not with its role: full, login refused, an error; or we could not ask.
+    /// It answers, but not with its role: full, login refused, our own mistake; or we could not ask.
     Untold,
+    /// An error of its own instead of its role: input/output, damage, memory, a cut connection.
+    Failing,
     /// No reply within our time.
     Silent,
     /// No socket, or nobody listens on it.
@@ -154,7 +170,7 @@ pub enum Word {
 }
 
 impl Word {
-    pub const ALL: [Word; 9] = [
+    pub const ALL: [Word; 10] = [
         Word::None,
         Word::Primary,
         Word::Standby,
@@ -162,6 +178,7 @@ impl Word {
         Word::ShuttingDown,
         Word::ColdStandby,
         Word::Untold,
+        Word::Failing,
         Word::Silent,
         Word::Refused,
     ];
@@ -175,7 +192,8 @@ impl Word {
             Word::Recovering => "starting up or in recovery",
             Word::ShuttingDown => "shutting down",
             Word::ColdStandby => "standby, hot_standby off",
-            Word::Untold => "an error instead of its role",
+            Word::Untold => "full, or our login or database refused",
+            Word::Failing => "an error of the server",
             Word::Silent => "silent",
             Word::Refused => "nobody listens",
         }

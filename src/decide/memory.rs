@@ -8,6 +8,7 @@ use crate::pg::timeline::Timeline;
 use super::clock::Millis;
 use super::cluster::{ClusterFacts, Manager};
 use super::disk::Disk;
+use super::monitor::LastMonitor;
 use super::promotion_score::Score;
 use super::promotions::{Branch, Id};
 
@@ -41,6 +42,8 @@ pub struct Memory {
     pub safety: Safety,
     /// Whether the instance was a primary when it last ran, as the control file told at start.
     pub former: Former,
+    /// Whether the last monitor ended by a hiccup of the server.
+    pub last_monitor: LastMonitor,
     /// What the last trial write showed of the disk.
     pub disk: Disk,
     /// Why the last trial write could not be made, so that it is logged once.
@@ -120,6 +123,7 @@ impl Memory {
     /// The server is started anew. A standby that was down does not know what it missed; a primary does, unless somebody
     /// else was promoted meanwhile.
     pub fn restarted(&mut self, challenger: Challenger, branch: &Branch) {
+        self.last_monitor = LastMonitor::Answered;
         let is_last = !matches!(branch, Branch::Other(_));
         match (self.former, challenger) {
             (Former::Primary, Challenger::Nobody) if is_last => {}

@@ -1,6 +1,7 @@
 //! The decisions, one file each. Pure: facts in, a verdict with its reason out; the shell in `agent` applies it
 //! and logs the reason once.
 
+pub mod activity;
 pub mod clock;
 pub mod cluster;
 pub mod crash;
@@ -28,6 +29,7 @@ pub mod receiver;
 pub mod reset;
 pub mod score;
 pub mod self_fence;
+pub mod server_error;
 pub mod standstill;
 pub mod start;
 pub mod stop;

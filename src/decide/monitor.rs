@@ -1,8 +1,11 @@
 //! Is it running, and in which role?
 
+use serde::{Deserialize, Serialize};
+
 use crate::ocf::OcfCode;
 use crate::pg::control_data::DbState;
 
+use super::activity::Progress;
 use super::clock::Time;
 use super::facts::{Life, Pulse, Word};
 
@@ -38,12 +41,32 @@ impl MonitorOutcome {
     }
 }
 
+/// What may pass by itself, so that one monitor alone fails nothing for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hiccup {
+    /// The server answered with an error of its own.
+    Error,
+    /// The login took longer than we have.
+    Stall,
+}
+
 /// The decision, with its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Look again: the answer may still come.
     Wait(&'static str),
     Finish(MonitorOutcome, &'static str),
+    /// This outcome, by the control file, unless the last monitor ended so too: [`settle`].
+    Once(MonitorOutcome, Hiccup),
+}
+
+/// How the last recurring monitor of this server ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LastMonitor {
+    #[default]
+    Answered,
+    /// By a hiccup.
+    Unanswered,
 }
 
 /// One row for every combination of facts. `docs/agent-tables.md` prints it, a test enumerates it.
@@ -53,6 +76,8 @@ pub enum Verdict {
 ///   broken configuration does not harm a healthy primary.
 /// - A server that runs but can't tell its role (all connections taken, login refused) is judged by its control
 ///   file. It is a mistake of configuration or a load, not a failure.
+/// - An error of the server's own (input/output, damage, memory, a cut connection) is what its clients get too. Once it may be a
+///   hiccup; twice in a row it is a failure. So it is with a login that takes too long while the server goes on.
 /// - With nothing running, the answer is *not running*, also where the control file says "in production": a probe on
 ///   a node that comes back after a crash must not call for a recovery (which fences the node again). After a crash in
 ///   place Pacemaker demotes and stops what is dead before it starts it; both find nothing and cost nothing.
@@ -100,6 +125,14 @@ pub const fn decide(
                 Finish(O::Failed, "answers with an error, and the control file does not tell the role")
             }
         },
+        (Life::Alive(_), Word::Failing) => match (state, time) {
+            (Some(DbState::InProduction), _) => Verdict::Once(O::Promoted, Hiccup::Error),
+            (Some(DbState::InArchiveRecovery), _) => Verdict::Once(O::Unpromoted, Hiccup::Error),
+            (_, Time::Left) => {
+                Wait("answers with an error of its own, and the control file does not tell the role")
+            }
+            (_, Time::Spent) => Finish(O::Failed, FAILING),
+        },
         (Life::Alive(_), Word::Recovering) => match (state, time) {
             (_, Time::Left) => Wait("starting up or in recovery"),
             (Some(DbState::InArchiveRecovery), Time::Spent) => {
@@ -114,7 +147,13 @@ pub const fn decide(
         (Life::Alive(pulse), Word::Silent | Word::None) => match (time, pulse) {
             (Time::Left, _) => Wait("the postmaster is alive but silent"),
             (Time::Spent, Pulse::Stuck) => Finish(O::Failed, "silent, and the postmaster waits for a device"),
-            (Time::Spent, _) => Finish(O::Failed, "the postmaster is alive but does not answer"),
+            (Time::Spent, _) => match (word, state) {
+                (Word::Silent, Some(DbState::InProduction)) => Verdict::Once(O::Promoted, Hiccup::Stall),
+                (Word::Silent, Some(DbState::InArchiveRecovery)) => {
+                    Verdict::Once(O::Unpromoted, Hiccup::Stall)
+                }
+                _ => Finish(O::Failed, SILENT),
+            },
         },
         (Life::Alive(_), Word::Refused) => match time {
             Time::Left => Wait("the postmaster is alive but nobody listens on its socket"),
@@ -124,6 +163,36 @@ pub const fn decide(
                  of postmaster.pid",
             ),
         },
+    }
+}
+
+const FAILING: &str = "answers every client with an error of its own";
+const SILENT: &str = "the postmaster is alive but does not answer";
+
+/// What a hiccup comes to: `outcome`, or a failure.
+///
+/// - A probe sees a server for the first time and remembers nothing: it takes no running server for failed because of one error.
+/// - A stall counts as one only while the instance's processes run and its disk takes writes: where both stand still it hangs, and a
+///   second look would only cost time.
+pub const fn settle(
+    occasion: Occasion,
+    outcome: MonitorOutcome,
+    hiccup: Hiccup,
+    last: LastMonitor,
+    progress: Progress,
+) -> (MonitorOutcome, &'static str) {
+    match (occasion, hiccup, last, progress) {
+        (_, Hiccup::Stall, _, Progress::StandsStill) => (MonitorOutcome::Failed, SILENT),
+        (Occasion::Recurring, Hiccup::Stall, LastMonitor::Unanswered, Progress::GoesOn) => {
+            (MonitorOutcome::Failed, "does not answer for the second time in a row")
+        }
+        (Occasion::Recurring, Hiccup::Error, LastMonitor::Unanswered, _) => (MonitorOutcome::Failed, FAILING),
+        (_, Hiccup::Stall, _, Progress::GoesOn) => {
+            (outcome, "no answer in time, but its processes go on; its role is by the control file")
+        }
+        (_, Hiccup::Error, _, _) => {
+            (outcome, "an error instead of an answer; its role is by the control file")
+        }
     }
 }
 
@@ -164,6 +233,18 @@ mod tests {
                 Verdict::Wait(reason) => {
                     assert_eq!(time, Time::Left, "waits past the deadline: {row}");
                     assert!(!reason.is_empty());
+                }
+                Verdict::Once(outcome, hiccup) => {
+                    let tells = match outcome {
+                        MonitorOutcome::Promoted => Some(DbState::InProduction),
+                        MonitorOutcome::Unpromoted => Some(DbState::InArchiveRecovery),
+                        _ => None,
+                    };
+                    assert!(tells.is_some() && tells == state, "a role without evidence: {row}");
+                    let is_stall = word == Word::Silent && time == Time::Spent;
+                    let expected = if is_stall { Hiccup::Stall } else { Hiccup::Error };
+                    assert!((is_stall || word == Word::Failing) && hiccup == expected, "{row}");
+                    assert!(matches!(life, Life::Alive(Pulse::Beating | Pulse::Stuck)), "{row}");
                 }
                 Verdict::Finish(outcome, reason) => {
                     assert!(!reason.is_empty(), "{row}");
@@ -206,7 +287,7 @@ mod tests {
                 );
             }
         }
-        assert_eq!(rows, 2 * 2 * 6 * 9 * 8);
+        assert_eq!(rows, 2 * 2 * 6 * 10 * 8);
     }
 
     #[test]
@@ -219,6 +300,24 @@ mod tests {
             Some(DbState::InProduction),
         );
         assert!(matches!(verdict, Verdict::Finish(MonitorOutcome::Failed, _)));
+    }
+
+    #[test]
+    fn a_hiccup_fails_the_second_monitor_in_a_row() {
+        use MonitorOutcome::{Failed, Promoted};
+        let of = |occasion, hiccup, last, progress| settle(occasion, Promoted, hiccup, last, progress).0;
+        let (probe, recurring) = (Occasion::Probe, Occasion::Recurring);
+        for last in [LastMonitor::Answered, LastMonitor::Unanswered] {
+            let again = if last == LastMonitor::Answered { Promoted } else { Failed };
+            for progress in [Progress::GoesOn, Progress::StandsStill] {
+                assert_eq!(of(recurring, Hiccup::Error, last, progress), again, "{last:?} {progress:?}");
+                assert_eq!(of(probe, Hiccup::Error, last, progress), Promoted, "{last:?} {progress:?}");
+            }
+            assert_eq!(of(recurring, Hiccup::Stall, last, Progress::GoesOn), again, "{last:?}");
+            assert_eq!(of(probe, Hiccup::Stall, last, Progress::GoesOn), Promoted, "{last:?}");
+            assert_eq!(of(recurring, Hiccup::Stall, last, Progress::StandsStill), Failed, "{last:?}");
+            assert_eq!(of(probe, Hiccup::Stall, last, Progress::StandsStill), Failed, "{last:?}");
+        }
     }
 
     #[test]

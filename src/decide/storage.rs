@@ -9,6 +9,8 @@
 use super::disk::{Disk, Finding};
 use super::memory::Memory;
 use super::promotion_score::{Score, ScoreStep};
+use super::server_error::ErrorKind;
+use crate::pg::view::Rejection;
 
 /// The score of the promoted instance on such a disk. `usual`: what it would be on a sound one.
 pub fn primary(usual: ScoreStep, memory: &Memory, finding: &Finding) -> ScoreStep {
@@ -46,6 +48,16 @@ pub fn standby(usual: ScoreStep, memory: &Memory, finding: &Finding) -> ScoreSte
 pub fn crashed(memory: &Memory, finding: &Finding) -> Option<ScoreStep> {
     let was_primary = memory.score.is_some_and(|s| s >= Score::Primary || s == Score::PrimaryDiskFailing);
     (was_primary && !finding.disk.is_fit()).then(|| standby(ScoreStep::Keep(None), memory, finding))
+}
+
+/// A server whose files are damaged would be damaged after a restart, too: another instance is to be the primary, where one has all of
+/// its WAL.
+pub fn damaged(memory: &Memory, error: Option<(ErrorKind, &Rejection)>) -> Option<ScoreStep> {
+    let Some((ErrorKind::Data, rejection)) = error else { return None };
+    let score = memory.score?;
+    let is_primary = score >= Score::Primary || score == Score::PrimaryDiskFailing;
+    let lowered = if is_primary { Score::PrimaryDiskFailing } else { Score::Withdrawn };
+    (score > lowered).then(|| ScoreStep::Set(lowered, rejection.to_string()))
 }
 
 fn reason(finding: &Finding) -> String {

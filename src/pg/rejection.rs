@@ -14,9 +14,18 @@ pub fn classify(sqlstate: &str, message: &str, detail: Option<&str>) -> Rejectio
         // crash_shutdown: another backend crashed, the server starts over.
         "57P02" => Rejection::InRecovery,
         "53300" => Rejection::TooManyConnections,
+        "3D000" if detail.is_some_and(names_directory) => {
+            Rejection::DirectoryMissing(format!("{message}: {}", detail.unwrap_or_default()))
+        }
         _ if sqlstate.starts_with("28") => Rejection::Authentication(message.to_owned()),
         _ => Rejection::Other { sqlstate: sqlstate.to_owned(), message: message.to_owned() },
     }
+}
+
+/// A database that is in the catalog and not on the disk (postinit.c) has the same state as one that was never there; its detail names
+/// the path, in every language.
+fn names_directory(detail: &str) -> bool {
+    detail.contains("base/") || detail.contains("pg_tblspc/")
 }
 
 /// The messages of postmaster.c (from 17 on backend_startup.c).
@@ -66,5 +75,11 @@ mod tests {
             Rejection::ShuttingDown
         );
         assert!(matches!(classify("3D000", "database \"x\" does not exist", None), Rejection::Other { .. }));
+        let missing = "The database subdirectory \"base/5\" is missing.";
+        let found = classify("3D000", "database \"x\" does not exist", Some(missing));
+        assert!(matches!(found, Rejection::DirectoryMissing(why) if why.contains("base/5")));
+        let dropped = "It seems to have just been dropped or renamed.";
+        let found = classify("3D000", "database \"x\" does not exist", Some(dropped));
+        assert!(matches!(found, Rejection::Other { .. }));
     }
 }

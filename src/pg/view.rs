@@ -55,6 +55,8 @@ pub enum Rejection {
     TooManyConnections,
     /// The role may not log in as configured (class 28, or no password found for it).
     Authentication(String),
+    /// The database's directory is gone (3D000 as well, with the directory in the detail).
+    DirectoryMissing(String),
     /// Any other error.
     Other {
         /// Five characters; empty when the answer was not PostgreSQL's protocol or the connection broke.
@@ -75,6 +77,7 @@ impl fmt::Display for Rejection {
             }
             Self::TooManyConnections => f.write_str("all of the server's connections are taken"),
             Self::Authentication(message) => write!(f, "the server refused our login: {message}"),
+            Self::DirectoryMissing(message) => f.write_str(message),
             Self::Other { sqlstate, message } if sqlstate.is_empty() => f.write_str(message),
             Self::Other { sqlstate, message } => write!(f, "{message} (SQLSTATE {sqlstate})"),
         }

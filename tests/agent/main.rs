@@ -14,6 +14,7 @@ mod configuration;
 mod crash;
 mod disk;
 mod frozen;
+mod hiccup;
 mod leftovers;
 mod life_cycle;
 mod notify;

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use quorate::decide::activity;
 use quorate::decide::clock::Time;
 use quorate::decide::disk::Disk;
 use quorate::decide::facts::{Control, Facts, Life, Process, Pulse, STATES, Signal, Word};
-use quorate::decide::monitor::{self, MonitorOutcome, Occasion, Verdict};
+use quorate::decide::monitor::{self, Hiccup, LastMonitor, MonitorOutcome, Occasion, Verdict};
 use quorate::decide::notify::{Task, tasks};
 use quorate::decide::promote::{self, Progress};
 use quorate::decide::start::{After, Before, Stream, after, before};
@@ -38,6 +39,7 @@ fn answer(word: Word) -> Option<Answer> {
         Word::ShuttingDown => Answer::Rejects(Rejection::ShuttingDown),
         Word::ColdStandby => Answer::Rejects(Rejection::HotStandbyDisabled),
         Word::Untold => Answer::Rejects(Rejection::TooManyConnections),
+        Word::Failing => Answer::Rejects(Rejection::Other { sqlstate: "58030".into(), message: "x".into() }),
         Word::Silent => Answer::Silent { after: Duration::from_secs(1) },
         Word::Refused => Answer::Refused,
     })
@@ -131,8 +133,18 @@ fn by_state(life: Life, word: Word) -> Rows {
             (now, monitor::decide(occasion, Time::Spent, life, word, state))
         };
         let (recurring, probe) = (both(Occasion::Recurring), both(Occasion::Probe));
-        let (Verdict::Finish(_, reason) | Verdict::Wait(reason)) = recurring.1;
-        let cells = format!("{} | {} | {reason}", verdicts(recurring), verdicts(probe));
+        let reason = match recurring.1 {
+            Verdict::Finish(_, reason) | Verdict::Wait(reason) => reason,
+            Verdict::Once(outcome, hiccup) => {
+                let (last, progress) = (LastMonitor::Answered, activity::Progress::GoesOn);
+                monitor::settle(Occasion::Recurring, outcome, hiccup, last, progress).1
+            }
+        };
+        let cells = format!(
+            "{} | {} | {reason}",
+            verdicts(Occasion::Recurring, recurring),
+            verdicts(Occasion::Probe, probe)
+        );
         let name = state.map_or("unreadable".to_owned(), |s| s.to_string());
         match rows.iter_mut().find(|(_, c)| *c == cells) {
             Some((states, _)) => states.push(name),
@@ -144,7 +156,7 @@ fn by_state(life: Life, word: Word) -> Rows {
     rows.into_iter().map(|(states, cells)| (join(states), cells)).collect()
 }
 
-fn verdicts((now, at_deadline): (Verdict, Verdict)) -> String {
+fn verdicts(occasion: Occasion, (now, at_deadline): (Verdict, Verdict)) -> String {
     let outcome = |o: MonitorOutcome| {
         let name = match o {
             MonitorOutcome::Promoted => "promoted",
@@ -155,7 +167,24 @@ fn verdicts((now, at_deadline): (Verdict, Verdict)) -> String {
         };
         format!("{name} ({})", o.code().status())
     };
+    let once = |o: MonitorOutcome, hiccup: Hiccup| match hiccup {
+        Hiccup::Error => {
+            format!("{}; the second time in a row {}", outcome(o), outcome(MonitorOutcome::Failed))
+        }
+        Hiccup::Stall => format!(
+            "{} if its processes go on; the second time in a row {}",
+            outcome(o),
+            outcome(MonitorOutcome::Failed)
+        ),
+    };
+    let probe = |o: MonitorOutcome, hiccup: Hiccup| match hiccup {
+        Hiccup::Error => outcome(o),
+        Hiccup::Stall => format!("{} if its processes go on", outcome(o)),
+    };
+    let of = |o, hiccup| if occasion == Occasion::Probe { probe(o, hiccup) } else { once(o, hiccup) };
     match (now, at_deadline) {
+        (Verdict::Once(o, hiccup), _) => of(o, hiccup),
+        (Verdict::Wait(_), Verdict::Once(o, hiccup)) => format!("waits, then {}", of(o, hiccup)),
         (Verdict::Finish(o, _), _) => outcome(o),
         (Verdict::Wait(_), Verdict::Finish(o, _)) => format!("waits, then {}", outcome(o)),
         (Verdict::Wait(_), Verdict::Wait(_)) => "waits".into(),
@@ -164,8 +193,8 @@ fn verdicts((now, at_deadline): (Verdict, Verdict)) -> String {
 
 fn words_cell(words: &[&str]) -> String {
     match words.len() {
-        9 => "any".into(),
-        5.. => "anything else".into(),
+        10 => "any".into(),
+        6.. => "anything else".into(),
         _ => words.join(", "),
     }
 }

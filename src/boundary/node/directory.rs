@@ -1,12 +1,70 @@
-//! That the server to be launched works in PGDATA, and where one works whose PGDATA was renamed.
+//! What a launch needs: programs, user, directories. That the server works in PGDATA, and where one works whose PGDATA was renamed.
 
 use std::path::PathBuf;
 
-use super::{InstallTrouble, Node, OwnedFiles};
+use super::{InstallTrouble, Node, OwnedFiles, command, data_directory};
+use crate::boundary::storage::StorageError;
 use crate::boundary::{process, registry, server_conf};
 use crate::pg::directory;
 
 impl Node {
+    /// The directory of PostgreSQL's programs: by parameter, else by the data directory's version.
+    pub(super) fn bindir(&self) -> Result<PathBuf, InstallTrouble> {
+        let missing = |text: String| InstallTrouble::Missing(text);
+        if let Some(bindir) = &self.settings.bindir {
+            return if command::is_there(&bindir.join("postgres")) {
+                Ok(bindir.clone())
+            } else {
+                Err(missing(format!(
+                    "parameter bindir={}: no program postgres in it; set bindir or install PostgreSQL here",
+                    bindir.display()
+                )))
+            };
+        }
+        let files = self.files().map_err(|e| missing(e.to_string()))?;
+        let version =
+            data_directory::read_version(files, self.pgdata()).map_err(|e| missing(e.to_string()))?.get();
+        let candidates = [
+            format!("/usr/lib/postgresql/{version}/bin"),
+            format!("/usr/pgsql-{version}/bin"),
+            "/usr/bin".into(),
+        ];
+        candidates.iter().map(PathBuf::from).find(|dir| command::is_there(&dir.join("postgres"))).ok_or_else(
+            || {
+                missing(format!(
+                    "no program postgres in {}; install PostgreSQL {version} or set the parameter bindir",
+                    candidates.join(", ")
+                ))
+            },
+        )
+    }
+
+    /// Whether everything is there that a start needs.
+    pub(super) fn installation(&self) -> Result<(), InstallTrouble> {
+        let files =
+            self.files().map_err(|e| InstallTrouble::Unusable(format!("parameter system_user: {e}")))?;
+        // Its owner first: to another user the directory is closed, and the reason would be that.
+        let pgdata = data_directory::check(files, self.pgdata());
+        match pgdata {
+            Err(why @ (StorageError::Owner { .. } | StorageError::Mode { .. })) => {
+                return Err(InstallTrouble::Forbidden(format!("parameter pgdata: {why}")));
+            }
+            Err(why) => return Err(InstallTrouble::Missing(format!("parameter pgdata: {why}"))),
+            Ok(()) => {}
+        }
+        data_directory::read_version(files, self.pgdata())
+            .map_err(|e| InstallTrouble::Missing(format!("parameter pgdata: {e}")))?;
+        self.bindir()?;
+        if files.is_file(&self.settings.config_file) {
+            self.check_directory(files)
+        } else {
+            Err(InstallTrouble::Missing(format!(
+                "parameter config_file={}: no such file; on Debian it is /etc/postgresql/N/main/postgresql.conf",
+                self.settings.config_file.display()
+            )))
+        }
+    }
+
     /// Refuses a configuration that names another data directory: the server would run there, where nobody looks for it. A
     /// configuration that can't be read is PostgreSQL's to refuse; it is launched in PGDATA all the same.
     pub(super) fn check_directory(&self, files: &OwnedFiles) -> Result<(), InstallTrouble> {

@@ -1,11 +1,14 @@
 //! The processes of the instance: found, told apart, signalled. Those of the database's user alone.
 
 use std::io;
+use std::path::Path;
 
 use nix::sys::signal::Signal as Unix;
 
 use super::{Effect, IdentityError, Node, trouble};
 use crate::boundary::process::{self, Debugged, ProcessId, ProcessInfo};
+use crate::boundary::storage;
+use crate::decide::activity::Activity;
 use crate::decide::facts::Process;
 use crate::pg::postmaster_pid::PostmasterPid;
 
@@ -69,6 +72,15 @@ impl Node {
         process::postgres_at(file.pid, &directory, files.user().uid).ok().flatten()
     }
 
+    /// How often each process of the server was switched to and from.
+    pub(super) fn switches(&self) -> Option<Activity> {
+        let postmaster = self.postmaster_by_file()?.id;
+        let files = self.files().ok()?;
+        let directory = files.resolve(self.pgdata()).ok()?;
+        let family = process::postgres_family(postmaster, &directory, files.user().uid).ok()?;
+        Some(Activity(family.iter().filter_map(|p| Some((p.id, switches(p.id.pid)?))).collect()))
+    }
+
     pub(super) fn process(&self) -> Process {
         if let Some(postmaster) = self.postmaster_by_file() {
             return Process::Alive(postmaster.state.pulse(Debugged::AsRunning));
@@ -93,4 +105,14 @@ impl Node {
         let uid = self.files().map_err(|e| io::Error::other(e.to_string()))?.user().uid;
         process::signal_of(uid, id, signal).map(drop)
     }
+}
+
+/// Both kinds of context switches of a process; `None`: it is gone.
+fn switches(pid: i32) -> Option<u64> {
+    let status = storage::read_text(Path::new(&format!("/proc/{pid}/status"))).ok()?;
+    let of = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().parse::<u64>().ok()
+    };
+    of("voluntary_ctxt_switches:")?.checked_add(of("nonvoluntary_ctxt_switches:")?)
 }
