@@ -446,4 +446,6 @@ mutate told-to-promote src/decide/demote.rs 'Word::Standby if !told' 'Word::Stan
 mutate failed-promotion src/decide/demote.rs '_ => Step::BringDown(None)' '_ => Step::BringDown(Some(Former::Primary))' --lib only_who_was_a_primary_is_a_former_one
 mutate caught-up src/decide/score.rs 'facts.caught_up == CaughtUp::NotYet' 'false' --lib has_not_caught_up
 mutate from-itself src/decide/score.rs 'streams(facts.receiver) && !facts.from_itself' 'streams(facts.receiver)' --lib streams_from_itself
+mutate score-sent-again src/decide/kept_score.rs '(Some(score), None) => Step::Resend(score)' '(Some(_), None) => Step::Nothing' --lib kept_score
+mutate score-doubted src/decide/kept_score.rs '(Some(_), keepers) => Memory { keepers, score_doubted: Some(now)' '(Some(_), keepers) => Memory { keepers, score_doubted: None' --lib kept_score
 exit $failed

@@ -94,8 +94,14 @@ say $? "$first is brought down and refused"
 say $? "$second stays the primary and has every acknowledged commit"
 "$lab" down --name "$name" >/dev/null
 
-# A standby is promoted by hand.
+# Pacemaker keeps the scores, and a daemon of it that dies takes this one's along.
 up
+on "$second" pkill -KILL -x pacemaker-attrd
+lost() { [ -z "$(score "$first" "$second")" ]; }
+until_true 10 lost && until_true 60 is_candidate "$first" "$second"
+say $? "the score of $second, gone with its pacemaker-attrd, is sent again"
+
+# A standby is promoted by hand.
 sql "$second" 'select pg_promote()' >/dev/null
 until_true 60 reason "$first" "begun by no promotion of the cluster"
 say $? "$second, promoted by hand, is brought down and refused, and crm_mon says why"

@@ -61,6 +61,7 @@ impl Agent<'_> {
                 let usual = score::promoted(&mut self.memory, self.host.now());
                 let step = storage::primary(usual, &self.memory, &finding);
                 self.apply(step);
+                self.keep_score();
                 if let Some(Answer::Primary(view)) = &facts.answer {
                     self.keep_record(&facts, view);
                     self.tend_primary(view);
@@ -76,6 +77,7 @@ impl Agent<'_> {
                 if let Health::Diverged(why) = self.tend_standby(&facts, None) {
                     return Report::new(OcfCode::ErrGeneric, why);
                 }
+                self.keep_score();
             }
             MonitorOutcome::NotRunning | MonitorOutcome::Failed | MonitorOutcome::FailedPromoted => {
                 let finding = self.try_disk();

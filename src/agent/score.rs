@@ -2,10 +2,12 @@
 
 use super::{Agent, STEADY};
 use crate::boundary::host::Level;
+use crate::cluster::attributes;
 use crate::decide::cluster::{ClusterFacts, ClusterWord, Upstream};
 use crate::decide::disk::Finding;
 use crate::decide::facts::Facts;
 use crate::decide::follow::{self, cluster_facts};
+use crate::decide::kept_score;
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::promotions::{Branch, Mismatch, Record};
 use crate::decide::score::{self, CaughtUp, StandbyFacts};
@@ -199,6 +201,38 @@ impl Agent<'_> {
                 self.host
                     .log(Level::Error, &format!("could not be pointed at the primary {primary}: {trouble}"));
             }
+        }
+    }
+
+    /// Sends the score once more where the CIB has lost it. It is asked only after a daemon that keeps the score began anew.
+    pub(super) fn keep_score(&mut self) {
+        if self.memory.score_doubted.is_none() || self.run.node.is_none() {
+            return;
+        }
+        let (node, resource) = (self.node(), self.run.resource.clone());
+        let in_cib = match self.host.cluster() {
+            Ok(status) => {
+                status.promotion_score(&resource, &node).and_then(attributes::score).map(Score::from)
+            }
+            Err(trouble) => {
+                return self
+                    .complain(Some(format!("the CIB could not be asked for this node's score: {trouble}")));
+            }
+        };
+        match kept_score::decide(&self.memory, in_cib, self.host.now()) {
+            kept_score::Step::Nothing => {}
+            kept_score::Step::Settled => self.memory.score_doubted = None,
+            kept_score::Step::Resend(score) => match self.host.resend_score(&node, score) {
+                Ok(()) => {
+                    let why = "pacemaker-controld or pacemaker-attrd began anew, and the CIB had lost it";
+                    self.host.log(Level::Warning, &format!("promotion score {score} sent again: {why}"));
+                }
+                Err(trouble) => {
+                    self.complain(Some(format!(
+                        "the promotion score {score} could not be sent again: {trouble}"
+                    )));
+                }
+            },
         }
     }
 

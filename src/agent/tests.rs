@@ -2,6 +2,7 @@
 
 mod disk;
 mod hiccup;
+mod kept_score;
 mod record;
 
 use std::time::Duration;

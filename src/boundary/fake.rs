@@ -355,6 +355,12 @@ impl Host for FakeHost {
         Ok(())
     }
 
+    fn resend_score(&mut self, node: &str, score: Score) -> Effect<()> {
+        self.ask_cluster(())?;
+        self.done.push(format!("score {node} {score} again"));
+        Ok(())
+    }
+
     fn scores(&mut self) -> Effect<Vec<(String, Score)>> {
         self.ask_cluster(Vec::new())
     }

@@ -108,6 +108,8 @@ pub trait Host {
     /// The promotion score of a node.
     fn set_score(&mut self, node: &str, score: Score) -> Effect<()>;
     fn delete_score(&mut self, node: &str) -> Effect<()>;
+    /// The score once more, where the CIB has lost it: pacemaker-attrd writes changes only.
+    fn resend_score(&mut self, node: &str, score: Score) -> Effect<()>;
     /// All promotion scores of this resource.
     fn scores(&mut self) -> Effect<Vec<(String, Score)>>;
     /// Publishes this node's position for the election; `None` takes it back.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::host::{Effect, Trouble};
 use super::process;
 use super::{files, storage};
+use crate::decide::kept_score::Keepers;
 use crate::decide::memory::{Memory, PacemakerRun};
 
 /// Debian's and Red Hat's `HA_RSCTMP`.
@@ -68,4 +69,25 @@ pub fn pacemaker_run() -> Option<PacemakerRun> {
     // `comm` holds 15 characters; pacemaker-execd has just as many.
     (name.trim() == "pacemaker-execd")
         .then_some(PacemakerRun { pid: parent.id.pid, start_time: parent.id.start_time })
+}
+
+/// The daemons of Pacemaker that keep the score: brothers of the pacemaker-execd that called us. `None`: they can't be told.
+pub fn score_keepers() -> Option<Keepers> {
+    let executor = process::parent().ok()??;
+    pacemaker_run()?;
+    let pacemakerd = process::inspect(executor.ppid).ok()?.filter(|info| info.comm == "pacemakerd")?.id.pid;
+    let children = PathBuf::from(format!("/proc/{pacemakerd}/task/{pacemakerd}/children"));
+    let children = storage::read_text(&children).ok()?;
+    let mut keepers = Keepers::default();
+    for child in children.split_ascii_whitespace().filter_map(|word| word.parse().ok()) {
+        let Ok(Some(info)) = process::inspect(child) else { continue };
+        let run = Some(PacemakerRun { pid: info.id.pid, start_time: info.id.start_time });
+        match info.comm.as_str() {
+            // At most 15 characters.
+            "pacemaker-contr" => keepers.controller = run,
+            "pacemaker-attrd" => keepers.attributes = run,
+            _ => {}
+        }
+    }
+    Some(keepers)
 }

@@ -370,6 +370,10 @@ impl Host for Node {
         pacemaker::delete_score(&self.run.resource, node, self.patience())
     }
 
+    fn resend_score(&mut self, node: &str, score: Score) -> Effect<()> {
+        pacemaker::resend_score(&self.run.resource, node, score, self.patience())
+    }
+
     fn scores(&mut self) -> Effect<Vec<(String, Score)>> {
         pacemaker::scores(&self.run.resource, self.patience())
     }
@@ -419,7 +423,7 @@ impl Host for Node {
             self.log.line(Level::Warning, &format!("what was remembered is lost, beginning anew: {trouble}"));
             Memory::default()
         });
-        recalled.in_run(memory::pacemaker_run())
+        recalled.in_run(memory::pacemaker_run()).kept_by(memory::score_keepers(), self.now())
     }
 
     fn remember(&mut self, remembered: &Memory) -> Effect<()> {

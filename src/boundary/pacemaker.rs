@@ -48,6 +48,15 @@ pub fn set_score(resource: &str, node: &str, score: Score, patience: Patience) -
     run(&promotion(resource, node).arg(value), patience).map(drop)
 }
 
+/// The same, also where pacemaker-attrd believes that it stands in the CIB: a pacemaker-controld that begins anew erases it there.
+///
+/// # Errors
+/// As [`set_score`].
+pub fn resend_score(resource: &str, node: &str, score: Score, patience: Patience) -> Effect<()> {
+    set_score(resource, node, score, patience)?;
+    run(&program(ATTRD_UPDATER).arg("--refresh"), patience).map(drop)
+}
+
 /// Deletes the promotion score of `resource` on `node`.
 ///
 /// # Errors

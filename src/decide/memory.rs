@@ -8,6 +8,7 @@ use crate::pg::timeline::Timeline;
 use super::clock::Millis;
 use super::cluster::{ClusterFacts, Manager};
 use super::disk::Disk;
+use super::kept_score::Keepers;
 use super::monitor::LastMonitor;
 use super::promotion_score::Score;
 use super::promotions::{Branch, Id};
@@ -22,6 +23,10 @@ pub struct Memory {
     /// The score that we wrote last, and when.
     pub score: Option<Score>,
     pub score_written: Option<Millis>,
+    /// The daemons that keep it.
+    pub keepers: Option<Keepers>,
+    /// Since when the CIB may have lost it: one of them began anew.
+    pub score_doubted: Option<Millis>,
     /// The host that we stream from, once the cluster confirmed that it is the primary.
     pub upstream: Option<String>,
     /// Since when we do not stream although a primary is there.

@@ -13,6 +13,7 @@ pub mod election;
 pub mod facts;
 pub mod fence;
 pub mod follow;
+pub mod kept_score;
 pub mod memory;
 pub mod monitor;
 pub mod notice;

@@ -10,6 +10,7 @@ use quorate::decide::clock::Millis;
 use quorate::decide::disk::{ROOM, Trial};
 use quorate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
 use quorate::decide::facts::{Facts, Process, Pulse, Signal};
+use quorate::decide::kept_score::Keepers;
 use quorate::decide::memory::{Memory, PacemakerRun};
 use quorate::decide::promotion_score::Score;
 use quorate::decide::promotions::Promotion;
@@ -247,6 +248,10 @@ impl Host for SimHost {
         self.program(|w, n| w.write_score(n, owner, None))
     }
 
+    fn resend_score(&mut self, node: &str, score: Score) -> Effect<()> {
+        self.set_score(node, score)
+    }
+
     fn scores(&mut self) -> Effect<Vec<(String, Score)>> {
         self.program(|w, n| (0..w.count()).filter_map(|o| Some((name(o), w.score(n, o)?.into()))).collect())
     }
@@ -324,7 +329,11 @@ impl Host for SimHost {
         self.call(1, 2, |w, n| {
             let node = &w.nodes[n];
             let run = PacemakerRun { pid: 1, start_time: node.run };
-            node.memory.clone().in_run(Some(run))
+            let keepers = Keepers {
+                controller: Some(run),
+                attributes: Some(PacemakerRun { pid: 2, start_time: node.attrd }),
+            };
+            node.memory.clone().in_run(Some(run)).kept_by(Some(keepers), w.now)
         })
     }
 

@@ -27,6 +27,7 @@ impl World {
             Act::Cut(a, b) => drop(self.cut.insert((a.min(b), a.max(b)))),
             Act::Heal => self.cut.clear(),
             Act::KillAttrd(n) => {
+                self.nodes[n].attrd += 1;
                 for node in &mut self.nodes {
                     node.attributes.retain(|(owner, _), _| *owner != n);
                 }

@@ -27,6 +27,8 @@ pub struct Node {
     pub joins_at: Millis,
     /// Which run of pacemaker-execd.
     pub run: u64,
+    /// Which run of pacemaker-attrd.
+    pub attrd: u64,
     /// The agent's file under /run.
     pub memory: Memory,
     pub data: DataDir,
@@ -148,6 +150,7 @@ impl World {
             joined: true,
             joins_at: 0,
             run: 1,
+            attrd: 1,
             memory: Memory::default(),
             data: {
                 let mut data = DataDir::initdb(7);
