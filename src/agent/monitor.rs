@@ -197,10 +197,9 @@ impl Agent<'_> {
         if self.run.node.is_none() || !rank::due(&self.memory, &view.standbys, now) {
             return;
         }
-        self.memory.ranked = Some(now);
         match self.host.scores() {
             Ok(scores) => {
-                for (node, score) in rank::corrections(&view.standbys, &scores) {
+                for (node, score) in rank::corrections(&mut self.memory.looks, now, view, &scores) {
                     match self.host.set_score(&node, score) {
                         Ok(()) => self
                             .host

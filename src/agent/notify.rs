@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
-use super::{Agent, Report};
+use super::{Agent, ROUND, Report};
 use crate::boundary::host::Level;
 use crate::decide::cluster::{Attendance, ClusterFacts, Upstream, Vouched};
 use crate::decide::disk::Finding;
 use crate::decide::election::Fitness;
 use crate::decide::facts::Word;
-use crate::decide::notify::{Task, is_possible, tasks};
+use crate::decide::notify::{Task, is_possible, is_worth_waiting, tasks};
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::score;
 use crate::decide::storage;
 use crate::ocf::{Notification, OcfCode};
+use crate::pg::timeline::WalPosition;
 use crate::pg::view::Answer;
+
+/// A vote waits so long for an answer of the server: the promotion waits for the vote.
+const VOTE: Duration = Duration::from_secs(5);
 
 /// A checkpoint ahead of a switchover may take this long, the shutdown writes another one anyway.
 const CHECKPOINT: Duration = Duration::from_secs(10);
@@ -40,8 +44,7 @@ impl Agent<'_> {
                 }
             }
             Task::Vote => {
-                let facts = self.glance(self.half());
-                let position = self.position(&facts);
+                let position = self.position_to_vote();
                 self.vote(position);
             }
             Task::Unvote => self.vote(None),
@@ -58,7 +61,26 @@ impl Agent<'_> {
         }
     }
 
-    fn vote(&mut self, position: Option<crate::pg::timeline::WalPosition>) {
+    /// Its position. A standby that is full of clients does not answer at once, and one that gives no vote may be the only one that has
+    /// the last commits.
+    fn position_to_vote(&mut self) -> Option<WalPosition> {
+        let begun = self.host.now();
+        loop {
+            let facts = self.glance(self.half());
+            let position = self.position(&facts);
+            let waited = Duration::from_millis(self.host.now().saturating_sub(begun));
+            if position.is_some()
+                || !is_worth_waiting(facts.life(), facts.word())
+                || waited >= VOTE
+                || self.spent()
+            {
+                return position;
+            }
+            self.host.sleep(ROUND.min(self.left()));
+        }
+    }
+
+    fn vote(&mut self, position: Option<WalPosition>) {
         let ballot = position.map(|position| (position, Fitness::of(self.memory.disk, self.memory.former)));
         if let Err(trouble) = self.host.vote(ballot) {
             self.host.log(Level::Warning, &format!("this node's position could not be published: {trouble}"));

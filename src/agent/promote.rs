@@ -7,7 +7,7 @@ use crate::boundary::host::Level;
 use crate::decide::election::{self, Again, Approval, Ballots, Earlier, Receiver, Verdict};
 use crate::decide::facts::Facts;
 use crate::decide::memory::Standing;
-use crate::decide::promote::{Progress, Step, decide};
+use crate::decide::promote::{Progress, Step, decide, second_primary};
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::promotions::{Branch, Record};
 use crate::decide::score;
@@ -33,6 +33,9 @@ impl Agent<'_> {
     pub(super) fn promote(&mut self) -> Report {
         if let Err((code, reason)) = self.refuse_while_resetting() {
             return Report::new(code, reason);
+        }
+        if let Some(why) = second_primary(&self.plan, &self.node(), self.run.promoted_max) {
+            return Report::new(OcfCode::ErrConfigured, format!("not promoted: {why}"));
         }
         let begun = self.host.now();
         let mut progress = Progress::Begun;

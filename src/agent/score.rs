@@ -153,6 +153,7 @@ impl Agent<'_> {
             maxlag: self.settings.maxlag,
             caught_up: seen.caught_up,
             from_itself: view.streams_to.contains(&node),
+            is_paused: view.is_paused,
             mismatch: seen.mismatch.as_ref(),
             cluster,
         };

@@ -32,7 +32,7 @@ const START_ROUND: Duration = Duration::from_millis(10);
 
 impl Agent<'_> {
     pub(super) fn start(&mut self) -> Report {
-        if let Some(why) = unfit_clone(self.manager(), self.run.notify) {
+        if let Some(why) = unfit_clone(self.manager(), self.run.notify, self.run.promoted_max) {
             return Report::new(OcfCode::ErrConfigured, why);
         }
         if let Some(refusal) = self.installation_trouble() {

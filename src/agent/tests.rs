@@ -2,7 +2,7 @@
 
 mod disk;
 mod hiccup;
-mod kept_score;
+mod pacemaker;
 mod record;
 
 use std::time::Duration;

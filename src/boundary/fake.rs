@@ -105,6 +105,7 @@ impl FakeHost {
                 receiver: None,
                 streams_to: Vec::new(),
                 primary_conninfo: None,
+                is_paused: false,
             },
             timeline: position.timeline,
             status: None,

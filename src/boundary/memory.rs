@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use super::host::{Effect, Trouble};
 use super::process;
 use super::{files, storage};
-use crate::decide::kept_score::Keepers;
-use crate::decide::memory::{Memory, PacemakerRun};
+use crate::decide::memory::{Keepers, Memory, PacemakerRun};
 
 /// Debian's and Red Hat's `HA_RSCTMP`.
 const DEFAULT_DIRECTORY: &str = "/run/resource-agents";

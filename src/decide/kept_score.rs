@@ -4,23 +4,12 @@
 //! them, writes changes only. A pacemaker-attrd that ends takes its node's values out of all memories. Either way the score is gone
 //! for good, with Pacemaker's other daemons, and the agent's memory, as they were: nobody would be promoted there again.
 
-use serde::{Deserialize, Serialize};
-
 use super::clock::Millis;
-use super::memory::{Memory, PacemakerRun};
+use super::memory::{Keepers, Memory};
 use super::promotion_score::Score;
 
 /// A controller that begins anew erases the attributes when it joins, seconds later: the score is looked at for so long.
 pub const DOUBT: Millis = 60_000;
-
-/// The daemons that keep a score.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Keepers {
-    /// pacemaker-controld; `None`: it does not run.
-    pub controller: Option<PacemakerRun>,
-    /// pacemaker-attrd.
-    pub attributes: Option<PacemakerRun>,
-}
 
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +50,7 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::memory::PacemakerRun;
 
     fn keepers(controller: i32, attributes: i32) -> Option<Keepers> {
         let run = |pid| (pid > 0).then_some(PacemakerRun { pid, start_time: 7 });

@@ -8,7 +8,6 @@ use crate::pg::timeline::Timeline;
 use super::clock::Millis;
 use super::cluster::{ClusterFacts, Manager};
 use super::disk::Disk;
-use super::kept_score::Keepers;
 use super::monitor::LastMonitor;
 use super::promotion_score::Score;
 use super::promotions::{Branch, Id};
@@ -53,8 +52,8 @@ pub struct Memory {
     pub disk: Disk,
     /// Why the last trial write could not be made, so that it is logged once.
     pub untried: Option<String>,
-    /// When the scores of the others were last compared with their order.
-    pub ranked: Option<Millis>,
+    /// Of the others' scores.
+    pub looks: Looks,
     /// The complaint that was logged last, so that it is logged once.
     pub complaint: Option<String>,
 }
@@ -65,6 +64,27 @@ pub struct PacemakerRun {
     pub pid: i32,
     /// Field 22 of `/proc/PID/stat`, clock ticks since boot.
     pub start_time: u64,
+}
+
+/// The daemons that keep a score.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keepers {
+    /// pacemaker-controld; `None`: it does not run.
+    pub controller: Option<PacemakerRun>,
+    /// pacemaker-attrd.
+    pub attributes: Option<PacemakerRun>,
+}
+
+/// What the primary remembers of its looks at the others' scores.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Looks {
+    /// The last one, and how far the primary had written then.
+    pub last: Option<(Millis, Lsn)>,
+    /// How many in a row found the order wrong.
+    pub wrong: u8,
+    /// When it was corrected last.
+    pub corrected: Option<Millis>,
 }
 
 /// Whether this instance can know that it has every acknowledged commit.

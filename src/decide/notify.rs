@@ -3,6 +3,7 @@
 use crate::ocf::notify::{Notification, Operation, Phase};
 
 use super::disk::Disk;
+use super::facts::{Life, Pulse, Word};
 use super::promotion_score::Score;
 
 /// One thing to do.
@@ -31,6 +32,15 @@ pub fn is_possible(task: &Task, disk: Disk, score: Option<Score>) -> bool {
         Task::Follow(_) => disk.returns(),
         Task::StepDown => score.is_some_and(|score| score > Score::Standby),
         Task::Vote | Task::Unvote | Task::Score => true,
+    }
+}
+
+/// Whether a server that did not tell its position may tell it a moment later: one that is full of clients, or slow.
+#[must_use]
+pub const fn is_worth_waiting(life: Life, word: Word) -> bool {
+    match (life, word) {
+        (Life::Alive(Pulse::Beating | Pulse::Stuck), Word::Untold | Word::Silent) => true,
+        (Life::Alive(_) | Life::Absent | Life::Leftovers | Life::Unknown, _) => false,
     }
 }
 
@@ -103,6 +113,17 @@ mod tests {
         let mut note = note("pre", "demote");
         note.plan.stopping = vec!["srv1".into()];
         assert_eq!(tasks(&note, "srv1"), []);
+    }
+
+    #[test]
+    fn a_vote_waits_for_a_server_that_may_answer_soon() {
+        for life in Life::ALL {
+            for word in Word::ALL {
+                let lives = matches!(life, Life::Alive(Pulse::Beating | Pulse::Stuck));
+                let busy = matches!(word, Word::Untold | Word::Silent);
+                assert_eq!(is_worth_waiting(life, word), lives && busy, "{life:?} {word:?}");
+            }
+        }
     }
 
     #[test]

@@ -135,6 +135,7 @@ mod tests {
             receiver: None,
             streams_to: Vec::new(),
             primary_conninfo: None,
+            is_paused: false,
         })
     }
 

@@ -1,8 +1,19 @@
 //! A standby becomes the primary: election, promotion, proof.
 
+use crate::ocf::notify::Plan;
 use crate::pg::view::Answer;
 
 use super::facts::{Facts, Life, Pulse};
+
+/// Why nobody is promoted beside another one: promoted-max was raised while the instances ran. With 1 Pacemaker plans no two.
+pub fn second_primary(plan: &Plan, node: &str, promoted_max: Option<usize>) -> Option<String> {
+    let max = promoted_max.filter(|max| *max > 1)?;
+    let other = plan.other_primary(node)?;
+    Some(format!(
+        "the clone's meta attribute promoted-max is {max}, {other} is the primary, and PostgreSQL has one: \
+         pcs resource meta CLONE promoted-max=1"
+    ))
+}
 
 /// How far a promotion has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,7 +75,25 @@ mod tests {
             receiver: None,
             streams_to: Vec::new(),
             primary_conninfo: None,
+            is_paused: false,
         })
+    }
+
+    #[test]
+    fn nobody_is_promoted_beside_another_one() {
+        let names = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<String>>();
+        let beside = Plan { promoting: names(&["srv2"]), promoted: names(&["srv1"]), ..Plan::default() };
+        let switchover = Plan { demoting: names(&["srv1"]), ..beside.clone() };
+        let both = Plan { promoting: names(&["srv1", "srv2"]), ..Plan::default() };
+        for (plan, max, refused) in [
+            (&beside, Some(2), true),
+            (&both, Some(2), true),
+            (&switchover, Some(2), false),
+            (&beside, Some(1), false),
+            (&beside, None, false),
+        ] {
+            assert_eq!(second_primary(plan, "srv2", max).is_some(), refused, "{plan:?} {max:?}");
+        }
     }
 
     #[test]

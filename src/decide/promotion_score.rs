@@ -16,7 +16,7 @@ pub enum Score {
     Withdrawn,
     /// A standby without space: promoted only when there is no other, for it can still serve reads and be cleared up.
     StandbyDiskFull,
-    /// A standby that lost its stream while a primary is there: the last choice.
+    /// A standby that lost its stream while a primary is there, or does not replay what it gets: the last choice.
     Detached,
     /// A primary whose disk fails, which should hand over: below every standby that streams, above one that lost its stream.
     PrimaryDiskFailing,

@@ -3,17 +3,26 @@
 //! Each standby writes its own score; the primary only corrects an order that is wrong in substance, so that under
 //! load nothing is written.
 
-use crate::pg::view::{ConnectedStandby, SyncState};
+use std::cmp::Reverse;
+
+use crate::pg::lsn::Lsn;
+use crate::pg::view::{ConnectedStandby, PrimaryView, SyncState};
 
 use super::clock::Millis;
-use super::memory::{Memory, Safety};
+use super::memory::{Looks, Memory, Safety};
 use super::promotion_score::Score;
 
 /// How often the scores of the others are read and compared.
-pub const PERIOD: Millis = 60_000;
+pub const LOOK: Millis = 20_000;
 
-/// Positions that are closer than this count as equal: a WAL segment of the usual size, bytes.
-pub const NEAR: u64 = 16 << 20;
+/// An order that is wrong in so many looks in a row is put right.
+pub const LOOKS: u8 = 3;
+
+/// No second correction within this time: under load at most one change of the CIB a minute.
+pub const REST: Millis = 60_000;
+
+/// Positions that are closer than this count as equal, or closer than what is written in a second: bytes.
+pub const NEAR: u64 = 1 << 20;
 
 /// What the primary remembers of its standbys for the case that it crashes.
 pub fn safety(synchronous_standby_names: &str, standbys: &[ConnectedStandby]) -> Safety {
@@ -32,32 +41,51 @@ pub fn safety(synchronous_standby_names: &str, standbys: &[ConnectedStandby]) ->
 pub fn due(memory: &Memory, standbys: &[ConnectedStandby], now: Millis) -> bool {
     memory.score == Some(Score::Primary)
         && standbys.len() > 1
-        && memory.ranked.is_none_or(|at| now.saturating_sub(at) >= PERIOD)
+        && memory.looks.last.is_none_or(|(at, _)| now.saturating_sub(at) >= LOOK)
 }
 
-/// The scores to write, given those that stand: node and new score. Nodes without a positive score withdrew
-/// themselves, and stay so.
-pub fn corrections(standbys: &[ConnectedStandby], scores: &[(String, Score)]) -> Vec<(String, Score)> {
-    let score_of = |name: &str| scores.iter().find(|(n, s)| n == name && s.is_candidate()).map(|(_, s)| *s);
+/// The scores to write, given those that stand: node and new score. Two that stream with nothing against them never keep the same
+/// one: `crm_mon -A` shows who would be promoted. Whoever has less withdrew or is a last choice, and stays so.
+pub fn corrections(
+    looks: &mut Looks,
+    now: Millis,
+    view: &PrimaryView,
+    scores: &[(String, Score)],
+) -> Vec<(String, Score)> {
+    let near = near(looks.last, now, view.lsn);
+    looks.last = Some((now, view.lsn));
+    let score_of =
+        |name: &str| scores.iter().find(|(n, s)| n == name && s.is_full_standby()).map(|(_, s)| *s);
     let mut ranked: Vec<(&ConnectedStandby, Score)> =
-        standbys.iter().filter_map(|s| Some((s, score_of(&s.application_name)?))).collect();
-    ranked.sort_by_key(|(s, _)| (class(&s.sync_state), std::cmp::Reverse(s.flush)));
-    let wrong = ranked.windows(2).any(|pair| clearly_better(pair[0].0, pair[1].0) && pair[0].1 <= pair[1].1);
-    if !wrong {
+        view.standbys.iter().filter_map(|s| Some((s, score_of(&s.application_name)?))).collect();
+    ranked.sort_by_key(|(_, score)| Reverse(*score));
+    let is_tied = ranked.windows(2).any(|pair| pair[0].1 == pair[1].1);
+    let is_wrong = ranked
+        .iter()
+        .enumerate()
+        .any(|(place, (better, _))| ranked[place + 1..].iter().any(|(s, _)| clearly_better(s, better, near)));
+    looks.wrong = if is_wrong { looks.wrong.saturating_add(1) } else { 0 };
+    let has_rested = looks.corrected.is_none_or(|at| now.saturating_sub(at) >= REST);
+    if !has_rested || !(is_tied || looks.wrong >= LOOKS) {
         return Vec::new();
     }
-    let mut place = 0;
-    let mut corrections = Vec::new();
-    for (index, (standby, score)) in ranked.iter().enumerate() {
-        if index > 0 && clearly_better(ranked[index - 1].0, standby) {
-            place += 1;
-        }
-        let wanted = Score::ranked(place);
-        if *score != wanted {
-            corrections.push((standby.application_name.clone(), wanted));
-        }
-    }
+    ranked.sort_by_key(|(s, _)| (class(&s.sync_state), Reverse(s.flush), &s.application_name));
+    let corrections: Vec<(String, Score)> = ranked
+        .iter()
+        .enumerate()
+        .filter(|(place, (_, score))| *score != Score::ranked(*place))
+        .map(|(place, (standby, _))| (standby.application_name.clone(), Score::ranked(place)))
+        .collect();
+    looks.wrong = 0;
+    looks.corrected = Some(now);
     corrections
+}
+
+/// What a primary writes in a second, by two looks.
+fn near(last: Option<(Millis, Lsn)>, now: Millis, lsn: Lsn) -> u64 {
+    let Some((at, from)) = last else { return NEAR };
+    let written = lsn.saturating_bytes_since(from);
+    written.saturating_mul(1000).checked_div(now.saturating_sub(at)).unwrap_or(0).max(NEAR)
 }
 
 const fn class(sync: &SyncState) -> u8 {
@@ -68,9 +96,9 @@ const fn class(sync: &SyncState) -> u8 {
     }
 }
 
-fn clearly_better(a: &ConnectedStandby, b: &ConnectedStandby) -> bool {
+fn clearly_better(a: &ConnectedStandby, b: &ConnectedStandby, near: u64) -> bool {
     let ahead = match (a.flush, b.flush) {
-        (Some(a), Some(b)) => a.saturating_bytes_since(b) > NEAR,
+        (Some(a), Some(b)) => a.saturating_bytes_since(b) > near,
         (Some(_), None) => true,
         (None, _) => false,
     };
@@ -80,7 +108,6 @@ fn clearly_better(a: &ConnectedStandby, b: &ConnectedStandby) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pg::lsn::Lsn;
 
     fn standby(name: &str, sync: &str, flush: u64) -> ConnectedStandby {
         ConnectedStandby {
@@ -96,34 +123,99 @@ mod tests {
         list.iter().map(|(n, s)| ((*n).into(), Score::from(*s))).collect()
     }
 
+    fn view(lsn: u64, standbys: &[ConnectedStandby]) -> PrimaryView {
+        PrimaryView {
+            lsn: Lsn(lsn),
+            timeline: crate::pg::timeline::Timeline::FIRST,
+            standbys: standbys.to_vec(),
+            synchronous_standby_names: String::new(),
+        }
+    }
+
+    /// So many looks, one each [`LOOK`]; what the last one corrects.
+    fn after(looks: u8, standbys: &[ConnectedStandby], before: &[(String, Score)]) -> Vec<(String, Score)> {
+        let mut state = Looks::default();
+        let mut last = Vec::new();
+        for look in 1..=looks {
+            assert_eq!(last, [], "corrected by look {}", look - 1);
+            last = corrections(&mut state, u64::from(look) * LOOK, &view(1 << 30, standbys), before);
+        }
+        last
+    }
+
     #[test]
     fn the_most_advanced_comes_first_not_the_most_lagging() {
         // PAF 2.3.0 ranks them the other way round.
         let s = [standby("a", "async", 100 << 20), standby("b", "async", 900 << 20)];
-        assert_eq!(corrections(&s, &scores(&[("a", 900), ("b", 900)])), scores(&[("b", 1000), ("a", 990)]));
+        assert_eq!(after(1, &s, &scores(&[("a", 900), ("b", 900)])), scores(&[("b", 1000), ("a", 990)]));
+        assert_eq!(after(3, &s, &scores(&[("a", 1000), ("b", 990)])), scores(&[("b", 1000), ("a", 990)]));
+    }
+
+    #[test]
+    fn two_never_keep_the_same_score() {
+        let s = [standby("a", "async", 200), standby("b", "async", 200), standby("c", "async", 300)];
+        let c = after(1, &s, &scores(&[("a", 900), ("b", 900), ("c", 900)]));
+        assert_eq!(c, scores(&[("c", 1000), ("a", 990), ("b", 980)]));
+        assert_eq!(after(5, &s, &c), [], "settled");
+        // One that comes back is the last until it is better.
+        assert_eq!(after(5, &s[..2], &scores(&[("a", 900), ("b", 990)])), []);
     }
 
     #[test]
     fn load_alone_changes_nothing() {
-        let before = scores(&[("a", 900), ("b", 900)]);
-        for flush in [(100, 200), (200, 100), (5000, 16 << 20)] {
+        let before = scores(&[("a", 1000), ("b", 990)]);
+        for flush in [(100, 200), (200, 100), (5000, 1 << 20)] {
             let s = [standby("a", "async", flush.0), standby("b", "async", flush.1)];
-            assert_eq!(corrections(&s, &before), []);
+            assert_eq!(after(9, &s, &before), []);
         }
+    }
+
+    #[test]
+    fn what_is_written_in_a_second_is_near() {
+        let s = [standby("a", "async", 1 << 20), standby("b", "async", 9 << 20)];
+        let before = scores(&[("a", 1000), ("b", 990)]);
+        let mut looks = Looks::default();
+        for look in 1..9 {
+            let lsn = look * (10 << 20) * LOOK / 1000;
+            assert_eq!(corrections(&mut looks, look * LOOK, &view(lsn, &s), &before), [], "{look}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_no_reason_and_a_correction_rests() {
+        let mut looks = Looks::default();
+        let a_first = [standby("a", "async", 9 << 20), standby("b", "async", 1)];
+        let b_first = [standby("a", "async", 1), standby("b", "async", 9 << 20)];
+        let before = scores(&[("a", 1000), ("b", 990)]);
+        let mut now = 0;
+        for standbys in [&b_first, &b_first, &a_first, &b_first, &b_first] {
+            now += LOOK;
+            assert_eq!(corrections(&mut looks, now, &view(1 << 30, standbys), &before), []);
+        }
+        now += LOOK;
+        let corrected = corrections(&mut looks, now, &view(1 << 30, &b_first), &before);
+        assert_eq!(corrected, scores(&[("b", 1000), ("a", 990)]));
+        let end = now + REST;
+        while now + LOOK < end {
+            now += LOOK;
+            assert_eq!(corrections(&mut looks, now, &view(1 << 30, &a_first), &corrected), []);
+        }
+        assert_ne!(corrections(&mut looks, end, &view(1 << 30, &a_first), &corrected), []);
     }
 
     #[test]
     fn a_synchronous_standby_comes_before_an_asynchronous_one() {
         let s = [standby("a", "async", 900 << 20), standby("b", "sync", 100)];
-        let c = corrections(&s, &scores(&[("a", 1000), ("b", 990)]));
+        let c = after(3, &s, &scores(&[("a", 1000), ("b", 990)]));
         assert_eq!(c, scores(&[("b", 1000), ("a", 990)]));
-        assert_eq!(corrections(&s, &c), [], "settled");
+        assert_eq!(after(5, &s, &c), [], "settled");
     }
 
     #[test]
     fn who_withdrew_stays_withdrawn() {
-        let s = [standby("a", "async", 900 << 20), standby("b", "async", 1)];
-        assert_eq!(corrections(&s, &scores(&[("a", -1000), ("b", 900)])), []);
+        let s =
+            [standby("a", "async", 900 << 20), standby("b", "async", 1), standby("c", "async", 900 << 20)];
+        assert_eq!(after(5, &s, &scores(&[("a", -1000), ("b", 900), ("c", 50)])), []);
     }
 
     #[test]
@@ -145,7 +237,7 @@ mod tests {
         let mut settled = Memory { score: Some(Score::Primary), ..Memory::default() };
         assert!(due(&settled, &two, 1));
         assert!(!due(&settled, &two[..1], 1), "there is nobody to compare with");
-        settled.ranked = Some(1);
-        assert!(!due(&settled, &two, PERIOD) && due(&settled, &two, 1 + PERIOD));
+        settled.looks.last = Some((1, Lsn(1)));
+        assert!(!due(&settled, &two, LOOK) && due(&settled, &two, 1 + LOOK));
     }
 }

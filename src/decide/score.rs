@@ -43,6 +43,8 @@ pub struct StandbyFacts<'a> {
     pub caught_up: CaughtUp,
     /// It streams from itself: its primary's address leads to it.
     pub from_itself: bool,
+    /// Its replay is paused.
+    pub is_paused: bool,
     /// Why its data are not on the last promotion's WAL; `None`: they are, or nothing is on record.
     pub mismatch: Option<&'a Mismatch>,
     /// `None`: not asked yet, or no answer.
@@ -151,8 +153,24 @@ fn behind(memory: &Memory, primary: &str) -> ScoreStep {
     )
 }
 
+/// Streams, and its replay is paused. Where a setting is below the primary's the server ends itself when it is promoted.
+fn paused(memory: &Memory) -> ScoreStep {
+    let reason = "streams, but its replay is paused: by pg_wal_replay_pause(), or because max_connections, max_worker_processes, \
+                  max_wal_senders, max_prepared_transactions or max_locks_per_transaction is below the primary's; raise it and restart, \
+                  or pg_wal_replay_resume()";
+    match memory.score {
+        Some(Score::Detached | Score::Withdrawn | Score::StandbyDiskFull) => {
+            ScoreStep::Keep(Some(reason.into()))
+        }
+        _ => ScoreStep::Set(Score::Detached, reason.into()),
+    }
+}
+
 /// Streams from the primary.
 fn attached(memory: &Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
+    if facts.is_paused {
+        return paused(memory);
+    }
     let candidate = memory.score.is_some_and(Score::is_candidate);
     let rested = memory.score_written.is_none_or(|at| facts.now.saturating_sub(at) >= LAG_REST);
     let lag = match (lag(memory, facts.position), facts.maxlag) {

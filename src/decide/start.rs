@@ -34,13 +34,19 @@ pub enum Before {
 }
 
 /// Why no start is possible in such a clone; `None`: one is.
-pub const fn unfit_clone(manager: Manager, notify: Notify) -> Option<&'static str> {
-    match (manager, notify) {
-        (Manager::Pacemaker, Notify::Off) => Some(
+pub fn unfit_clone(manager: Manager, notify: Notify, promoted_max: Option<usize>) -> Option<String> {
+    match (manager, notify, promoted_max) {
+        (Manager::Nobody, _, _) => None,
+        (Manager::Pacemaker, Notify::Off, _) => Some(
             "the clone's meta attribute notify is not true, without it there is no election: \
-             pcs resource meta CLONE notify=true",
+             pcs resource meta CLONE notify=true"
+                .into(),
         ),
-        (Manager::Nobody, _) | (Manager::Pacemaker, Notify::On | Notify::Unsaid) => None,
+        (Manager::Pacemaker, Notify::On | Notify::Unsaid, Some(max @ 2..)) => Some(format!(
+            "the clone's meta attribute promoted-max is {max}, and PostgreSQL has one primary: \
+             pcs resource meta CLONE promoted-max=1"
+        )),
+        (Manager::Pacemaker, Notify::On | Notify::Unsaid, Some(0 | 1) | None) => None,
     }
 }
 
@@ -308,11 +314,17 @@ mod tests {
     }
 
     #[test]
-    fn a_start_needs_notifications_where_pacemaker_could_send_them() {
+    fn a_start_needs_notifications_where_pacemaker_could_send_them_and_one_primary() {
         for manager in [Manager::Pacemaker, Manager::Nobody] {
             for notify in [Notify::On, Notify::Off, Notify::Unsaid] {
-                let refused = manager == Manager::Pacemaker && notify == Notify::Off;
-                assert_eq!(unfit_clone(manager, notify).is_some(), refused, "{manager:?} {notify:?}");
+                for max in [None, Some(1), Some(2)] {
+                    let refused = manager == Manager::Pacemaker && (notify == Notify::Off || max == Some(2));
+                    assert_eq!(
+                        unfit_clone(manager, notify, max).is_some(),
+                        refused,
+                        "{manager:?} {notify:?} {max:?}"
+                    );
+                }
             }
         }
     }
@@ -390,6 +402,7 @@ mod tests {
             receiver: None,
             streams_to: Vec::new(),
             primary_conninfo: None,
+            is_paused: false,
         }))
     }
 

@@ -335,6 +335,7 @@ mod tests {
             receiver: None,
             streams_to: Vec::new(),
             primary_conninfo: None,
+            is_paused: false,
         });
         assert_eq!(usual_purpose(Some(&standby)), Purpose::StopStandby);
         assert_eq!(usual_purpose(None), Purpose::Stop, "what does not answer may be a primary");

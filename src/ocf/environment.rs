@@ -19,6 +19,8 @@ pub struct Run {
     pub interval: Duration,
     /// The number of instances that the clone has when complete (`clone-max`).
     pub instances: Option<usize>,
+    /// The promotable clone's `promoted-max` (Pacemaker 2.0: `master-max`).
+    pub promoted_max: Option<usize>,
     /// The promotable clone's `notify` meta attribute.
     pub notify: Notify,
     /// The role that a recurring monitor expects to find.
@@ -71,6 +73,7 @@ impl Run {
             timeout: millis("timeout").filter(|t| !t.is_zero()).unwrap_or(DEFAULT_TIMEOUT),
             interval: millis("interval").unwrap_or_default(),
             instances: meta("clone_max").and_then(|v| v.parse().ok()),
+            promoted_max: meta("promoted_max").or_else(|| meta("master_max")).and_then(|v| v.parse().ok()),
             notify: match meta("notify").map(str::to_ascii_lowercase).as_deref() {
                 Some("true" | "yes" | "on" | "1" | "y") => Notify::On,
                 Some(_) => Notify::Off,

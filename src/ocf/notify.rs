@@ -103,6 +103,16 @@ impl Plan {
             .next()
     }
 
+    /// Another node than this one that is promoted, too, once this transition is through.
+    pub fn other_primary(&self, node: &str) -> Option<&str> {
+        let stays = |n: &&String| !self.demoting.contains(n) && !self.stopping.contains(n);
+        self.promoting
+            .iter()
+            .chain(self.promoted.iter().filter(stays))
+            .map(String::as_str)
+            .find(|other| *other != node)
+    }
+
     /// The nodes whose instance runs once this transition is through.
     pub fn running_after(&self) -> Vec<&str> {
         let mut nodes: Vec<&str> = self

@@ -22,7 +22,8 @@ CASE WHEN r THEN pg_catalog.pg_last_wal_receive_lsn() END, \
 CASE WHEN r THEN pg_catalog.pg_last_wal_replay_lsn() END, \
 CASE WHEN r THEN (SELECT pg_catalog.json_build_array(status, sender_host, sender_port, received_tli, latest_end_lsn, pid) \
 FROM pg_catalog.pg_stat_wal_receiver) END, \
-CASE WHEN r AND pg_catalog.pg_has_role('pg_read_all_settings', 'USAGE') THEN pg_catalog.current_setting('primary_conninfo') END \
+CASE WHEN r AND pg_catalog.pg_has_role('pg_read_all_settings', 'USAGE') THEN pg_catalog.current_setting('primary_conninfo') END, \
+CASE WHEN r THEN pg_catalog.pg_is_wal_replay_paused() END \
 FROM (SELECT pg_catalog.pg_is_in_recovery() AS r OFFSET 0) AS recovery";
 
 /// An answer of another shape than [`QUERY`] has.
@@ -74,6 +75,7 @@ pub fn read(row: &[Option<String>]) -> Result<Answer, ProbeError> {
                 .map(receiver),
             streams_to: senders()?.into_iter().filter_map(|(name, ..)| name).collect(),
             primary_conninfo: text(8).map(str::to_owned),
+            is_paused: text(9) == Some("t"),
         })),
         _ => Err(fail("pg_is_in_recovery", 0)),
     }
@@ -142,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_standby_with_and_without_its_receiver() {
-        let line = r#"t|||||0/3081348|0/3081350|["streaming", "/run/pg", 5601, 1, "0/3081348", 4711]|user=postgres host='/run/pg'"#;
+        let line = r#"t|||||0/3081348|0/3081350|["streaming", "/run/pg", 5601, 1, "0/3081348", 4711]|user=postgres host='/run/pg'|t"#;
         let Ok(Answer::Standby(view)) = read(&row(line)) else { panic!("not a standby") };
         let receiver = view.receiver.as_ref().expect("runs");
         assert_eq!((receiver.status.as_str(), receiver.sender_port), ("streaming", Some(5601)));
@@ -150,7 +152,9 @@ mod tests {
         assert_eq!(receiver.timeline, Some(Timeline::FIRST));
         assert_eq!(view.position_lsn(), Some(Lsn(0x308_1350)));
         assert_eq!(view.primary_conninfo.as_deref(), Some("user=postgres host='/run/pg'"));
-        let Ok(Answer::Standby(view)) = read(&row("t||||||0/3081350||")) else { panic!("not a standby") };
+        assert!(view.is_paused);
+        let Ok(Answer::Standby(view)) = read(&row("t||||||0/3081350|||f")) else { panic!("not a standby") };
+        assert!(!view.is_paused);
         assert_eq!((view.receiver, view.received, view.primary_conninfo), (None, None, None));
     }
 

@@ -152,6 +152,8 @@ pub struct StandbyView {
     pub streams_to: Vec<String>,
     /// The setting; may hold a password: never log it. `None` when the role may not read it (it lacks pg_monitor).
     pub primary_conninfo: Option<String>,
+    /// Replay is paused or about to be (`pg_is_wal_replay_paused()`): by somebody, or because a setting is below the primary's.
+    pub is_paused: bool,
 }
 
 impl StandbyView {
@@ -191,6 +193,7 @@ mod tests {
             receiver: None,
             streams_to: Vec::new(),
             primary_conninfo: None,
+            is_paused: false,
         };
         // Captured after a restart: received 0/3000000, replayed 0/3000148.
         assert_eq!(view(0x300_0000, 0x300_0148).position_lsn(), Some(Lsn(0x300_0148)));

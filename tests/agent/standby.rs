@@ -226,3 +226,22 @@ fn a_history_of_somewhere_else_does_not_make_a_standby_diverge() {
     std::fs::remove_file(next).expect("there");
     two.must("start", code::SUCCESS);
 }
+
+/// Promoted while a setting is below the primary's, the server ends itself: whoever replays goes before it.
+#[test]
+fn a_standby_whose_replay_is_paused_is_the_last_choice() {
+    let world = World::new("paused");
+    let [_one, two, three] = trio(&world);
+    let seen = |node: &Node<'_>, expected: i64| {
+        wait_for("score of a standby", SOON, || {
+            node.call("monitor").recurring().must(code::SUCCESS);
+            (world.score(&node.name) == Some(expected)).then_some(())
+        });
+    };
+    seen(&two, 900);
+    seen(&three, 900);
+    two.sql("select pg_wal_replay_pause()");
+    seen(&two, 100);
+    two.sql("select pg_wal_replay_resume()");
+    seen(&two, 900);
+}

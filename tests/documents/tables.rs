@@ -34,6 +34,7 @@ fn answer(word: Word) -> Option<Answer> {
             receiver: None,
             streams_to: Vec::new(),
             primary_conninfo: None,
+            is_paused: false,
         }),
         Word::Recovering => Answer::Rejects(Rejection::InRecovery),
         Word::ShuttingDown => Answer::Rejects(Rejection::ShuttingDown),
@@ -452,7 +453,7 @@ pub fn scores() -> String {
         (Score::FormerPrimary, "a former primary, as long as nobody is promoted"),
         (
             Score::Standby,
-            "a standby that streams from the primary, or did when the primary vanished; the primary raises the better ones of several, up to 1000",
+            "a standby that streams from the primary, or did when the primary vanished; of several the primary gives each its place: 1000, 990, …",
         ),
         (
             Score::FirstStart,
@@ -462,7 +463,7 @@ pub fn scores() -> String {
             Score::PrimaryDiskFailing,
             "the promoted instance, when its disk is full, read-only, failing or stuck: a standby that has everything goes before it",
         ),
-        (Score::Detached, "a standby that lost its stream: the last choice"),
+        (Score::Detached, "a standby that lost its stream, or whose replay is paused: the last choice"),
         (Score::StandbyDiskFull, "a standby whose disk is full: promoted only when there is no other"),
         (
             Score::Withdrawn,

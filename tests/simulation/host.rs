@@ -10,8 +10,7 @@ use quorate::decide::clock::Millis;
 use quorate::decide::disk::{ROOM, Trial};
 use quorate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
 use quorate::decide::facts::{Facts, Process, Pulse, Signal};
-use quorate::decide::kept_score::Keepers;
-use quorate::decide::memory::{Memory, PacemakerRun};
+use quorate::decide::memory::{Keepers, Memory, PacemakerRun};
 use quorate::decide::promotion_score::Score;
 use quorate::decide::promotions::Promotion;
 use quorate::decide::start::LaunchSetting;
@@ -410,6 +409,7 @@ fn answer(w: &World, n: usize) -> Option<Answer> {
             }),
             streams_to: w.streams_from(n).into_iter().map(|(s, _)| name(s)).collect(),
             primary_conninfo: server.conninfo.clone(),
+            is_paused: false,
         }),
         Role::Primary => Answer::Primary(PrimaryView {
             lsn: Lsn(node.data.applied_to),

@@ -114,6 +114,7 @@ fn seen_from_the_standby() {
         receiver: Some(receiver),
         streams_to: Vec::new(),
         primary_conninfo: None,
+        is_paused: false,
     };
     let online = parsed("online=\"true\"", "Unpromoted");
     let found = seen_with(&online, "srv2", Ok(Answer::Standby(view.clone())));

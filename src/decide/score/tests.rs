@@ -20,9 +20,33 @@ fn facts<'a>(now: Millis, receiver: Option<&'a Receiver>, cluster: ClusterWord) 
         maxlag: None,
         caught_up: CaughtUp::Yes,
         from_itself: false,
+        is_paused: false,
         mismatch: None,
         cluster,
     }
+}
+
+#[test]
+fn a_standby_whose_replay_is_paused_is_the_last_choice_until_it_goes_on() {
+    let r = receiver("srv1", 2, 0x500);
+    let known = ClusterWord::NotAsked;
+    let mut m = Memory { upstream: Some("srv1".into()), standing: Standing::Current, ..Memory::default() };
+    for before in [None, Some(Score::Standby), Some(Score::ranked(0)), Some(Score::FirstStart)] {
+        m.score = before;
+        let step = standby(&mut m, &StandbyFacts { is_paused: true, ..facts(1, Some(&r), known.clone()) });
+        assert!(
+            matches!(&step, ScoreStep::Set(Score::Detached, why) if why.contains("max_connections")),
+            "{step:?}"
+        );
+    }
+    for before in [Score::Detached, Score::Withdrawn, Score::StandbyDiskFull] {
+        m.score = Some(before);
+        let step = standby(&mut m, &StandbyFacts { is_paused: true, ..facts(1, Some(&r), known.clone()) });
+        assert!(matches!(step, ScoreStep::Keep(Some(_))), "{before}: {step:?}");
+    }
+    m.score = Some(Score::Detached);
+    let step = standby(&mut m, &facts(1, Some(&r), cluster(Some("srv1"), Attendance::All)));
+    assert!(matches!(step, ScoreStep::Set(Score::Standby, _)), "{step:?}");
 }
 
 #[test]

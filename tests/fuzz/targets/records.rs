@@ -74,7 +74,7 @@ pub const TARGETS: &[Target] = &[
             "\"primary_end\":\"0/1\"",
         ],
         seeds: || {
-            let memory = Memory { score: Some(1001.into()), ranked: Some(5), ..Memory::default() };
+            let memory = Memory { score: Some(1001.into()), ..Memory::default() };
             vec![serde_json::to_vec(&memory).expect("is written"), b"{}".to_vec()]
         },
         run: |input| {
