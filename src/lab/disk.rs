@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// Where the preloaded watchdog library is inside a node.
 const WATCHDOG_LIBRARY: &str = "usr/local/lib/libquorate_watchdog.so";
+/// Where the preloaded clock library is inside a node.
+const CLOCK_LIBRARY: &str = "usr/local/lib/libquorate_clock.so";
 /// Where the package is inside a node: as apt leaves what it has installed.
 pub const PACKAGE: &str = "var/cache/apt/archives/quorate.deb";
 /// Where it is in a plain machine, below its own name: as an operator has copied it there.
@@ -28,6 +30,8 @@ const INSTALL_DEADLINE: Duration = Duration::from_secs(60);
 pub struct Payload {
     /// `libquorate_watchdog.so`
     pub watchdog: PathBuf,
+    /// `libquorate_clock.so`
+    pub clock: PathBuf,
     /// The Debian package: agent, command, settings of sbd and Pacemaker. With PAF too: only the resource differs.
     pub package: PathBuf,
 }
@@ -128,6 +132,10 @@ impl Disk {
             // As Debian's installer writes it.
             let hosts = format!("127.0.0.1\tlocalhost\n127.0.1.1\t{}\n", plan.name);
             self.write("etc/hosts", &hosts, 0o644)?;
+        }
+        if base.content == Content::Node {
+            self.install(&payload.clock, CLOCK_LIBRARY, 0o644)?;
+            self.write("etc/ld.so.preload", &format!("/{CLOCK_LIBRARY}\n"), 0o644)?;
         }
         self.install(&payload.watchdog, WATCHDOG_LIBRARY, 0o644)?;
         let drop_in = format!("[Service]\nEnvironment=LD_PRELOAD=/{WATCHDOG_LIBRARY}\n");

@@ -31,6 +31,7 @@ pub mod cleanup;
 pub mod cli;
 pub mod client;
 pub mod clients;
+pub mod clock;
 pub mod cluster;
 pub mod commands;
 pub mod data_disk;

@@ -4,6 +4,7 @@ mod slow;
 mod standstill;
 
 use super::cgroup::{Groups, Host};
+use super::clock;
 use super::cluster::enter;
 use super::delay::{Delay, Relay};
 use super::disk::{Base, Disk, Payload};
@@ -93,7 +94,7 @@ impl Node {
     ) -> Result<Arc<Node>> {
         let disk = Disk::at(cluster.state_dir().join("nodes").join(&plan.name));
         disk.create(base, &plan, payload)?;
-        let run_dir = cluster.run_dir().join("nodes").join(&plan.name);
+        let run_dir = cluster.node_run_dir(&plan.name);
         fs::create_dir_all(&run_dir).map_err(|source| LabError::File { path: run_dir.clone(), source })?;
         let groups = Groups::of(host, cluster.as_str(), &plan.name);
         let node = Arc::new(Node {
@@ -323,6 +324,8 @@ impl Node {
 
     fn boot(self: &Arc<Self>) -> Result<Machine> {
         self.groups.create()?;
+        // A time server has set it since.
+        clock::set_ahead(&self.run_dir.join(clock::FILE), 0)?;
         net::clear_away(&self.plan)?;
         self.disk.mount_data()?;
         let boot = {

@@ -43,6 +43,11 @@ impl ClusterName {
         Path::new(RUN_DIR).join(&self.0)
     }
 
+    /// The directory that is bound into a node at /run/quorate-lab.
+    pub fn node_run_dir(&self, node: &str) -> PathBuf {
+        self.run_dir().join("nodes").join(node)
+    }
+
     /// The supervisor's control socket.
     pub fn control_socket(&self) -> PathBuf {
         self.run_dir().join("control.sock")

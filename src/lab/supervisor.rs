@@ -47,6 +47,7 @@ pub struct Order {
     /// Prepared disks to start from.
     pub prepared: Option<PathBuf>,
     pub watchdog_library: PathBuf,
+    pub clock_library: PathBuf,
     pub package: PathBuf,
     /// The cluster whose witness is used.
     pub lender: Option<String>,
@@ -109,7 +110,11 @@ fn supervise(order: &Order, name: &ClusterName) -> Result<Option<Sender<Answer>>
     std::fs::create_dir_all(name.run_dir())
         .map_err(|source| LabError::File { path: name.run_dir(), source })?;
     disk::ensure_host_machine_id(&name.run_dir())?;
-    let payload = Payload { watchdog: order.watchdog_library.clone(), package: order.package.clone() };
+    let payload = Payload {
+        watchdog: order.watchdog_library.clone(),
+        clock: order.clock_library.clone(),
+        package: order.package.clone(),
+    };
     let base =
         Base { template: order.template.clone(), content: order.content, prepared: order.prepared.clone() };
     let place = enter_network(order, &site)?;

@@ -328,6 +328,7 @@ fn start_supervisor(
         content: content(options.stage),
         prepared,
         watchdog_library: payload.watchdog,
+        clock_library: payload.clock,
         package: payload.package,
         lender,
     };
@@ -393,13 +394,16 @@ fn payload(options: &Options) -> Result<Payload> {
     let program = own_path()?;
     let dir = program.parent().unwrap_or(Path::new("/")).to_owned();
     let target = dir.parent().unwrap_or(Path::new("/")).to_owned();
-    let watchdog = newest(&[
-        dir.join("examples/libquorate_watchdog.so"),
-        dir.join("libquorate_watchdog.so"),
-        target.join("release/examples/libquorate_watchdog.so"),
-        target.join("debug/examples/libquorate_watchdog.so"),
-    ])
-    .ok_or_else(|| missing("libquorate_watchdog.so", &dir, "--examples"))?;
+    let library = |name: &str| {
+        let places = [
+            dir.join("examples").join(name),
+            dir.join(name),
+            target.join("release/examples").join(name),
+            target.join("debug/examples").join(name),
+        ];
+        newest(&places).ok_or_else(|| missing(name, &dir, "--examples"))
+    };
+    let (watchdog, clock) = (library("libquorate_watchdog.so")?, library("libquorate_clock.so")?);
     let package = match &options.package {
         // Whole: the supervisor may have another working directory.
         Some(path) => {
@@ -412,7 +416,7 @@ fn payload(options: &Options) -> Result<Payload> {
             ))
         })?,
     };
-    Ok(Payload { watchdog, package })
+    Ok(Payload { watchdog, clock, package })
 }
 
 /// The packages in a directory; none where there is no such directory.

@@ -13,7 +13,7 @@ use crate::lab::wait::{OnInterrupt, until};
 use crate::layout::site::Instance;
 
 use super::rebuild::{self, rebuild};
-use super::{bomb, signals, slow, storage};
+use super::{bomb, clock, signals, slow, storage};
 
 const QUICK: Duration = Duration::from_secs(10);
 /// A node needs 12 to 16 s from nothing to streaming, and PAF one monitor interval more until it is a
@@ -124,6 +124,7 @@ fn machine(cluster: &Cluster, node: &NodeInfo, healed: &mut Healed) {
             healed.note(format!("fork bomb on {name} ended"), ended);
         }
         if node.kind == NodeKind::Database {
+            clock::repair(cluster, name, |what, result| healed.note(what, result));
             slow::repair(cluster, name, |what, result| healed.note(what, result));
             storage::repair(cluster, name, |what, result| healed.note(what, result));
         }

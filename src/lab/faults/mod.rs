@@ -5,6 +5,7 @@
 
 mod applies;
 mod bomb;
+mod clock;
 mod heal;
 mod inject;
 mod isolate;

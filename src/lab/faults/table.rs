@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::signals::Processes;
 use super::{
-    Breaks, CountsFrom, Disturbs, Fault, Insiders, Loss, Needs, bomb, inject, memory, several, slow, split,
-    storage,
+    Breaks, CountsFrom, Disturbs, Fault, Insiders, Loss, Needs, bomb, clock, inject, memory, several, slow,
+    split, storage,
 };
 
 /// SIGSTOP of a daemon, all its processes.
@@ -231,6 +231,28 @@ pub const ALL: &[Fault] = &[
     .restored_within(180)
     .resets_nobody()
     .costs("none stated", "0.6 s; nobody reset"),
+    Fault::own(
+        "clock-forward",
+        "the wall clock steps 10 min forward, and back when healed",
+        clock::forward,
+        clock::has_stepped,
+    )
+    .seen_by("it tells that time, and all its daemons have that clock")
+    .unnoticed()
+    .resets_nobody()
+    .reacts_within(60)
+    .costs("none stated", "unnoticed"),
+    Fault::own(
+        "clock-back",
+        "the wall clock steps 10 min back, and forward when healed",
+        clock::back,
+        clock::has_stepped,
+    )
+    .seen_by("it tells that time, and all its daemons have that clock")
+    .unnoticed()
+    .resets_nobody()
+    .reacts_within(60)
+    .costs("none stated", "unnoticed"),
     Fault::own(
         "out-of-space",
         "the data's file system is full, to the last block",

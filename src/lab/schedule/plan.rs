@@ -7,8 +7,16 @@ use crate::lab::chance::Chance;
 use crate::lab::faults::{self, Breaks, Fault, Target};
 
 /// The faults that are drawn: each can be healed, and none needs the node's own cooperation for it.
-pub const FAULTS: [&str; 6] =
-    ["unlink", "postgres-kill", "postgres-stop", "power-off", "reset", "switchover"];
+pub const FAULTS: [&str; 8] = [
+    "unlink",
+    "postgres-kill",
+    "postgres-stop",
+    "power-off",
+    "reset",
+    "switchover",
+    "clock-forward",
+    "clock-back",
+];
 
 /// How long it is broken and how long it is left alone, as often as it goes into the whole time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
