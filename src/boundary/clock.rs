@@ -62,6 +62,27 @@ pub fn boottime_ms() -> u64 {
     u64::try_from(millis).expect("time since boot is not negative")
 }
 
+/// Microseconds of `CLOCK_MONOTONIC`, for comparison with what others measured by it.
+#[cfg(feature = "cli")]
+pub fn monotonic_us() -> u64 {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).expect("every system has it");
+    u64::try_from(now.tv_sec() * 1_000_000 + now.tv_nsec() / 1000).expect("it began with the boot")
+}
+
+/// Sleeps for `wait` by `CLOCK_BOOTTIME`: where the machine slept or stood still meanwhile it is over as soon as the machine goes on.
+/// A signal ends it early.
+#[cfg(feature = "daemon")]
+pub fn sleep_by_boottime(wait: Duration) {
+    let wait = nix::sys::time::TimeSpec::from_duration(wait);
+    let flags = nix::time::ClockNanosleepFlags::empty();
+    // What is refused is no wait: not a reason for a loop without one.
+    if let Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOTSUP) =
+        nix::time::clock_nanosleep(nix::time::ClockId::CLOCK_BOOTTIME, flags, &wait)
+    {
+        Deadline::after(wait.into()).sleep(wait.into());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

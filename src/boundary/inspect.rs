@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::checker;
-use super::clock::Deadline;
+use super::clock::{Deadline, monotonic_us};
 use super::command::{Command, Environment};
 use super::corosync;
 use super::disk_times;
@@ -21,6 +21,7 @@ use super::{drill, watchdog_facts, watchdog_record};
 use crate::cluster::cib::Primitive;
 use crate::cluster::corosync::tools::{self, Votes};
 use crate::cluster::crm_mon::Status;
+use crate::cluster::journal;
 use crate::cluster::sbd;
 use crate::cluster::watchdog::Watchdogs;
 use crate::decide::doctor::facts::{
@@ -301,8 +302,8 @@ fn member(node: &crate::cluster::crm_mon::Node) -> Member {
 fn away_s(name: &str) -> Option<u64> {
     let pattern = format!("Node {name} state is now lost");
     let words =
-        ["--unit=pacemaker", "--output=short-unix", "--no-pager", "--quiet", "--lines=1", "--grep", &pattern];
+        ["--unit=pacemaker", "--output=json", "--no-pager", "--quiet", "--lines=1", "--grep", &pattern];
     let text = ask(JOURNALCTL, &words).ok()?;
-    let seconds: i64 = text.lines().last()?.split('.').next()?.parse().ok()?;
-    u64::try_from(now_s().saturating_sub(seconds)).ok()
+    let (boot, wall_s) = (boot_id(), u64::try_from(now_s()).ok()?);
+    journal::age_s(text.lines().last()?, journal::Now { wall_s, monotonic_us: monotonic_us(), boot: &boot })
 }

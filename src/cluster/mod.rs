@@ -8,6 +8,7 @@ pub mod crm_mon;
 pub mod fencing_history;
 #[cfg(feature = "daemon")]
 pub mod group;
+pub mod journal;
 pub mod panic_action;
 pub mod reset_intent;
 pub mod reset_record;

@@ -77,6 +77,11 @@ pub fn collected_in(output: &str) -> Option<&str> {
     after.split_once('"').map(|(directory, _)| directory)
 }
 
+/// The text file that the collector writes to now, by what it keeps in `current_logfiles`: relative to the data directory, or whole.
+pub fn current(logfiles: &str) -> Option<&str> {
+    logfiles.lines().find_map(|line| line.strip_prefix("stderr ")).filter(|path| !path.is_empty())
+}
+
 /// A collector's file from the last start on: it holds those before it, too.
 pub fn since_last_start(text: &str) -> &str {
     let begins = text.rfind("starting PostgreSQL ").map(|at| text[..at].rfind('\n').map_or(0, |end| end + 1));
@@ -325,6 +330,14 @@ mod tests {
         let later = log(&["LOG:  starting PostgreSQL 15.14 on x", "FATAL:  of this one"]);
         assert_eq!(since_last_start(&format!("{earlier}{later}")), later);
         assert_eq!(since_last_start("FATAL:  x"), "FATAL:  x");
+    }
+
+    #[test]
+    fn the_file_of_now_is_the_one_that_the_collector_names() {
+        assert_eq!(current("csvlog log/a.csv\nstderr log/a.log\n"), Some("log/a.log"));
+        for other in ["", "csvlog log/a.csv\n", "stderr \n", "stderr"] {
+            assert_eq!(current(other), None, "{other:?}");
+        }
     }
 
     #[test]

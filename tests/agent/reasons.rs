@@ -1,8 +1,9 @@
 //! A start that fails says why: the cause, ahead of what follows from it.
 
 use std::fs;
+use std::time::{Duration, SystemTime};
 
-use crate::support::{Run, SOON, World, code, wait_for};
+use crate::support::{Run, SOON, World, code, owned_dir, owned_file, wait_for};
 
 /// Pacemaker keeps so many characters of a reason.
 const KEPT: usize = 128;
@@ -34,6 +35,22 @@ fn the_cause_is_found_in_the_collectors_log() {
     let one = world.primary(1);
     let two = one.standby(2);
     two.append_conf("logging_collector = on\nrestore_command = 'sleep 1; exit 200'\n");
+    let run = two.call("start").timeout(30).must(code::GENERIC);
+    assert_cause(&run, "could not restore file");
+}
+
+/// Their times are the wall clock's.
+#[test]
+fn the_cause_is_found_in_the_present_file_after_the_clock_was_set_back() {
+    let world = World::new("reason-clock-back");
+    let one = world.primary(1);
+    let two = one.standby(2);
+    two.append_conf("logging_collector = on\nlog_directory = 'log'\nrestore_command = 'sleep 1; exit 200'\n");
+    owned_dir(&two.pgdata.join("log"));
+    let before = two.pgdata.join("log/before.log");
+    owned_file(&before, b"LOG:  starting PostgreSQL 15\nFATAL:  the trouble of another day\n", 0o600);
+    let later = SystemTime::now() + Duration::from_secs(600);
+    fs::File::open(&before).and_then(|file| file.set_modified(later)).expect("it is ours");
     let run = two.call("start").timeout(30).must(code::GENERIC);
     assert_cause(&run, "could not restore file");
 }

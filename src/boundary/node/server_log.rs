@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::{Node, OwnedFiles};
-use crate::pg::server_log::{collected_in, since_last_start};
+use crate::pg::server_log::{collected_in, current, since_last_start};
 
 /// The end of the log that is read, bytes: as much as a minute of refused connections leaves when a client tries ten times a second.
 const TAIL: u64 = 64 << 10;
@@ -15,9 +15,17 @@ impl Node {
         let Ok(files) = self.files() else { return String::new() };
         let output = files.read_tail(&self.log_file(), self.log_from, TAIL).unwrap_or_default();
         let Some(directory) = collected_in(&output) else { return output };
-        let collected = newest_log(files, &self.pgdata().join(directory));
+        // By the time of the files only where there is no other way: it is the wall clock's, which may have been set back.
+        let collected =
+            current_log(files, self.pgdata()).or_else(|| newest_log(files, &self.pgdata().join(directory)));
         collected.map_or(output, |text| since_last_start(&text).to_owned())
     }
+}
+
+/// The end of the file that the collector names.
+fn current_log(files: &OwnedFiles, pgdata: &Path) -> Option<String> {
+    let named = files.read_tail(&pgdata.join("current_logfiles"), 0, TAIL).ok()?;
+    files.read_tail(&pgdata.join(current(&named)?), 0, TAIL).ok()
 }
 
 /// The end of the file that was written last. What is no text has its own ending (.csv, .json).
