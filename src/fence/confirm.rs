@@ -107,10 +107,8 @@ pub(super) fn confirm(target: &str, how: How, patience: &Patience, places: &Plac
         let mut seen = Seen::look(target, how, places);
         let mut verdict = fence::decide(seen.notice, seen.word, request, time());
         if verdict == Verdict::Ask {
-            // Where nothing is waited for, the next level is to begin soon.
-            let answer = Deadline::after(ANSWER);
-            let waits = request == Request::Sent || seen.notice == Notice::Left;
-            seen = seen.ask(target, places, if waits { waiting.max(answer) } else { answer });
+            // A loaded survivor is slow, which is no reason for the next level's wait; it is longer than this one.
+            seen = seen.ask(target, places, waiting.max(Deadline::after(ANSWER)));
             verdict = fence::decide(seen.notice, seen.word, request, time());
         }
         if request == Request::Sent && seen.notice != Notice::None {

@@ -163,8 +163,27 @@ fn of_a_node_that_left_without_a_notice_nothing_is_known_and_little_time_is_lost
     refused(&world.asked("action=off\nplug=srv1"), &["it sent no self-fencing notice"]);
     // Its corosync may hang as well.
     world.votequorum("sleep 60");
-    refused(&world.asked("action=off\nplug=srv1"), &["it sent no self-fencing notice"]);
+    refused(&world.asked("action=off\nplug=srv1\nwait=0"), &["it sent no self-fencing notice"]);
     assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+}
+
+/// Seen on a loaded survivor.
+#[test]
+fn a_votequorum_that_is_slow_is_waited_for() {
+    let world = World::saying(BOTH);
+    let requests = Requests::open(&world.places.self_fence_requests).expect("its place is free");
+    // Once.
+    let asked = world.dir.path().join("asked");
+    let script = format!("[ -e {0} ] || {{ >{0}; sleep 1; }}\ncat <<'END'\n{BOTH}END", asked.display());
+    world.votequorum(&script);
+    refused(&world.asked("action=off\nplug=srv1\nending=1"), &["was asked to fence itself"]);
+    assert!(requests.next().expect("it was given").is_some());
+    for (lines, code) in
+        [("action=status\nplug=srv1", Code::Done), ("action=status\nplug=srv1\nwait=0", Code::Failed)]
+    {
+        fs::remove_file(&asked).expect("it was asked");
+        assert_eq!(world.asked(lines).code, code, "{lines}");
+    }
 }
 
 #[test]
