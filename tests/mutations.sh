@@ -117,6 +117,13 @@ mutate stall-stands-still src/decide/activity.rs 'if ran && disk.returns()' 'if 
 mutate stall-twice src/decide/monitor.rs '(Occasion::Recurring, Hiccup::Stall, LastMonitor::Unanswered, Progress::GoesOn) =>' \
     '(Occasion::Probe, Hiccup::Stall, LastMonitor::Unanswered, Progress::GoesOn) =>' --lib one_stall_of_a_server
 mutate damage-hands-over src/decide/storage.rs '(score > lowered).then(||' '(false && score > lowered).then(||' --lib an_error_of_the_server_fails
+mutate start-waits-for-disk src/decide/start.rs '| (Disk::Stuck, Time::Left, Occasion::Start) => Ground::TryAgain,' '=> Ground::TryAgain, (Disk::Stuck, Time::Left, Occasion::Start) => Ground::Refuse(String::new()),' \
+    --lib a_start_waits_for_a_disk
+mutate start-disk-primary src/decide/start.rs 'most.min(NEXT_PRIMARY_WAITS)' 'most' --lib a_start_waits_for_a_disk
+mutate archiver-hangs src/decide/stop.rs 'Shutdown::HandedOver(since) if since >= AFTER_HANDOVER' 'Shutdown::HandedOver(since) if since < Duration::ZERO' \
+    --lib a_hanging_archive_command
+mutate archiver-standby src/boundary/node/processes.rs '!title.contains("walsender")' '!title.is_empty()' \
+    --test agent a_standby_that_lacks_wal_is_waited_for
 mutate leftovers-are-not-nothing src/decide/monitor.rs \
     '(Life::Leftovers, _) => match state {' '(Life::Leftovers, _) if matches!(time, Time::Left | Time::Spent) => Finish(O::NotRunning, "x"), (Life::Leftovers, _) => match state {' \
     --test agent children_without_a_postmaster

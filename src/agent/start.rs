@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{Agent, ROUND, Report, STEADY, millis};
 use crate::boundary::host::{InstallTrouble, Level};
-use crate::decide::clock::Millis;
+use crate::decide::clock::{Millis, Time};
 use crate::decide::cluster::{ClusterFacts, Upstream};
+use crate::decide::disk::Disk;
 use crate::decide::election::Approval;
 use crate::decide::facts::Facts;
 use crate::decide::follow;
@@ -14,8 +15,8 @@ use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::promotions::{Branch, Data, position_at_rest};
 use crate::decide::score::{streamed, streams};
 use crate::decide::start::{
-    After, AtRest, Before, Ground, LAUNCH_SETTINGS, Membership, Occasion, Stream, after, before, former,
-    former_by, membership, on_disk, resting_position, tries_disk, unfit_clone,
+    After, AtRest, Before, Ground, LAUNCH_SETTINGS, Membership, Occasion, Stream, Waiting, after, before,
+    disk_patience, former, former_by, membership, on_disk, resting_position, tries_disk, unfit_clone,
 };
 use crate::decide::stop::Purpose;
 use crate::ocf::OcfCode;
@@ -148,11 +149,23 @@ impl Agent<'_> {
         if !tries_disk(occasion, self.memory.disk) {
             return Ok(());
         }
+        let another = self.plan.promoting.iter().any(|node| self.run.node.as_ref() != Some(node));
+        let waiting = if another { Waiting::NextPrimary } else { Waiting::Nobody };
+        let until = self.host.now() + millis(disk_patience(self.left(), waiting));
+        let mut said = false;
         loop {
             let finding = self.try_disk();
-            match on_disk(&finding, self.time()) {
+            let time = if self.host.now() < until { Time::Left } else { Time::Spent };
+            match on_disk(occasion, &finding, time) {
                 Ground::Launch => return Ok(()),
-                Ground::TryAgain => self.host.sleep(ROUND),
+                Ground::TryAgain => {
+                    if !said && finding.disk == Disk::Stuck {
+                        let why = finding.reason.as_deref().unwrap_or_default();
+                        self.host.log(Level::Warning, &format!("the start waits for the disk: {why}"));
+                        said = true;
+                    }
+                    self.host.sleep(ROUND);
+                }
                 Ground::Refuse(why) => return Err(why),
             }
         }

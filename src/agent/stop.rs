@@ -7,8 +7,8 @@ use crate::boundary::host::Level;
 use crate::decide::facts::Facts;
 use crate::decide::memory::Former;
 use crate::decide::stop::{
-    Planned, Purpose, ScoreOfStopped, Stage, Step, asks_for_quorum, decide, lonely_purpose, score_of_stopped,
-    tries_disk, usual_purpose,
+    Planned, Purpose, ScoreOfStopped, Shutdown, Stage, Step, asks_for_quorum, decide, lonely_purpose,
+    score_of_stopped, tries_disk, usual_purpose,
 };
 use crate::ocf::OcfCode;
 
@@ -47,12 +47,18 @@ impl Agent<'_> {
         let begun = self.host.now();
         let mut sent = Stage::Nothing;
         let mut how = "it ended by itself";
+        let mut handed_over = None;
         self.tell_node(|host| host.record_stopping());
         if tries_disk(self.memory.disk) {
             self.try_disk();
         }
         loop {
-            let facts = self.host.stop_facts();
+            let mut facts = self.host.stop_facts();
+            if sent == Stage::Fast && self.host.is_handed_over() {
+                let now = self.host.now();
+                let since = now.saturating_sub(*handed_over.get_or_insert(now));
+                facts.shutdown = Shutdown::HandedOver(Duration::from_millis(since));
+            }
             let elapsed = Duration::from_millis(self.host.now().saturating_sub(begun));
             match decide(purpose, &facts, self.memory.disk, sent, elapsed, budget) {
                 Step::Done => {

@@ -14,7 +14,7 @@ use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Promotion;
 use crate::decide::start::LaunchSetting;
-use crate::decide::stop::{NodeReset, Stage, StopFacts};
+use crate::decide::stop::{NodeReset, Shutdown, Stage, StopFacts};
 use crate::pg::control_data::{ControlData, DbState};
 use crate::pg::history::History;
 use crate::pg::instance::{Phase, ProcessId};
@@ -37,6 +37,8 @@ pub enum Condition {
     Immortal,
     /// Only children are left.
     Orphans,
+    /// Shut down but for an archive_command that hangs.
+    Archiving,
 }
 
 /// Which effects fail.
@@ -76,6 +78,12 @@ pub struct FakeHost {
     pub receiver: Pulse,
     /// What a trial write gives.
     pub trial: Trial,
+    /// When a trial write gets through again.
+    pub thaws_at: Option<Millis>,
+    /// Nothing runs yet; a launch brings the server into its condition.
+    pub at_rest: bool,
+    /// Whether an archive_command hangs at the end of a fast shutdown.
+    pub archiver_hangs: bool,
     /// What a server that lives answers instead of its role.
     pub answer: Option<Answer>,
     /// Whether its processes run meanwhile.
@@ -118,6 +126,9 @@ impl FakeHost {
             installation: Ok(()),
             receiver: Pulse::Beating,
             trial: Trial::Written { free: ROOM },
+            thaws_at: None,
+            at_rest: false,
+            archiver_hangs: false,
             answer: None,
             progress: Progress::StandsStill,
             fed: 0,
@@ -139,8 +150,11 @@ impl FakeHost {
 
     fn process(&self) -> Process {
         match self.condition {
+            _ if self.at_rest => Process::Absent,
             Condition::Down => Process::Absent,
-            Condition::Standby | Condition::Primary | Condition::Deaf => Process::Alive(Pulse::Beating),
+            Condition::Standby | Condition::Primary | Condition::Deaf | Condition::Archiving => {
+                Process::Alive(Pulse::Beating)
+            }
             Condition::Immortal => Process::Alive(Pulse::Stuck),
             Condition::Frozen => Process::Alive(Pulse::Stopped),
             Condition::Orphans => Process::Leftovers(2),
@@ -201,6 +215,7 @@ impl Host for FakeHost {
             self.view.received = self.view.received.map(|lsn| Lsn(lsn.0 + 0x10));
         }
         let answer = match self.condition {
+            _ if self.at_rest => None,
             Condition::Standby | Condition::Primary if self.answer.is_some() => {
                 if matches!(self.answer, Some(Answer::Silent { .. })) {
                     self.pass(patience);
@@ -214,7 +229,7 @@ impl Host for FakeHost {
                 standbys: Vec::new(),
                 synchronous_standby_names: String::new(),
             })),
-            Condition::Frozen | Condition::Deaf | Condition::Immortal => {
+            Condition::Frozen | Condition::Deaf | Condition::Immortal | Condition::Archiving => {
                 self.pass(patience);
                 Some(Answer::Silent { after: patience })
             }
@@ -231,7 +246,16 @@ impl Host for FakeHost {
     }
 
     fn stop_facts(&mut self) -> StopFacts {
-        StopFacts { process: self.process(), stopped_children: 0, node_reset: NodeReset::NotHeldBack }
+        StopFacts {
+            process: self.process(),
+            stopped_children: 0,
+            node_reset: NodeReset::NotHeldBack,
+            shutdown: Shutdown::UnderWay,
+        }
+    }
+
+    fn is_handed_over(&mut self) -> bool {
+        self.condition == Condition::Archiving
     }
 
     fn wait_gone(&mut self, wait: Duration) {
@@ -242,6 +266,8 @@ impl Host for FakeHost {
         self.done.push(format!("send {stage:?}"));
         self.condition = match (stage, self.condition) {
             (_, Condition::Immortal) => Condition::Immortal,
+            (Stage::Fast, Condition::Primary) if self.archiver_hangs => Condition::Archiving,
+            (Stage::Immediate, Condition::Archiving) => Condition::Down,
             (Stage::Killed, _)
             | (Stage::Fast | Stage::Immediate, Condition::Standby | Condition::Primary | Condition::Down) => {
                 Condition::Down
@@ -252,6 +278,9 @@ impl Host for FakeHost {
     }
 
     fn try_writes(&mut self, patience: Duration) -> Vec<(String, Trial)> {
+        if self.thaws_at.is_some_and(|at| self.now >= at) {
+            self.trial = Trial::Written { free: ROOM };
+        }
         if matches!(self.trial, Trial::Pending(_)) {
             self.pass(patience);
         }
@@ -286,6 +315,7 @@ impl Host for FakeHost {
 
     fn launch(&mut self, _settings: &[LaunchSetting]) -> Effect<()> {
         self.done.push("launch".into());
+        self.at_rest = false;
         if self.failing != Failing::Launch {
             self.condition = Condition::Standby;
         }

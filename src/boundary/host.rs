@@ -58,6 +58,10 @@ pub trait Host {
     fn look(&mut self, patience: Duration) -> Facts;
     /// The processes alone.
     fn stop_facts(&mut self) -> StopFacts;
+    /// Whether a shutdown has written its checkpoint, and no WAL sender has anything left to send.
+    fn is_handed_over(&mut self) -> bool {
+        false
+    }
     /// Waits until no process is left, at most so long.
     fn wait_gone(&mut self, wait: Duration);
     /// Signals the postmaster (fast, immediate) or everything (SIGKILL). Who is gone already is no trouble.

@@ -36,10 +36,10 @@ use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Promotion;
 use crate::decide::start::LaunchSetting;
-use crate::decide::stop::{Stage, StopFacts};
+use crate::decide::stop::{Shutdown, Stage, StopFacts};
 use crate::ocf::{Run, Settings};
 use crate::pg::auto_conf;
-use crate::pg::control_data::ControlData;
+use crate::pg::control_data::{ControlData, DbState};
 use crate::pg::history::History;
 use crate::pg::lsn::Lsn;
 use crate::pg::role::PgRole;
@@ -88,6 +88,11 @@ impl Node {
     fn control(&self) -> Effect<ControlData> {
         let files = self.files().map_err(trouble)?;
         control_file::read(files, self.pgdata(), Deadline::after(CONTROL_PATIENCE)).map_err(trouble)
+    }
+
+    /// Whether the control file says so: the checkpoint of a shutdown is on the disk.
+    fn is_shut_down(&self) -> bool {
+        self.control().is_ok_and(|c| matches!(c.state, DbState::ShutDown | DbState::ShutDownInRecovery))
     }
 
     /// Where the server listens. Its own pid file knows better than a parameter that was changed since.
@@ -203,6 +208,7 @@ impl Host for Node {
                 process: Process::Unknown(format!("can't tell PostgreSQL's processes: {error}")),
                 stopped_children: 0,
                 node_reset: checker::node_reset(),
+                shutdown: Shutdown::UnderWay,
             },
             Ok((postmaster, children)) => StopFacts {
                 stopped_children: children.iter().filter(|p| p.state == ProcessState::Stopped).count(),
@@ -212,8 +218,13 @@ impl Host for Node {
                     None => Process::Leftovers(children.len()),
                 },
                 node_reset: checker::node_reset(),
+                shutdown: Shutdown::UnderWay,
             },
         }
+    }
+
+    fn is_handed_over(&mut self) -> bool {
+        self.is_shut_down() && self.has_no_senders()
     }
 
     fn wait_gone(&mut self, wait: Duration) {

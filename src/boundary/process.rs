@@ -238,7 +238,13 @@ pub fn postgres_at(pid: i32, directory: &Path, uid: u32) -> io::Result<Option<Pr
 /// Whether a PostgreSQL process carries a child's title, `postgres: checkpointer` (PostgreSQL's ps_status.c). The postmaster keeps its
 /// command line.
 pub fn is_child_of_postmaster(pid: i32) -> bool {
-    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"postgres: "))
+    title(pid).is_some_and(|title| title.starts_with("postgres: "))
+}
+
+/// What a process of PostgreSQL's calls itself; `None`: it is gone, or we may not look.
+pub fn title(pid: i32) -> Option<String> {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    Some(String::from_utf8_lossy(&line).trim_end_matches('\0').to_owned())
 }
 
 /// The working directory of a process, its links resolved by the kernel; `None`: it is gone, a zombie, or we may not look.

@@ -69,12 +69,34 @@ pub const fn tries_disk(occasion: Occasion, last: Disk) -> bool {
     }
 }
 
-/// On a stuck disk the start itself would hang, and nothing could end it.
-pub fn on_disk(finding: &Finding, time: Time) -> Ground {
-    match (finding.disk, time) {
-        (Disk::Sound | Disk::Full | Disk::ReadOnly | Disk::Broken, _) => Ground::Launch,
-        (Disk::Slow, Time::Left) => Ground::TryAgain,
-        (Disk::Slow, Time::Spent) | (Disk::Stuck, _) => {
+/// Who waits for a start besides the instance itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    Nobody,
+    /// This transition promotes another instance. Pacemaker does that once every start has ended.
+    NextPrimary,
+}
+
+/// The service waits so long for a disk that may answer again: an array's failover, or a snapshot, takes some seconds.
+pub const NEXT_PRIMARY_WAITS: Duration = Duration::from_secs(10);
+
+/// How long a start waits for a disk that takes no write. A start that fails is final for Pacemaker: the node is out until somebody
+/// types a cleanup. `left`: what the action has; the launch itself needs some of it.
+pub fn disk_patience(left: Duration, waiting: Waiting) -> Duration {
+    let most = left * 3 / 4;
+    match waiting {
+        Waiting::Nobody => most,
+        Waiting::NextPrimary => most.min(NEXT_PRIMARY_WAITS),
+    }
+}
+
+/// On a stuck disk the start itself would hang, and nothing could end it. `time`: by [`disk_patience`]. After a demotion that fails
+/// Pacemaker stops the instance and goes on: a disk that is known to be stuck is not waited for there.
+pub fn on_disk(occasion: Occasion, finding: &Finding, time: Time) -> Ground {
+    match (finding.disk, time, occasion) {
+        (Disk::Sound | Disk::Full | Disk::ReadOnly | Disk::Broken, _, _) => Ground::Launch,
+        (Disk::Slow, Time::Left, _) | (Disk::Stuck, Time::Left, Occasion::Start) => Ground::TryAgain,
+        (Disk::Slow | Disk::Stuck, Time::Spent, _) | (Disk::Stuck, Time::Left, Occasion::Demotion) => {
             Ground::Refuse(format!("a start would hang: {}", finding.reason.as_deref().unwrap_or_default()))
         }
     }
@@ -363,14 +385,27 @@ mod tests {
     fn nothing_is_launched_on_a_disk_that_does_not_answer() {
         for disk in Disk::ALL {
             for time in [Time::Left, Time::Spent] {
-                let ground = on_disk(&Finding { disk, reason: Some("since 9 s".into()) }, time);
-                assert_eq!(ground == Ground::Launch, disk.returns(), "{disk:?} {time:?}");
-                let refused = disk == Disk::Stuck || (disk == Disk::Slow && time == Time::Spent);
-                assert_eq!(matches!(ground, Ground::Refuse(_)), refused, "{disk:?} {time:?}");
+                for occasion in [Occasion::Start, Occasion::Demotion] {
+                    let finding = Finding { disk, reason: Some("since 9 s".into()) };
+                    let ground = on_disk(occasion, &finding, time);
+                    let row = format!("{disk:?} {time:?} {occasion:?}");
+                    assert_eq!(ground == Ground::Launch, disk.returns(), "{row}");
+                    let refused = !disk.returns()
+                        && (time == Time::Spent || (disk == Disk::Stuck && occasion == Occasion::Demotion));
+                    assert_eq!(matches!(ground, Ground::Refuse(_)), refused, "{row}");
+                }
             }
             assert!(tries_disk(Occasion::Start, disk), "{disk:?}");
             assert_eq!(tries_disk(Occasion::Demotion, disk), disk != Disk::Sound, "{disk:?}");
         }
+    }
+
+    #[test]
+    fn a_disk_is_waited_for_within_the_action_and_not_while_the_service_waits() {
+        let second = Duration::from_secs;
+        assert_eq!(disk_patience(second(54), Waiting::Nobody), Duration::from_millis(40_500));
+        assert_eq!(disk_patience(second(54), Waiting::NextPrimary), NEXT_PRIMARY_WAITS);
+        assert_eq!(disk_patience(second(4), Waiting::NextPrimary), second(3));
     }
 
     #[test]

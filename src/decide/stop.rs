@@ -23,7 +23,21 @@ pub struct StopFacts {
     /// Children that are stopped by a signal: they can't react to a shutdown, and the postmaster waits for them.
     pub stopped_children: usize,
     pub node_reset: NodeReset,
+    /// How far a fast shutdown has come.
+    pub shutdown: Shutdown,
 }
+
+/// How far a fast shutdown has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Shutdown {
+    UnderWay,
+    /// pg_control says that it is shut down, and no WAL sender is left: each standby that was connected has its end. Since when.
+    HandedOver(Duration),
+}
+
+/// What is left then (an archive_command, a backup's last file) gets so long: usually it takes milliseconds. The last segment is archived
+/// after the next start.
+pub const AFTER_HANDOVER: Duration = Duration::from_secs(1);
 
 /// What `quorated` says of a reset of this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -183,6 +197,14 @@ pub fn decide(
             },
         ),
         _ if sent == Stage::Nothing => Step::Send(Stage::Fast, "asked to stop"),
+        _ if sent == Stage::Fast
+            && matches!(facts.shutdown, Shutdown::HandedOver(since) if since >= AFTER_HANDOVER) =>
+        {
+            Step::Send(
+                Stage::Immediate,
+                "pg_control says shut down and no standby waits for WAL: what is left, such as an archive_command that hangs, is ended",
+            )
+        }
         _ => Step::Wait,
     }
 }
@@ -197,7 +219,8 @@ mod tests {
     const BUDGET: Duration = Duration::from_secs(100);
 
     fn facts(process: Process, stopped_children: usize) -> StopFacts {
-        StopFacts { process, stopped_children, node_reset: NodeReset::NotHeldBack }
+        let (node_reset, shutdown) = (NodeReset::NotHeldBack, Shutdown::UnderWay);
+        StopFacts { process, stopped_children, node_reset, shutdown }
     }
 
     fn all_facts() -> Vec<StopFacts> {
@@ -212,7 +235,9 @@ mod tests {
         ] {
             for stopped in [0, 2] {
                 for node_reset in [NodeReset::NotHeldBack, NodeReset::HeldBack] {
-                    all.push(StopFacts { node_reset, ..facts(process.clone(), stopped) });
+                    for shutdown in [Shutdown::UnderWay, Shutdown::HandedOver(Duration::from_secs(2))] {
+                        all.push(StopFacts { node_reset, shutdown, ..facts(process.clone(), stopped) });
+                    }
                 }
             }
         }
@@ -339,6 +364,21 @@ mod tests {
         });
         assert_eq!(usual_purpose(Some(&standby)), Purpose::StopStandby);
         assert_eq!(usual_purpose(None), Purpose::Stop, "what does not answer may be a primary");
+    }
+
+    #[test]
+    fn what_outlives_the_handover_is_not_waited_for() {
+        let step = |shutdown, sent| {
+            let facts = StopFacts { shutdown, ..facts(Process::Alive(Pulse::Beating), 0) };
+            decide(Purpose::Demote, &facts, Disk::Sound, sent, Duration::from_secs(3), BUDGET)
+        };
+        let over = |ms| Shutdown::HandedOver(Duration::from_millis(ms));
+        assert_eq!(step(Shutdown::UnderWay, Stage::Fast), Step::Wait);
+        assert_eq!(step(over(999), Stage::Fast), Step::Wait, "an archive_command usually ends by itself");
+        assert!(matches!(step(over(1000), Stage::Fast), Step::Send(Stage::Immediate, _)));
+        assert_eq!(step(over(9000), Stage::Immediate), Step::Wait);
+        // A former shutdown's control file says nothing of this one.
+        assert!(matches!(step(over(9000), Stage::Nothing), Step::Send(Stage::Fast, _)));
     }
 
     #[test]

@@ -182,19 +182,31 @@ fn a_stop_on_a_stuck_disk_ends_soon_and_tells_the_truth() {
 }
 
 #[test]
-fn a_start_on_a_stuck_disk_says_so_instead_of_hanging() {
+fn a_start_waits_for_a_stuck_disk_and_says_so_instead_of_hanging() {
     let world = World::new("disk-stuck-start");
     let volume = Volume::of_data(&world, 1);
     let node = primary(&world);
     node.must("stop", code::SUCCESS);
     volume.freeze();
-    let run = node.call("start").timeout(30).run();
+    let run = node.call("start").timeout(20).run();
     run.assert_code(code::GENERIC);
-    run.assert_within(Duration::from_secs(12));
+    run.assert_within(Duration::from_secs(19));
     run.assert_reason(&["stuck"]);
-    volume.thaw();
-    // The write that hung has to be gone first.
-    wait_for("start", SOON, || (node.call("start").run().code == Some(code::SUCCESS)).then_some(()));
+    // By now the trial write hangs for long. While another instance waits for its promotion the start fails sooner.
+    let run = node.call("start").env("OCF_RESKEY_CRM_meta_notify_promote_uname", "srv2").timeout(60).run();
+    run.assert_code(code::GENERIC);
+    assert!(run.elapsed > Duration::from_secs(9), "{run}");
+    run.assert_within(Duration::from_secs(15));
+    // The disk is well again while a start waits for it.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_secs(4));
+            volume.thaw();
+        });
+        let run = node.call("start").timeout(60).must(code::SUCCESS);
+        assert!(run.elapsed > Duration::from_secs(3), "{run}");
+    });
+    assert!(node.is_standby());
 }
 
 #[test]

@@ -9,6 +9,7 @@
 mod left_out;
 mod support;
 
+mod archive;
 mod bad_input;
 mod configuration;
 mod crash;

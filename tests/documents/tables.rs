@@ -11,7 +11,7 @@ use quorate::decide::monitor::{self, Hiccup, LastMonitor, MonitorOutcome, Occasi
 use quorate::decide::notify::{Task, tasks};
 use quorate::decide::promote::{self, Progress};
 use quorate::decide::start::{After, Before, Stream, after, before};
-use quorate::decide::stop::{self, NodeReset, Purpose, Stage, StopFacts};
+use quorate::decide::stop::{self, NodeReset, Purpose, Shutdown, Stage, StopFacts};
 use quorate::ocf::{Environment, Notification, OcfCode};
 use quorate::pg::control_data::{ControlData, DbState};
 use quorate::pg::lsn::{Lsn, SegmentSize};
@@ -258,8 +258,12 @@ pub fn stop() -> String {
         String::from("| process | children | stop | stop of a standby | demote |\n|---|---|---|---|---|\n");
     for life in Life::ALL {
         for stopped_children in [0, 2] {
-            let facts =
-                StopFacts { process: process(life), stopped_children, node_reset: NodeReset::NotHeldBack };
+            let facts = StopFacts {
+                process: process(life),
+                stopped_children,
+                node_reset: NodeReset::NotHeldBack,
+                shutdown: Shutdown::UnderWay,
+            };
             let children = if stopped_children == 0 { "run" } else { "some stopped (SIGSTOP)" };
             let [stop, standby, demote] =
                 [Purpose::Stop, Purpose::StopStandby, Purpose::Demote].map(|purpose| play(purpose, &facts));

@@ -14,7 +14,7 @@ use quorate::decide::memory::{Keepers, Memory, PacemakerRun};
 use quorate::decide::promotion_score::Score;
 use quorate::decide::promotions::Promotion;
 use quorate::decide::start::LaunchSetting;
-use quorate::decide::stop::{NodeReset, Stage, StopFacts};
+use quorate::decide::stop::{NodeReset, Shutdown, Stage, StopFacts};
 use quorate::pg::history::History;
 use quorate::pg::lsn::Lsn;
 use quorate::pg::role::PgRole;
@@ -102,6 +102,7 @@ impl Host for SimHost {
             node_reset: NodeReset::NotHeldBack,
             process: process(w.nodes[n].server.is_some()),
             stopped_children: 0,
+            shutdown: Shutdown::UnderWay,
         })
     }
 

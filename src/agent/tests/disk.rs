@@ -183,3 +183,24 @@ fn an_instance_that_can_not_write_says_so_in_its_ballot() {
         assert_eq!(host.did("vote"), [ballot]);
     }
 }
+
+/// The trial write of the last monitor hangs when the start is asked.
+#[test]
+fn a_start_waits_for_a_disk_within_its_time() {
+    let start = |thawed_after: Option<u64>, more: &[(&str, &str)]| {
+        let mut host = FakeHost::new(Condition::Standby, position(2, 0x100));
+        (host.at_rest, host.trial, host.memory.disk) = (true, Trial::Pending(STUCK_AFTER), Disk::Stuck);
+        host.thaws_at = thawed_after.map(|ms| host.now + ms);
+        let begun = host.now;
+        let code = act(&mut host, Action::Start, more).code;
+        (code, host.did("launch").len(), host.now - begun)
+    };
+    let (code, launched, _) = start(Some(5_000), &[]);
+    assert_eq!((code, launched), (OcfCode::Success, 1));
+    let (code, launched, took) = start(None, &[]);
+    assert_eq!((code, launched), (OcfCode::ErrGeneric, 0));
+    assert!((13_000..18_000).contains(&took), "{took}");
+    let (code, _, took) = start(None, &[("notify_promote_uname", "srv2")]);
+    assert_eq!(code, OcfCode::ErrGeneric);
+    assert!((10_000..12_000).contains(&took), "the next primary waits for it: {took}");
+}

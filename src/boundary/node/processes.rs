@@ -81,6 +81,15 @@ impl Node {
         Some(Activity(family.iter().filter_map(|p| Some((p.id, switches(p.id.pid)?))).collect()))
     }
 
+    /// Whether no WAL sender runs. One ends once its standby has confirmed everything, or is gone: no other connects in a shutdown. What
+    /// can't be read counts as one.
+    pub(super) fn has_no_senders(&self) -> bool {
+        let Ok((_, children)) = self.processes() else { return false };
+        children
+            .iter()
+            .all(|child| process::title(child.id.pid).is_some_and(|title| !title.contains("walsender")))
+    }
+
     pub(super) fn process(&self) -> Process {
         if let Some(postmaster) = self.postmaster_by_file() {
             return Process::Alive(postmaster.state.pulse(Debugged::AsRunning));
