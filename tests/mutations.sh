@@ -107,8 +107,10 @@ mutate frozen-is-failed src/decide/monitor.rs \
             Finish(O::Promoted,' \
     --test agent a_stopped_postmaster_is_noticed
 mutate error-is-failed src/decide/monitor.rs \
-    '(Occasion::Recurring, Hiccup::Error, LastMonitor::Unanswered, _) => (MonitorOutcome::Failed, FAILING),' '' \
+    '(Occasion::Recurring, Hiccup::Error, LastMonitor::Unanswered, _) if disk.is_fit() =>' '(Occasion::Recurring, Hiccup::Error, LastMonitor::Unanswered, _) if false =>' \
     --lib an_error_of_the_server_fails
+mutate error-disk src/decide/monitor.rs 'LastMonitor::Unanswered, _) if disk.is_fit() =>' 'LastMonitor::Unanswered, _) if true || disk.is_fit() =>' \
+    --lib an_error_on_a_disk
 mutate error-once src/decide/monitor.rs 'Hiccup::Error, LastMonitor::Unanswered, _)' 'Hiccup::Error, _, _)' --lib an_error_of_the_server_fails
 mutate error-ours src/decide/server_error.rs '"28" | "3D" | "3F" | "42"' '"28" | "3F" | "42"' --lib a_full_server_a_refused_login
 mutate error-directory src/pg/rejection.rs 'detail.is_some_and(names_directory)' 'false && detail.is_some_and(names_directory)' --lib pg::rejection
@@ -124,6 +126,18 @@ mutate archiver-hangs src/decide/stop.rs 'Shutdown::HandedOver(since) if since >
     --lib a_hanging_archive_command
 mutate archiver-standby src/boundary/node/processes.rs '!title.contains("walsender")' '!title.is_empty()' \
     --test agent a_standby_that_lacks_wal_is_waited_for
+mutate restore-hangs src/decide/recovery.rs '(Archive::Asked, Some(command)) if command.age >= patience => Held::LeaveOut,' '' \
+    --lib a_restore_command_that_hangs
+mutate restore-once src/decide/recovery.rs '(Archive::LeftOut(_), _) | (_, None) => Held::No,' '(_, None) => Held::No, (Archive::LeftOut(_), Some(_)) => Held::LeaveOut,' \
+    --lib a_command_that_hangs_is_left_out_once
+mutate restore-told-again src/agent/promote.rs 'tell_again = self.archive_holds_up(&mut archive) == Held::LeaveOut;' 'self.archive_holds_up(&mut archive);' \
+    --lib a_restore_command_that_hangs_after
+mutate restore-fails src/agent/start.rs '&& ended_by_archive(&log) =>' '&& false && ended_by_archive(&log) =>' \
+    --test agent a_start_leaves_an_archive_out
+mutate recovery-gets-on src/decide/start.rs '&& recovery == Progress::GoesOn' '&& false && recovery == Progress::GoesOn' --lib a_recovery_that_gets_on
+mutate recovery-stands-still src/decide/start.rs 'if spent && recovery == Progress::GoesOn' 'if spent' --lib a_recovery_that_gets_on
+mutate recovery-crashed src/decide/facts.rs '(Some(DbState::InCrashRecovery), Signal::Present) => Some(DbState::InArchiveRecovery),' '' \
+    --lib a_recovery_that_gets_on
 mutate leftovers-are-not-nothing src/decide/monitor.rs \
     '(Life::Leftovers, _) => match state {' '(Life::Leftovers, _) if matches!(time, Time::Left | Time::Spent) => Finish(O::NotRunning, "x"), (Life::Leftovers, _) => match state {' \
     --test agent children_without_a_postmaster

@@ -7,7 +7,7 @@ use super::{Agent, ROUND, Report, STEADY};
 use crate::boundary::host::{InstallTrouble, Level};
 use crate::decide::activity::{Activity, Progress, progress};
 use crate::decide::crash::yield_to_standby;
-use crate::decide::disk::Disk;
+use crate::decide::disk::{Disk, Finding};
 use crate::decide::facts::{Facts, Pulse, Word};
 use crate::decide::monitor::{Hiccup, LastMonitor, MonitorOutcome, Occasion, Verdict, decide, settle};
 use crate::decide::promotion_score::{Score, ScoreStep};
@@ -27,16 +27,17 @@ struct Observed {
     outcome: MonitorOutcome,
     reason: String,
     hiccup: Option<Hiccup>,
+    /// By a trial write on the way.
+    finding: Option<Finding>,
 }
 
 impl Agent<'_> {
     pub(super) fn monitor(&mut self) -> Report {
         let occasion = if self.run.is_probe() { Occasion::Probe } else { Occasion::Recurring };
-        let Observed { facts, outcome, reason, hiccup } = self.observe(occasion);
-        if let Some(hiccup) =
-            hiccup.filter(|_| matches!(outcome, MonitorOutcome::Promoted | MonitorOutcome::Unpromoted))
-        {
-            return self.bear(occasion, outcome, hiccup, reason);
+        let Observed { facts, outcome, reason, hiccup, finding } = self.observe(occasion);
+        let has_role = matches!(outcome, MonitorOutcome::Promoted | MonitorOutcome::Unpromoted);
+        if hiccup.is_some() && has_role {
+            return self.bear(occasion, outcome, reason, finding);
         }
         if outcome == MonitorOutcome::Promoted && !self.is_our_primary(&facts) {
             let why = "a primary that this cluster did not promote: started or promoted by hand; it is brought down";
@@ -100,31 +101,33 @@ impl Agent<'_> {
     /// Looks until a verdict is reached or the time is spent.
     fn observe(&mut self, occasion: Occasion) -> Observed {
         let mut patience = FIRST_LOOK;
-        let mut silent: Option<(Option<Activity>, Disk)> = None;
+        let mut silent: Option<(Option<Activity>, Option<Finding>)> = None;
         loop {
             let facts = self.host.look(patience.min(self.left()).max(ROUND));
-            match decide(occasion, self.time(), facts.life(), facts.word(), facts.state()) {
+            match decide(occasion, self.time(), facts.life(), facts.word(), facts.role_state()) {
                 Verdict::Finish(outcome, reason) => {
-                    return Observed { facts, outcome, reason: reason.into(), hiccup: None };
+                    return Observed { facts, outcome, reason: reason.into(), hiccup: None, finding: None };
                 }
                 Verdict::Once(outcome, hiccup) => {
-                    let progress = match (hiccup, &silent) {
-                        (Hiccup::Stall, Some((before, disk))) => {
-                            progress(before.as_ref(), self.host.activity().as_ref(), *disk)
+                    let (progress, finding) = match (hiccup, silent) {
+                        (Hiccup::Stall, Some((before, finding))) => {
+                            let after = self.host.activity();
+                            (progress(before.as_ref(), after.as_ref(), disk_of(finding.as_ref())), finding)
                         }
-                        (Hiccup::Stall, None) | (Hiccup::Error, _) => Progress::StandsStill,
+                        (Hiccup::Stall, None) => (Progress::StandsStill, None),
+                        (Hiccup::Error, _) => (Progress::StandsStill, self.tried(occasion)),
                     };
-                    let last = self.memory.last_monitor;
-                    let (outcome, reason) = settle(occasion, outcome, hiccup, last, progress);
+                    let (last, disk) = (self.memory.last_monitor, disk_of(finding.as_ref()));
+                    let (outcome, reason) = settle(occasion, outcome, hiccup, last, progress, disk);
                     let reason = match facts.error() {
                         Some((_, error)) => format!("{reason}: {error}"),
                         None => reason.into(),
                     };
-                    return Observed { facts, outcome, reason, hiccup: Some(hiccup) };
+                    return Observed { facts, outcome, reason, hiccup: Some(hiccup), finding };
                 }
                 Verdict::Wait(_) => {
                     if silent.is_none() && facts.word() == Word::Silent {
-                        silent = Some((self.host.activity(), self.silent_disk(occasion)));
+                        silent = Some((self.host.activity(), self.tried(occasion)));
                     }
                     patience = LONG_LOOK;
                     self.host.sleep(ROUND.min(self.left()));
@@ -133,12 +136,9 @@ impl Agent<'_> {
         }
     }
 
-    /// Whether the disk takes a write while the server is silent. A probe writes nothing.
-    fn silent_disk(&mut self, occasion: Occasion) -> Disk {
-        match occasion {
-            Occasion::Probe => Disk::Sound,
-            Occasion::Recurring => self.try_disk().disk,
-        }
+    /// A trial write. A probe writes nothing.
+    fn tried(&mut self, occasion: Occasion) -> Option<Finding> {
+        (occasion == Occasion::Recurring).then(|| self.try_disk())
     }
 
     /// A hiccup of the server: its role stays, and the next monitor decides.
@@ -146,18 +146,23 @@ impl Agent<'_> {
         &mut self,
         occasion: Occasion,
         outcome: MonitorOutcome,
-        hiccup: Hiccup,
         reason: String,
+        finding: Option<Finding>,
     ) -> Report {
-        if occasion == Occasion::Recurring {
-            self.memory.last_monitor = LastMonitor::Unanswered;
-            self.host
-                .log(Level::Warning, &format!("monitor: {reason}; a failure if the next one ends so too"));
-            if hiccup == Hiccup::Error && outcome == MonitorOutcome::Promoted {
-                let finding = self.try_disk();
-                let step = storage::primary(ScoreStep::Keep(None), &self.memory, &finding);
-                self.apply(step);
-            }
+        if occasion == Occasion::Probe {
+            return Report::new(outcome.code(), reason);
+        }
+        if self.memory.last_monitor == LastMonitor::Answered {
+            self.host.log(Level::Warning, &format!("monitor: {reason}"));
+        }
+        self.memory.last_monitor = LastMonitor::Unanswered;
+        if let Some(finding) = finding {
+            let keep = ScoreStep::Keep(None);
+            let step = match outcome {
+                MonitorOutcome::Promoted => storage::primary(keep, &self.memory, &finding),
+                _ => storage::standby(keep, &self.memory, &finding),
+            };
+            self.apply(step);
         }
         Report::new(outcome.code(), reason)
     }
@@ -211,4 +216,9 @@ impl Agent<'_> {
             Err(trouble) => self.host.log(Level::Warning, &format!("scores could not be read: {trouble}")),
         }
     }
+}
+
+/// What is not tried says nothing against it.
+fn disk_of(finding: Option<&Finding>) -> Disk {
+    finding.map_or(Disk::Sound, |finding| finding.disk)
 }

@@ -10,7 +10,9 @@ use crate::decide::memory::Standing;
 use crate::decide::promote::{Progress, Step, decide, second_primary};
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::promotions::{Branch, Record};
+use crate::decide::recovery::{Archive, Held, PROMOTION_WAITS, held};
 use crate::decide::score;
+use crate::decide::stop::Purpose;
 use crate::ocf::OcfCode;
 use crate::pg::role::PgRole;
 use crate::pg::view::Answer;
@@ -53,6 +55,9 @@ impl Agent<'_> {
             }
         };
         let mut promotion = None;
+        let mut archive = Archive::Asked;
+        // Told, and launched anew since.
+        let mut tell_again = false;
         loop {
             let facts = self.glance(self.left());
             match decide(&facts, progress, self.spent()) {
@@ -66,6 +71,14 @@ impl Agent<'_> {
                     Round::Over(report) => return report,
                 },
                 Step::Tell => {
+                    match self.archive_holds_up(&mut archive) {
+                        Held::Wait if !self.spent() => {
+                            self.host.sleep(PROMOTION_ROUND);
+                            continue;
+                        }
+                        Held::LeaveOut => continue,
+                        Held::Wait | Held::No => {}
+                    }
                     // A probe believes no other primary.
                     if let Err(trouble) = self.host.record(PgRole::Primary) {
                         return Report::new(OcfCode::ErrGeneric, format!("not promoted: {trouble}"));
@@ -83,6 +96,18 @@ impl Agent<'_> {
                     }
                     progress = Progress::Told;
                 }
+                Step::Wait(_) if tell_again && matches!(facts.answer, Some(Answer::Standby(_))) => {
+                    if let Err(trouble) =
+                        self.host.record(PgRole::Primary).and_then(|()| self.host.tell_to_promote())
+                    {
+                        return Report::changed(OcfCode::ErrGeneric, trouble.0);
+                    }
+                    tell_again = false;
+                }
+                Step::Wait(_) if progress == Progress::Told && !tell_again && archive == Archive::Asked => {
+                    tell_again = self.archive_holds_up(&mut archive) == Held::LeaveOut;
+                    self.host.sleep(PROMOTION_ROUND);
+                }
                 Step::Wait(_) => self.host.sleep(PROMOTION_ROUND),
                 Step::Prove => {
                     if progress == Progress::Begun && !self.is_our_primary(&facts) {
@@ -98,6 +123,24 @@ impl Agent<'_> {
                 Step::Fail(reason) => return Report::changed(OcfCode::ErrGeneric, reason),
             }
         }
+    }
+
+    /// Whether a restore_command holds the promotion up. One that hangs is left out, with the server launched anew: what it has received
+    /// is in pg_wal.
+    fn archive_holds_up(&mut self, archive: &mut Archive) -> Held {
+        let command = self.host.recovery().and_then(|recovery| recovery.command);
+        let held = held(archive, command.as_ref(), PROMOTION_WAITS);
+        match (held, command) {
+            (Held::LeaveOut, Some(command)) => {
+                match self.leave_archive_out(command.to_string(), Purpose::StopStandby) {
+                    Ok(left_out) => *archive = left_out,
+                    // The next look finds no server, and says so.
+                    Err((_, reason)) => self.host.log(Level::Error, &reason),
+                }
+            }
+            (Held::No | Held::Wait | Held::LeaveOut, _) => {}
+        }
+        held
     }
 
     /// A primary that takes no write is none.

@@ -8,15 +8,17 @@ use crate::decide::clock::{Millis, Time};
 use crate::decide::cluster::{ClusterFacts, Upstream};
 use crate::decide::disk::Disk;
 use crate::decide::election::Approval;
-use crate::decide::facts::Facts;
+use crate::decide::facts::{Facts, Life, Word};
 use crate::decide::follow;
 use crate::decide::memory::Challenger;
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::promotions::{Branch, Data, position_at_rest};
+use crate::decide::recovery::{Archive, Held, Track, ended_by_archive, held, start_waits};
 use crate::decide::score::{streamed, streams};
 use crate::decide::start::{
-    After, AtRest, Before, Ground, LAUNCH_SETTINGS, Membership, Occasion, Stream, Waiting, after, before,
-    disk_patience, former, former_by, membership, on_disk, resting_position, tries_disk, unfit_clone,
+    After, AtRest, Before, Ground, LAUNCH_SETTINGS, Launched, Membership, Occasion, Stream, Waiting, after,
+    before, disk_patience, former, former_by, membership, on_disk, resting_position, tries_disk, unfit_clone,
+    without_archive,
 };
 use crate::decide::stop::Purpose;
 use crate::ocf::OcfCode;
@@ -27,6 +29,9 @@ use crate::pg::view::Answer;
 const CLEARING: Duration = Duration::from_secs(10);
 /// What a start that fails keeps to take down what it launched.
 const UNDO: Duration = Duration::from_secs(3);
+
+/// How often the recovery of a server that takes no connections is looked at, ms.
+const RECOVERY_ROUND: Millis = 500;
 
 /// A server is up within a tenth of a second, and in a switchover clients wait for it.
 const START_ROUND: Duration = Duration::from_millis(10);
@@ -191,26 +196,69 @@ impl Agent<'_> {
         primary: Option<Upstream>,
         occasion: Occasion,
     ) -> Result<String, (OcfCode, String)> {
+        let begun = self.host.now();
+        let budget = millis(self.left());
         let mut consistent_since = None;
         let mut streaming_since = None;
+        let mut archive = Archive::Asked;
+        let mut track = Track::default();
+        let mut next_look = begun + RECOVERY_ROUND;
         loop {
             let left = self.left().saturating_sub(UNDO);
             let facts = self.glance(left);
             let now = self.host.now();
+            if facts.word() == Word::Recovering && now >= next_look {
+                next_look = now + RECOVERY_ROUND;
+                let recovery = self.host.recovery();
+                if let Some(recovery) = &recovery {
+                    track.note(recovery, now);
+                }
+                let command = recovery.and_then(|recovery| recovery.command);
+                if held(&archive, command.as_ref(), start_waits(budget)) == Held::LeaveOut
+                    && let Some(command) = command
+                {
+                    archive = self.leave_archive_out(command.to_string(), Purpose::StopStandby)?;
+                    continue;
+                }
+            }
             let consistent_for = match facts.answer {
                 Some(Answer::Standby(_)) => now.saturating_sub(*consistent_since.get_or_insert(now)),
                 _ => 0,
             };
             let stream = self.stream(&facts, primary.as_ref(), &mut streaming_since);
             let log = self.host.log_tail();
-            match after(&facts, &stream, Duration::from_millis(consistent_for), left.is_zero(), &log) {
+            let launched = Launched {
+                facts: &facts,
+                stream: &stream,
+                consistent_for: Duration::from_millis(consistent_for),
+                recovery: track.progress(now, budget / 2),
+                spent: left.is_zero(),
+                log: &log,
+            };
+            match after(&launched) {
                 After::Wait(_) => self.host.sleep(START_ROUND),
                 After::Done(reason) => {
                     self.tell_node(|host| host.record(PgRole::Standby));
                     self.tend_if(occasion, &facts);
-                    return Ok(reason.into());
+                    return Ok(with_archive(reason, &archive));
+                }
+                After::Recovering(reason) => {
+                    self.tell_node(|host| host.record(PgRole::Standby));
+                    // A promotion would wait for it, fail, and end it.
+                    self.apply(ScoreStep::Set(Score::Withdrawn, reason.into()));
+                    return Ok(with_archive(reason, &archive));
+                }
+                After::Fail(..)
+                    if facts.life() == Life::Absent
+                        && archive == Archive::Asked
+                        && !left.is_zero()
+                        && ended_by_archive(&log) =>
+                {
+                    archive = self
+                        .leave_archive_out(format!("restore_command fails: {log}"), Purpose::StopStandby)?;
                 }
                 After::Fail(code, reason) => {
+                    let reason = with_archive(&reason, &archive);
                     if matches!(stream, Stream::Diverged(_)) {
                         self.apply(ScoreStep::Set(Score::Withdrawn, reason.clone()));
                     }
@@ -221,6 +269,18 @@ impl Agent<'_> {
                 }
             }
         }
+    }
+
+    /// Launches the server anew without its restore_command, which ends with the server that waits for it.
+    pub(super) fn leave_archive_out(
+        &mut self,
+        why: String,
+        purpose: Purpose,
+    ) -> Result<Archive, (OcfCode, String)> {
+        self.host.log(Level::Warning, &format!("{why}; the server is launched without it"));
+        self.bring_down(purpose, self.half()).map_err(|reason| (OcfCode::ErrGeneric, reason))?;
+        self.host.launch(&without_archive()).map_err(|trouble| (OcfCode::ErrGeneric, trouble.0))?;
+        Ok(Archive::LeftOut(why))
     }
 
     fn tend_if(&mut self, occasion: Occasion, facts: &Facts) {
@@ -252,5 +312,13 @@ impl Agent<'_> {
             return Stream::Diverged(why);
         }
         if streaming_for >= millis(STEADY) { Stream::Streaming } else { Stream::NotYet }
+    }
+}
+
+/// What is said of a server that runs, or does not, without its archive.
+fn with_archive(reason: &str, archive: &Archive) -> String {
+    match archive {
+        Archive::Asked => reason.to_owned(),
+        Archive::LeftOut(why) => format!("{reason}; without the archive until its next start: {why}"),
     }
 }

@@ -1,5 +1,6 @@
 //! The shells on a played host: the order of calls, the deadlines, what is written when.
 
+mod archive;
 mod disk;
 mod hiccup;
 mod pacemaker;

@@ -1,7 +1,11 @@
 //! A played [`Host`]: a clock that moves when somebody sleeps or waits, a server in one of a few conditions, and a
 //! record of everything that was done. Tests of the shells run on it; nothing in the product does.
 
+mod condition;
+
 use std::time::Duration;
+
+pub use condition::{Condition, Failing};
 
 use super::host::{Effect, Host, InstallTrouble, Level, Trouble};
 use crate::cluster::crm_mon::Status;
@@ -13,6 +17,7 @@ use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
 use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Promotion;
+use crate::decide::recovery::{Recovery, RestoreCommand};
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{NodeReset, Shutdown, Stage, StopFacts};
 use crate::pg::control_data::{ControlData, DbState};
@@ -22,38 +27,6 @@ use crate::pg::lsn::{Lsn, SegmentSize};
 use crate::pg::role::PgRole;
 use crate::pg::timeline::{Timeline, WalPosition};
 use crate::pg::view::{Answer, PrimaryView, StandbyView};
-
-/// The condition of the played server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
-    Down,
-    Standby,
-    Primary,
-    /// All processes stopped by SIGSTOP.
-    Frozen,
-    /// Alive, and deaf to everything but SIGKILL.
-    Deaf,
-    /// Alive, and even SIGKILL does not end it: a device hangs.
-    Immortal,
-    /// Only children are left.
-    Orphans,
-    /// Shut down but for an archive_command that hangs.
-    Archiving,
-}
-
-/// Which effects fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failing {
-    Nothing,
-    /// Pacemaker's programs.
-    Cluster,
-    /// The launch: the server ends at once.
-    Launch,
-    /// Writing after a promotion.
-    Writes,
-    /// Reading the timeline histories.
-    Histories,
-}
 
 /// The played host.
 #[derive(Debug, Clone)]
@@ -84,6 +57,9 @@ pub struct FakeHost {
     pub at_rest: bool,
     /// Whether an archive_command hangs at the end of a fast shutdown.
     pub archiver_hangs: bool,
+    /// Since when a restore_command hangs; whether one begins to when the server is told to promote.
+    pub command_since: Option<Millis>,
+    pub hangs_when_told: bool,
     /// What a server that lives answers instead of its role.
     pub answer: Option<Answer>,
     /// Whether its processes run meanwhile.
@@ -129,6 +105,8 @@ impl FakeHost {
             thaws_at: None,
             at_rest: false,
             archiver_hangs: false,
+            command_since: None,
+            hangs_when_told: false,
             answer: None,
             progress: Progress::StandsStill,
             fed: 0,
@@ -313,7 +291,16 @@ impl Host for FakeHost {
         false
     }
 
-    fn launch(&mut self, _settings: &[LaunchSetting]) -> Effect<()> {
+    fn recovery(&mut self) -> Option<Recovery> {
+        let age = self.now - self.command_since?;
+        let id = ProcessId { pid: 7, start_time: 1 };
+        Some(Recovery { segment: None, command: Some(RestoreCommand { id, program: "scp".into(), age }) })
+    }
+
+    fn launch(&mut self, settings: &[LaunchSetting]) -> Effect<()> {
+        if settings.iter().any(|setting| setting.name == "restore_command") {
+            (self.command_since, self.hangs_when_told) = (None, false);
+        }
         self.done.push("launch".into());
         self.at_rest = false;
         if self.failing != Failing::Launch {
@@ -339,6 +326,10 @@ impl Host for FakeHost {
 
     fn tell_to_promote(&mut self) -> Effect<()> {
         self.done.push("promote".into());
+        self.command_since = self.command_since.or(self.hangs_when_told.then_some(self.now));
+        if self.command_since.is_some() {
+            return Ok(());
+        }
         if let Some(last) = self.promotions.last() {
             self.timeline = last.timeline;
         }

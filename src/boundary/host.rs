@@ -13,6 +13,7 @@ use crate::decide::facts::{Facts, Pulse};
 use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Promotion;
+use crate::decide::recovery::Recovery;
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{Stage, StopFacts};
 use crate::pg::history::History;
@@ -85,6 +86,10 @@ pub trait Host {
     fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> Effect<()>;
     /// Starts the server with these settings above those of its files.
     fn launch(&mut self, settings: &[LaunchSetting]) -> Effect<()>;
+    /// What the startup process does; `None`: there is none, or it can't be looked at.
+    fn recovery(&mut self) -> Option<Recovery> {
+        None
+    }
     /// Whether PGDATA holds a base backup that was not started yet (`backup_label`).
     fn is_base_backup(&mut self) -> bool;
     /// The last lines that PostgreSQL wrote since the launch, in one line.

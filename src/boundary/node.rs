@@ -6,6 +6,7 @@ mod launch;
 mod locks;
 mod processes;
 mod record;
+mod recovery;
 mod server_log;
 mod word;
 
@@ -35,6 +36,7 @@ use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
 use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Promotion;
+use crate::decide::recovery::Recovery;
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{Shutdown, Stage, StopFacts};
 use crate::ocf::{Run, Settings};
@@ -298,6 +300,10 @@ impl Host for Node {
         data_directory::create_signal(files, self.pgdata(), SignalFile::Standby).map_err(trouble)?;
         self.remove_reserved()?;
         self.remove_stale_locks()
+    }
+
+    fn recovery(&mut self) -> Option<Recovery> {
+        self.startup_process()
     }
 
     fn is_base_backup(&mut self) -> bool {

@@ -1,5 +1,7 @@
 //! Processes, read from /proc, signalled and waited for without the risk of hitting a recycled pid.
 
+mod family;
+
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -7,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::clock::Deadline;
 use crate::decide::facts::Pulse;
 pub use crate::pg::instance::ProcessId;
+pub use family::postgres_family;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::Signal;
@@ -136,22 +139,16 @@ pub fn postgres_below(directory: &Path, uid: u32) -> io::Result<Vec<ProcessInfo>
     Ok(found)
 }
 
-/// The same, by the postmaster's own list of its children: no look at the other processes of the node, of which there may be
-/// thousands. What outlived a postmaster is not in it. Where the kernel has no such list it is the postmaster alone.
-///
-/// # Errors
-/// As [`postgres_below`].
-pub fn postgres_family(postmaster: ProcessId, directory: &Path, uid: u32) -> io::Result<Vec<ProcessInfo>> {
-    let pid = postmaster.pid;
-    let Some(first) = postgres_at(pid, directory, uid)?.filter(|info| info.id == postmaster) else {
-        return Ok(Vec::new());
-    };
-    let mut found = vec![first];
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    for child in children.split_ascii_whitespace().filter_map(|word| word.parse().ok()) {
-        found.extend(postgres_at(child, directory, uid)?);
-    }
-    Ok(found)
+/// Its children, where the kernel has a list of them.
+pub fn children(pid: i32) -> Vec<i32> {
+    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    list.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
+}
+
+/// What a process of PostgreSQL's calls itself; `None`: it is gone, or we may not look.
+pub fn title(pid: i32) -> Option<String> {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    Some(String::from_utf8_lossy(&line).trim_end_matches('\0').to_owned())
 }
 
 /// The program that a process executes, without the mark of a file that was replaced since; `None` for a
@@ -239,12 +236,6 @@ pub fn postgres_at(pid: i32, directory: &Path, uid: u32) -> io::Result<Option<Pr
 /// command line.
 pub fn is_child_of_postmaster(pid: i32) -> bool {
     title(pid).is_some_and(|title| title.starts_with("postgres: "))
-}
-
-/// What a process of PostgreSQL's calls itself; `None`: it is gone, or we may not look.
-pub fn title(pid: i32) -> Option<String> {
-    let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    Some(String::from_utf8_lossy(&line).trim_end_matches('\0').to_owned())
 }
 
 /// The working directory of a process, its links resolved by the kernel; `None`: it is gone, a zombie, or we may not look.
@@ -491,7 +482,8 @@ mod tests {
     }
 
     #[test]
-    fn a_parent_exists() {
-        assert!(parent().expect("works").is_some());
+    fn a_parent_exists_and_has_us_as_a_child() {
+        let parent = parent().expect("works").expect("it started us");
+        assert!(children(parent.id.pid).contains(&me().id.pid) || children(parent.id.pid).is_empty());
     }
 }

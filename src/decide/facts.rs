@@ -106,6 +106,14 @@ impl Facts {
         }
     }
 
+    /// The state as it tells the role: a server with `standby.signal` that recovers from a crash becomes a standby.
+    pub const fn role_state(&self) -> Option<DbState> {
+        match (self.state(), self.signal) {
+            (Some(DbState::InCrashRecovery), Signal::Present) => Some(DbState::InArchiveRecovery),
+            (state, _) => state,
+        }
+    }
+
     /// The control file, where it can be read.
     pub const fn control(&self) -> Option<&ControlData> {
         match &self.control {

@@ -27,6 +27,7 @@ pub mod promotions;
 pub mod prove_watchdog;
 pub mod rank;
 pub mod receiver;
+pub mod recovery;
 pub mod reset;
 pub mod score;
 pub mod self_fence;

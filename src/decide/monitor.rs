@@ -7,6 +7,7 @@ use crate::pg::control_data::DbState;
 
 use super::activity::Progress;
 use super::clock::Time;
+use super::disk::Disk;
 use super::facts::{Life, Pulse, Word};
 
 /// What asks.
@@ -174,19 +175,24 @@ const SILENT: &str = "the postmaster is alive but does not answer";
 /// - A probe sees a server for the first time and remembers nothing: it takes no running server for failed because of one error.
 /// - A stall counts as one only while the instance's processes run and its disk takes writes: where both stand still it hangs, and a
 ///   second look would only cost time.
+/// - On a disk that takes no writes an error is the disk's. That one lowers the score, and a restart there helps nobody
+///   ([`super::storage`]).
 pub const fn settle(
     occasion: Occasion,
     outcome: MonitorOutcome,
     hiccup: Hiccup,
     last: LastMonitor,
     progress: Progress,
+    disk: Disk,
 ) -> (MonitorOutcome, &'static str) {
     match (occasion, hiccup, last, progress) {
         (_, Hiccup::Stall, _, Progress::StandsStill) => (MonitorOutcome::Failed, SILENT),
         (Occasion::Recurring, Hiccup::Stall, LastMonitor::Unanswered, Progress::GoesOn) => {
             (MonitorOutcome::Failed, "does not answer for the second time in a row")
         }
-        (Occasion::Recurring, Hiccup::Error, LastMonitor::Unanswered, _) => (MonitorOutcome::Failed, FAILING),
+        (Occasion::Recurring, Hiccup::Error, LastMonitor::Unanswered, _) if disk.is_fit() => {
+            (MonitorOutcome::Failed, FAILING)
+        }
         (_, Hiccup::Stall, _, Progress::GoesOn) => {
             (outcome, "no answer in time, but its processes go on; its role is by the control file")
         }
@@ -305,7 +311,9 @@ mod tests {
     #[test]
     fn a_hiccup_fails_the_second_monitor_in_a_row() {
         use MonitorOutcome::{Failed, Promoted};
-        let of = |occasion, hiccup, last, progress| settle(occasion, Promoted, hiccup, last, progress).0;
+        let of = |occasion, hiccup, last, progress| {
+            settle(occasion, Promoted, hiccup, last, progress, Disk::Sound).0
+        };
         let (probe, recurring) = (Occasion::Probe, Occasion::Recurring);
         for last in [LastMonitor::Answered, LastMonitor::Unanswered] {
             let again = if last == LastMonitor::Answered { Promoted } else { Failed };
@@ -315,6 +323,10 @@ mod tests {
             }
             assert_eq!(of(recurring, Hiccup::Stall, last, Progress::GoesOn), again, "{last:?}");
             assert_eq!(of(probe, Hiccup::Stall, last, Progress::GoesOn), Promoted, "{last:?}");
+            for disk in Disk::ALL {
+                let found = settle(recurring, Promoted, Hiccup::Error, last, Progress::StandsStill, disk).0;
+                assert_eq!(found == Failed, last == LastMonitor::Unanswered && disk.is_fit(), "{disk:?}");
+            }
             assert_eq!(of(recurring, Hiccup::Stall, last, Progress::StandsStill), Failed, "{last:?}");
             assert_eq!(of(probe, Hiccup::Stall, last, Progress::StandsStill), Failed, "{last:?}");
         }

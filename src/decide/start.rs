@@ -8,6 +8,7 @@ use crate::pg::control_data::DbState;
 use crate::pg::lsn::Lsn;
 use crate::pg::timeline::{Timeline, WalPosition};
 
+use super::activity::Progress;
 use super::clock::Time;
 use super::cluster::Manager;
 use super::disk::{Disk, Finding};
@@ -128,6 +129,13 @@ pub const LAUNCH_SETTINGS: [LaunchSetting; 8] = [
     setting("recovery_target_timeline", "latest", None),
     setting("promote_trigger_file", "", Some(15)),
 ];
+
+/// The same without the archive: PostgreSQL waits for a restore_command that hangs, also ahead of a promotion.
+pub fn without_archive() -> Vec<LaunchSetting> {
+    let mut settings = LAUNCH_SETTINGS.to_vec();
+    settings.push(setting("restore_command", "", None));
+    settings
+}
 
 /// Whether what lies in PGDATA may be started as a member of this cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -276,12 +284,29 @@ pub enum Stream {
 pub enum After {
     Wait(&'static str),
     Done(&'static str),
+    /// The role is sure, and its recovery gets on: it is not ended for a timeout. No candidate until it is through.
+    Recovering(&'static str),
     /// Take it down again and fail.
     Fail(OcfCode, String),
 }
 
-/// Decides on a look after the launch. `log`: the last lines of PostgreSQL's own output.
-pub fn after(facts: &Facts, stream: &Stream, consistent_for: Duration, spent: bool, log: &str) -> After {
+/// What a look after the launch shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Launched<'a> {
+    pub facts: &'a Facts,
+    pub stream: &'a Stream,
+    /// How long it has taken connections as a standby.
+    pub consistent_for: Duration,
+    /// Whether its recovery gets on.
+    pub recovery: Progress,
+    pub spent: bool,
+    /// The last lines of PostgreSQL's own output.
+    pub log: &'a str,
+}
+
+/// Decides on a look after the launch.
+pub fn after(launched: &Launched<'_>) -> After {
+    let Launched { facts, stream, consistent_for, recovery, spent, log } = *launched;
     match (facts.life(), facts.word()) {
         (_, Word::Primary) => After::Fail(
             OcfCode::ErrGeneric,
@@ -306,6 +331,15 @@ pub fn after(facts: &Facts, stream: &Stream, consistent_for: Duration, spent: bo
         (Life::Alive(_), Word::Untold) if facts.state() == Some(DbState::InArchiveRecovery) => {
             After::Done("a standby runs, but refuses our login")
         }
+        (Life::Alive(Pulse::Beating | Pulse::Stuck), Word::Recovering)
+            if spent
+                && recovery == Progress::GoesOn
+                && facts.role_state() == Some(DbState::InArchiveRecovery) =>
+        {
+            After::Recovering(
+                "a standby runs, and replays WAL until it is consistent: give op start a longer timeout, it ends before that",
+            )
+        }
         (_, _) if spent => After::Fail(
             OcfCode::ErrGeneric,
             format!(
@@ -319,190 +353,4 @@ pub fn after(facts: &Facts, stream: &Stream, consistent_for: Duration, spent: bo
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::facts::Process;
-    use super::*;
-    use crate::decide::samples::control;
-    use crate::pg::timeline::Timeline;
-    use crate::pg::view::{Answer, Rejection, StandbyView};
-
-    fn facts(process: Process, answer: Option<Answer>) -> Facts {
-        Facts {
-            process,
-            answer,
-            control: Control::Unknown("no control file".into()),
-            signal: Signal::Present,
-        }
-    }
-
-    #[test]
-    fn a_start_needs_notifications_where_pacemaker_could_send_them_and_one_primary() {
-        for manager in [Manager::Pacemaker, Manager::Nobody] {
-            for notify in [Notify::On, Notify::Off, Notify::Unsaid] {
-                for max in [None, Some(1), Some(2)] {
-                    let refused = manager == Manager::Pacemaker && (notify == Notify::Off || max == Some(2));
-                    assert_eq!(
-                        unfit_clone(manager, notify, max).is_some(),
-                        refused,
-                        "{manager:?} {notify:?} {max:?}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_copy_that_was_started_by_hand_is_no_member() {
-        let last: crate::decide::promotions::Promotion = "4:3:7:-:-:0000000a::srv2".parse().unwrap();
-        let own = WalPosition { timeline: Timeline::FIRST, lsn: Lsn(0x100) };
-        let record = Record::Last(last.clone());
-        let older = Branch::Other(Mismatch::Older { own, last: last.clone() });
-        let base = AtRest {
-            node: "srv1",
-            former: Former::Primary,
-            is_base_backup: false,
-            owner: None,
-            position: Some(own),
-            record: &record,
-            branch: &Branch::Last,
-            approval: Approval::NotGiven,
-        };
-        let fits = |facts: AtRest<'_>| membership(&facts) == Membership::Fits;
-        assert!(!fits(base));
-        assert!(!fits(AtRest { branch: &older, owner: Some("srv2"), ..base }));
-        // Its own reign, an older one of its own, a standby, a base backup, an acceptance.
-        assert!(fits(AtRest { node: "srv2", ..base }));
-        assert!(fits(AtRest { branch: &older, owner: Some("srv1"), ..base }));
-        assert!(fits(AtRest { former: Former::Standby, ..base }));
-        assert!(fits(AtRest { is_base_backup: true, ..base }));
-        assert!(fits(AtRest { approval: Approval::Given, ..base }));
-        let foreign = Branch::Other(Mismatch::AnotherSystem { own: Some(8), last });
-        assert!(!fits(AtRest { former: Former::Standby, branch: &foreign, ..base }));
-        assert!(fits(AtRest { branch: &Branch::Unrecorded, record: &Record::Empty, ..base }));
-    }
-
-    #[test]
-    fn nothing_is_launched_on_a_disk_that_does_not_answer() {
-        for disk in Disk::ALL {
-            for time in [Time::Left, Time::Spent] {
-                for occasion in [Occasion::Start, Occasion::Demotion] {
-                    let finding = Finding { disk, reason: Some("since 9 s".into()) };
-                    let ground = on_disk(occasion, &finding, time);
-                    let row = format!("{disk:?} {time:?} {occasion:?}");
-                    assert_eq!(ground == Ground::Launch, disk.returns(), "{row}");
-                    let refused = !disk.returns()
-                        && (time == Time::Spent || (disk == Disk::Stuck && occasion == Occasion::Demotion));
-                    assert_eq!(matches!(ground, Ground::Refuse(_)), refused, "{row}");
-                }
-            }
-            assert!(tries_disk(Occasion::Start, disk), "{disk:?}");
-            assert_eq!(tries_disk(Occasion::Demotion, disk), disk != Disk::Sound, "{disk:?}");
-        }
-    }
-
-    #[test]
-    fn a_disk_is_waited_for_within_the_action_and_not_while_the_service_waits() {
-        let second = Duration::from_secs;
-        assert_eq!(disk_patience(second(54), Waiting::Nobody), Duration::from_millis(40_500));
-        assert_eq!(disk_patience(second(54), Waiting::NextPrimary), NEXT_PRIMARY_WAITS);
-        assert_eq!(disk_patience(second(4), Waiting::NextPrimary), second(3));
-    }
-
-    #[test]
-    fn a_primary_that_failed_to_start_is_a_former_primary_until_it_received_wal() {
-        for received in [None, Timeline::new(2)] {
-            for left in [Former::Standby, Former::Primary] {
-                for remembered in [Former::Standby, Former::Primary] {
-                    let kept = remembered == Former::Primary && received.is_none();
-                    let is_primary = former_by(left, remembered, received) == Former::Primary;
-                    assert_eq!(is_primary, left == Former::Primary || kept, "{left:?} {remembered:?}");
-                }
-            }
-        }
-    }
-
-    /// A control file whose numbers are nonsense, its checksum right.
-    #[test]
-    fn a_checkpoint_at_the_end_of_all_numbers() {
-        let checkpoint = WalPosition { timeline: Timeline::FIRST, lsn: Lsn(u64::MAX) };
-        let control = control(DbState::ShutDown, checkpoint);
-        let facts = Facts { control: Control::Known(control), ..facts(Process::Absent, None) };
-        assert_eq!(resting_position(&facts), Some(checkpoint));
-    }
-
-    fn standby() -> Option<Answer> {
-        Some(Answer::Standby(StandbyView {
-            received: None,
-            replayed: None,
-            receiver: None,
-            streams_to: Vec::new(),
-            primary_conninfo: None,
-            is_paused: false,
-        }))
-    }
-
-    #[test]
-    fn never_launches_beside_something_that_runs() {
-        for life in [
-            Process::Leftovers(1),
-            Process::Alive(Pulse::Beating),
-            Process::Alive(Pulse::Stopped),
-            Process::Alive(Pulse::Stuck),
-            Process::Unknown("x".into()),
-        ] {
-            for answer in
-                [None, Some(Answer::Refused), Some(Answer::Rejects(Rejection::StartingUp)), standby()]
-            {
-                for spent in [false, true] {
-                    let step = before(&facts(life.clone(), answer.clone()), spent);
-                    assert_ne!(step, Before::Launch, "{life:?} {answer:?}");
-                    assert!(
-                        !(spent && matches!(step, Before::Wait(_))),
-                        "waits past the deadline: {life:?} {answer:?}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn an_unreadable_control_file_is_refused_with_its_reason() {
-        let step = before(&facts(Process::Absent, None), false);
-        assert_eq!(step, Before::Refuse(OcfCode::ErrInstalled, "no control file".into()));
-    }
-
-    #[test]
-    fn a_standby_waits_for_its_stream_but_not_for_ever() {
-        let f = facts(Process::Alive(Pulse::Beating), standby());
-        let at = |seconds, stream: &Stream| after(&f, stream, Duration::from_secs(seconds), false, "");
-        assert!(matches!(at(0, &Stream::NotYet), After::Wait(_)));
-        assert!(matches!(at(10, &Stream::NotYet), After::Done(_)));
-        assert!(matches!(at(0, &Stream::Streaming), After::Done(_)));
-        assert!(matches!(at(0, &Stream::NoPrimary), After::Done(_)));
-        assert!(matches!(at(0, &Stream::Diverged("x".into())), After::Fail(OcfCode::ErrGeneric, _)));
-        assert!(matches!(after(&f, &Stream::NotYet, Duration::ZERO, true, ""), After::Done(_)));
-    }
-
-    #[test]
-    fn no_look_waits_past_the_deadline() {
-        for process in [
-            Process::Absent,
-            Process::Leftovers(1),
-            Process::Alive(Pulse::Stopped),
-            Process::Alive(Pulse::Beating),
-        ] {
-            for answer in
-                [None, Some(Answer::Refused), Some(Answer::Rejects(Rejection::InRecovery)), standby()]
-            {
-                let step = after(
-                    &facts(process.clone(), answer.clone()),
-                    &Stream::NotYet,
-                    Duration::ZERO,
-                    true,
-                    "log",
-                );
-                assert!(!matches!(step, After::Wait(_)), "{process:?} {answer:?}");
-            }
-        }
-    }
-}
+mod tests;

@@ -17,6 +17,7 @@ pub mod role;
 pub mod server_log;
 pub mod service;
 pub mod socket_lock;
+pub mod startup_title;
 pub mod timeline;
 pub mod version;
 pub mod view;

@@ -23,9 +23,9 @@ fn the_cause_of_a_failed_start_comes_ahead_of_refused_connections() {
     let world = World::new("reason-late");
     let one = world.primary(1);
     let two = one.standby(2);
-    two.append_conf("restore_command = 'sleep 2; exit 200'\n");
+    two.append_conf("restore_command = 'sleep 2; exit 1'\nmax_connections = 5\n");
     let run = two.call("start").timeout(30).must(code::GENERIC);
-    assert_cause(&run, "could not restore file");
+    assert_cause(&run, "insufficient parameter settings");
 }
 
 /// The usual one on Red Hat: the server's own output holds a line that says where the log is.
@@ -34,9 +34,9 @@ fn the_cause_is_found_in_the_collectors_log() {
     let world = World::new("reason-collector");
     let one = world.primary(1);
     let two = one.standby(2);
-    two.append_conf("logging_collector = on\nrestore_command = 'sleep 1; exit 200'\n");
+    two.append_conf("logging_collector = on\nrestore_command = 'sleep 1; exit 1'\nmax_connections = 5\n");
     let run = two.call("start").timeout(30).must(code::GENERIC);
-    assert_cause(&run, "could not restore file");
+    assert_cause(&run, "insufficient parameter settings");
 }
 
 /// Their times are the wall clock's.

@@ -10,7 +10,7 @@ use quorate::decide::facts::{Control, Facts, Life, Process, Pulse, STATES, Signa
 use quorate::decide::monitor::{self, Hiccup, LastMonitor, MonitorOutcome, Occasion, Verdict};
 use quorate::decide::notify::{Task, tasks};
 use quorate::decide::promote::{self, Progress};
-use quorate::decide::start::{After, Before, Stream, after, before};
+use quorate::decide::start::{After, Before, Launched, Stream, after, before};
 use quorate::decide::stop::{self, NodeReset, Purpose, Shutdown, Stage, StopFacts};
 use quorate::ocf::{Environment, Notification, OcfCode};
 use quorate::pg::control_data::{ControlData, DbState};
@@ -138,7 +138,7 @@ fn by_state(life: Life, word: Word) -> Rows {
             Verdict::Finish(_, reason) | Verdict::Wait(reason) => reason,
             Verdict::Once(outcome, hiccup) => {
                 let (last, progress) = (LastMonitor::Answered, activity::Progress::GoesOn);
-                monitor::settle(Occasion::Recurring, outcome, hiccup, last, progress).1
+                monitor::settle(Occasion::Recurring, outcome, hiccup, last, progress, Disk::Sound).1
             }
         };
         let cells = format!(
@@ -226,11 +226,18 @@ pub fn start_before() -> String {
 pub fn start_after() -> String {
     let text = |step: After| match step {
         After::Wait(reason) => format!("waits: {reason}"),
-        After::Done(reason) => format!("success: {reason}"),
+        After::Done(reason) | After::Recovering(reason) => format!("success: {reason}"),
         After::Fail(code, reason) => fails(code, &reason),
     };
     let decide = |life, word, stream: &Stream, spent| {
-        text(after(&facts(life, word, control()), stream, Duration::ZERO, spent, "PostgreSQL's last lines"))
+        text(after(&Launched {
+            facts: &facts(life, word, control()),
+            stream,
+            consistent_for: Duration::ZERO,
+            recovery: activity::Progress::StandsStill,
+            spent,
+            log: "PostgreSQL's last lines",
+        }))
     };
     let mut table = merged("now | at the deadline", |life, word| {
         vec![decide(life, word, &Stream::NotYet, false), decide(life, word, &Stream::NotYet, true)]

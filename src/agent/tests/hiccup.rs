@@ -86,3 +86,16 @@ fn one_stall_of_a_server_that_goes_on_is_no_failure() {
         assert_eq!(act(&mut host, Action::Monitor, &[]).code, RunningPromoted);
     }
 }
+
+/// The disk's own rules hold: the score is lowered, and nothing is restarted on it.
+#[test]
+fn an_error_on_a_disk_that_takes_no_writes_is_the_disks() {
+    let mut host = primary(error("58030"));
+    host.trial = Trial::Broken;
+    assert_eq!(codes(&mut host, 4), [OcfCode::RunningPromoted; 4]);
+    assert_eq!(host.did("score"), ["score srv1 150"]);
+    let mut host = FakeHost::new(Condition::Standby, position(2, 0x100));
+    (host.memory.score, host.answer, host.trial) = (Some(Score::Standby), error("58030"), Trial::ReadOnly);
+    assert_eq!(codes(&mut host, 3), [OcfCode::Success; 3]);
+    assert_eq!(host.memory.score, Some(Score::Withdrawn));
+}
