@@ -475,4 +475,6 @@ mutate promoted-max src/decide/start.rs 'Some(max @ 2..)) => Some(format!(' 'Som
 mutate second-primary src/decide/promote.rs 'let other = plan.other_primary(node)?;' 'let other = plan.other_primary(node).filter(|_| false)?;' --lib nobody_is_promoted_beside
 mutate paused-replay src/decide/score.rs '    if facts.is_paused {' '    if false {' --lib replay_is_paused
 mutate vote-waits src/agent/notify.rs '|| waited >= VOTE' '|| true' --lib full_of_clients
+mutate vote-by-wal src/agent/notify.rs 'Some(end)' 'None' --lib full_of_clients
+mutate wal-end-behind src/pg/wal_end.rs 'last.0.saturating_add(1)' 'last.0' --lib pg::wal_end
 exit $failed

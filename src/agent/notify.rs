@@ -7,8 +7,8 @@ use crate::boundary::host::Level;
 use crate::decide::cluster::{Attendance, ClusterFacts, Upstream, Vouched};
 use crate::decide::disk::Finding;
 use crate::decide::election::Fitness;
-use crate::decide::facts::Word;
-use crate::decide::notify::{Task, is_possible, is_worth_waiting, tasks};
+use crate::decide::facts::{Facts, Word};
+use crate::decide::notify::{Task, is_possible, is_worth_waiting, tasks, votes_by_wal};
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::score;
 use crate::decide::storage;
@@ -69,14 +69,33 @@ impl Agent<'_> {
             let facts = self.glance(self.half());
             let position = self.position(&facts);
             let waited = Duration::from_millis(self.host.now().saturating_sub(begun));
-            if position.is_some()
-                || !is_worth_waiting(facts.life(), facts.word())
-                || waited >= VOTE
-                || self.spent()
-            {
+            if position.is_some() {
                 return position;
             }
+            if !is_worth_waiting(facts.life(), facts.word()) || waited >= VOTE || self.spent() {
+                return self.position_by_wal(&facts);
+            }
             self.host.sleep(ROUND.min(self.left()));
+        }
+    }
+
+    /// The same, of a standby that does not answer.
+    fn position_by_wal(&mut self, facts: &Facts) -> Option<WalPosition> {
+        if !votes_by_wal(facts) {
+            return None;
+        }
+        match self.host.wal_end() {
+            Ok(end) => {
+                self.host.log(
+                    Level::Warning,
+                    &format!("votes with the end of pg_wal, {end}: {}", facts.word().text()),
+                );
+                Some(end)
+            }
+            Err(trouble) => {
+                self.host.log(Level::Warning, &format!("the end of pg_wal could not be told: {trouble}"));
+                None
+            }
         }
     }
 

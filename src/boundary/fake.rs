@@ -41,6 +41,8 @@ pub struct FakeHost {
     pub ballots: Vec<Ballot>,
     pub histories: Vec<History>,
     pub promotions: Vec<Promotion>,
+    /// Where the WAL in pg_wal ends.
+    pub wal_end: Option<WalPosition>,
     /// The promotion that stands in PGDATA.
     pub mark: Option<Promotion>,
     /// How far the primary says that it has written.
@@ -96,6 +98,7 @@ impl FakeHost {
             ballots: Vec::new(),
             histories: Vec::new(),
             promotions: Vec::new(),
+            wal_end: None,
             mark: None,
             announced: None,
             memory: Memory::default(),
@@ -358,6 +361,10 @@ impl Host for FakeHost {
 
     fn segment_timeline(&mut self, _lsn: Lsn) -> Option<Timeline> {
         Some(self.timeline)
+    }
+
+    fn wal_end(&mut self) -> Effect<WalPosition> {
+        self.wal_end.ok_or_else(|| Trouble("pg_waldump is missing".into()))
     }
 
     fn cluster(&mut self) -> Effect<Status> {

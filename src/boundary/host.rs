@@ -121,6 +121,8 @@ pub trait Host {
     fn resend_score(&mut self, node: &str, score: Score) -> Effect<()>;
     /// All promotion scores of this resource.
     fn scores(&mut self) -> Effect<Vec<(String, Score)>>;
+    /// Where the WAL in pg_wal ends, whatever the server says.
+    fn wal_end(&mut self) -> Effect<WalPosition>;
     /// Publishes this node's position for the election; `None` takes it back.
     fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> Effect<()>;
     fn ballots(&mut self) -> Effect<Vec<Ballot>>;

@@ -8,6 +8,7 @@ mod processes;
 mod record;
 mod recovery;
 mod server_log;
+mod wal_end;
 mod word;
 
 use std::cell::OnceCell;
@@ -373,6 +374,10 @@ impl Host for Node {
         let size = self.control().ok()?.segment_size;
         let last_byte = Lsn(lsn.0.saturating_sub(1));
         crate::pg::wal_file::highest_timeline_at(names.iter().map(String::as_str), last_byte, size)
+    }
+
+    fn wal_end(&mut self) -> Effect<WalPosition> {
+        self.read_wal_end()
     }
 
     fn cluster(&mut self) -> Effect<Status> {

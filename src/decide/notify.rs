@@ -1,9 +1,10 @@
 //! What an instance does when another one is about to change, or changed.
 
 use crate::ocf::notify::{Notification, Operation, Phase};
+use crate::pg::control_data::DbState;
 
 use super::disk::Disk;
-use super::facts::{Life, Pulse, Word};
+use super::facts::{Facts, Life, Pulse, Signal, Word};
 use super::promotion_score::Score;
 
 /// One thing to do.
@@ -42,6 +43,15 @@ pub const fn is_worth_waiting(life: Life, word: Word) -> bool {
         (Life::Alive(Pulse::Beating | Pulse::Stuck), Word::Untold | Word::Silent) => true,
         (Life::Alive(_) | Life::Absent | Life::Leftovers | Life::Unknown, _) => false,
     }
+}
+
+/// Whether a server that does not answer votes with the WAL that it has: a standby that runs, by its control file. It may be full of
+/// clients, stopped, or not consistent yet, and the only one that has the last commits.
+#[must_use]
+pub fn votes_by_wal(facts: &Facts) -> bool {
+    matches!(facts.life(), Life::Alive(_))
+        && facts.signal == Signal::Present
+        && facts.state() == Some(DbState::InArchiveRecovery)
 }
 
 /// The tasks of the instance on `node`, in order.

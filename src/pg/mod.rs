@@ -21,4 +21,5 @@ pub mod startup_title;
 pub mod timeline;
 pub mod version;
 pub mod view;
+pub mod wal_end;
 pub mod wal_file;

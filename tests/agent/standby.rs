@@ -231,7 +231,8 @@ fn a_history_of_somewhere_else_does_not_make_a_standby_diverge() {
 #[test]
 fn a_standby_whose_replay_is_paused_is_the_last_choice() {
     let world = World::new("paused");
-    let [_one, two, three] = trio(&world);
+    let [one, two, three] = trio(&world);
+    one.call("monitor").recurring().must(code::PROMOTED);
     let seen = |node: &Node<'_>, expected: i64| {
         wait_for("score of a standby", SOON, || {
             node.call("monitor").recurring().must(code::SUCCESS);
@@ -244,4 +245,37 @@ fn a_standby_whose_replay_is_paused_is_the_last_choice() {
     seen(&two, 100);
     two.sql("select pg_wal_replay_resume()");
     seen(&two, 900);
+}
+
+/// One that is full of clients, or hangs, may be the only one that has the last commits.
+#[test]
+fn a_standby_that_does_not_answer_votes_with_its_wal() {
+    let world = World::new("deaf-voter");
+    let [one, two, three] = trio(&world);
+    one.write();
+    one.wait_caught_up(&two);
+    // srv3 alone gets what follows.
+    two.crash();
+    one.sql("insert into t values (7)");
+    one.wait_caught_up(&three);
+    let end = three.sql("select pg_last_wal_receive_lsn()");
+    one.crash();
+    let ballot = |node: &Node<'_>| world.attribute(&node.name, "quorate-position-pgsqld");
+    // A socket that takes connections and says nothing.
+    let socket = three.sockets.join(".s.PGSQL.5432");
+    std::fs::rename(&socket, socket.with_extension("aside")).expect("the server listens there");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).expect("nobody is there");
+    std::os::unix::fs::chown(&socket, Some(World::owner().0), Some(World::owner().1)).expect("root may");
+    two.must("start", code::SUCCESS);
+    let deaf = three.call("notify").notify("pre", "promote", PROMOTE_TWO).timeout(30).run();
+    deaf.assert_code(code::SUCCESS);
+    assert_eq!(ballot(&three), Some(format!("2:{end}")), "{deaf}");
+    let run = two.call("promote").notify("pre", "promote", PROMOTE_TWO).timeout(30).run();
+    assert_ne!(run.code, Some(code::SUCCESS), "promoted without the last commit: {run}");
+    // The same of one that is stopped.
+    drop(listener);
+    three.call("notify").notify("post", "promote", PROMOTE_TWO).must(code::SUCCESS);
+    three.signal_all(Signal::SIGSTOP);
+    three.call("notify").notify("pre", "promote", PROMOTE_TWO).timeout(30).must(code::SUCCESS);
+    assert_eq!(ballot(&three), Some(format!("2:{end}")));
 }

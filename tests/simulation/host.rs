@@ -234,6 +234,14 @@ impl Host for SimHost {
         self.call(1, 3, |w, n| w.nodes[n].data.segment_timeline(lsn.0))
     }
 
+    fn wal_end(&mut self) -> Effect<WalPosition> {
+        self.call(200, 400, |w, n| {
+            let data = &w.nodes[n].data;
+            let timeline = data.segment_timeline(data.end()).ok_or_else(|| Trouble("no WAL".into()))?;
+            Ok(WalPosition { timeline, lsn: Lsn(data.end()) })
+        })
+    }
+
     fn cluster(&mut self) -> Effect<Status> {
         self.program(|w, n| w.status(n))
     }

@@ -38,6 +38,11 @@ fn a_vote_waits_for_a_server_that_is_full_of_clients() {
     act(&mut host, Action::Notify, &plan);
     let waited = host.now - begun;
     assert!((5_000..8_000).contains(&waited), "{waited} ms");
+    assert_eq!(host.did("vote").len(), 0, "{:?}", host.done);
+    // Then with the WAL that it has.
+    host.wal_end = Some(position(2, 0x180));
+    act(&mut host, Action::Notify, &plan);
+    assert_eq!(host.did("vote"), ["vote 2:0/180"]);
     // One that is down is not waited for.
     let mut host = FakeHost::new(Condition::Down, position(2, 0x100));
     let begun = host.now;

@@ -1,0 +1,43 @@
+//! Where the WAL in pg_wal ends, whatever the server says.
+
+use std::time::Duration;
+
+use super::{Node, Trouble, trouble};
+use crate::boundary::clock::Deadline;
+use crate::boundary::command::{Command, Environment};
+use crate::boundary::data_directory;
+use crate::boundary::host::{Effect, InstallTrouble};
+use crate::pg::timeline::WalPosition;
+use crate::pg::wal_end;
+
+/// It reads what was written since the last restartpoint: up to max_wal_size.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Node {
+    /// By pg_waldump, as the instance's owner.
+    pub(super) fn read_wal_end(&self) -> Effect<WalPosition> {
+        let files = self.files().map_err(trouble)?;
+        let bindir = self.bindir().map_err(|why| match why {
+            InstallTrouble::Missing(why) | InstallTrouble::Unusable(why) | InstallTrouble::Forbidden(why) => {
+                Trouble(why)
+            }
+        })?;
+        let control = self.control()?;
+        let names = data_directory::pg_wal_names(files, self.pgdata()).map_err(trouble)?;
+        let start =
+            wal_end::start(names.iter().map(String::as_str), control.furthest(), control.segment_size)
+                .ok_or_else(|| Trouble(format!("no WAL at {} in pg_wal", control.furthest())))?;
+        let command = Command::new(bindir.join("pg_waldump"))
+            .arg("--quiet")
+            .arg(format!("--path={}", self.pgdata().join("pg_wal").display()))
+            .arg(format!("--timeline={}", start.timeline))
+            .arg(format!("--start={}", start.lsn))
+            .environment(Environment::Clean)
+            .run_as(files.user());
+        let left = self.deadline.remaining() / 2;
+        let said = command.run_any(Deadline::after(PATIENCE.min(left))).map_err(trouble)?.stderr;
+        let lsn = wal_end::end(&said, start.lsn)
+            .ok_or_else(|| Trouble(format!("pg_waldump tells no end of the WAL: {}", said.trim())))?;
+        Ok(WalPosition { timeline: start.timeline, lsn })
+    }
+}
