@@ -471,7 +471,7 @@ mutate score-sent-again src/decide/kept_score.rs '(Some(score), None) => Step::R
 mutate score-doubted src/decide/kept_score.rs '(Some(_), keepers) => Memory { keepers, score_doubted: Some(now)' '(Some(_), keepers) => Memory { keepers, score_doubted: None' --lib kept_score
 mutate ranked-at-once src/decide/rank.rs 'looks.wrong >= LOOKS' 'looks.wrong > 0' --lib decide::rank
 mutate ranked-tie src/decide/rank.rs '(is_tied || looks.wrong >= LOOKS)' '(looks.wrong >= LOOKS)' --lib decide::rank
-mutate promoted-max src/decide/start.rs 'Some(max @ 2..)) => Some(format!(' 'Some(max @ 99..)) => Some(format!(' --lib a_start_needs_notifications
+mutate promoted-max src/agent/start.rs 'self.run.notify, self.run.promoted_max)' 'self.run.notify, None)' --lib a_clone_with_two_primaries
 mutate second-primary src/decide/promote.rs 'let other = plan.other_primary(node)?;' 'let other = plan.other_primary(node).filter(|_| false)?;' --lib nobody_is_promoted_beside
 mutate paused-replay src/decide/score.rs '    if facts.is_paused {' '    if false {' --lib replay_is_paused
 mutate vote-waits src/agent/notify.rs '|| waited >= VOTE' '|| true' --lib full_of_clients
