@@ -112,7 +112,7 @@ mutate error-is-failed src/decide/monitor.rs \
 mutate error-disk src/decide/monitor.rs 'LastMonitor::Unanswered, _) if disk.is_fit() =>' 'LastMonitor::Unanswered, _) if true || disk.is_fit() =>' \
     --lib an_error_on_a_disk
 mutate error-once src/decide/monitor.rs 'Hiccup::Error, LastMonitor::Unanswered, _)' 'Hiccup::Error, _, _)' --lib an_error_of_the_server_fails
-mutate error-ours src/decide/server_error.rs '"28" | "3D" | "3F" | "42"' '"28" | "3F" | "42"' --lib a_full_server_a_refused_login
+mutate error-ours src/decide/server_error.rs '"28" | "3D" | "3F" | "42"' '"28" | "3F" | "42"' --lib a_full_server_and_our_own_mistakes
 mutate error-directory src/pg/rejection.rs 'detail.is_some_and(names_directory)' 'false && detail.is_some_and(names_directory)' --lib pg::rejection
 mutate stall-once src/decide/monitor.rs '(_, Hiccup::Stall, _, Progress::StandsStill) =>' '(_, Hiccup::Stall, _, _) =>' --lib one_stall_of_a_server
 mutate stall-stands-still src/decide/activity.rs 'if ran && disk.returns()' 'if ran || disk.returns()' --lib one_stall_of_a_server
