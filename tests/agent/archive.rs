@@ -44,18 +44,19 @@ fn a_standby_that_lacks_wal_is_waited_for() {
     one.must("start", code::SUCCESS);
     one.must("promote", code::SUCCESS);
     let two = one.standby(2);
+    two.append_conf("wal_receiver_timeout = 60s\n");
     two.must("start", code::SUCCESS);
     wait_for("streaming standby", SOON, || one.streams_to("srv2").then_some(()));
     two.signal_all(nix::sys::signal::Signal::SIGSTOP);
-    one.write();
+    // Little enough for the socket: the sender gets as far as the shutdown's checkpoint.
+    one.send_wal();
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            // Less than wal_receiver_timeout, after which it gives up by itself.
-            std::thread::sleep(Duration::from_secs(3));
+            std::thread::sleep(Duration::from_secs(6));
             two.signal_all(nix::sys::signal::Signal::SIGCONT);
         });
         let run = one.call("demote").timeout(120).must(code::SUCCESS);
-        assert!(run.elapsed > Duration::from_secs(2), "{run}");
+        assert!(run.elapsed > Duration::from_secs(5), "{run}");
     });
     let lists = [("promote_uname", "srv2"), ("unpromoted_uname", "srv1 srv2")];
     one.call("notify").notify("pre", "promote", &lists).must(code::SUCCESS);
