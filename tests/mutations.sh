@@ -477,4 +477,14 @@ mutate paused-replay src/decide/score.rs '    if facts.is_paused {' '    if fals
 mutate vote-waits src/agent/notify.rs '|| waited >= VOTE' '|| true' --lib full_of_clients
 mutate vote-by-wal src/agent/notify.rs 'Some(end)' 'None' --lib full_of_clients
 mutate wal-end-behind src/pg/wal_end.rs 'last.0.saturating_add(1)' 'last.0' --lib pg::wal_end
+mutate age-by-the-set-clock src/cluster/journal.rs 'if !now.boot.is_empty() && ' 'if false && ' --lib a_clock_that_is_set_changes_no_age
+mutate present-log src/boundary/node/server_log.rs 'current_log(files, self.pgdata())' 'None::<String>' \
+    --test agent the_cause_is_found_in_the_present_file
+mutate slow-votequorum src/fence/confirm.rs 'waiting.max(Deadline::after(ANSWER))' 'Deadline::after(ANSWER)' \
+    --test fence a_votequorum_that_is_slow_is_waited_for
+mutate standstill-at-once src/daemon/standstill.rs 'terms.primaries.iter().for_each(|family| family.kill(list));' '' \
+    --lib the_primaries_of_a_node_that_stood_still
+mutate standstill-systemd src/daemon/pet.rs '        self.systemd.iter().for_each(Watchdog::pet);' '' --lib systemd_hears_of_a_standstill
+mutate standstill-others-child src/boundary/process/prepared.rs '&& owner(pid) == Some(self.uid)' '' --lib a_child_of_another_user_is_left_alone
+mutate clock-of-all src/lab/faults/clock.rs 'if !others.is_empty() {' 'if false {' --lib it_is_seen_by_the_time_and_by_who_has_it
 exit $failed

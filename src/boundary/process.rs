@@ -1,6 +1,8 @@
 //! Processes, read from /proc, signalled and waited for without the risk of hitting a recycled pid.
 
 mod family;
+#[cfg(feature = "daemon")]
+pub mod prepared;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};

@@ -23,6 +23,7 @@ use super::report::{self, Reports};
 use super::requests::{self, Judge};
 use super::resets::{self, Resets};
 use super::resetter::Trigger;
+use super::standstill::{self, Standstill};
 use super::threads::{Threads, spawn_for_once};
 use super::{check, cluster, daemons, ending, helper, instances, probes, storage};
 use crate::boundary::companion::Companion;
@@ -150,6 +151,12 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
             logs.line(Level::Warning, format!("{what}: {e}; a busy machine may hold this up"));
         }
     }
+    let standstill = Arc::new(Standstill::new());
+    {
+        let (standstill, pets) = (Arc::clone(&standstill), Arc::clone(&pets));
+        let (board, logs) = (Arc::clone(&board), logs.clone());
+        threads.spawn("standstill", move || standstill::watch(&standstill, &pets, &board, &logs))?;
+    }
     let petting = {
         let pets = Arc::clone(&pets);
         threads.spawn("pet", move || pets.pet())?
@@ -158,8 +165,20 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
     let _ = notify(false, &[NotifyState::Ready, ready]);
     let (mode, means) = (config.mode, Means { trigger, evidence });
     let pets_ = Arc::clone(&pets);
-    let control =
-        Control { board, wake, hands, line, resets, logs, pets: pets_, reports, mode, threads, means };
+    let control = Control {
+        board,
+        wake,
+        hands,
+        line,
+        resets,
+        logs,
+        pets: pets_,
+        reports,
+        mode,
+        threads,
+        means,
+        standstill,
+    };
     match control.run(&stop) {
         End::Told => {}
         End::NotReset => return Ok(1),

@@ -17,6 +17,7 @@ use super::log::Logs;
 use super::pet::Pets;
 use super::report::{self, Reports};
 use super::resets::{Outgoing, Resets};
+use super::standstill::{Standstill, Told};
 use super::threads::Threads;
 use crate::boundary::clock::boottime_ms;
 use crate::boundary::host::Level;
@@ -44,6 +45,7 @@ pub(super) struct Control {
     pub(super) mode: Mode,
     pub(super) threads: Threads,
     pub(super) means: Means,
+    pub(super) standstill: Arc<Standstill>,
 }
 
 /// Why it ended.
@@ -62,6 +64,7 @@ impl Control {
     pub(super) fn run(mut self, stop: &AtomicBool) -> End {
         let mut detector = Detector::new(self.board.seen().limits);
         let mut counts = Counts::default();
+        let mut told = Told::default();
         let (mut last, mut booted) = (Instant::now(), boottime_ms());
         while !stop.load(Ordering::Relaxed) {
             match self.wake.recv_timeout(TICK) {
@@ -79,6 +82,11 @@ impl Control {
             counts.looks += 1;
             counts.latest_ms = counts.latest_ms.max(millis(elapsed.saturating_sub(TICK)));
             let sight = self.sight(millis(elapsed));
+            if self.mode == Mode::Act {
+                let others_go_on = self.board.seen().others_go_on;
+                let maintenance = sight.cluster.maintenance;
+                self.standstill.go_by(&sight.instances, others_go_on, maintenance, &mut told);
+            }
             detector.go_by(self.board.seen().limits);
             let acts = detector.step(&sight);
             // Before anything is done: who resets itself goes on for nobody.
@@ -244,6 +252,7 @@ mod tests {
                 evidence: super::super::evidence::Evidence::none(),
             },
             threads: threads.clone(),
+            standstill: Arc::new(Standstill::new()),
         };
         threads.spawn("quorum", || {}).unwrap().join().unwrap();
         // Ends the test where the loss is not seen.

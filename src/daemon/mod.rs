@@ -34,6 +34,7 @@ mod report;
 mod requests;
 mod resets;
 mod resetter;
+mod standstill;
 mod storage;
 mod threads;
 

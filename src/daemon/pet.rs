@@ -92,6 +92,13 @@ impl Pets {
         self.device.get().into_iter().for_each(Watchdog::disarm);
     }
 
+    /// The node stood still, which is no hang of this process: systemd finds its time over, and kills it, unless it hears first. Not
+    /// the device: another thread may be disarming it.
+    pub(super) fn stood_still(&self) {
+        self.pulse.beat();
+        self.systemd.iter().for_each(Watchdog::pet);
+    }
+
     /// Ends the petting in the orderly way.
     pub(super) fn end(&self, petting: &JoinHandle<()>) {
         {
@@ -197,6 +204,26 @@ mod tests {
         let (during, after) = counts.recv().unwrap();
         assert_eq!(during, 0, "a pet waits for memory");
         assert!(after > 0, "the test counts nothing");
+    }
+
+    #[test]
+    fn systemd_hears_of_a_standstill_at_once() {
+        use crate::daemon::allocations;
+        let (ours, systemds) = UnixDatagram::pair().unwrap();
+        systemds.set_nonblocking(true).unwrap();
+        let long_ago = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        let pets = Pets {
+            pulse: Pulse { began: long_ago, last: 0.into() },
+            ..Pets::new(Some(Watchdog::Systemd(ours)))
+        };
+        assert!(!pets.pulse.beats());
+        let before = allocations::of_this_thread();
+        pets.stood_still();
+        assert_eq!(allocations::of_this_thread() - before, 0);
+        assert!(pets.pulse.beats());
+        let mut word = [0; 16];
+        let length = systemds.recv(&mut word).unwrap();
+        assert_eq!(&word[..length], b"WATCHDOG=1");
     }
 
     #[test]

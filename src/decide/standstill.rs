@@ -10,6 +10,16 @@ use super::detector::{Act, Maintenance, Millis, Voice};
 /// stonith-watchdog-timeout where it is not known or not set: twice sbd's default, as Pacemaker takes it.
 pub const OTHERS_GO_ON_MS: Millis = 10_000;
 
+/// Whether the primaries of this node end, where so much time went by and there was no moment to look. Without words, which take
+/// time; [`judge`] has them.
+#[must_use]
+pub const fn ends_primaries(elapsed: Millis, others_go_on: Millis, maintenance: Maintenance) -> bool {
+    match maintenance {
+        Maintenance::Off => elapsed >= others_go_on,
+        Maintenance::On => false,
+    }
+}
+
 /// What follows where so much time went by since the last look, and there was no moment to look. `primaries`: whether one runs here.
 #[must_use]
 pub fn judge(
@@ -48,6 +58,8 @@ mod tests {
             let act = judge(elapsed, OTHERS_GO_ON_MS, maintenance, primaries);
             assert_eq!(matches!(act, Some(Act::Fence { .. })), fenced, "{elapsed} {act:?}");
             assert_eq!(act.is_some(), elapsed >= OTHERS_GO_ON_MS, "{elapsed}: it is said");
+            let ends = ends_primaries(elapsed, OTHERS_GO_ON_MS, maintenance);
+            assert_eq!(ends && primaries, fenced, "{elapsed}: without words");
         }
     }
 }

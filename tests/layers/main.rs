@@ -140,6 +140,7 @@ const OWN_FILES: &[(&str, &str)] = &[
     ("boundary/storage.rs", "bounded reads of root's own files"),
     ("boundary/files.rs", "writes of root's own files"),
     ("boundary/process.rs", "/proc"),
+    ("boundary/process/prepared.rs", "/proc"),
     ("boundary/command.rs", "the programs that are run"),
     ("boundary/command/", "pipes"),
     ("boundary/daemons.rs", "/proc"),
