@@ -234,7 +234,7 @@ fn a_standby_whose_replay_is_paused_is_the_last_choice() {
     let [one, two, three] = trio(&world);
     one.call("monitor").recurring().must(code::PROMOTED);
     let seen = |node: &Node<'_>, expected: i64| {
-        wait_for("score of a standby", SOON, || {
+        wait_for("score of a standby", Duration::from_secs(40), || {
             node.call("monitor").recurring().must(code::SUCCESS);
             (world.score(&node.name) == Some(expected)).then_some(())
         });
