@@ -122,7 +122,7 @@ mutate damage-hands-over src/decide/storage.rs '(score > lowered).then(||' '(fal
 mutate start-waits-for-disk src/decide/start.rs '| (Disk::Stuck, Time::Left, Occasion::Start) => Ground::TryAgain,' '=> Ground::TryAgain, (Disk::Stuck, Time::Left, Occasion::Start) => Ground::Refuse(String::new()),' \
     --lib a_start_waits_for_a_disk
 mutate start-disk-primary src/decide/start.rs 'most.min(NEXT_PRIMARY_WAITS)' 'most' --lib a_start_waits_for_a_disk
-mutate archiver-hangs src/decide/stop.rs 'Shutdown::HandedOver(since) if since >= AFTER_HANDOVER' 'Shutdown::HandedOver(since) if since < Duration::ZERO' \
+mutate archiver-hangs src/decide/stop.rs '(Shutdown::HandedOver(since), Some(most)) if since >= most' '(Shutdown::HandedOver(since), Some(_)) if since < Duration::ZERO' \
     --lib a_hanging_archive_command
 mutate archiver-standby src/boundary/node/processes.rs '!title.contains("walsender")' '!title.is_empty()' \
     --test agent a_standby_that_lacks_wal_is_waited_for
@@ -487,4 +487,5 @@ mutate standstill-at-once src/daemon/standstill.rs 'terms.primaries.iter().for_e
 mutate standstill-systemd src/daemon/pet.rs '        self.systemd.iter().for_each(Watchdog::pet);' '' --lib systemd_hears_of_a_standstill
 mutate standstill-others-child src/boundary/process/prepared.rs '&& owner(pid) == Some(self.uid)' '' --lib a_child_of_another_user_is_left_alone
 mutate clock-of-all src/lab/faults/clock.rs 'if !others.is_empty() {' 'if false {' --lib it_is_seen_by_the_time_and_by_who_has_it
+mutate launched-anew src/decide/promote.rs 'is_busy && waited >= DEAF' 'false' --lib is_launched_anew
 exit $failed

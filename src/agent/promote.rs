@@ -5,13 +5,14 @@ use std::time::Duration;
 use super::{Agent, ROUND, Report};
 use crate::boundary::host::Level;
 use crate::decide::election::{self, Again, Approval, Ballots, Earlier, Receiver, Verdict};
-use crate::decide::facts::Facts;
+use crate::decide::facts::{Facts, Signal};
 use crate::decide::memory::Standing;
-use crate::decide::promote::{Progress, Step, decide, second_primary};
+use crate::decide::promote::{Progress, Step, decide, launches_anew, second_primary};
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::promotions::{Branch, Record};
-use crate::decide::recovery::{Archive, Held, PROMOTION_WAITS, held};
+use crate::decide::recovery::{Archive, Held, held, promotion_waits};
 use crate::decide::score;
+use crate::decide::start::LAUNCH_SETTINGS;
 use crate::decide::stop::Purpose;
 use crate::ocf::OcfCode;
 use crate::pg::role::PgRole;
@@ -58,8 +59,19 @@ impl Agent<'_> {
         let mut archive = Archive::Asked;
         // Told, and launched anew since.
         let mut tell_again = false;
+        let mut launched_anew = false;
         loop {
             let facts = self.glance(self.left());
+            let waited = self.host.now().saturating_sub(begun);
+            if progress == Progress::Begun && !launched_anew && launches_anew(&facts, waited) && !self.spent()
+            {
+                launched_anew = true;
+                self.host.log(Level::Warning, "is to be promoted and does not answer: launched anew");
+                if let Err((code, reason)) = self.launch_anew(Purpose::StopStandby, &LAUNCH_SETTINGS) {
+                    return Report::changed(code, reason);
+                }
+                continue;
+            }
             match decide(&facts, progress, self.spent()) {
                 Step::Elect => match self.elect(&facts, &record, &mut earlier) {
                     Round::Won(reason) => {
@@ -71,7 +83,7 @@ impl Agent<'_> {
                     Round::Over(report) => return report,
                 },
                 Step::Tell => {
-                    match self.archive_holds_up(&mut archive) {
+                    match self.archive_holds_up(&mut archive, &facts) {
                         Held::Wait if !self.spent() => {
                             self.host.sleep(PROMOTION_ROUND);
                             continue;
@@ -104,8 +116,14 @@ impl Agent<'_> {
                     }
                     tell_again = false;
                 }
-                Step::Wait(_) if progress == Progress::Told && !tell_again && archive == Archive::Asked => {
-                    tell_again = self.archive_holds_up(&mut archive) == Held::LeaveOut;
+                // Once it has removed standby.signal it has left recovery, whatever it answers: a launch would go on with the old timeline.
+                Step::Wait(_)
+                    if progress == Progress::Told
+                        && !tell_again
+                        && archive == Archive::Asked
+                        && facts.signal == Signal::Present =>
+                {
+                    tell_again = self.archive_holds_up(&mut archive, &facts) == Held::LeaveOut;
                     self.host.sleep(PROMOTION_ROUND);
                 }
                 Step::Wait(_) => self.host.sleep(PROMOTION_ROUND),
@@ -127,9 +145,16 @@ impl Agent<'_> {
 
     /// Whether a restore_command holds the promotion up. One that hangs is left out, with the server launched anew: what it has received
     /// is in pg_wal.
-    fn archive_holds_up(&mut self, archive: &mut Archive) -> Held {
+    fn archive_holds_up(&mut self, archive: &mut Archive, facts: &Facts) -> Held {
+        let to_replay = match (&facts.answer, facts.control()) {
+            (Some(Answer::Standby(view)), Some(control)) => {
+                view.position_lsn().map(|end| end.saturating_bytes_since(control.redo))
+            }
+            _ => None,
+        };
+        let patience = promotion_waits(super::millis(self.run.budget()), to_replay);
         let command = self.host.recovery().and_then(|recovery| recovery.command);
-        let held = held(archive, command.as_ref(), PROMOTION_WAITS);
+        let held = held(archive, command.as_ref(), patience);
         match (held, command) {
             (Held::LeaveOut, Some(command)) => {
                 match self.leave_archive_out(command.to_string(), Purpose::StopStandby) {

@@ -16,9 +16,9 @@ use crate::decide::promotions::{Branch, Data, position_at_rest};
 use crate::decide::recovery::{Archive, Held, Track, ended_by_archive, held, start_waits};
 use crate::decide::score::{streamed, streams};
 use crate::decide::start::{
-    After, AtRest, Before, Ground, LAUNCH_SETTINGS, Launched, Membership, Occasion, Stream, Waiting, after,
-    before, disk_patience, former, former_by, membership, on_disk, resting_position, tries_disk, unfit_clone,
-    without_archive,
+    After, AtRest, Before, Ground, LAUNCH_SETTINGS, LaunchSetting, Launched, Membership, Occasion, Stream,
+    Waiting, after, before, disk_patience, former, former_by, membership, on_disk, resting_position,
+    tries_disk, unfit_clone, without_archive,
 };
 use crate::decide::stop::Purpose;
 use crate::ocf::OcfCode;
@@ -278,9 +278,19 @@ impl Agent<'_> {
         purpose: Purpose,
     ) -> Result<Archive, (OcfCode, String)> {
         self.host.log(Level::Warning, &format!("{why}; the server is launched without it"));
-        self.bring_down(purpose, self.half()).map_err(|reason| (OcfCode::ErrGeneric, reason))?;
-        self.host.launch(&without_archive()).map_err(|trouble| (OcfCode::ErrGeneric, trouble.0))?;
+        self.launch_anew(purpose, &without_archive())?;
         Ok(Archive::LeftOut(why))
+    }
+
+    /// Brings the standby down and launches it again, as a standby: a promotion that it was told removes the signal before it ends.
+    pub(super) fn launch_anew(
+        &mut self,
+        purpose: Purpose,
+        settings: &[LaunchSetting],
+    ) -> Result<(), (OcfCode, String)> {
+        self.bring_down(purpose, self.half()).map_err(|reason| (OcfCode::ErrGeneric, reason))?;
+        let launched = self.host.keep_standby_signal().and_then(|()| self.host.launch(settings));
+        launched.map_err(|trouble| (OcfCode::ErrGeneric, trouble.0))
     }
 
     fn tend_if(&mut self, occasion: Occasion, facts: &Facts) {

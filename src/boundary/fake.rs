@@ -290,6 +290,11 @@ impl Host for FakeHost {
         Ok(())
     }
 
+    fn keep_standby_signal(&mut self) -> Effect<()> {
+        self.done.push("signal".into());
+        Ok(())
+    }
+
     fn is_base_backup(&mut self) -> bool {
         false
     }

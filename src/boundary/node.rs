@@ -303,6 +303,11 @@ impl Host for Node {
         self.remove_stale_locks()
     }
 
+    fn keep_standby_signal(&mut self) -> Effect<()> {
+        let files = self.files().map_err(trouble)?;
+        data_directory::create_signal(files, self.pgdata(), SignalFile::Standby).map(drop).map_err(trouble)
+    }
+
     fn recovery(&mut self) -> Option<Recovery> {
         self.startup_process()
     }

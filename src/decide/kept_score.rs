@@ -40,7 +40,8 @@ impl Memory {
         match (self.keepers, keepers) {
             (_, None) => self,
             (before, now_there) if before == now_there => self,
-            (None, keepers) => Memory { keepers, ..self },
+            // A first look may follow the death of all of them: a controller whose executor died begins anew, too.
+            (None, keepers) => Memory { keepers, score_doubted: Some(now), ..self },
             // The record of promotions is told once more too.
             (Some(_), keepers) => Memory { keepers, score_doubted: Some(now), kept: None, ..self },
         }
@@ -60,7 +61,8 @@ mod tests {
     #[test]
     fn a_daemon_that_began_anew_puts_the_score_in_doubt() {
         let memory = Memory { score: Some(Score::Standby), ..Memory::default() }.kept_by(keepers(1, 2), 5);
-        assert_eq!(memory.score_doubted, None, "seen for the first time");
+        assert_eq!(memory.score_doubted, Some(5), "seen for the first time");
+        let memory = Memory { score_doubted: None, ..memory };
         assert_eq!(memory.clone().kept_by(keepers(1, 2), 6).score_doubted, None);
         assert_eq!(memory.clone().kept_by(None, 6).score_doubted, None);
         for other in [keepers(3, 2), keepers(1, 3), keepers(0, 2), keepers(1, 0)] {

@@ -1,9 +1,11 @@
 //! A standby becomes the primary: election, promotion, proof.
 
 use crate::ocf::notify::Plan;
-use crate::pg::view::Answer;
+use crate::pg::control_data::DbState;
+use crate::pg::view::{Answer, Rejection};
 
-use super::facts::{Facts, Life, Pulse};
+use super::clock::Millis;
+use super::facts::{Facts, Life, Pulse, Signal};
 
 /// Why nobody is promoted beside another one: promoted-max was raised while the instances ran. With 1 Pacemaker plans no two.
 pub fn second_primary(plan: &Plan, node: &str, promoted_max: Option<usize>) -> Option<String> {
@@ -13,6 +15,24 @@ pub fn second_primary(plan: &Plan, node: &str, promoted_max: Option<usize>) -> O
         "the clone's meta attribute promoted-max is {max}, {other} is the primary, and PostgreSQL has one: \
          pcs resource meta CLONE promoted-max=1"
     ))
+}
+
+/// A standby that is full of clients or hangs is waited for so long before it is launched anew, in milliseconds: it may have been chosen
+/// because it alone has the last commits, and one that gives up is restarted and has lost its standing.
+pub const DEAF: Millis = 5_000;
+
+/// Whether the server that is to be promoted is launched anew because it does not answer.
+pub fn launches_anew(facts: &Facts, waited: Millis) -> bool {
+    let is_standby = facts.signal == Signal::Present && facts.state() == Some(DbState::InArchiveRecovery);
+    let is_busy =
+        matches!(facts.answer, Some(Answer::Silent { .. } | Answer::Rejects(Rejection::TooManyConnections)));
+    is_standby
+        && match facts.life() {
+            Life::Alive(Pulse::Stopped) => true,
+            Life::Alive(Pulse::Beating) => is_busy && waited >= DEAF,
+            // A device that hangs does not let it end.
+            Life::Alive(Pulse::Stuck) | Life::Absent | Life::Leftovers | Life::Unknown => false,
+        }
 }
 
 /// How far a promotion has come.
@@ -64,9 +84,10 @@ pub fn decide(facts: &Facts, progress: Progress, spent: bool) -> Step {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::{Control, Process, Signal};
+    use super::super::facts::{Control, Process};
     use super::*;
-    use crate::pg::view::{Rejection, StandbyView};
+    use crate::decide::samples::{control, position};
+    use crate::pg::view::StandbyView;
 
     fn standby() -> Answer {
         Answer::Standby(StandbyView {
@@ -93,6 +114,31 @@ mod tests {
             (&beside, None, false),
         ] {
             assert_eq!(second_primary(plan, "srv2", max).is_some(), refused, "{plan:?} {max:?}");
+        }
+    }
+
+    #[test]
+    fn who_is_to_be_promoted_and_does_not_answer_is_launched_anew() {
+        let at_rest = |state| Control::Known(control(state, position(2, 0x100)));
+        let full = || Some(Answer::Rejects(Rejection::TooManyConnections));
+        let deaf = |process, answer| Facts {
+            process,
+            answer,
+            control: at_rest(DbState::InArchiveRecovery),
+            signal: Signal::Present,
+        };
+        let busy = deaf(Process::Alive(Pulse::Beating), full());
+        assert!(!launches_anew(&busy, DEAF - 1) && launches_anew(&busy, DEAF));
+        assert!(launches_anew(&deaf(Process::Alive(Pulse::Stopped), None), 0));
+        for left_alone in [
+            deaf(Process::Alive(Pulse::Stuck), full()),
+            deaf(Process::Absent, None),
+            deaf(Process::Alive(Pulse::Beating), Some(standby())),
+            deaf(Process::Alive(Pulse::Beating), Some(Answer::Rejects(Rejection::StartingUp))),
+            Facts { signal: Signal::Missing, ..busy.clone() },
+            Facts { control: at_rest(DbState::InProduction), ..busy.clone() },
+        ] {
+            assert!(!launches_anew(&left_alone, 2 * DEAF), "{left_alone:?}");
         }
     }
 

@@ -63,6 +63,18 @@ pub enum Held {
 /// Clients wait for a promotion. A segment from an archive takes less than a second, a compressed one over a slow line some more.
 pub const PROMOTION_WAITS: Millis = 3_000;
 
+/// What is replayed again within seconds, bytes.
+const SOON_REPLAYED: u64 = 256 << 20;
+
+/// How long a promotion waits for a command. The server that is launched without it replays from its last restartpoint, and what takes
+/// too long ends in no promotion at all; most commands that don't get through give up by themselves.
+pub fn promotion_waits(budget: Millis, to_replay: Option<u64>) -> Millis {
+    match to_replay {
+        Some(bytes) if bytes <= SOON_REPLAYED => PROMOTION_WAITS,
+        Some(_) | None => (budget / 2).max(PROMOTION_WAITS),
+    }
+}
+
 /// A start has time: a third of it, or what an archive on tape needs could never be fetched.
 pub fn start_waits(budget: Millis) -> Millis {
     (budget / 3).max(PROMOTION_WAITS)
@@ -120,6 +132,15 @@ mod tests {
 
     fn command(age: Millis) -> RestoreCommand {
         RestoreCommand { id: ProcessId { pid: 7, start_time: 1 }, program: "scp".into(), age }
+    }
+
+    #[test]
+    fn a_promotion_trades_a_command_only_for_a_short_replay() {
+        assert_eq!(promotion_waits(54_000, Some(0)), PROMOTION_WAITS);
+        assert_eq!(promotion_waits(54_000, Some(SOON_REPLAYED)), PROMOTION_WAITS);
+        assert_eq!(promotion_waits(54_000, Some(SOON_REPLAYED + 1)), 27_000);
+        assert_eq!(promotion_waits(54_000, None), 27_000);
+        assert_eq!(promotion_waits(4_000, None), PROMOTION_WAITS);
     }
 
     #[test]

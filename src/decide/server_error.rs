@@ -31,6 +31,15 @@ pub fn kind(rejection: &Rejection) -> Option<ErrorKind> {
 /// By PostgreSQL's classes (errcodes.txt).
 fn of_state(sqlstate: &str, message: &str) -> ErrorKind {
     match sqlstate {
+        // A library that a setting names (dfmgr.c): the standbys have the setting too, and other databases may be well.
+        "58P01" | "42501" | "58000" | "XX000"
+            if message.starts_with("could not access file ")
+                || message.starts_with("could not load library ") =>
+        {
+            ErrorKind::Ours
+        }
+        // The lock table is full, which one session can do.
+        "53200" if message.starts_with("out of shared memory") => ErrorKind::Ours,
         // io_error, undefined_file, duplicate_file, data_corrupted, index_corrupted.
         "58030" | "58P01" | "58P02" | "XX001" | "XX002" => ErrorKind::Data,
         // A file that the server may not read has the state of a right that our role lacks (errcode_for_file_access).
@@ -60,6 +69,11 @@ mod tests {
         {
             assert_eq!(of(ours, "x"), ErrorKind::Ours, "{ours}");
         }
+        assert_eq!(of("53200", "out of shared memory"), ErrorKind::Ours);
+        assert_eq!(
+            of("58P01", "could not access file \"auto_explian\": No such file or directory"),
+            ErrorKind::Ours
+        );
         for server in ["53200", "53000", "58000", "XX000", "08006", "08P01", "", "ZZ999", "F0000"] {
             assert_eq!(of(server, "x"), ErrorKind::Server, "{server}");
         }

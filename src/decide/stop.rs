@@ -35,9 +35,15 @@ pub enum Shutdown {
     HandedOver(Duration),
 }
 
-/// What is left then (an archive_command, a backup's last file) gets so long: usually it takes milliseconds. The last segment is archived
-/// after the next start.
-pub const AFTER_HANDOVER: Duration = Duration::from_secs(1);
+/// What is left then (an archive_command, a backup's last file) gets so long where clients wait for the next primary; `None`: as long as
+/// the shutdown. A shutdown fills its last segment with a switch, so that an archiver that works always has one to send; one that is
+/// cut short is sent by nobody any more: the instance goes on as a standby, and its segment is no new one for the next primary.
+pub const fn after_handover(purpose: Purpose) -> Option<Duration> {
+    match purpose {
+        Purpose::Demote => Some(Duration::from_secs(10)),
+        Purpose::Stop | Purpose::StopStandby | Purpose::Abandon => None,
+    }
+}
 
 /// What `quorated` says of a reset of this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -198,11 +204,12 @@ pub fn decide(
         ),
         _ if sent == Stage::Nothing => Step::Send(Stage::Fast, "asked to stop"),
         _ if sent == Stage::Fast
-            && matches!(facts.shutdown, Shutdown::HandedOver(since) if since >= AFTER_HANDOVER) =>
+            && matches!((facts.shutdown, after_handover(purpose)), (Shutdown::HandedOver(since), Some(most)) if since >= most) =>
         {
             Step::Send(
                 Stage::Immediate,
-                "pg_control says shut down and no standby waits for WAL: what is left, such as an archive_command that hangs, is ended",
+                "pg_control says shut down and no standby waits for WAL: what is left, such as an archive_command that hangs, is ended; \
+                 look whether the last segment is in the archive",
             )
         }
         _ => Step::Wait,
@@ -374,8 +381,8 @@ mod tests {
         };
         let over = |ms| Shutdown::HandedOver(Duration::from_millis(ms));
         assert_eq!(step(Shutdown::UnderWay, Stage::Fast), Step::Wait);
-        assert_eq!(step(over(999), Stage::Fast), Step::Wait, "an archive_command usually ends by itself");
-        assert!(matches!(step(over(1000), Stage::Fast), Step::Send(Stage::Immediate, _)));
+        assert_eq!(step(over(9_999), Stage::Fast), Step::Wait, "an archive_command usually ends by itself");
+        assert!(matches!(step(over(10_000), Stage::Fast), Step::Send(Stage::Immediate, _)));
         assert_eq!(step(over(9000), Stage::Immediate), Step::Wait);
         // A former shutdown's control file says nothing of this one.
         assert!(matches!(step(over(9000), Stage::Nothing), Step::Send(Stage::Fast, _)));

@@ -26,9 +26,14 @@ pub fn start<'a>(
 ///
 /// The record whose reading failed is where the WAL ends (`invalid record length at 0/3000060`); where the words name only the last
 /// one that was read, it ends somewhere behind that. pg_waldump.c, xlogreader.c.
-pub fn end(stderr: &str, from: Lsn) -> Option<Lsn> {
+pub fn end(stderr: &str, from: Lsn, segment_size: SegmentSize) -> Option<Lsn> {
     if stderr.contains("could not find a valid record after") {
         return Some(from);
+    }
+    // It ends with its last file.
+    if let Some((_, name)) = stderr.rsplit_once("could not find file \"") {
+        let missing = WalFileName::parse(name.get(..24)?, segment_size)?;
+        return missing.segment.checked_mul(segment_size.bytes()).map(Lsn);
     }
     let (_, said) = stderr.rsplit_once("error in WAL record at ")?;
     let words = |c: char| c.is_whitespace() || matches!(c, ':' | ',' | ';' | '(' | ')');
@@ -69,11 +74,12 @@ mod tests {
             // Whoever is at its beginning is behind.
             ("error in WAL record at 0/3000028: could not read page", Some(0x300_0029)),
             ("could not find a valid record after 0/3000000", Some(0x300_0000)),
+            ("could not find file \"000000020000000000000004\": No such file or directory", Some(0x400_0000)),
             ("could not open file \"000000010000000000000003\": No such file or directory", None),
             ("", None),
         ] {
             assert_eq!(
-                end(&format!("pg_waldump: error: {said}\n"), Lsn(0x300_0000)),
+                end(&format!("pg_waldump: error: {said}\n"), Lsn(0x300_0000), SegmentSize::DEFAULT),
                 end_lsn.map(Lsn),
                 "{said}"
             );

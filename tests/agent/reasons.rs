@@ -45,14 +45,14 @@ fn the_cause_is_found_in_the_present_file_after_the_clock_was_set_back() {
     let world = World::new("reason-clock-back");
     let one = world.primary(1);
     let two = one.standby(2);
-    two.append_conf("logging_collector = on\nlog_directory = 'log'\nrestore_command = 'sleep 1; exit 200'\n");
+    two.append_conf("logging_collector = on\nlog_directory = 'log'\nrestore_command = 'sleep 1; exit 1'\nmax_connections = 5\n");
     owned_dir(&two.pgdata.join("log"));
     let before = two.pgdata.join("log/before.log");
     owned_file(&before, b"LOG:  starting PostgreSQL 15\nFATAL:  the trouble of another day\n", 0o600);
     let later = SystemTime::now() + Duration::from_secs(600);
     fs::File::open(&before).and_then(|file| file.set_modified(later)).expect("it is ours");
     let run = two.call("start").timeout(30).must(code::GENERIC);
-    assert_cause(&run, "could not restore file");
+    assert_cause(&run, "insufficient parameter settings");
 }
 
 #[test]

@@ -143,6 +143,13 @@ impl Host for SimHost {
         self.call(1, 3, |_, _| Ok(()))
     }
 
+    fn keep_standby_signal(&mut self) -> Effect<()> {
+        self.call(1, 5, |w, n| {
+            w.nodes[n].data.standby_signal = true;
+            Ok(())
+        })
+    }
+
     fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> Effect<()> {
         self.call(1, 5, |w, n| {
             let data = &mut w.nodes[n].data;

@@ -10,8 +10,9 @@ use crate::boundary::host::{Effect, InstallTrouble};
 use crate::pg::timeline::WalPosition;
 use crate::pg::wal_end;
 
-/// It reads what was written since the last restartpoint: up to max_wal_size.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// It reads what was written since the last restartpoint: up to max_wal_size. Where the WAL ends with its last file it looks for the
+/// next one for 5 s.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 impl Node {
     /// By pg_waldump, as the instance's owner.
@@ -36,7 +37,7 @@ impl Node {
             .run_as(files.user());
         let left = self.deadline.remaining() / 2;
         let said = command.run_any(Deadline::after(PATIENCE.min(left))).map_err(trouble)?.stderr;
-        let lsn = wal_end::end(&said, start.lsn)
+        let lsn = wal_end::end(&said, start.lsn, control.segment_size)
             .ok_or_else(|| Trouble(format!("pg_waldump tells no end of the WAL: {}", said.trim())))?;
         Ok(WalPosition { timeline: start.timeline, lsn })
     }
