@@ -130,7 +130,7 @@ mutate restore-hangs src/decide/recovery.rs '(Archive::Asked, Some(command)) if 
     --lib a_restore_command_that_hangs
 mutate restore-once src/decide/recovery.rs '(Archive::LeftOut(_), _) | (_, None) => Held::No,' '(_, None) => Held::No, (Archive::LeftOut(_), Some(_)) => Held::LeaveOut,' \
     --lib a_command_that_hangs_is_left_out_once
-mutate restore-told-again src/agent/promote.rs 'tell_again = self.archive_holds_up(&mut archive) == Held::LeaveOut;' 'self.archive_holds_up(&mut archive);' \
+mutate restore-told-again src/agent/promote.rs 'tell_again = self.archive_holds_up(&mut archive, &facts) == Held::LeaveOut;' 'self.archive_holds_up(&mut archive);' \
     --lib a_restore_command_that_hangs_after
 mutate restore-fails src/agent/start.rs '&& ended_by_archive(&log) =>' '&& false && ended_by_archive(&log) =>' \
     --test agent a_start_leaves_an_archive_out
