@@ -15,7 +15,6 @@ use super::net;
 use super::node::Node;
 use super::paths::ClusterName;
 use super::protocol::{Answer, ClusterInfo, Happening, NodeInfo, Phase, PowerLoss, Request, Stamp};
-use super::run;
 use super::sharing::{self, Neighbour};
 use crate::layout::site::Site;
 use ipnet::IpNet;
@@ -56,11 +55,18 @@ pub struct Order {
 /// Why the supervisor ends.
 enum End {
     /// A client asked for it and waits for the answer.
-    Asked(Sender<Answer>),
+    Asked(LastWord),
     /// Whoever held the cluster has gone.
     Abandoned,
     /// SIGTERM or SIGINT.
     Signalled,
+}
+
+/// The answer to whoever asked for the end.
+struct LastWord {
+    answer: Sender<Answer>,
+    /// Closed once it has been written: the process may end then.
+    written: Receiver<()>,
 }
 
 struct Supervisor {
@@ -86,10 +92,9 @@ pub fn run(order: &Order) -> Result<()> {
     let result = supervise(order, &name);
     let cleaned = claim.clean();
     let ended = match result.and_then(|reply| cleaned.map(|()| reply)) {
-        Ok(Some(reply)) => {
-            let _ = reply.send(Answer::Done);
-            // The connection's thread has to write it before the process ends.
-            run::nap(Duration::from_millis(50));
+        Ok(Some(last)) => {
+            let _ = last.answer.send(Answer::Done);
+            let _ = last.written.recv_timeout(WRITE_DEADLINE);
             Ok(())
         }
         Ok(None) => Ok(()),
@@ -100,7 +105,7 @@ pub fn run(order: &Order) -> Result<()> {
     ended
 }
 
-fn supervise(order: &Order, name: &ClusterName) -> Result<Option<Sender<Answer>>> {
+fn supervise(order: &Order, name: &ClusterName) -> Result<Option<LastWord>> {
     let host = Host::detect()?;
     let journal = Arc::new(Journal::default());
     let (end, ends) = channel();
@@ -244,7 +249,7 @@ fn listen(supervisor: &Arc<Supervisor>, name: &ClusterName) -> Result<()> {
 
 impl Supervisor {
     /// Waits for a reason to end.
-    fn wait(&self, ends: &Receiver<End>) -> Result<Option<Sender<Answer>>> {
+    fn wait(&self, ends: &Receiver<End>) -> Result<Option<LastWord>> {
         let end = match ends.recv_timeout(HOLD_DEADLINE) {
             Err(RecvTimeoutError::Timeout) if *lock(&self.held) => {
                 ends.recv().map_err(|_| LabError::Supervisor("nobody is left to end it".into()))?
@@ -253,7 +258,7 @@ impl Supervisor {
             Ok(end) => end,
         };
         Ok(match end {
-            End::Asked(reply) => Some(reply),
+            End::Asked(last) => Some(last),
             End::Abandoned => {
                 eprintln!("ends: whoever held the cluster has gone");
                 None
@@ -270,6 +275,7 @@ impl Supervisor {
         let _ = stream.set_write_timeout(Some(WRITE_DEADLINE));
         let mut holds = false;
         let mut borrows = None;
+        let mut unwritten = None;
         let mut reader = BufReader::new(stream);
         let mut line = String::new();
         while reader.read_line(&mut line).is_ok_and(|n| n > 0) {
@@ -294,6 +300,13 @@ impl Supervisor {
                         },
                     )
                 }
+                Ok(Request::Down) => match self.down() {
+                    Ok((answer, written)) => {
+                        unwritten = Some(written);
+                        answer
+                    }
+                    Err(e) => Answer::Failed { reason: e.to_string() },
+                },
                 Ok(request) => {
                     self.answer(request).unwrap_or_else(|e| Answer::Failed { reason: e.to_string() })
                 }
@@ -302,7 +315,9 @@ impl Supervisor {
             line.clear();
             let mut text = serde_json::to_string(&answer).unwrap_or_default();
             text.push('\n');
-            if reader.get_mut().write_all(text.as_bytes()).is_err() {
+            let sent = reader.get_mut().write_all(text.as_bytes());
+            drop(unwritten.take());
+            if sent.is_err() {
                 break;
             }
         }
@@ -340,23 +355,27 @@ impl Supervisor {
             Request::Pause { node, ms } => self.node(&node)?.pause(Duration::from_millis(ms))?,
             Request::Keep { prepared } => self.keep(prepared)?,
             // Handled where the connection is known.
-            Request::Hold | Request::Ready | Request::Borrow { .. } => {}
-            Request::Down => {
-                let borrowers = self.borrowers();
-                if !borrowers.is_empty() {
-                    return Err(LabError::Host(format!(
-                        "its witness is used by {}: take that down first, or all of them with: quorate-lab down --all",
-                        borrowers.join(" and ")
-                    )));
-                }
-                let (reply, replies) = channel();
-                let _ = self.end.send(End::Asked(reply));
-                return replies.recv().map_err(|_| {
-                    LabError::Supervisor("it is going down already, or failed to; see its log".into())
-                });
-            }
+            Request::Hold | Request::Ready | Request::Borrow { .. } | Request::Down => {}
         }
         Ok(Answer::Done)
+    }
+
+    /// Ends everything. With the answer comes what is dropped once that is written.
+    fn down(&self) -> Result<(Answer, Sender<()>)> {
+        let borrowers = self.borrowers();
+        if !borrowers.is_empty() {
+            return Err(LabError::Host(format!(
+                "its witness is used by {}: take that down first, or all of them with: quorate-lab down --all",
+                borrowers.join(" and ")
+            )));
+        }
+        let (answer, answers) = channel();
+        let (unwritten, written) = channel();
+        let _ = self.end.send(End::Asked(LastWord { answer, written }));
+        let answer = answers.recv().map_err(|_| {
+            LabError::Supervisor("it is going down already, or failed to; see its log".into())
+        })?;
+        Ok((answer, unwritten))
     }
 
     /// The clusters that use this one's witness.
