@@ -60,9 +60,14 @@ impl Agent<'_> {
         // Told, and launched anew since.
         let mut tell_again = false;
         let mut launched_anew = false;
+        let mut answered = begun;
         loop {
             let facts = self.glance(self.left());
-            let waited = self.host.now().saturating_sub(begun);
+            // One look without an answer after long rounds of an election is no deafness.
+            if matches!(facts.answer, Some(Answer::Standby(_) | Answer::Primary(_))) {
+                answered = self.host.now();
+            }
+            let waited = self.host.now().saturating_sub(answered);
             if progress == Progress::Begun && !launched_anew && launches_anew(&facts, waited) && !self.spent()
             {
                 launched_anew = true;
