@@ -85,7 +85,7 @@ pub trait Host {
     /// Writes `standby.signal`, and `primary_conninfo` where given.
     fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> Effect<()>;
     /// Starts the server with these settings above those of its files.
-    /// The server to be launched becomes a standby; nothing else is changed.
+    /// The server to be launched becomes a standby, and finds no locks of the one before; nothing else is changed.
     fn keep_standby_signal(&mut self) -> Effect<()>;
     fn launch(&mut self, settings: &[LaunchSetting]) -> Effect<()>;
     /// What the startup process does; `None`: there is none, or it can't be looked at.

@@ -252,6 +252,11 @@ fn a_standby_whose_replay_is_paused_is_the_last_choice() {
 fn a_standby_that_does_not_answer_votes_with_its_wal() {
     let world = World::new("deaf-voter");
     let [one, two, three] = trio(&world);
+    one.call("monitor").recurring().must(code::PROMOTED);
+    wait_for("candidate", Duration::from_secs(40), || {
+        three.call("monitor").recurring().must(code::SUCCESS);
+        (world.score(&three.name) == Some(900)).then_some(())
+    });
     one.write();
     one.wait_caught_up(&two);
     // srv3 alone gets what follows.
@@ -278,4 +283,9 @@ fn a_standby_that_does_not_answer_votes_with_its_wal() {
     three.signal_all(Signal::SIGSTOP);
     three.call("notify").notify("pre", "promote", PROMOTE_TWO).timeout(30).must(code::SUCCESS);
     assert_eq!(ballot(&three), Some(format!("2:{end}")));
+    // Chosen for it, it is launched anew: who gives up is restarted, and nobody could be promoted any more.
+    let lists = [("promote_uname", "srv3"), ("unpromoted_uname", "srv2 srv3"), ("active_uname", "srv2 srv3")];
+    let run = three.call("promote").notify("pre", "promote", &lists).timeout(60).must(code::SUCCESS);
+    assert!(run.stderr.contains("launched anew"), "{run}");
+    assert_eq!(three.sql("select count(*) from t where n = 7"), "2");
 }
