@@ -305,7 +305,8 @@ impl Host for Node {
 
     fn keep_standby_signal(&mut self) -> Effect<()> {
         let files = self.files().map_err(trouble)?;
-        data_directory::create_signal(files, self.pgdata(), SignalFile::Standby).map_err(trouble)?;
+        let standby = SignalFile::Standby;
+        data_directory::create_signal(files, self.pgdata(), standby).map_err(trouble)?;
         // Of one that was killed, and that nobody has waited for yet.
         self.remove_stale_locks()
     }
