@@ -47,20 +47,8 @@ pub const fn afterwards(planned: Planned) -> Afterwards {
 mod tests {
     use super::super::facts::{Control, Process, Signal};
     use super::*;
-    use crate::decide::samples::{control, position};
+    use crate::decide::samples::{control, idle_standby, position};
     use crate::pg::control_data::DbState;
-    use crate::pg::view::{Answer, StandbyView};
-
-    fn standby() -> Answer {
-        Answer::Standby(StandbyView {
-            received: None,
-            replayed: None,
-            receiver: None,
-            streams_to: Vec::new(),
-            primary_conninfo: None,
-            is_paused: false,
-        })
-    }
 
     fn dead(state: Option<DbState>, signal: Signal) -> Facts {
         let control = state.map_or(Control::Unknown("damaged".into()), |state| {
@@ -90,7 +78,7 @@ mod tests {
     #[test]
     fn a_standby_that_runs_is_left_alone_unless_it_was_told_to_promote() {
         let facts =
-            Facts { answer: Some(standby()), ..dead(Some(DbState::InArchiveRecovery), Signal::Present) };
+            Facts { answer: Some(idle_standby()), ..dead(Some(DbState::InArchiveRecovery), Signal::Present) };
         assert_eq!(decide(&facts, None), Step::Nothing);
         assert_eq!(decide(&facts, Some(PgRole::Standby)), Step::Nothing);
         assert_eq!(decide(&facts, Some(PgRole::Primary)), Step::BringDown(Some(Former::Primary)));

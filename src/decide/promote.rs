@@ -86,19 +86,7 @@ pub fn decide(facts: &Facts, progress: Progress, spent: bool) -> Step {
 mod tests {
     use super::super::facts::{Control, Process};
     use super::*;
-    use crate::decide::samples::{control, position};
-    use crate::pg::view::StandbyView;
-
-    fn standby() -> Answer {
-        Answer::Standby(StandbyView {
-            received: None,
-            replayed: None,
-            receiver: None,
-            streams_to: Vec::new(),
-            primary_conninfo: None,
-            is_paused: false,
-        })
-    }
+    use crate::decide::samples::{control, idle_standby, position};
 
     #[test]
     fn nobody_is_promoted_beside_another_one() {
@@ -133,7 +121,7 @@ mod tests {
         for left_alone in [
             deaf(Process::Alive(Pulse::Stuck), full()),
             deaf(Process::Absent, None),
-            deaf(Process::Alive(Pulse::Beating), Some(standby())),
+            deaf(Process::Alive(Pulse::Beating), Some(idle_standby())),
             deaf(Process::Alive(Pulse::Beating), Some(Answer::Rejects(Rejection::StartingUp))),
             Facts { signal: Signal::Missing, ..busy.clone() },
             Facts { control: at_rest(DbState::InProduction), ..busy.clone() },
@@ -145,7 +133,7 @@ mod tests {
     #[test]
     fn tells_the_server_only_after_an_election_and_only_a_standby() {
         let answers =
-            [None, Some(Answer::Refused), Some(Answer::Rejects(Rejection::StartingUp)), Some(standby())];
+            [None, Some(Answer::Refused), Some(Answer::Rejects(Rejection::StartingUp)), Some(idle_standby())];
         let processes = [
             Process::Absent,
             Process::Leftovers(1),

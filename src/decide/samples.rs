@@ -3,7 +3,7 @@
 use crate::pg::control_data::{ControlData, DbState};
 use crate::pg::lsn::{Lsn, SegmentSize};
 use crate::pg::timeline::{Timeline, WalPosition};
-use crate::pg::view::Receiver;
+use crate::pg::view::{Answer, Receiver, StandbyView};
 
 pub fn timeline(n: u32) -> Timeline {
     Timeline::new(n).expect("tests use timelines above 0")
@@ -40,4 +40,16 @@ pub const fn control(state: DbState, checkpoint: WalPosition) -> ControlData {
         data_checksums: true,
         wal_log_hints: false,
     }
+}
+
+/// A standby that has received nothing and streams from nobody.
+pub const fn idle_standby() -> Answer {
+    Answer::Standby(StandbyView {
+        received: None,
+        replayed: None,
+        receiver: None,
+        streams_to: Vec::new(),
+        primary_conninfo: None,
+        is_paused: false,
+    })
 }

@@ -221,7 +221,7 @@ mod tests {
     use super::*;
     use crate::pg::lsn::Lsn;
     use crate::pg::timeline::Timeline;
-    use crate::pg::view::{ConnectedStandby, PrimaryView, StandbyView, SyncState};
+    use crate::pg::view::{ConnectedStandby, PrimaryView, SyncState};
 
     const BUDGET: Duration = Duration::from_secs(100);
 
@@ -361,15 +361,7 @@ mod tests {
         assert!(matches!(after(0, Stage::Nothing), Step::Send(Stage::Fast, _)));
         assert_eq!(after(9, Stage::Fast), Step::Wait);
         assert!(matches!(after(10, Stage::Fast), Step::Send(Stage::Immediate, _)));
-        let standby = Answer::Standby(StandbyView {
-            received: None,
-            replayed: None,
-            receiver: None,
-            streams_to: Vec::new(),
-            primary_conninfo: None,
-            is_paused: false,
-        });
-        assert_eq!(usual_purpose(Some(&standby)), Purpose::StopStandby);
+        assert_eq!(usual_purpose(Some(&crate::decide::samples::idle_standby())), Purpose::StopStandby);
         assert_eq!(usual_purpose(None), Purpose::Stop, "what does not answer may be a primary");
     }
 

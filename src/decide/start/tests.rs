@@ -4,7 +4,7 @@ use super::*;
 use crate::decide::facts::Process;
 use crate::decide::samples::control;
 use crate::pg::timeline::Timeline;
-use crate::pg::view::{Answer, Rejection, StandbyView};
+use crate::pg::view::{Answer, Rejection};
 
 fn facts(process: Process, answer: Option<Answer>) -> Facts {
     Facts { process, answer, control: Control::Unknown("no control file".into()), signal: Signal::Present }
@@ -103,14 +103,7 @@ fn a_checkpoint_at_the_end_of_all_numbers() {
 }
 
 fn standby() -> Option<Answer> {
-    Some(Answer::Standby(StandbyView {
-        received: None,
-        replayed: None,
-        receiver: None,
-        streams_to: Vec::new(),
-        primary_conninfo: None,
-        is_paused: false,
-    }))
+    Some(crate::decide::samples::idle_standby())
 }
 
 #[test]

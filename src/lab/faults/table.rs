@@ -237,7 +237,7 @@ pub const ALL: &[Fault] = &[
         clock::forward,
         clock::has_stepped,
     )
-    .seen_by("it tells that time, and all its daemons have that clock")
+    .seen_by("all its daemons read that time")
     .unnoticed()
     .resets_nobody()
     .reacts_within(60)
@@ -248,7 +248,7 @@ pub const ALL: &[Fault] = &[
         clock::back,
         clock::has_stepped,
     )
-    .seen_by("it tells that time, and all its daemons have that clock")
+    .seen_by("all its daemons read that time")
     .unnoticed()
     .resets_nobody()
     .reacts_within(60)
