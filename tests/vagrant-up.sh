@@ -6,8 +6,8 @@
 #   PROVIDER=libvirt tests/vagrant-up.sh classic packed       or virtualbox; these layouts, one after the other
 #   PATIENCE=15 PROVIDER=libvirt tests/vagrant-up.sh          where QEMU emulates: every deadline times 15
 #
-# BOX, MEMORY, PACKAGE as in vagrant/Vagrantfile. Whatever happens, Ctrl-C too, the machines are destroyed in the end. Not part of
-# `make test`: that starts no virtual machine.
+# BOX, MEMORY, PACKAGE as in vagrant/Vagrantfile; without PACKAGE it is built. Whatever happens, Ctrl-C too, the machines are
+# destroyed in the end. Not part of `make test`: that starts no virtual machine. Without KVM: tests/vagrant-emulated.sh.
 # shellcheck disable=SC2016 # for a shell of the step's own, which its limit ends
 set -euo pipefail
 cd "$(dirname "$0")/../vagrant"
@@ -24,12 +24,14 @@ case $patience in
 esac
 [ -z "${PROVIDER:-}" ] || export VAGRANT_DEFAULT_PROVIDER=$PROVIDER
 [ $# -gt 0 ] || set -- classic
-make --no-print-directory -C .. deb >/dev/null
+[ -n "${PACKAGE:-}" ] || make --no-print-directory -C .. deb >/dev/null
 log=$(mktemp -d "${TMPDIR:-/tmp}/quorate-vagrant-up.XXXXXX")
 export VAGRANT_CHECKPOINT_DISABLE=1
-up=no
+up=no running=
 clean_up() {
     trap - EXIT INT TERM
+    # It holds Vagrant's lock on the machines.
+    if [ -n "$running" ] && kill "$running" 2>/dev/null; then wait "$running" 2>/dev/null || true; fi
     if [ $up = yes ]; then timeout $((300 * patience)) vagrant destroy --force >>"$log/destroy" 2>&1 || echo "vagrant-up: vagrant destroy failed, see $log/destroy: vagrant destroy --force in vagrant/" >&2; fi
     echo "vagrant-up: logs in $log"
 }
@@ -46,8 +48,10 @@ step() { # seconds, what, command: with its output in a log of that name
     file=$log/$layout-$(tr -c 'a-z0-9\n' - <<<"$what")
     shift 2
     # In the background and waited for, so that Ctrl-C is heard at once.
-    timeout "$limit" "$@" >"$file" 2>&1 </dev/null &
-    wait $! || code=$?
+    timeout --kill-after=30 "$limit" "$@" >"$file" 2>&1 </dev/null &
+    running=$!
+    wait $running || code=$?
+    running=
     if [ $code != 0 ]; then
         tail -n 15 "$file"
         bad "$what: exit code $code after $((SECONDS - began)) s$([ $code != 124 ] || echo ", the limit; PATIENCE=$((patience * 2)) gives it longer")"
@@ -92,7 +96,7 @@ for layout in "$@"; do
     port=$(sed -n '/^\[\[instance\]\]/,$s/^port = \([0-9]*\).*/\1/p' "$site" | head -n 1)
     export port=${port:-5432}
     kvm=without
-    [ ! -w /dev/kvm ] || kvm=with
+    [ ! -c /dev/kvm ] || [ ! -w /dev/kvm ] || kvm=with
     echo "== $layout, provider ${VAGRANT_DEFAULT_PROVIDER:-not named}, $(uname -r), $kvm /dev/kvm"
     up=yes
     step 1200 "up" vagrant up
