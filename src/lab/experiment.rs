@@ -434,6 +434,7 @@ fn hinder<'a>(
     };
     audience.say(&format!("replication{whose} is cut {} ms before the fault", time.as_millis()));
     pause(time, OnInterrupt::Stop)?;
+    cut.prefer()?;
     Ok(Some(cut))
 }
 

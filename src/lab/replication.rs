@@ -15,6 +15,7 @@ use super::error::{LabError, Result};
 use super::machines::addresses;
 use super::observe::Observation;
 use super::protocol::{NodeKind, Power};
+use crate::cluster::crm_mon::Role;
 use crate::layout::site::Site;
 
 /// The table of packet filters in each node; removed as a whole.
@@ -28,6 +29,8 @@ const LONGEST: Duration = Duration::from_secs(30);
 const STOP_ONE: Duration = Duration::from_secs(3);
 /// The highest score that a standby may have: Pacemaker's first choice.
 const FIRST_CHOICE: &str = "1000";
+/// The score of the others meanwhile: of two equal ones Pacemaker takes either, and the primary would put them in order.
+const SECOND_CHOICE: &str = "990";
 
 /// How replication fares before the fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,7 +84,18 @@ impl fmt::Display for Lag {
 
 /// Replication that is cut. It is mended when this is dropped.
 #[derive(Debug)]
-pub struct Cut<'a>(&'a Cluster);
+pub struct Cut<'a> {
+    cluster: &'a Cluster,
+    choice: Option<Choice>,
+}
+
+/// Whom Pacemaker would promote.
+#[derive(Debug)]
+struct Choice {
+    attribute: String,
+    first: String,
+    others: Vec<String>,
+}
 
 impl<'a> Cut<'a> {
     /// Cuts it on every database node that is on.
@@ -90,7 +104,7 @@ impl<'a> Cut<'a> {
     /// When a node can't be reached or has no nft; what was cut until then is mended.
     pub fn make(cluster: &'a Cluster) -> Result<Self> {
         let nodes = databases(cluster)?;
-        Self::on(cluster, &nodes)
+        Self::on(cluster, &nodes, None)
     }
 
     /// Cuts it on one standby, and makes that the one that Pacemaker would promote; gives its name.
@@ -101,15 +115,33 @@ impl<'a> Cut<'a> {
         let nobody = || LabError::Host("no standby is there to fall behind".to_owned());
         let instance = seen.site.instances.first().ok_or_else(nobody)?;
         let node = seen.best_standby(instance).ok_or_else(nobody)?.to_owned();
+        let standbys = seen.with_role(instance, &Role::Unpromoted);
+        let others = standbys.into_iter().filter(|n| *n != node).map(str::to_owned).collect();
         let attribute = format!("master-{}", seen.site.names(instance).resource());
-        let argv = ["crm_attribute", "--lifetime", "reboot", "--node", &node, "--name", &attribute];
-        let argv: Vec<&str> = argv.into_iter().chain(["--update", FIRST_CHOICE]).collect();
-        cluster.exec(&node, &argv, QUICK)?.success(&argv.join(" "))?;
-        Ok((Self::on(cluster, std::slice::from_ref(&node))?, node))
+        let choice = Choice { attribute, first: node.clone(), others };
+        let cut = Self::on(cluster, std::slice::from_ref(&node), Some(choice))?;
+        cut.prefer()?;
+        Ok((cut, node))
     }
 
-    fn on(cluster: &'a Cluster, nodes: &[String]) -> Result<Self> {
-        let cut = Self(cluster);
+    /// Makes the standby that is cut off the first choice, again: the primary, whose looks go on, may have read the scores before that
+    /// and written them since. Nothing to do where all are cut off.
+    ///
+    /// # Errors
+    /// When the attribute can't be written.
+    pub fn prefer(&self) -> Result<()> {
+        let Some(Choice { attribute, first, others }) = &self.choice else { return Ok(()) };
+        let others = others.iter().map(|node| (node, SECOND_CHOICE));
+        for (node, score) in others.chain([(first, FIRST_CHOICE)]) {
+            let argv = ["crm_attribute", "--lifetime", "reboot", "--node", node, "--name", attribute];
+            let argv: Vec<&str> = argv.into_iter().chain(["--update", score]).collect();
+            self.cluster.exec(first, &argv, QUICK)?.success(&argv.join(" "))?;
+        }
+        Ok(())
+    }
+
+    fn on(cluster: &'a Cluster, nodes: &[String], choice: Option<Choice>) -> Result<Self> {
+        let cut = Self { cluster, choice };
         let rules = rules(cluster.site());
         for node in nodes {
             cluster.exec_with_input(node, &["nft", "-f", "-"], Some(&rules), QUICK)?.success("nft -f -")?;
@@ -120,7 +152,7 @@ impl<'a> Cut<'a> {
 
 impl Drop for Cut<'_> {
     fn drop(&mut self) {
-        if let Err(e) = mend(self.0) {
+        if let Err(e) = mend(self.cluster) {
             eprintln!(
                 "mending replication: {e}; take the cluster down, or do it by hand with nft delete table inet {TABLE}"
             );
