@@ -205,7 +205,7 @@ mutate ballots-unread src/decide/election/mod.rs '(Ballots::Unread(_), Time::Lef
 mutate election-deadline src/decide/election/mod.rs 'if facts.time == Time::Spent {' 'if false {' \
     --lib every_combination_of_facts_promotes_only
 mutate election-approval src/decide/election/mod.rs \
-    '(Manager::Pacemaker, Standing::Unproven, _, Approval::NotAsked)' '(Manager::Nobody, Standing::Unproven, _, Approval::NotAsked)' \
+    '(Manager::Pacemaker, Approval::NotAsked) if lacks_proof' '(Manager::Nobody, Approval::NotAsked) if lacks_proof' \
     --lib every_combination_of_facts_promotes_only
 mutate notice-postgres src/decide/notice.rs 'Postgres::Alive | Postgres::Unknown => false,' 'Postgres::Alive | Postgres::Unknown => true,' \
     --lib a_notice_is_sent_only
@@ -440,7 +440,7 @@ mutate refusals-are-no-cause src/pg/server_log.rs 'Weight::Fatal if REFUSALS' 'W
     --test agent the_cause_of_a_failed_start
 mutate collectors-log src/boundary/node/server_log.rs 'let Some(directory) = collected_in(&output)' 'let Some(directory) = collected_in("")' \
     --test agent the_cause_is_found_in_the_collectors_log
-mutate auto-conf-bytes src/boundary/node.rs 'auto_conf::set(&before,' 'auto_conf::set(String::from_utf8_lossy(&before).as_bytes(),' \
+mutate auto-conf-bytes src/boundary/node/settings.rs 'auto_conf::set(&before,' 'auto_conf::set(String::from_utf8_lossy(&before).as_bytes(),' \
     --test agent the_other_bytes_and_the_mode
 mutate mode-of-new src/boundary/owned_files.rs '== 0o750 => 0o640' '== 0o750 => 0o600' --lib a_new_file_is_the_groups
 mutate environment-file src/boundary/node/launch.rs 'command = command.env(name, value);' 'let _ = (name, value);' \
@@ -488,4 +488,12 @@ mutate standstill-systemd src/daemon/pet.rs '        self.systemd.iter().for_eac
 mutate standstill-others-child src/boundary/process/prepared.rs '&& owner(pid) == Some(self.uid)' '' --lib a_child_of_another_user_is_left_alone
 mutate clock-of-all src/lab/faults/clock.rs 'if !others.is_empty() {' 'if false {' --lib it_is_seen_by_the_time_and_by_who_has_it
 mutate launched-anew src/decide/promote.rs 'is_busy && waited >= DEAF' 'false' --lib is_launched_anew
+mutate voters-too-few src/decide/election/mod.rs 'let missing = statement.missing(&answered)?;' 'let missing = statement.missing(&answered).filter(|_| false)?;' \
+    --lib who_hears_from_too_few
+mutate voters-ahead src/decide/election/mod.rs '.filter(|b| !election_order(b.position, own).is_gt())' '.filter(|_| true)' --lib who_hears_from_too_few
+mutate voters-weaker-first src/decide/synchronous.rs '&& !(now.implies(recorded) && then.implies(recorded))' '&& false' --lib decide::synchronous
+mutate voters-confirmed src/decide/synchronous.rs ' && s.flush >= Some(confirming.until)' '' --lib decide::synchronous
+mutate voters-taken-up src/decide/synchronous.rs 'if !is_taken_up(&target, facts.standbys) {' 'if false {' --lib decide::synchronous
+mutate voters-quorum src/agent/synchronous.rs '.quorate != Some(true)' '.quorate == None' --lib agent::tests::synchronous
+mutate voters-promotion src/agent/promote.rs 'self.prepare_synchronous(&record)' 'Ok::<(), crate::boundary::host::Trouble>(())' --lib agent::tests::synchronous
 exit $failed

@@ -12,6 +12,7 @@ mod run;
 mod score;
 mod start;
 mod stop;
+mod synchronous;
 #[cfg(test)]
 mod tests;
 mod validate;

@@ -66,6 +66,7 @@ impl Agent<'_> {
                 if let Some(Answer::Primary(view)) = &facts.answer {
                     self.keep_record(&facts, view);
                     self.tend_primary(view);
+                    self.tend_synchronous(view, &[]);
                 }
             }
             MonitorOutcome::Unpromoted => {

@@ -55,6 +55,11 @@ impl Agent<'_> {
                 }
             }
             Task::Score => self.look_at_score(notification),
+            Task::Release(leaving) => {
+                if let Some(Answer::Primary(view)) = self.glance(self.half()).answer {
+                    self.tend_synchronous(&view, &leaving);
+                }
+            }
             Task::StepDown => {
                 self.apply(ScoreStep::Set(Score::Standby, "another instance is to be promoted".into()));
             }
@@ -114,6 +119,8 @@ impl Agent<'_> {
                     self.announce(view);
                     // Who has joined may have brought another record along.
                     self.memory.kept = None;
+                    self.memory.synchronous.settled = None;
+                    self.tend_synchronous(view, &[]);
                 }
                 let usual = score::promoted(&mut self.memory, self.host.now());
                 let finding = Finding { disk: self.memory.disk, reason: None };

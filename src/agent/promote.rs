@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{Agent, ROUND, Report};
 use crate::boundary::host::Level;
-use crate::decide::election::{self, Again, Approval, Ballots, Earlier, Receiver, Verdict};
+use crate::decide::cluster::Manager;
+use crate::decide::election::{self, Again, Approval, Ballots, Earlier, OnRecord, Receiver, Verdict};
 use crate::decide::facts::{Facts, Signal};
 use crate::decide::memory::Standing;
 use crate::decide::promote::{Progress, Step, decide, launches_anew, second_primary};
@@ -14,6 +15,7 @@ use crate::decide::recovery::{Archive, Held, held, promotion_waits};
 use crate::decide::score;
 use crate::decide::start::LAUNCH_SETTINGS;
 use crate::decide::stop::Purpose;
+use crate::decide::voters::Voters;
 use crate::ocf::OcfCode;
 use crate::pg::role::PgRole;
 use crate::pg::view::Answer;
@@ -99,6 +101,11 @@ impl Agent<'_> {
                     // A probe believes no other primary.
                     if let Err(trouble) = self.host.record(PgRole::Primary) {
                         return Report::new(OcfCode::ErrGeneric, format!("not promoted: {trouble}"));
+                    }
+                    if let Err(trouble) = self.prepare_synchronous(&record) {
+                        self.tell_node(|host| host.record(PgRole::Standby));
+                        let reason = format!("not promoted: synchronous replication: {trouble}");
+                        return Report::new(OcfCode::ErrGeneric, reason);
                     }
                     // Last: who is on record and never begins bars all others.
                     match self.put_on_record(&record, &facts) {
@@ -215,6 +222,17 @@ impl Agent<'_> {
         };
         let branch = position.map_or(Branch::Unrecorded, |position| self.branch(record, facts, position));
         let mut approval = Approval::NotAsked;
+        let voters = match manager {
+            Manager::Pacemaker => self.host.voters().map(Voters::latest),
+            Manager::Nobody => Ok(None),
+        };
+        let on_record = match &voters {
+            Ok(last) => last
+                .as_ref()
+                .and_then(|last| last.statement.as_ref())
+                .map_or(OnRecord::Nothing, OnRecord::Says),
+            Err(trouble) => OnRecord::Unread(&trouble.0),
+        };
         loop {
             let verdict = election::decide(&election::Facts {
                 node: &node,
@@ -226,8 +244,10 @@ impl Agent<'_> {
                 receiver,
                 earlier: *earlier,
                 standing: self.memory.standing,
+                former: self.memory.former,
                 record,
                 branch: &branch,
+                voters: on_record,
                 approval,
                 expected: self.run.instances,
                 lag: score::lag(&self.memory, position),

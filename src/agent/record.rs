@@ -102,7 +102,7 @@ impl Agent<'_> {
     }
 
     /// This node and the others that are online.
-    fn members(&mut self) -> Vec<String> {
+    pub(super) fn members(&mut self) -> Vec<String> {
         let mut members = self.host.cluster().map_or_else(
             |trouble| {
                 self.host.log(Level::Warning, &format!("the members could not be told: {trouble}"));

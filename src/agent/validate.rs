@@ -11,8 +11,9 @@ impl Agent<'_> {
     }
 
     /// Every reloadable parameter is read anew by each call: there is nothing to reload.
-    #[expect(clippy::unused_self, reason = "an action like the others")]
     pub(super) fn reload_agent(&mut self) -> Report {
+        // The next monitor of a primary looks whom its commits wait for.
+        self.memory.synchronous.settled = None;
         Report::new(OcfCode::Success, "the new parameters hold from the next action on")
     }
 }

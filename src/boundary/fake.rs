@@ -2,6 +2,7 @@
 //! record of everything that was done. Tests of the shells run on it; nothing in the product does.
 
 mod condition;
+mod server;
 
 use std::time::Duration;
 
@@ -13,20 +14,20 @@ use crate::decide::activity::{Activity, Progress};
 use crate::decide::clock::Millis;
 use crate::decide::disk::{ROOM, Trial};
 use crate::decide::election::{Ballot, Fitness, ballot_text};
-use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
+use crate::decide::facts::{Control, Facts, Pulse, Signal};
 use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Promotion;
 use crate::decide::recovery::{Recovery, RestoreCommand};
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{NodeReset, Shutdown, Stage, StopFacts};
-use crate::pg::control_data::{ControlData, DbState};
+use crate::decide::voters::Voters;
 use crate::pg::history::History;
 use crate::pg::instance::{Phase, ProcessId};
-use crate::pg::lsn::{Lsn, SegmentSize};
+use crate::pg::lsn::Lsn;
 use crate::pg::role::PgRole;
 use crate::pg::timeline::{Timeline, WalPosition};
-use crate::pg::view::{Answer, PrimaryView, StandbyView};
+use crate::pg::view::{Answer, ConnectedStandby, PrimaryView, StandbyView};
 
 /// The played host.
 #[derive(Debug, Clone)]
@@ -41,6 +42,12 @@ pub struct FakeHost {
     pub ballots: Vec<Ballot>,
     pub histories: Vec<History>,
     pub promotions: Vec<Promotion>,
+    pub voters: Vec<Voters>,
+    /// Who streams from it, and for whom its commits wait, where it is a primary.
+    pub standbys: Vec<ConnectedStandby>,
+    pub synchronous: String,
+    /// A command line overrides the setting.
+    pub keeps_synchronous: bool,
     /// Where the WAL in pg_wal ends.
     pub wal_end: Option<WalPosition>,
     /// The promotion that stands in PGDATA.
@@ -98,6 +105,10 @@ impl FakeHost {
             ballots: Vec::new(),
             histories: Vec::new(),
             promotions: Vec::new(),
+            voters: Vec::new(),
+            standbys: Vec::new(),
+            synchronous: String::new(),
+            keeps_synchronous: false,
             wal_end: None,
             mark: None,
             announced: None,
@@ -127,41 +138,6 @@ impl FakeHost {
 
     fn pass(&mut self, wait: Duration) {
         self.now += Millis::try_from(wait.as_millis()).unwrap_or(0).max(1);
-    }
-
-    fn process(&self) -> Process {
-        match self.condition {
-            _ if self.at_rest => Process::Absent,
-            Condition::Down => Process::Absent,
-            Condition::Standby | Condition::Primary | Condition::Deaf | Condition::Archiving => {
-                Process::Alive(Pulse::Beating)
-            }
-            Condition::Immortal => Process::Alive(Pulse::Stuck),
-            Condition::Frozen => Process::Alive(Pulse::Stopped),
-            Condition::Orphans => Process::Leftovers(2),
-        }
-    }
-
-    fn control(&self) -> ControlData {
-        let checkpoint = WalPosition { timeline: self.timeline, lsn: Lsn(1) };
-        let state = match self.condition {
-            Condition::Primary => DbState::InProduction,
-            _ => DbState::InArchiveRecovery,
-        };
-        ControlData {
-            system_identifier: 7,
-            catalog_version: 1,
-            state,
-            written: 0,
-            checkpoint,
-            redo: Lsn(1),
-            previous_timeline: None,
-            min_recovery: None,
-            backup_start: None,
-            segment_size: SegmentSize::DEFAULT,
-            data_checksums: true,
-            wal_log_hints: false,
-        }
     }
 
     fn ask_cluster<T>(&mut self, answer: T) -> Effect<T> {
@@ -207,8 +183,8 @@ impl Host for FakeHost {
             Condition::Primary => Some(Answer::Primary(PrimaryView {
                 lsn: self.view.replayed.unwrap_or(Lsn(1)),
                 timeline: self.timeline,
-                standbys: Vec::new(),
-                synchronous_standby_names: String::new(),
+                standbys: self.standbys.clone(),
+                synchronous_standby_names: self.synchronous.clone(),
             })),
             Condition::Frozen | Condition::Deaf | Condition::Immortal | Condition::Archiving => {
                 self.pass(patience);
@@ -332,6 +308,15 @@ impl Host for FakeHost {
         Ok(())
     }
 
+    fn set_synchronous(&mut self, names: Option<&str>) -> Effect<()> {
+        let names = names.unwrap_or_default();
+        self.done.push(format!("wait for {names}"));
+        if !self.keeps_synchronous {
+            names.clone_into(&mut self.synchronous);
+        }
+        Ok(())
+    }
+
     fn tell_to_promote(&mut self) -> Effect<()> {
         self.done.push("promote".into());
         self.command_since = self.command_since.or(self.hangs_when_told.then_some(self.now));
@@ -420,6 +405,18 @@ impl Host for FakeHost {
         self.ask_cluster(())?;
         self.done.push(format!("publish {} {promotion}", nodes.join(",")));
         self.promotions.push(promotion.clone());
+        Ok(())
+    }
+
+    fn voters(&mut self) -> Effect<Vec<Voters>> {
+        let voters = self.voters.clone();
+        self.ask_cluster(voters)
+    }
+
+    fn publish_voters(&mut self, nodes: &[String], voters: &Voters) -> Effect<()> {
+        self.ask_cluster(())?;
+        self.done.push(format!("voters {} {voters}", nodes.join(",")));
+        self.voters.push(voters.clone());
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use crate::decide::promotions::Promotion;
 use crate::decide::recovery::Recovery;
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{Stage, StopFacts};
+use crate::decide::voters::Voters;
 use crate::pg::history::History;
 use crate::pg::lsn::Lsn;
 use crate::pg::role::PgRole;
@@ -104,6 +105,8 @@ pub trait Host {
     fn repoint(&mut self, primary_conninfo: &str) -> Effect<()>;
     /// Makes timelines look taken, for PostgreSQL's choice of the next number; [`Self::prepare_standby`] takes it back.
     fn reserve_timelines(&mut self, timelines: &[Timeline]) -> Effect<()>;
+    /// Sets `synchronous_standby_names` of the running server by a reload; `None` leaves it to the operator's files again.
+    fn set_synchronous(&mut self, names: Option<&str>) -> Effect<()>;
     /// Tells the postmaster to promote.
     fn tell_to_promote(&mut self) -> Effect<()>;
     /// Writes WAL and flushes it.
@@ -133,6 +136,11 @@ pub trait Host {
     fn promotions(&mut self) -> Effect<Vec<Promotion>>;
     /// Tells pacemaker-attrd of a promotion, as an attribute of each of these nodes: it outlives the one that was promoted.
     fn publish_promotion(&mut self, nodes: &[String], promotion: &Promotion) -> Effect<()>;
+    /// The records of who has the acknowledged commits that pacemaker-attrd knows of.
+    fn voters(&mut self) -> Effect<Vec<Voters>>;
+    /// Tells pacemaker-attrd of one, as an attribute of each of these nodes, and sees that it stands there: every member of the
+    /// partition has it then.
+    fn publish_voters(&mut self, nodes: &[String], voters: &Voters) -> Effect<()>;
     /// Writes it to the CIB, which outlives all nodes. That aborts a transition that runs.
     fn keep_promotion(&mut self, promotion: &Promotion) -> Effect<()>;
     /// Takes the operator's approval of this node's data back: it holds for one promotion.

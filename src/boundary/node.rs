@@ -8,6 +8,7 @@ mod processes;
 mod record;
 mod recovery;
 mod server_log;
+mod settings;
 mod wal_end;
 mod word;
 
@@ -40,8 +41,8 @@ use crate::decide::promotions::Promotion;
 use crate::decide::recovery::Recovery;
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{Shutdown, Stage, StopFacts};
+use crate::decide::voters::Voters;
 use crate::ocf::{Run, Settings};
-use crate::pg::auto_conf;
 use crate::pg::control_data::{ControlData, DbState};
 use crate::pg::history::History;
 use crate::pg::lsn::Lsn;
@@ -120,18 +121,6 @@ impl Node {
         self.settings.log_file.clone().unwrap_or_else(|| {
             PathBuf::from(format!("/var/log/postgresql/quorate-{}.log", self.run.resource))
         })
-    }
-
-    fn write_conninfo(&self, primary_conninfo: &str) -> Effect<()> {
-        let path = self.pgdata().join("postgresql.auto.conf");
-        let files = self.files().map_err(trouble)?;
-        data_directory::require(files, self.pgdata()).map_err(trouble)?;
-        let before = files.read_if_there(&path).map_err(trouble)?.unwrap_or_default();
-        if auto_conf::get(&before, "primary_conninfo").as_deref() == Some(primary_conninfo) {
-            return Ok(());
-        }
-        let after = auto_conf::set(&before, "primary_conninfo", primary_conninfo);
-        files.replace(&path, &after).map_err(trouble)
     }
 
     /// Whether the postmaster that this call launched still runs; reaps it if not.
@@ -350,6 +339,11 @@ impl Host for Node {
         self.write_reserved(timelines)
     }
 
+    fn set_synchronous(&mut self, names: Option<&str>) -> Effect<()> {
+        self.write_setting("synchronous_standby_names", names)?;
+        self.signal_postmaster(Unix::SIGHUP)
+    }
+
     fn tell_to_promote(&mut self) -> Effect<()> {
         let files = self.files().map_err(trouble)?;
         data_directory::create_signal(files, self.pgdata(), SignalFile::Promote).map_err(trouble)?;
@@ -422,6 +416,14 @@ impl Host for Node {
 
     fn publish_promotion(&mut self, nodes: &[String], promotion: &Promotion) -> Effect<()> {
         self.write_promotion(nodes, promotion)
+    }
+
+    fn voters(&mut self) -> Effect<Vec<Voters>> {
+        self.read_voters()
+    }
+
+    fn publish_voters(&mut self, nodes: &[String], voters: &Voters) -> Effect<()> {
+        self.write_voters(nodes, voters)
     }
 
     fn keep_promotion(&mut self, promotion: &Promotion) -> Effect<()> {

@@ -1,5 +1,7 @@
 //! What the agent remembers between two calls. It lives in a file under `HA_RSCTMP`, which a reboot empties.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::pg::lsn::Lsn;
@@ -11,6 +13,7 @@ use super::disk::Disk;
 use super::monitor::LastMonitor;
 use super::promotion_score::Score;
 use super::promotions::{Branch, Id};
+use super::synchronous::Confirming;
 
 /// Remembered from call to call. Losing it is safe: everything begins unproven.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +57,8 @@ pub struct Memory {
     pub untried: Option<String>,
     /// Of the others' scores.
     pub looks: Looks,
+    /// Of the standbys that commits wait for.
+    pub synchronous: Waiting,
     /// The complaint that was logged last, so that it is logged once.
     pub complaint: Option<String>,
 }
@@ -85,6 +90,19 @@ pub struct Looks {
     pub wrong: u8,
     /// When it was corrected last.
     pub corrected: Option<Millis>,
+}
+
+/// What the primary remembers of the standbys that its commits wait for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Waiting {
+    /// The setting and who streamed, when there was nothing left to be changed.
+    pub settled: Option<(String, BTreeSet<String>)>,
+    pub confirming: Option<Confirming>,
+    /// Since when too few stream, while one that runs may make up for it.
+    pub short_since: Option<Millis>,
+    /// The agent has written the setting.
+    pub managed: bool,
 }
 
 /// Whether this instance can know that it has every acknowledged commit.

@@ -36,6 +36,8 @@ pub mod standstill;
 pub mod start;
 pub mod stop;
 pub mod storage;
+pub mod synchronous;
+pub mod voters;
 
 #[cfg(test)]
 pub(crate) mod samples;

@@ -22,6 +22,8 @@ pub enum Task {
     Score,
     /// Have no score above a standby's: another one is to be promoted.
     StepDown,
+    /// Let no commit wait for these any more: they stop, or have stopped.
+    Release(Vec<String>),
 }
 
 /// Whether a task is worth anything on such a disk and with such a score. What is left out the monitors do, once the disk answers.
@@ -32,7 +34,7 @@ pub fn is_possible(task: &Task, disk: Disk, score: Option<Score>) -> bool {
         Task::Checkpoint => disk.is_fit(),
         Task::Follow(_) => disk.returns(),
         Task::StepDown => score.is_some_and(|score| score > Score::Standby),
-        Task::Vote | Task::Unvote | Task::Score => true,
+        Task::Vote | Task::Unvote | Task::Score | Task::Release(_) => true,
     }
 }
 
@@ -81,6 +83,10 @@ pub fn tasks(notification: &Notification, node: &str) -> Vec<Task> {
         }
         // Everybody may be here now: the first promotion waits for that.
         (Phase::Post, Operation::Start) => vec![Task::Score],
+        // Before they stop, or when they are fenced: commits would hang until the next monitor.
+        (Phase::Pre | Phase::Post, Operation::Stop) if listed(&plan.promoted) && !listed(&plan.stopping) => {
+            vec![Task::Release(plan.stopping.clone())]
+        }
         (Phase::Pre, Operation::Start | Operation::Stop | Operation::Demote)
         | (Phase::Post, Operation::Stop | Operation::Demote) => Vec::new(),
     }

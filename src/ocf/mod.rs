@@ -19,4 +19,4 @@ pub use action::Action;
 pub use environment::{Environment, Run};
 pub use exit_code::OcfCode;
 pub use notify::{Notification, Plan};
-pub use settings::{Settings, SettingsError};
+pub use settings::{Policy, Preference, Settings, SettingsError, Sync};

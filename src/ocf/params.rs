@@ -192,6 +192,43 @@ pub const PARAMS: &[Param] = &[
              outage. Elsewhere as restart.",
         )
     },
+    Param {
+        kind: Kind::Select(&["off", "prefer", "strict"]),
+        change: Change::Reloadable,
+        ..optional(
+            "sync",
+            "off",
+            "Synchronous replication",
+            "off: synchronous_standby_names is yours. prefer and strict: the primary's agent sets it to ANY sync_count of \
+             the standbys that stream and run here, keeps on record which ones have every acknowledged commit, and only \
+             who heard from enough of them is promoted. prefer: with fewer standbys than sync_count commits wait for \
+             those, without one for nobody, which is put on record first; then no other instance is promoted without \
+             your word. strict: commits wait until there are enough. A transaction with synchronous_commit below on is \
+             outside of this promise.",
+        )
+    },
+    Param {
+        kind: Kind::Integer,
+        change: Change::Reloadable,
+        ..optional(
+            "sync_count",
+            "1",
+            "Standbys that each commit waits for",
+            "How many standbys have a commit on their disks before it is acknowledged, 1 to 99. With sync=off it means \
+             nothing.",
+        )
+    },
+    Param {
+        kind: Kind::Select(&["any", "other-site"]),
+        change: Change::Reloadable,
+        ..optional(
+            "sync_prefer",
+            "any",
+            "Which standbys commits wait for",
+            "any: each standby of the cluster. other-site: those on nodes whose attribute site is another one than the \
+             primary's node has (pcs node attribute NODE site=NAME), while there are sync_count of them; else any.",
+        )
+    },
     optional(
         "log_file",
         "",

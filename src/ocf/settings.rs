@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::environment::Environment;
 use super::exit_code::OcfCode;
-use super::params::{self, Kind};
+use super::params;
 use crate::pg::conninfo::masked;
 
 /// Every parameter of one resource. Values are usable; whether files and users exist is the start's business.
@@ -33,6 +33,8 @@ pub struct Settings {
     /// Node name → address for replication, where they differ.
     pub addresses: BTreeMap<String, String>,
     pub on_crash: OnCrash,
+    /// Whether commits wait for standbys, for how many, and for which.
+    pub synchronous: Policy,
     /// `None`: by the resource's name.
     pub log_file: Option<PathBuf>,
 }
@@ -42,6 +44,35 @@ pub struct Settings {
 pub enum OnCrash {
     Restart,
     Failover,
+}
+
+/// Whether commits wait for a standby.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sync {
+    /// `synchronous_standby_names` is the operator's.
+    #[default]
+    Off,
+    /// For as many as there are, up to the wanted number; without one for nobody.
+    Prefer,
+    /// Never for fewer.
+    Strict,
+}
+
+/// Which standbys are chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Preference {
+    #[default]
+    Any,
+    /// Those of another site, by the node attribute `site`, while there are enough.
+    OtherSite,
+}
+
+/// Which standbys a primary's commits wait for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Policy {
+    pub sync: Sync,
+    pub count: usize,
+    pub preference: Preference,
 }
 
 /// A parameter that can't be used.
@@ -104,7 +135,24 @@ impl Settings {
             dbservice: read.text("dbservice"),
             replication_conninfo: read.conninfo("replication_conninfo", pgport),
             addresses: read.pairs("addresses"),
-            on_crash: read.on_crash("on_crash"),
+            on_crash: read.choice(
+                "on_crash",
+                OnCrash::Restart,
+                &[("restart", OnCrash::Restart), ("failover", OnCrash::Failover)],
+            ),
+            synchronous: Policy {
+                sync: read.choice(
+                    "sync",
+                    Sync::Off,
+                    &[("off", Sync::Off), ("prefer", Sync::Prefer), ("strict", Sync::Strict)],
+                ),
+                count: read.count("sync_count"),
+                preference: read.choice(
+                    "sync_prefer",
+                    Preference::Any,
+                    &[("any", Preference::Any), ("other-site", Preference::OtherSite)],
+                ),
+            },
             log_file: read.path("log_file"),
             pgdata,
         };
@@ -250,20 +298,26 @@ impl Reader<'_> {
         }
     }
 
-    fn on_crash(&mut self, name: &'static str) -> OnCrash {
-        let Some(value) = self.text(name) else { return OnCrash::Restart };
-        match value.as_str() {
-            "restart" => OnCrash::Restart,
-            "failover" => OnCrash::Failover,
+    /// Commits that wait for a hundred standbys are a slip of the finger.
+    fn count(&mut self, name: &'static str) -> usize {
+        let Some(value) = self.text(name) else { return 1 };
+        match value.parse::<usize>() {
+            Ok(count @ 1..=99) => count,
             _ => {
-                let choices = match params::param(name).map(|p| p.kind) {
-                    Some(Kind::Select(choices)) => choices.join(" or "),
-                    _ => String::new(),
-                };
-                self.reject(name, &value, format!("give {choices}"));
-                OnCrash::Restart
+                self.reject(name, &value, "give a number of standbys from 1 to 99");
+                1
             }
         }
+    }
+
+    fn choice<T: Copy>(&mut self, name: &'static str, default: T, choices: &[(&'static str, T)]) -> T {
+        let Some(value) = self.text(name) else { return default };
+        if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == value) {
+            return *choice;
+        }
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        self.reject(name, &value, format!("give {}", words.join(" or ")));
+        default
     }
 }
 

@@ -4,10 +4,10 @@ use quorate::decide::clock::Time;
 use quorate::decide::cluster::Manager;
 use quorate::decide::disk::Disk;
 use quorate::decide::election::{
-    Again, Approval, Arrived, Ballot, Ballots, Earlier, Facts, Failure, Fitness, Receiver, Refusal, Verdict,
-    decide,
+    Again, Approval, Arrived, Ballot, Ballots, Earlier, Facts, Failure, Fitness, OnRecord, Receiver, Refusal,
+    Verdict, decide,
 };
-use quorate::decide::memory::Standing;
+use quorate::decide::memory::{Former, Standing};
 use quorate::decide::promotions::{Branch, Record};
 use quorate::pg::lsn::Lsn;
 use quorate::pg::timeline::{Timeline, WalPosition};
@@ -36,8 +36,10 @@ fn candidate<'a>(ballots: &'a [Ballot]) -> Facts<'a> {
         receiver: Receiver::Idle,
         earlier: Earlier::default(),
         standing: Standing::Current,
+        former: Former::Standby,
         record: &Record::Empty,
         branch: &Branch::Unrecorded,
+        voters: OnRecord::Nothing,
         approval: Approval::NotGiven,
         expected: Some(2),
         lag: None,
@@ -82,6 +84,9 @@ pub fn first() -> String {
                 "waits for the old primary's end, with a warning".to_owned()
             }
             Verdict::Failed(Failure::RecordUnread(_)) => "fails (1): the record could not be read".to_owned(),
+            Verdict::Failed(Failure::VotersUnread(_)) => {
+                "fails (1): the record of synchronous standbys could not be read".to_owned()
+            }
             Verdict::Failed(Failure::BallotsUnread(_)) => {
                 "fails (1): the others' positions are unknown".to_owned()
             }
@@ -156,6 +161,7 @@ fn short(why: &Refusal) -> &'static str {
         Refusal::Disk(_) => "its disk takes no writes",
         Refusal::AnotherIsAhead(_) => "what the other one has may be acknowledged commits",
         Refusal::Lag { .. } => "further behind than maxlag",
+        Refusal::TooFewVoters { .. } => "too few of those that have the commits answered",
         Refusal::Unproven { .. } => "may lack commits (cold start)",
     }
 }

@@ -1,6 +1,6 @@
 //! What Pacemaker gives an action: the resource's parameters, `CRM_meta_*`, the lists of the transition.
 
-use quorate::ocf::{Action, Environment};
+use quorate::ocf::{Action, Environment, Sync};
 
 use crate::host::RESOURCE;
 use crate::pacemaker::nodes;
@@ -61,6 +61,12 @@ pub fn environment(config: &Config, node: usize, action: Action, kind: Kind, lis
     if let Some(maxlag) = config.maxlag {
         put("OCF_RESKEY_maxlag", maxlag.to_string());
     }
+    match config.policy.sync {
+        Sync::Off => {}
+        Sync::Prefer => put("OCF_RESKEY_sync", "prefer".into()),
+        Sync::Strict => put("OCF_RESKEY_sync", "strict".into()),
+    }
+    put("OCF_RESKEY_sync_count", config.policy.count.to_string());
     let mut meta = |key: &str, value: String| put(&format!("OCF_RESKEY_CRM_meta_{key}"), value);
     meta("on_node", name(node));
     meta("timeout", kind.timeout(action).to_string());

@@ -15,12 +15,13 @@ use quorate::decide::promotion_score::Score;
 use quorate::decide::promotions::Promotion;
 use quorate::decide::start::LaunchSetting;
 use quorate::decide::stop::{NodeReset, Shutdown, Stage, StopFacts};
+use quorate::decide::voters::{Names, Voters};
 use quorate::pg::history::History;
 use quorate::pg::lsn::Lsn;
 use quorate::pg::role::PgRole;
 use quorate::pg::timeline::{Timeline, WalPosition};
-use quorate::pg::view::{Answer, ConnectedStandby, PrimaryView, Receiver, Rejection, StandbyView, SyncState};
 
+use crate::answer::answer;
 use crate::baton::Line;
 use crate::server::{Role, Targets};
 use crate::wal::{Sync, What, name};
@@ -34,6 +35,8 @@ pub const BALLOT: &str = "quorate-position-pgsqld";
 
 /// The node attribute of the last promotion, and the property of the same name.
 const PROMOTION: &str = "quorate-promotion-pgsqld";
+/// The node attribute of who has the acknowledged commits.
+const VOTERS: &str = "quorate-voters-pgsqld";
 /// The node attribute of a primary's end of WAL.
 const END: &str = "quorate-primary-end-pgsqld";
 /// Where a timeline that is only to look taken leaves its ancestor.
@@ -202,6 +205,22 @@ impl Host for SimHost {
         })
     }
 
+    fn set_synchronous(&mut self, names: Option<&str>) -> Effect<()> {
+        let names = names.and_then(Names::parse).unwrap_or_default();
+        let sync = match names.count {
+            0 => Sync::Off,
+            count => Sync::Any(count, names.nodes.iter().map(|node| index(node)).collect()),
+        };
+        self.call(2, 10, |w, n| {
+            w.nodes[n].data.sync = sync;
+            let at = w.now + w.rng.between(5, 400);
+            if let Some(server) = &mut w.nodes[n].server {
+                server.reload_at = Some(at);
+            }
+            Ok(())
+        })
+    }
+
     fn tell_to_promote(&mut self) -> Effect<()> {
         self.call(1, 4, |w, n| {
             let at = w.now + w.rng.between(20, 300);
@@ -305,6 +324,33 @@ impl Host for SimHost {
         Ok(())
     }
 
+    fn voters(&mut self) -> Effect<Vec<Voters>> {
+        let texts: Vec<String> = self.program(|w, n| {
+            let all = w.nodes[n].attributes.iter().filter(|((_, name), _)| name == VOTERS);
+            all.map(|(_, text)| text.clone()).collect()
+        })?;
+        texts.iter().map(|text| text.parse().map_err(|e| Trouble(format!("{e}")))).collect()
+    }
+
+    fn publish_voters(&mut self, nodes: &[String], voters: &Voters) -> Effect<()> {
+        let text = voters.to_string();
+        for node in nodes {
+            let owner = index(node);
+            // The group's messages come back to nobody while one of the members can't be reached.
+            let delivered = self.program(|w, n| {
+                let whole = w.component(n) == w.nodes[n].view;
+                if whole {
+                    w.set_attribute(n, owner, VOTERS, Some(&text));
+                }
+                whole
+            })?;
+            if !delivered {
+                return Err(Trouble("the record did not come back from pacemaker-attrd".into()));
+            }
+        }
+        Ok(())
+    }
+
     fn keep_promotion(&mut self, promotion: &Promotion) -> Effect<()> {
         let text = promotion.to_string();
         self.program(|w, n| w.change_cib(n, |cib| cib.promotion = Some(text.clone())))
@@ -399,58 +445,4 @@ fn index(node: &str) -> usize {
 
 const fn process(runs: bool) -> Process {
     if runs { Process::Alive(Pulse::Beating) } else { Process::Absent }
-}
-
-fn answer(w: &World, n: usize) -> Option<Answer> {
-    let node = &w.nodes[n];
-    let server = node.server.as_ref()?;
-    if server.stopping_since.is_some() {
-        return Some(Answer::Rejects(Rejection::ShuttingDown));
-    }
-    if server.role != Role::Starting && node.crowded_until > w.now {
-        return Some(Answer::Rejects(Rejection::TooManyConnections));
-    }
-    Some(match server.role {
-        Role::Starting => Answer::Rejects(Rejection::StartingUp),
-        Role::Standby => Answer::Standby(StandbyView {
-            received: server.received.map(Lsn),
-            replayed: Some(Lsn(node.data.applied_to)),
-            receiver: server.receiver.as_ref().map(|r| Receiver {
-                pid: Some(r.pid),
-                status: if r.waiting { "waiting" } else { "streaming" }.into(),
-                sender_host: Some(r.host.clone()),
-                sender_port: Some(5432),
-                timeline: Timeline::new(r.timeline),
-                latest_end: r.latest_end.map(Lsn),
-            }),
-            streams_to: w.streams_from(n).into_iter().map(|(s, _)| name(s)).collect(),
-            primary_conninfo: server.conninfo.clone(),
-            is_paused: false,
-        }),
-        Role::Primary => Answer::Primary(PrimaryView {
-            lsn: Lsn(node.data.applied_to),
-            timeline: Timeline::new(node.data.timeline)?,
-            standbys: w.streams_from(n).into_iter().map(|(s, lsn)| connected(s, lsn, &server.sync)).collect(),
-            synchronous_standby_names: server.sync.text(),
-        }),
-    })
-}
-
-fn connected(standby: usize, lsn: u64, sync: &Sync) -> ConnectedStandby {
-    let sync_state = match sync {
-        Sync::First(k, list) => match list.iter().position(|n| *n == standby) {
-            Some(at) if at < *k => SyncState::Sync,
-            Some(_) => SyncState::Potential,
-            None => SyncState::Async,
-        },
-        Sync::Any(_, list) if list.contains(&standby) => SyncState::Quorum,
-        Sync::Any(..) | Sync::Off => SyncState::Async,
-    };
-    ConnectedStandby {
-        application_name: name(standby),
-        state: "streaming".into(),
-        sync_state,
-        sent: Some(Lsn(lsn)),
-        flush: Some(Lsn(lsn)),
-    }
 }

@@ -2,6 +2,7 @@
 //! in virtual time. docs/lab/tests.md, "The simulated cluster", tells how to run it and how to read what it
 //! prints.
 
+mod answer;
 mod baton;
 mod environment;
 mod host;

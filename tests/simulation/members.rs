@@ -18,7 +18,7 @@ const FENCED_AFTER: Millis = 10_000;
 
 impl World {
     /// Who can reach whom now, from one node.
-    fn component(&self, of: usize) -> Members {
+    pub fn component(&self, of: usize) -> Members {
         let alive = |n: usize| self.nodes[n].up && self.nodes[n].joined;
         let mut seen = bit(of);
         let mut found = vec![of];

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use quorate::ocf::{Policy, Preference, Sync as Managed};
+
 use crate::rng::Rng;
 use crate::wal::{Sync, name};
 use crate::world::Millis;
@@ -13,7 +15,12 @@ pub struct Config {
     pub witness: bool,
     pub sync: Sync,
     pub maxlag: Option<u64>,
+    /// The agent's parameters for synchronous replication.
+    pub policy: Policy,
 }
+
+/// The operator sets what he wants.
+pub const UNMANAGED: Policy = Policy { sync: Managed::Off, count: 1, preference: Preference::Any };
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -24,6 +31,11 @@ impl fmt::Display for Config {
         match &self.sync {
             Sync::Off => {}
             sync => write!(f, ", synchronous_standby_names = {}", sync.text())?,
+        }
+        match self.policy.sync {
+            Managed::Off => {}
+            Managed::Prefer => write!(f, ", sync=prefer sync_count={}", self.policy.count)?,
+            Managed::Strict => write!(f, ", sync=strict sync_count={}", self.policy.count)?,
         }
         self.maxlag.map_or(Ok(()), |maxlag| write!(f, ", maxlag={maxlag}"))
     }
@@ -163,7 +175,14 @@ impl Plan {
             (_, _) => Sync::Any(1, (0..nodes).collect()),
         };
         let witness = nodes % 2 == 0;
-        let config = Config { nodes, witness, sync, maxlag: None };
+        // Of their own, so that what else happens in a run of that seed stays the same.
+        let mut choices = Rng::new(seed ^ 0x5A5A);
+        let (sync, policy) = match choices.below(5) {
+            0 | 1 => (sync, UNMANAGED),
+            2 | 3 => (Sync::Off, Policy { sync: Managed::Prefer, ..UNMANAGED }),
+            _ => (Sync::Off, Policy { sync: Managed::Strict, ..UNMANAGED }),
+        };
+        let config = Config { nodes, witness, sync, maxlag: None, policy };
         let count = rng.between(3, 10);
         let mut acts = Vec::new();
         while (acts.len() as u64) < count {

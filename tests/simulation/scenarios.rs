@@ -1,6 +1,8 @@
 //! The losses that were seen with real clusters, one after the other, as plans.
 
-use crate::plan::{Act, Config, Plan};
+use quorate::ocf::{Policy, Sync as Managed};
+
+use crate::plan::{Act, Config, Plan, UNMANAGED};
 use crate::wal::Sync;
 use crate::world::Breach;
 
@@ -14,7 +16,9 @@ pub struct Scenario {
     pub plan: fn() -> Plan,
 }
 
-const CLASSIC: Config = Config { nodes: 2, witness: true, sync: Sync::Off, maxlag: None };
+const CLASSIC: Config = Config { nodes: 2, witness: true, sync: Sync::Off, maxlag: None, policy: UNMANAGED };
+
+const PREFER: Policy = Policy { sync: Managed::Prefer, ..UNMANAGED };
 
 fn plan(config: Config, acts: &[(u64, Act)]) -> Plan {
     Plan { seed: 1, config, acts: acts.iter().map(|(seconds, act)| (seconds * 1000, *act)).collect() }
@@ -124,7 +128,48 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "pair",
-        about: "FIRST 1 of three: the primary and the standby that acknowledged die together; the others have quorum, not the commits.",
+        about: "The primary and the standby that acknowledged die together; the others have quorum, not the commits.",
+        breach: None,
+        plan: || {
+            plan(
+                Config { nodes: 4, witness: true, policy: PREFER, ..CLASSIC },
+                &[(0, Act::Cut(0, 2)), (0, Act::Cut(0, 3)), (5, Act::PowerOff(0)), (0, Act::PowerOff(1))],
+            )
+        },
+    },
+    Scenario {
+        name: "pair-then-one-returns",
+        about: "As pair; then the standby that acknowledged comes back, and after it the primary.",
+        breach: None,
+        plan: || {
+            plan(
+                Config { nodes: 4, witness: true, policy: PREFER, ..CLASSIC },
+                &[
+                    (0, Act::Cut(0, 2)),
+                    (0, Act::Cut(0, 3)),
+                    (5, Act::PowerOff(0)),
+                    (0, Act::PowerOff(1)),
+                    (40, Act::Heal),
+                    (0, Act::Boot(1)),
+                    (60, Act::Boot(0)),
+                ],
+            )
+        },
+    },
+    Scenario {
+        name: "alone-then-standby-returns",
+        about: "sync=prefer: the standby is away, the primary acknowledges alone and loses its power; the standby comes back first.",
+        breach: None,
+        plan: || {
+            plan(
+                Config { policy: PREFER, ..CLASSIC },
+                &[(0, Act::PowerOff(1)), (60, Act::PowerOff(0)), (5, Act::Boot(1)), (60, Act::Boot(0))],
+            )
+        },
+    },
+    Scenario {
+        name: "pair-by-hand",
+        about: "FIRST 1 of three, set by hand: nobody keeps a record, and the pair takes what it acknowledged along.",
         breach: Some(Breach::Lost),
         plan: || {
             plan(

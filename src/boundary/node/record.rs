@@ -1,7 +1,10 @@
 //! What instances tell one another: positions for an election, and the record of promotions: node attributes in pacemaker-attrd,
 //! a property in the CIB, and timelines that look taken in pg_wal.
 
+use std::time::Duration;
+
 use super::{Node, trouble};
+use crate::boundary::clock::Deadline;
 use crate::boundary::data_directory;
 use crate::boundary::host::{Effect, Trouble};
 use crate::boundary::pacemaker;
@@ -9,17 +12,24 @@ use crate::cluster::attributes::NodeValue;
 use crate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
 use crate::decide::follow::vouch_attribute;
 use crate::decide::promotions::Promotion;
+use crate::decide::voters::Voters;
 use crate::pg::history::History;
 use crate::pg::timeline::{Timeline, WalPosition};
 
 /// In PGDATA: the promotion on whose WAL the data are.
 const MARK: &str = "quorate.promotion";
+/// How long a node attribute may take to come back from the group.
+const DELIVERY: Duration = Duration::from_secs(1);
 /// What stands in the history file of a timeline that is only to look taken.
 const RESERVED: &str = "reserved by quorate: another node was promoted to it";
 
 impl Node {
     fn promotion_name(&self) -> String {
         format!("quorate-promotion-{}", self.run.resource)
+    }
+
+    fn voters_name(&self) -> String {
+        format!("quorate-voters-{}", self.run.resource)
     }
 
     fn end_name(&self) -> String {
@@ -70,6 +80,35 @@ impl Node {
         }
         // One that has it keeps it for all.
         if failed.len() < nodes.len() { Ok(()) } else { Err(Trouble(failed.join("; "))) }
+    }
+
+    pub(super) fn read_voters(&self) -> Effect<Vec<Voters>> {
+        let name = self.voters_name();
+        let values = pacemaker::query(&name, self.patience())?;
+        let read = |v: NodeValue| {
+            v.value.parse::<Voters>().map_err(|e| Trouble(format!("{name}: {e}; delete it on all nodes")))
+        };
+        values.into_iter().map(read).collect()
+    }
+
+    /// pacemaker-attrd takes a value up when the group's message comes back to it, in the order in which all members get it.
+    pub(super) fn write_voters(&self, nodes: &[String], voters: &Voters) -> Effect<()> {
+        let (name, value) = (self.voters_name(), voters.to_string());
+        for node in nodes {
+            pacemaker::publish_for(node, &name, &value, self.patience())?;
+        }
+        let own = self.run.node.as_deref().unwrap_or_default();
+        let deadline = Deadline::after(DELIVERY);
+        loop {
+            let values = pacemaker::query(&name, self.patience())?;
+            if values.iter().any(|v| v.node == own && v.value == value) {
+                return Ok(());
+            }
+            if deadline.passed() {
+                return Err(Trouble(format!("{name}={value} did not come back from pacemaker-attrd")));
+            }
+            deadline.sleep(DELIVERY / 20);
+        }
     }
 
     pub(super) fn write_property(&self, promotion: &Promotion) -> Effect<()> {

@@ -12,8 +12,9 @@ use crate::pg::timeline::{WalPosition, election_order};
 use super::clock::Time;
 use super::cluster::{Attendance, ClusterFacts, Manager, Vouched};
 use super::disk::Disk;
-use super::memory::Standing;
+use super::memory::{Former, Standing};
 use super::promotions::{Branch, Mismatch, Record};
+use super::voters::Statement;
 
 pub use ballot::{Ballot, Fitness, ballot_text, parse_ballot};
 pub use reason::{Failure, Refusal};
@@ -33,10 +34,14 @@ pub struct Facts<'a> {
     pub receiver: Receiver,
     pub earlier: Earlier,
     pub standing: Standing,
+    /// What it was when it last ran.
+    pub former: Former,
     /// What is known of the last promotion.
     pub record: &'a Record,
     /// How this instance's data stand to it.
     pub branch: &'a Branch,
+    /// Who has the acknowledged commits.
+    pub voters: OnRecord<'a>,
     pub approval: Approval,
     /// How many instances there should be; `None`: nobody said.
     pub expected: Option<usize>,
@@ -51,6 +56,16 @@ pub enum Ballots<'a> {
     /// Who did not answer is not among them, and does not block.
     Read(&'a [Ballot]),
     /// They could not be read, and why.
+    Unread(&'a str),
+}
+
+/// What is on record of who has the acknowledged commits.
+#[derive(Debug, Clone, Copy)]
+pub enum OnRecord<'a> {
+    /// Nothing: replication is asynchronous, or not ours to manage.
+    Nothing,
+    Says(&'a Statement),
+    /// It could not be read, and why.
     Unread(&'a str),
 }
 
@@ -147,6 +162,9 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
     if let (Record::Unread(why), Approval::NotAsked | Approval::NotGiven) = (facts.record, facts.approval) {
         return Verdict::Failed(Failure::RecordUnread(why.clone()));
     }
+    if let (OnRecord::Unread(why), Approval::NotAsked | Approval::NotGiven) = (facts.voters, facts.approval) {
+        return Verdict::Failed(Failure::VotersUnread(why.to_owned()));
+    }
     let old = old_primary(facts.earlier.position, facts.position, facts.receiver);
     if let (Some(position), OldPrimary::Unknown | OldPrimary::Lives) = (facts.position, old) {
         return wait_for_its_end(facts, position, old);
@@ -159,11 +177,28 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
     // Promoted by hand, or another cluster's: what it has was acknowledged by nobody of this one.
     let ballots: Vec<Ballot> =
         ballots.iter().filter(|b| facts.record.knows(b.position.timeline)).cloned().collect();
-    match (facts.manager, facts.standing, facts.branch, facts.approval) {
-        (Manager::Pacemaker, Standing::Unproven, _, Approval::NotAsked)
-        | (Manager::Pacemaker, _, Branch::Other(_), Approval::NotAsked) => Verdict::Again(Again::AskCluster),
-        (_, _, _, _) => compare(facts, &ballots),
+    let lacks_proof = facts.standing == Standing::Unproven
+        || matches!(facts.branch, Branch::Other(_))
+        || too_few(facts, &ballots).is_some();
+    match (facts.manager, facts.approval) {
+        (Manager::Pacemaker, Approval::NotAsked) if lacks_proof => Verdict::Again(Again::AskCluster),
+        (Manager::Pacemaker | Manager::Nobody, _) => compare(facts, &ballots),
     }
+}
+
+/// Of those that may have the last acknowledged commits, who is not heard of, where that are too many. Who is ahead does not count: what
+/// it has would be given up.
+fn too_few(c: &Facts<'_>, ballots: &[Ballot]) -> Option<Refusal> {
+    let (OnRecord::Says(statement), Some(own)) = (c.voters, c.position) else { return None };
+    // The last primary itself, started again on its own data: whatever was acknowledged since its promotion it has.
+    let was_last = c.record.last().is_some_and(|last| last.node == c.node) && *c.branch == Branch::Last;
+    if was_last && (c.standing, c.former) == (Standing::Current, Former::Primary) {
+        return None;
+    }
+    let level = ballots.iter().filter(|b| !election_order(b.position, own).is_gt());
+    let answered = level.map(|b| b.node.clone()).chain([c.node.to_owned()]).collect();
+    let missing = statement.missing(&answered)?;
+    Some(Refusal::TooFewVoters { statement: statement.clone(), missing })
 }
 
 fn wait_for_its_end(facts: &Facts<'_>, position: WalPosition, old: OldPrimary) -> Verdict {
@@ -231,6 +266,9 @@ fn compare(c: &Facts<'_>, ballots: &[Ballot]) -> Verdict {
         && election_order(ahead.position, own).is_gt()
     {
         return Verdict::Refused(Refusal::AnotherIsAhead(ahead.node.clone()));
+    }
+    if let (Some(refusal), Approval::NotGiven | Approval::NotAsked) = (too_few(c, ballots), c.approval) {
+        return Verdict::Refused(refusal);
     }
     if !proven {
         let answered = ballots.iter().filter(|b| b.node != c.node).count();

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::decide::cluster::Attendance;
 use crate::decide::disk::Disk;
 use crate::decide::promotions::Mismatch;
+use crate::decide::voters::Statement;
 use crate::pg::timeline::WalPosition;
 
 /// Why nobody should promote this node now.
@@ -25,6 +26,11 @@ pub enum Refusal {
         answered: usize,
         attendance: Attendance,
     },
+    /// Too few of those that may have the last acknowledged commits are heard of.
+    TooFewVoters {
+        statement: Statement,
+        missing: Vec<String>,
+    },
 }
 
 impl fmt::Display for Refusal {
@@ -40,6 +46,15 @@ impl fmt::Display for Refusal {
                 write!(
                     f,
                     "{bytes} bytes behind the last known position of the primary, more than maxlag={maxlag}"
+                )
+            }
+            Refusal::TooFewVoters { statement, missing } => {
+                write!(
+                    f,
+                    "may lack acknowledged commits: no answer of {}; each is on {statement}, so {} of these have to answer: \
+                     start them, or accept the loss (docs/agent.md, \"Cold start\")",
+                    missing.join(", "),
+                    statement.needed(),
                 )
             }
             Refusal::Unproven { answered, attendance } => {
@@ -66,6 +81,8 @@ pub enum Failure {
     BallotsUnread(String),
     /// The record of promotions could not be read, and why.
     RecordUnread(String),
+    /// That of who has the acknowledged commits.
+    VotersUnread(String),
     /// WAL still arrives, here.
     OldPrimaryLives(WalPosition),
     /// The others published their positions before the old primary's end.
@@ -77,6 +94,9 @@ impl fmt::Display for Failure {
         match self {
             Failure::BallotsUnread(why) => write!(f, "the others' positions could not be read: {why}"),
             Failure::RecordUnread(why) => write!(f, "not promoted: the record of promotions {why}"),
+            Failure::VotersUnread(why) => {
+                write!(f, "not promoted: the record of synchronous standbys could not be read: {why}")
+            }
             Failure::OldPrimaryLives(position) => write!(
                 f,
                 "not promoted: WAL still arrives, at {position}: the old primary lives; end it first"

@@ -20,8 +20,10 @@ fn candidate(own: Option<WalPosition>, ballots: &[Ballot]) -> Facts<'_> {
         receiver: Receiver::Idle,
         earlier: Earlier::default(),
         standing: Standing::Current,
+        former: Former::Standby,
         record: &Record::Empty,
         branch: &Branch::Unrecorded,
+        voters: OnRecord::Nothing,
         approval: Approval::NotGiven,
         expected: Some(3),
         lag: None,
@@ -192,8 +194,10 @@ fn every_combination(check: impl Fn(&Facts<'_>)) -> usize {
                                 receiver: if either(3) { Receiver::Streams } else { Receiver::Idle },
                                 earlier: *earlier,
                                 standing,
+                                former: Former::Standby,
                                 record: &Record::Empty,
                                 branch: &Branch::Unrecorded,
+                                voters: OnRecord::Nothing,
                                 approval,
                                 expected,
                                 lag,
@@ -323,4 +327,50 @@ fn only_the_last_promotions_wal_is_promoted() {
     for branch in [&Branch::Last, &Branch::NotBegun] {
         assert!(matches!(with(branch, Approval::NotGiven, &by_hand), Verdict::Won(_)));
     }
+}
+
+#[test]
+fn who_hears_from_too_few_of_those_that_have_the_commits_is_not_promoted() {
+    let statement = Statement { count: 2, nodes: ["srv1", "srv2", "srv3"].map(str::to_owned).into() };
+    let own = position(2, 0x300);
+    let verdict = |own, approval, ballots: &[Ballot]| {
+        decide(&Facts { voters: OnRecord::Says(&statement), approval, ..candidate(Some(own), ballots) })
+    };
+    let level = ballots(&[("srv3", 2, 0x300)]);
+    assert!(matches!(verdict(own, Approval::NotAsked, &level), Verdict::Won(_)));
+    let behind = ballots(&[("srv3", 2, 0x100)]);
+    assert!(matches!(verdict(own, Approval::NotAsked, &behind), Verdict::Won(_)), "it answered");
+    // One that nothing is known of, and one that is no voter.
+    for few in [ballots(&[]), ballots(&[("srv4", 2, 0x300)])] {
+        assert_eq!(verdict(own, Approval::NotAsked, &few), Verdict::Again(Again::AskCluster));
+        let Verdict::Refused(refusal) = verdict(own, Approval::NotGiven, &few) else { panic!("{few:?}") };
+        let text = refusal.to_string();
+        assert!(text.contains("2 of srv1, srv2, srv3") && text.contains("no answer of srv2, srv3"), "{text}");
+        assert!(matches!(verdict(own, Approval::Given, &few), Verdict::Won(_)));
+    }
+    // The last primary itself has what it acknowledged, as long as the data are its own.
+    let record = Record::Last("4:2:7:-:-:0000000a::srv1".parse().unwrap());
+    let alone = |former, standing, branch: &Branch| {
+        let facts = candidate(Some(own), &[]);
+        let voters = OnRecord::Says(&statement);
+        let last = Facts { voters, record: &record, former, standing, branch, ..facts };
+        matches!(decide(&last), Verdict::Won(_))
+    };
+    for (former, standing, branch, wins) in [
+        (Former::Primary, Standing::Current, Branch::Last, true),
+        (Former::Standby, Standing::Current, Branch::Last, false),
+        (Former::Primary, Standing::Unproven, Branch::Last, false),
+        (Former::Primary, Standing::Current, Branch::Unrecorded, false),
+    ] {
+        assert_eq!(alone(former, standing, &branch), wins, "{former:?} {standing:?} {branch:?}");
+    }
+    // What a former primary with a broken disk has would be given up.
+    let mut ahead = ballots(&[("srv2", 2, 0x400)]);
+    ahead[0].fitness = Fitness::Spent;
+    assert!(matches!(
+        verdict(own, Approval::NotGiven, &ahead),
+        Verdict::Refused(Refusal::TooFewVoters { .. })
+    ));
+    let unread = Facts { voters: OnRecord::Unread("no answer"), ..candidate(Some(own), &level) };
+    assert!(matches!(decide(&unread), Verdict::Failed(Failure::VotersUnread(_))));
 }

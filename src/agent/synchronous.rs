@@ -1,0 +1,206 @@
+//! The standbys that the primary's commits wait for, and the record of who has them.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Agent, ROUND};
+use crate::boundary::host::{Effect, Level, Trouble};
+use crate::cluster::crm_mon::{Role, Status};
+use crate::decide::cluster::Manager;
+use crate::decide::election::Fitness;
+use crate::decide::memory::Waiting;
+use crate::decide::promotions::Record;
+use crate::decide::synchronous::{Facts, Peer, Place, Presence, Step, at_promotion, is_short, step};
+use crate::decide::voters::{Names, Voters};
+use crate::ocf::Sync;
+use crate::pg::view::{Answer, PrimaryView};
+
+/// Standbys that have to catch up get so long in one call; the next one looks again.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The node attribute of a data centre, as the layouts set it.
+const SITE: &str = "site";
+
+impl Agent<'_> {
+    /// Has commits wait for the right standbys, and keeps the record of it. `leaving`: instances that are about to stop.
+    pub(super) fn tend_synchronous(&mut self, view: &PrimaryView, leaving: &[String]) {
+        let is_managed = self.settings.synchronous.sync != Sync::Off;
+        if self.manager() == Manager::Nobody || !(is_managed || self.memory.synchronous.managed) {
+            return;
+        }
+        let is_settled = self.memory.synchronous.settled.as_ref().is_some_and(|(setting, streaming)| {
+            is_managed && *setting == view.synchronous_standby_names && *streaming == streams(view)
+        });
+        if is_settled && leaving.is_empty() {
+            return;
+        }
+        self.memory.synchronous.settled = None;
+        if let Err(trouble) = self.change_synchronous(view.clone(), leaving) {
+            self.complain(Some(format!("synchronous replication: {trouble}")));
+        }
+    }
+
+    fn change_synchronous(&mut self, mut view: PrimaryView, leaving: &[String]) -> Effect<()> {
+        let begun = self.host.now();
+        let status = self.host.cluster()?;
+        let members: Vec<String> = status.nodes.iter().filter(|n| n.online).map(|n| n.name.clone()).collect();
+        let generation = match self.record() {
+            Record::Last(last) => last.generation,
+            Record::Empty => 0,
+            Record::Unread(why) => return Err(Trouble(why)),
+            Record::Contradictory(..) => return Err(Trouble("two promotions have one number".into())),
+        };
+        let mut record = Voters::latest(self.host.voters()?);
+        let node = self.node();
+        let mut written = None;
+        loop {
+            let peers = self.peers(&status, &view, leaving);
+            let current = Names::parse(&view.synchronous_standby_names).unwrap_or_default();
+            let waiting = &mut self.memory.synchronous;
+            let now = self.host.now();
+            waiting.short_since = is_short(&self.settings.synchronous, &peers, &current)
+                .then(|| waiting.short_since.unwrap_or(now));
+            let next = step(&Facts {
+                node: &node,
+                policy: self.settings.synchronous,
+                peers: &peers,
+                generation,
+                record: record.as_ref(),
+                setting: &view.synchronous_standby_names,
+                standbys: &view.standbys,
+                lsn: view.lsn,
+                short_for: self.memory.synchronous.short_since.map(|since| now.saturating_sub(since)),
+                confirming: self.memory.synchronous.confirming.as_ref(),
+            });
+            match next {
+                Step::Settled if self.memory.synchronous.short_since.is_some() => self.host.sleep(ROUND),
+                Step::Settled => {
+                    // Members that have joined since have it too.
+                    if let Some(voters) = &record {
+                        self.host.publish_voters(&members, voters)?;
+                    }
+                    let streaming = streams(&view);
+                    self.memory.synchronous.settled = Some((view.synchronous_standby_names, streaming));
+                    return Ok(());
+                }
+                Step::Weaken(voters) => {
+                    self.host.publish_voters(&members, &voters)?;
+                    // Those who go on without this node have to know it, and know nothing of what is said in a partition of its own.
+                    if self.host.cluster()?.quorate != Some(true) {
+                        return Err(Trouble("this partition has no quorum: commits go on waiting".into()));
+                    }
+                    self.say_voters(&voters);
+                    record = Some(voters);
+                }
+                Step::Strengthen(voters) => {
+                    self.host.publish_voters(&members, &voters)?;
+                    self.say_voters(&voters);
+                    record = Some(voters);
+                }
+                // The server reads it in a moment.
+                Step::Configure(names) if written.as_ref() == Some(&names) => self.host.sleep(ROUND),
+                Step::Configure(names) => {
+                    let text = names.to_string();
+                    // Durably ahead of it: what was to be confirmed of an earlier time of the same setting is not what this one needs.
+                    self.memory.synchronous = Waiting { managed: true, ..Waiting::default() };
+                    self.keep_memory();
+                    self.host.set_synchronous(Some(&text))?;
+                    let whom = if text.is_empty() { "nobody" } else { &text };
+                    self.host.log(Level::Info, &format!("commits wait for {whom}"));
+                    written = Some(names);
+                    self.host.sleep(ROUND);
+                }
+                Step::Release => {
+                    self.host.set_synchronous(None)?;
+                    self.memory.synchronous = Waiting::default();
+                    return Ok(());
+                }
+                Step::Confirm(confirming) => self.memory.synchronous.confirming = Some(confirming),
+                Step::Wait => self.host.sleep(ROUND),
+            }
+            let waited = Duration::from_millis(self.host.now().saturating_sub(begun));
+            if waited >= PATIENCE || self.spent() {
+                let in_force = Names::parse(&view.synchronous_standby_names);
+                return match written {
+                    Some(names) if in_force.as_ref() != Some(&names) => Err(Trouble(format!(
+                        "synchronous_standby_names stays {:?} although postgresql.auto.conf has {:?}: take it out of start_opts",
+                        view.synchronous_standby_names,
+                        names.to_string()
+                    ))),
+                    _ => Ok(()),
+                };
+            }
+            match self.glance(self.left()).answer {
+                Some(Answer::Primary(now)) => view = now,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn say_voters(&mut self, voters: &Voters) {
+        let text = match &voters.statement {
+            Some(statement) => format!("on record: every acknowledged commit is on {statement}"),
+            None => "on record: replication is asynchronous".to_owned(),
+        };
+        self.host.log(Level::Info, &text);
+    }
+
+    /// The other instances.
+    fn peers(&self, status: &Status, view: &PrimaryView, leaving: &[String]) -> Vec<Peer> {
+        let node = self.node();
+        let site = |node: &str| status.attributes.get(node).and_then(|all| all.get(SITE));
+        let running = status.nodes_with_role(&self.run.resource, &Role::Unpromoted);
+        let streaming = streams(view);
+        let others = status.nodes.iter().filter(|n| n.name != node);
+        others
+            .map(|n| Peer {
+                place: if site(&n.name) == site(&node) { Place::SameSite } else { Place::OtherSite },
+                presence: if !n.online || leaving.contains(&n.name) || !running.contains(&n.name.as_str()) {
+                    Presence::Absent
+                } else if streaming.contains(&n.name) {
+                    Presence::Streams
+                } else {
+                    Presence::Runs
+                },
+                node: n.name.clone(),
+            })
+            .collect()
+    }
+
+    /// Ahead of a promotion: commits wait from the first one on, and the record says so.
+    pub(super) fn prepare_synchronous(&mut self, record: &Record) -> Effect<()> {
+        if self.manager() == Manager::Nobody {
+            return Ok(());
+        }
+        let last = Voters::latest(self.host.voters()?);
+        let node = self.node();
+        let answered: Vec<Peer> = match self.settings.synchronous.sync {
+            Sync::Off => Vec::new(),
+            Sync::Prefer | Sync::Strict => {
+                let fit =
+                    self.host.ballots()?.into_iter().filter(|b| b.node != node && b.fitness == Fitness::Fit);
+                fit.map(|b| Peer { node: b.node, place: Place::SameSite, presence: Presence::Streams })
+                    .collect()
+            }
+        };
+        let generation = record.last().map_or(1, |last| last.generation + 1);
+        let (names, voters) =
+            at_promotion(&self.settings.synchronous, &node, &answered, last.as_ref(), generation);
+        if let Some(voters) = voters {
+            let members = self.members();
+            self.host.publish_voters(&members, &voters)?;
+            self.say_voters(&voters);
+        }
+        if let Some(names) = names {
+            self.memory.synchronous = Waiting { managed: true, ..Waiting::default() };
+            self.keep_memory();
+            self.host.set_synchronous(Some(&names.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Who streams from the primary.
+fn streams(view: &PrimaryView) -> BTreeSet<String> {
+    view.standbys.iter().filter(|s| s.state == "streaming").map(|s| s.application_name.clone()).collect()
+}

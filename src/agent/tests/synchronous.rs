@@ -1,0 +1,123 @@
+//! The order in which the record and the setting change, and what stops it.
+
+use super::*;
+use crate::pg::lsn::Lsn;
+use crate::pg::view::{ConnectedStandby, SyncState};
+
+fn primary(standby: Option<SyncState>) -> FakeHost {
+    let mut host = FakeHost::new(Condition::Primary, position(2, 0x500));
+    host.promotions = vec!["1:2:7:-:-:0000000a::srv1".parse().unwrap()];
+    let mut status = cluster(Some("srv1"));
+    status.quorate = Some(true);
+    host.status = Some(status);
+    host.standbys = standby
+        .map(|sync_state| ConnectedStandby {
+            application_name: "srv2".into(),
+            state: "streaming".into(),
+            sync_state,
+            sent: None,
+            flush: Some(Lsn(0x500)),
+        })
+        .into_iter()
+        .collect();
+    host
+}
+
+fn act_with(host: &mut FakeHost, action: Action, sync: &str, more: &[(&str, &str)]) -> Report {
+    let mut env = environment(more);
+    env.insert("OCF_RESKEY_sync".into(), sync.into());
+    let (settings, problems) = Settings::tolerant(&env).unwrap();
+    assert_eq!(problems, []);
+    Agent::new(host, &env, Run::from(&env), settings).perform(action)
+}
+
+/// What it did about it, in order.
+fn steps(host: &FakeHost) -> Vec<&str> {
+    host.done
+        .iter()
+        .map(String::as_str)
+        .filter(|d| d.starts_with("voters") || d.starts_with("wait"))
+        .collect()
+}
+
+fn monitor_with(host: &mut FakeHost, sync: &str) -> Vec<String> {
+    host.done.clear();
+    act_with(host, Action::Monitor, sync, &[("interval", "15000")]);
+    steps(host).into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_standby_that_streams_is_waited_for_and_then_put_on_record() {
+    let mut host = primary(Some(SyncState::Quorum));
+    let on_record = "voters srv1,srv2 1:1:2:srv1,srv2";
+    assert_eq!(monitor_with(&mut host, "prefer"), ["wait for ANY 1 (\"srv2\")", on_record, on_record]);
+    assert_eq!(monitor_with(&mut host, "prefer"), [""; 0], "nothing changed, nobody is asked");
+    assert_eq!(monitor_with(&mut host, "off"), ["voters srv1,srv2 1:2:0:", "wait for "]);
+}
+
+#[test]
+fn who_goes_is_written_off_before_commits_stop_waiting_for_it() {
+    let mut host = primary(None);
+    host.synchronous = "ANY 1 (\"srv2\")".into();
+    host.voters = vec!["1:1:2:srv1,srv2".parse().unwrap()];
+    let leaving = [
+        ("notify_type", "pre"),
+        ("notify_operation", "stop"),
+        ("notify_stop_uname", "srv2"),
+        ("notify_promoted_uname", "srv1"),
+    ];
+    let mut without_quorum = host.clone();
+    act_with(&mut host, Action::Notify, "prefer", &leaving);
+    let alone = "voters srv1,srv2 1:3:1:srv1";
+    assert_eq!(steps(&host), ["voters srv1,srv2 1:2:1:srv1,srv2", "wait for ", alone, alone]);
+    // What is said in a partition of its own the others do not know.
+    without_quorum.status.as_mut().unwrap().quorate = Some(false);
+    act_with(&mut without_quorum, Action::Notify, "prefer", &leaving);
+    assert_eq!(steps(&without_quorum), ["voters srv1,srv2 1:2:1:srv1,srv2"]);
+    assert_eq!(without_quorum.synchronous, "ANY 1 (\"srv2\")");
+}
+
+#[test]
+fn a_standby_that_runs_gets_a_moment_to_stream_again() {
+    let mut host = primary(None);
+    host.synchronous = "ANY 1 (\"srv2\")".into();
+    host.voters = vec!["1:1:2:srv1,srv2".parse().unwrap()];
+    assert_eq!(monitor_with(&mut host, "prefer"), [""; 0]);
+    host.now += 15_000;
+    assert_eq!(monitor_with(&mut host, "prefer").get(1).map(String::as_str), Some("wait for "));
+}
+
+#[test]
+fn a_setting_that_does_not_come_into_force_is_said() {
+    let mut host = primary(Some(SyncState::Async));
+    host.keeps_synchronous = true;
+    act_with(&mut host, Action::Monitor, "prefer", &[("interval", "15000")]);
+    assert!(host.log.iter().any(|(_, line)| line.contains("take it out of start_opts")), "{:?}", host.log);
+    assert!(host.voters.is_empty());
+}
+
+#[test]
+fn a_candidate_sets_the_names_ahead_and_needs_enough_answers() {
+    let mut host = FakeHost::new(Condition::Standby, position(2, 0x500));
+    host.memory.standing = Standing::Current;
+    host.promotions = vec!["1:2:7:-:-:0000000a::srv2".parse().unwrap()];
+    host.status = Some(cluster(None));
+    host.voters = vec!["1:1:2:srv1,srv2,srv3".parse().unwrap()];
+    let mut alone = host.clone();
+    let report = act_with(&mut alone, Action::Promote, "prefer", &[]);
+    assert_eq!(report.code, OcfCode::ErrGeneric);
+    assert!(report.reason.contains("no answer of srv2, srv3"), "{}", report.reason);
+    assert_eq!(alone.did("promote"), [""; 0]);
+    host.ballots = vec![Ballot { node: "srv3".into(), position: position(2, 0x500), fitness: Fitness::Fit }];
+    let report = act_with(&mut host, Action::Promote, "prefer", &[]);
+    assert_eq!(report.code, OcfCode::Success, "{}", report.reason);
+    let told: Vec<&str> = host
+        .done
+        .iter()
+        .map(|d| d.split(' ').next().unwrap())
+        .filter(|d| ["voters", "wait", "publish", "promote"].contains(d))
+        .collect();
+    assert_eq!(told, ["voters", "wait", "publish", "promote"]);
+    assert_eq!(host.synchronous, "ANY 1 (\"srv3\")");
+    assert_eq!(host.voters.last().map(ToString::to_string).as_deref(), Some("2:2:2:srv1,srv2,srv3"));
+}

@@ -1,0 +1,261 @@
+use super::{Sync, *};
+
+mod model;
+
+fn set(nodes: &str) -> BTreeSet<String> {
+    nodes.split_whitespace().map(str::to_owned).collect()
+}
+
+fn names(count: usize, nodes: &str) -> Names {
+    Names { count, nodes: set(nodes) }
+}
+
+fn policy(sync: Sync, count: usize) -> Policy {
+    Policy { sync, count, preference: Preference::Any }
+}
+
+/// `b+` streams, `b` runs, `b-` is absent; in capitals it is of another site.
+fn peers(words: &str) -> Vec<Peer> {
+    let peer = |word: &str| {
+        let (name, presence) = match word.strip_suffix('+') {
+            Some(name) => (name, Presence::Streams),
+            None => match word.strip_suffix('-') {
+                Some(name) => (name, Presence::Absent),
+                None => (word, Presence::Runs),
+            },
+        };
+        let far = name.chars().all(char::is_uppercase);
+        let place = if far { Place::OtherSite } else { Place::SameSite };
+        Peer { node: name.to_lowercase(), place, presence }
+    };
+    words.split_whitespace().map(peer).collect()
+}
+
+#[test]
+fn whom_commits_wait_for() {
+    use Sync::{Prefer, Strict};
+    for (sync, count, peers_are, current, then) in [
+        (Prefer, 1, "b+ c+", names(0, ""), names(1, "b c")),
+        // Who runs and was waited for stays; who only runs, and who is gone, does not come in.
+        (Prefer, 1, "b+ c d", names(1, "b c"), names(1, "b c")),
+        (Prefer, 1, "b+ c-", names(1, "b c"), names(1, "b")),
+        (Prefer, 1, "b c", names(1, "b c"), names(0, "")),
+        (Prefer, 2, "b+ c", names(2, "b c"), names(1, "b")),
+        (Prefer, 2, "b+ c+ d+", names(1, "b"), names(2, "b c d")),
+        (Strict, 1, "b- c-", names(1, "b"), names(1, "b")),
+        (Strict, 1, "b- c+", names(1, "b"), names(1, "c")),
+        (Strict, 1, "b- c-", names(0, ""), names(1, "b c")),
+        (Strict, 2, "b+ c-", names(2, "b c"), names(2, "b c")),
+        (Strict, 2, "b+ c- d+", names(2, "b c"), names(2, "b d")),
+    ] {
+        assert_eq!(
+            target(&policy(sync, count), &peers(peers_are), &current),
+            then,
+            "{sync:?} {count}: {peers_are}"
+        );
+    }
+}
+
+#[test]
+fn another_site_goes_first() {
+    let policy = Policy { sync: Sync::Prefer, count: 1, preference: Preference::OtherSite };
+    for (peers_are, current, then) in [
+        ("b+ C+ D+", names(0, ""), names(1, "c d")),
+        ("b+ C+ D", names(1, "c d"), names(1, "c d")),
+        ("b+ C- D-", names(1, "c d"), names(1, "b")),
+        ("b+ C+", names(1, "b"), names(1, "c")),
+    ] {
+        assert_eq!(target(&policy, &peers(peers_are), &current), then, "{peers_are}");
+    }
+}
+
+fn standby(name: &str, sync: &str, flush: u64) -> ConnectedStandby {
+    ConnectedStandby {
+        application_name: name.into(),
+        state: "streaming".into(),
+        sync_state: SyncState::from(sync),
+        sent: None,
+        flush: Some(Lsn(flush)),
+    }
+}
+
+fn voters(text: &str) -> Voters {
+    text.parse().expect("a record")
+}
+
+#[test]
+fn the_weaker_record_comes_before_the_weaker_setting() {
+    let last = voters("3:5:2:a,b");
+    let standbys = [standby("b", "quorum", 90), standby("c", "async", 90)];
+    let mut facts = Facts {
+        node: "a",
+        policy: policy(Sync::Prefer, 1),
+        peers: &peers("b+ c+"),
+        generation: 3,
+        record: Some(&last),
+        setting: "ANY 1 (\"b\")",
+        standbys: &standbys,
+        lsn: Lsn(100),
+        short_for: None,
+        confirming: None,
+    };
+    let weaker = voters("3:6:2:a,b,c");
+    assert_eq!(step(&facts), Step::Weaken(weaker.clone()));
+    facts.record = Some(&weaker);
+    assert_eq!(step(&facts), Step::Configure(names(1, "b c")));
+    facts.setting = "ANY 1 (\"b\", \"c\")";
+    let standbys = [standby("b", "quorum", 90), standby("c", "quorum", 90)];
+    facts.standbys = &standbys;
+    assert_eq!(step(&facts), Step::Settled);
+}
+
+#[test]
+fn the_stronger_record_comes_when_the_standbys_have_what_was_acknowledged_before() {
+    let last = voters("3:6:1:a,b");
+    let behind = [standby("b", "quorum", 90)];
+    let mut facts = Facts {
+        node: "a",
+        policy: policy(Sync::Prefer, 1),
+        peers: &peers("b+"),
+        generation: 3,
+        record: Some(&last),
+        setting: "ANY 1 (\"b\")",
+        standbys: &behind,
+        lsn: Lsn(100),
+        short_for: None,
+        confirming: None,
+    };
+    let confirming = Confirming { setting: facts.setting.into(), until: Lsn(100) };
+    assert_eq!(step(&facts), Step::Confirm(confirming.clone()));
+    facts.confirming = Some(&confirming);
+    facts.lsn = Lsn(200);
+    assert_eq!(step(&facts), Step::Wait, "it lacks what was acknowledged without it");
+    let level = [standby("b", "quorum", 100)];
+    facts.standbys = &level;
+    assert_eq!(step(&facts), Step::Strengthen(voters("3:7:2:a,b")));
+    // A walsender that has not read the setting releases commits by the one before.
+    let unread = [standby("b", "async", 100)];
+    facts.standbys = &unread;
+    assert_eq!(step(&facts), Step::Wait);
+}
+
+#[test]
+fn without_a_standby_prefer_goes_on_alone_once_that_is_on_record() {
+    let last = voters("3:6:2:a,b");
+    let mut facts = Facts {
+        node: "a",
+        policy: policy(Sync::Prefer, 1),
+        peers: &peers("b-"),
+        generation: 3,
+        record: Some(&last),
+        setting: "ANY 1 (\"b\")",
+        standbys: &[],
+        lsn: Lsn(100),
+        short_for: None,
+        confirming: None,
+    };
+    let weaker = voters("3:7:1:a,b");
+    assert_eq!(step(&facts), Step::Weaken(weaker.clone()));
+    facts.record = Some(&weaker);
+    assert_eq!(step(&facts), Step::Configure(Names::default()));
+    facts.setting = "";
+    let alone = voters("3:8:1:a");
+    assert_eq!(step(&facts), Step::Strengthen(alone.clone()), "nobody but the primary has what follows");
+    facts.record = Some(&alone);
+    assert_eq!(step(&facts), Step::Settled);
+    facts.policy = policy(Sync::Strict, 1);
+    assert_eq!(step(&facts), Step::Configure(names(1, "b")), "strict: rather no commit");
+}
+
+#[test]
+fn who_runs_gets_a_moment_to_stream_again() {
+    let last = voters("3:6:2:a,b");
+    let prefer = policy(Sync::Prefer, 1);
+    let mut facts = Facts {
+        node: "a",
+        policy: prefer,
+        peers: &peers("b"),
+        generation: 3,
+        record: Some(&last),
+        setting: "ANY 1 (\"b\")",
+        standbys: &[],
+        lsn: Lsn(100),
+        short_for: Some(GRACE - 1),
+        confirming: None,
+    };
+    assert_eq!(step(&facts), Step::Settled);
+    facts.short_for = Some(GRACE);
+    assert_eq!(step(&facts), Step::Weaken(voters("3:7:1:a,b")));
+    let current = names(1, "b");
+    for (peers_are, short) in [("b", true), ("b-", false), ("b+", false), ("b- c", false)] {
+        assert_eq!(is_short(&prefer, &peers(peers_are), &current), short, "{peers_are}");
+    }
+}
+
+#[test]
+fn what_the_operator_sets_by_hand_is_put_on_record_and_undone() {
+    let last = voters("3:6:2:a,b");
+    let mut facts = Facts {
+        node: "a",
+        policy: policy(Sync::Prefer, 1),
+        peers: &peers("b+"),
+        generation: 3,
+        record: Some(&last),
+        setting: "",
+        standbys: &[],
+        lsn: Lsn(100),
+        short_for: None,
+        confirming: None,
+    };
+    let weaker = voters("3:7:1:a,b");
+    for by_hand in ["", "*", "ANY 1 (other)"] {
+        facts.setting = by_hand;
+        let Step::Weaken(voters) = step(&facts) else { panic!("{by_hand}: {:?}", step(&facts)) };
+        assert_eq!(
+            voters.statement.as_ref().map(|s| s.count),
+            Some(1).filter(|_| by_hand != "ANY 1 (other)").or(Some(2))
+        );
+    }
+    facts.setting = "";
+    facts.record = Some(&weaker);
+    assert_eq!(step(&facts), Step::Configure(names(1, "b")));
+}
+
+#[test]
+fn off_takes_the_promise_back_first() {
+    let (last, ended) = (voters("3:6:2:a,b"), voters("3:7:0:"));
+    let mut facts = Facts {
+        node: "a",
+        policy: policy(Sync::Off, 1),
+        peers: &[],
+        generation: 3,
+        record: Some(&last),
+        setting: "ANY 1 (\"b\")",
+        standbys: &[],
+        lsn: Lsn(100),
+        short_for: None,
+        confirming: None,
+    };
+    assert_eq!(step(&facts), Step::Weaken(ended.clone()));
+    facts.record = Some(&ended);
+    assert_eq!(step(&facts), Step::Release);
+    facts.record = None;
+    assert_eq!(step(&facts), Step::Settled);
+}
+
+#[test]
+fn a_candidate_waits_for_those_that_answered() {
+    let last = voters("3:6:2:a,b,c");
+    let (set, on_record) = at_promotion(&policy(Sync::Prefer, 1), "b", &peers("c+"), Some(&last), 4);
+    assert_eq!(set, Some(names(1, "c")));
+    assert_eq!(on_record, Some(voters("4:7:2:a,b,c")));
+    let (set, on_record) = at_promotion(&policy(Sync::Prefer, 1), "b", &[], Some(&last), 4);
+    assert_eq!((set, on_record), (Some(Names::default()), Some(voters("4:7:1:a,b,c"))));
+    let (set, on_record) = at_promotion(&policy(Sync::Strict, 1), "b", &peers("c+"), None, 1);
+    assert_eq!((set, on_record), (Some(names(1, "c")), None), "nothing is promised yet");
+    let (set, on_record) = at_promotion(&policy(Sync::Strict, 1), "b", &[], Some(&last), 4);
+    assert_eq!((set, on_record), (Some(names(1, "a c")), Some(voters("4:7:2:a,b,c"))), "rather no commit");
+    assert_eq!(at_promotion(&policy(Sync::Strict, 1), "b", &[], None, 1), (None, None), "nobody is known");
+    let (set, on_record) = at_promotion(&policy(Sync::Off, 1), "b", &peers("c+"), Some(&last), 4);
+    assert_eq!((set, on_record), (None, Some(voters("4:7:0:"))));
+}
