@@ -94,8 +94,27 @@ say $? "$first is brought down and refused"
 say $? "$second stays the primary and has every acknowledged commit"
 "$lab" down --name "$name" >/dev/null
 
-# Pacemaker keeps the scores, and a daemon of it that dies takes this one's along.
 up
+
+# Commits wait for the standby, and it is on record who has them.
+voters() { on "$1" attrd_updater --name quorate-voters-pgsqld --query --all | sed -n "s/.*host=\"$1\" value=\"[0-9]*:[0-9]*:\(.*\)\"/\1/p"; }
+on_record() { [ "$(voters "$first")" = "$1" ]; }
+waits_for() { [ "$(sql "$first" 'show synchronous_standby_names')" = "$1" ]; }
+commits() { timeout 10 "$lab" shell --name "$name" "$first" runuser -u postgres -- psql -X -q -d postgres -c "insert into k values ($1)"; }
+on "$first" pcs resource update pgsqld sync=prefer >/dev/null
+until_true 60 on_record "2:srv1,srv2" && waits_for "ANY 1 (\"$second\")" && commits 11
+say $? "with sync=prefer commits wait for $second, and it is on record that both have them: $(voters "$first")"
+on "$first" pcs node standby "$second" --wait=60 >/dev/null 2>&1
+until_true 30 on_record "1:$first" && waits_for "" && commits 12
+say $? "with $second on standby commits go on, and it is on record that $first alone has them: $(voters "$first")"
+on "$first" pcs node unstandby "$second" >/dev/null 2>&1
+until_true 60 on_record "2:srv1,srv2" && waits_for "ANY 1 (\"$second\")" && commits 13 && until_true 40 is_candidate "$first" "$second"
+say $? "with $second back both have them again: $(voters "$first")"
+on "$first" pcs resource update pgsqld sync=off >/dev/null
+until_true 60 on_record "0:" && waits_for ""
+say $? "sync=off takes it back"
+
+# Pacemaker keeps the scores, and a daemon of it that dies takes this one's along.
 on "$second" pkill -KILL -x pacemaker-attrd
 lost() { [ -z "$(score "$first" "$second")" ]; }
 until_true 10 lost && until_true 60 is_candidate "$first" "$second"
@@ -106,6 +125,6 @@ sql "$second" 'select pg_promote()' >/dev/null
 until_true 60 reason "$first" "begun by no promotion of the cluster"
 say $? "$second, promoted by hand, is brought down and refused, and crm_mon says why"
 sql "$first" 'insert into k values (4)' >/dev/null
-[ "$(primary "$first")" = "$first" ] && has "$first" 4
+[ "$(primary "$first")" = "$first" ] && has "$first" '4 11 12 13'
 say $? "$first stays the primary"
 exit $failed

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Agent, ROUND, Report};
 use crate::boundary::host::Level;
 use crate::decide::cluster::Manager;
-use crate::decide::election::{self, Again, Approval, Ballots, Earlier, OnRecord, Receiver, Verdict};
+use crate::decide::election::{self, Again, Approval, Ballot, Ballots, Earlier, OnRecord, Receiver, Verdict};
 use crate::decide::facts::{Facts, Signal};
 use crate::decide::memory::Standing;
 use crate::decide::promote::{Progress, Step, decide, launches_anew, second_primary};
@@ -212,7 +212,11 @@ impl Agent<'_> {
         let disk = self.try_disk().disk;
         let answers =
             if election::asks_the_others(manager, self.run.node.as_deref(), &self.plan.running_after()) {
-                self.host.ballots().map_err(|trouble| trouble.to_string())
+                // One that was left by an instance that stopped since is no answer.
+                let running = self.plan.running_after().into_iter().map(str::to_owned).collect::<Vec<_>>();
+                let runs = |ballot: &Ballot| running.is_empty() || running.contains(&ballot.node);
+                let ballots = self.host.ballots().map_err(|trouble| trouble.to_string());
+                ballots.map(|all| all.into_iter().filter(runs).collect())
             } else {
                 Ok(Vec::new())
             };

@@ -84,11 +84,8 @@ impl Agent<'_> {
                     return Ok(());
                 }
                 Step::Weaken(voters) => {
+                    self.require_quorum()?;
                     self.host.publish_voters(&members, &voters)?;
-                    // Those who go on without this node have to know it, and know nothing of what is said in a partition of its own.
-                    if self.host.cluster()?.quorate != Some(true) {
-                        return Err(Trouble("this partition has no quorum: commits go on waiting".into()));
-                    }
                     self.say_voters(&voters);
                     record = Some(voters);
                 }
@@ -101,6 +98,12 @@ impl Agent<'_> {
                 Step::Configure(names) if written.as_ref() == Some(&names) => self.host.sleep(ROUND),
                 Step::Configure(names) => {
                     let text = names.to_string();
+                    // Those who would go on without this node have to know what is on record, and hear nothing of what is said in a
+                    // partition of its own, by this call or by one before.
+                    if let Some(voters) = &record {
+                        self.host.publish_voters(&members, voters)?;
+                    }
+                    self.require_quorum()?;
                     // Durably ahead of it: what was to be confirmed of an earlier time of the same setting is not what this one needs.
                     self.memory.synchronous = Waiting { managed: true, ..Waiting::default() };
                     self.keep_memory();
@@ -111,6 +114,7 @@ impl Agent<'_> {
                     self.host.sleep(ROUND);
                 }
                 Step::Release => {
+                    self.require_quorum()?;
                     self.host.set_synchronous(None)?;
                     self.memory.synchronous = Waiting::default();
                     return Ok(());
@@ -118,22 +122,30 @@ impl Agent<'_> {
                 Step::Confirm(confirming) => self.memory.synchronous.confirming = Some(confirming),
                 Step::Wait => self.host.sleep(ROUND),
             }
+            match self.glance(self.left()).answer {
+                Some(Answer::Primary(now)) => view = now,
+                _ => return Ok(()),
+            }
             let waited = Duration::from_millis(self.host.now().saturating_sub(begun));
             if waited >= PATIENCE || self.spent() {
                 let in_force = Names::parse(&view.synchronous_standby_names);
                 return match written {
                     Some(names) if in_force.as_ref() != Some(&names) => Err(Trouble(format!(
-                        "synchronous_standby_names stays {:?} although postgresql.auto.conf has {:?}: take it out of start_opts",
+                        "synchronous_standby_names stays {:?} although postgresql.auto.conf has {:?}: take it out of start_opts, \
+                         and mend what PostgreSQL says of its files",
                         view.synchronous_standby_names,
                         names.to_string()
                     ))),
                     _ => Ok(()),
                 };
             }
-            match self.glance(self.left()).answer {
-                Some(Answer::Primary(now)) => view = now,
-                _ => return Ok(()),
-            }
+        }
+    }
+
+    fn require_quorum(&mut self) -> Effect<()> {
+        match self.host.cluster()?.quorate {
+            Some(true) => Ok(()),
+            Some(false) | None => Err(Trouble("this partition has no quorum: commits go on waiting".into())),
         }
     }
 
@@ -149,13 +161,23 @@ impl Agent<'_> {
     fn peers(&self, status: &Status, view: &PrimaryView, leaving: &[String]) -> Vec<Peer> {
         let node = self.node();
         let site = |node: &str| status.attributes.get(node).and_then(|all| all.get(SITE));
-        let running = status.nodes_with_role(&self.run.resource, &Role::Unpromoted);
+        // One that Pacemaker does not manage acknowledges, and may not be asked for its vote.
+        let running: BTreeSet<&String> = status
+            .instances_of(&self.run.resource)
+            .filter(|i| i.role == Role::Unpromoted && i.managed)
+            .flat_map(|i| &i.nodes)
+            .collect();
         let streaming = streams(view);
+        let several = call_themselves_alike(view);
         let others = status.nodes.iter().filter(|n| n.name != node);
         others
             .map(|n| Peer {
                 place: if site(&n.name) == site(&node) { Place::SameSite } else { Place::OtherSite },
-                presence: if !n.online || leaving.contains(&n.name) || !running.contains(&n.name.as_str()) {
+                presence: if !n.online
+                    || leaving.contains(&n.name)
+                    || !running.contains(&n.name)
+                    || several.contains(&n.name)
+                {
                     Presence::Absent
                 } else if streaming.contains(&n.name) {
                     Presence::Streams
@@ -172,7 +194,15 @@ impl Agent<'_> {
         if self.manager() == Manager::Nobody {
             return Ok(());
         }
-        let last = Voters::latest(self.host.voters()?);
+        let last = match (Voters::latest(self.host.voters()?), self.settings.synchronous.sync) {
+            // The next monitor takes it back.
+            (Some(Voters { statement: Some(_), .. }), Sync::Off) => {
+                self.memory.synchronous = Waiting { managed: true, ..Waiting::default() };
+                return Ok(());
+            }
+            (_, Sync::Off) => return Ok(()),
+            (last, Sync::Prefer | Sync::Strict) => last,
+        };
         let node = self.node();
         let answered: Vec<Peer> = match self.settings.synchronous.sync {
             Sync::Off => Vec::new(),
@@ -198,6 +228,13 @@ impl Agent<'_> {
         }
         Ok(())
     }
+}
+
+/// Names that more than one server streams by: a copy that somebody started by hand acknowledges commits in another one's name.
+fn call_themselves_alike(view: &PrimaryView) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let names = view.standbys.iter().map(|s| &s.application_name);
+    names.filter(|name| !seen.insert(*name)).cloned().collect()
 }
 
 /// Who streams from the primary.

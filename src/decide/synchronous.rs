@@ -126,14 +126,13 @@ pub enum Step {
 /// The next step.
 #[must_use]
 pub fn step(facts: &Facts<'_>) -> Step {
-    let recorded =
-        facts.record.filter(|v| v.generation >= facts.generation).and_then(|v| v.statement.as_ref());
+    // One of an older generation is as true: whoever was promoted since has all that it speaks of.
+    let recorded = facts.record.and_then(|v| v.statement.as_ref());
     let after = |statement| Voters::after(facts.record, facts.generation, statement);
     if facts.policy.sync == Sync::Off {
         return match facts.record {
-            None => Step::Settled,
             Some(Voters { statement: Some(_), .. }) => Step::Weaken(after(None)),
-            Some(Voters { statement: None, .. }) => Step::Release,
+            None | Some(Voters { statement: None, .. }) => Step::Release,
         };
     }
     let in_force = Names::parse(facts.setting);
@@ -172,11 +171,9 @@ pub fn step(facts: &Facts<'_>) -> Step {
             let has_all = |s: &&ConnectedStandby| {
                 target.nodes.contains(&s.application_name) && s.flush >= Some(confirming.until)
             };
-            if facts.standbys.iter().filter(has_all).count() >= target.count {
-                Step::Strengthen(after(Some(then)))
-            } else {
-                Step::Wait
-            }
+            let level: BTreeSet<&str> =
+                facts.standbys.iter().filter(has_all).map(|s| s.application_name.as_str()).collect();
+            if level.len() >= target.count { Step::Strengthen(after(Some(then))) } else { Step::Wait }
         }
         Some(_) | None => Step::Confirm(Confirming { setting: facts.setting.to_owned(), until: facts.lsn }),
     }
@@ -202,9 +199,9 @@ pub fn at_promotion(
     record: Option<&Voters>,
     generation: u64,
 ) -> (Option<Names>, Option<Voters>) {
+    // What is on record holds as long as nobody acknowledges anything: whoever has been promoted takes it back.
     if policy.sync == Sync::Off {
-        let ended = record.filter(|v| v.statement.is_some());
-        return (None, ended.map(|last| Voters::after(Some(last), generation, None)));
+        return (None, None);
     }
     // Where too few answered and strict is wanted, commits wait for those that were waited for before.
     let known = record.and_then(|v| v.statement.as_ref()).into_iter().flat_map(|s| &s.nodes);

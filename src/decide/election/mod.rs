@@ -162,8 +162,13 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
     if let (Record::Unread(why), Approval::NotAsked | Approval::NotGiven) = (facts.record, facts.approval) {
         return Verdict::Failed(Failure::RecordUnread(why.clone()));
     }
-    if let (OnRecord::Unread(why), Approval::NotAsked | Approval::NotGiven) = (facts.voters, facts.approval) {
-        return Verdict::Failed(Failure::VotersUnread(why.to_owned()));
+    match (facts.voters, facts.approval, facts.time) {
+        (OnRecord::Unread(_), Approval::NotAsked, _) => return Verdict::Again(Again::AskCluster),
+        (OnRecord::Unread(_), Approval::NotGiven, Time::Left) => return Verdict::Again(Again::ReadBallots),
+        (OnRecord::Unread(why), Approval::NotGiven, Time::Spent) => {
+            return Verdict::Failed(Failure::VotersUnread(why.to_owned()));
+        }
+        (OnRecord::Unread(_), Approval::Given, _) | (OnRecord::Nothing | OnRecord::Says(_), _, _) => {}
     }
     let old = old_primary(facts.earlier.position, facts.position, facts.receiver);
     if let (Some(position), OldPrimary::Unknown | OldPrimary::Lives) = (facts.position, old) {

@@ -372,5 +372,16 @@ fn who_hears_from_too_few_of_those_that_have_the_commits_is_not_promoted() {
         Verdict::Refused(Refusal::TooFewVoters { .. })
     ));
     let unread = Facts { voters: OnRecord::Unread("no answer"), ..candidate(Some(own), &level) };
-    assert!(matches!(decide(&unread), Verdict::Failed(Failure::VotersUnread(_))));
+    assert_eq!(
+        decide(&unread),
+        Verdict::Again(Again::ReadBallots),
+        "a candidate that gives up has lost its standing"
+    );
+    let asked = Facts { approval: Approval::NotAsked, ..unread.clone() };
+    assert_eq!(decide(&asked), Verdict::Again(Again::AskCluster));
+    assert!(matches!(decide(&Facts { approval: Approval::Given, ..unread.clone() }), Verdict::Won(_)));
+    assert!(matches!(
+        decide(&Facts { time: Time::Spent, ..unread }),
+        Verdict::Failed(Failure::VotersUnread(_))
+    ));
 }

@@ -240,7 +240,7 @@ fn off_takes_the_promise_back_first() {
     facts.record = Some(&ended);
     assert_eq!(step(&facts), Step::Release);
     facts.record = None;
-    assert_eq!(step(&facts), Step::Settled);
+    assert_eq!(step(&facts), Step::Release, "no standby had confirmed yet");
 }
 
 #[test]
@@ -257,5 +257,5 @@ fn a_candidate_waits_for_those_that_answered() {
     assert_eq!((set, on_record), (Some(names(1, "a c")), Some(voters("4:7:2:a,b,c"))), "rather no commit");
     assert_eq!(at_promotion(&policy(Sync::Strict, 1), "b", &[], None, 1), (None, None), "nobody is known");
     let (set, on_record) = at_promotion(&policy(Sync::Off, 1), "b", &peers("c+"), Some(&last), 4);
-    assert_eq!((set, on_record), (None, Some(voters("4:7:0:"))));
+    assert_eq!((set, on_record), (None, None), "it may fail, and the next one has to know");
 }
