@@ -41,6 +41,8 @@ fn a_primary_passes_and_nobody_else() {
     node.must("promote", code::SUCCESS);
     assert_says(&node, 0, "pgsqld is a primary that is well");
     node.signal_postmaster(Signal::SIGSTOP);
+    // A process on a busy host stops when it comes to the signal.
+    wait_for("a postmaster that is stopped", SOON, || ask(&node).1.contains("is stopped").then_some(()));
     assert_says(&node, 1, "postmaster is stopped");
     node.signal_postmaster(Signal::SIGCONT);
     assert_says(&node, 0, "is well");
