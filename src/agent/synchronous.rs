@@ -204,15 +204,9 @@ impl Agent<'_> {
             (last, Sync::Prefer | Sync::Strict) => last,
         };
         let node = self.node();
-        let answered: Vec<Peer> = match self.settings.synchronous.sync {
-            Sync::Off => Vec::new(),
-            Sync::Prefer | Sync::Strict => {
-                let fit =
-                    self.host.ballots()?.into_iter().filter(|b| b.node != node && b.fitness == Fitness::Fit);
-                fit.map(|b| Peer { node: b.node, place: Place::SameSite, presence: Presence::Streams })
-                    .collect()
-            }
-        };
+        let fit = self.host.ballots()?.into_iter().filter(|b| b.node != node && b.fitness == Fitness::Fit);
+        let answered: Vec<Peer> =
+            fit.map(|b| Peer { node: b.node, place: Place::SameSite, presence: Presence::Streams }).collect();
         let generation = record.last().map_or(1, |last| last.generation + 1);
         let (names, voters) =
             at_promotion(&self.settings.synchronous, &node, &answered, last.as_ref(), generation);

@@ -203,7 +203,7 @@ pub const PARAMS: &[Param] = &[
              the standbys that stream and run here, keeps on record which ones have every acknowledged commit, and only \
              who heard from enough of them is promoted. prefer: with fewer standbys than sync_count commits wait for \
              those, without one for nobody, which is put on record first; then no other instance is promoted without \
-             your word. strict: commits wait until there are enough. A transaction with synchronous_commit below on is \
+             your approval. strict: commits wait until there are enough. A transaction with synchronous_commit below on is \
              outside of this promise.",
         )
     },

@@ -2,6 +2,9 @@
 
 use super::params::{Change, Kind, PARAMS, Presence};
 
+/// Columns of a line of text.
+const WIDTH: usize = 110;
+
 /// The whole page, Markdown.
 pub fn page() -> String {
     let mut page = String::from(
@@ -26,9 +29,26 @@ pub fn page() -> String {
         page.push_str(&format!("| [`{0}`](#{0}) | {default} | {kind} | {change} |\n", p.name));
     }
     for p in PARAMS {
-        page.push_str(&format!("\n## {}\n\n{}. {}\n", p.name, p.short, p.long));
+        let text = folded(&format!("{}. {}", p.short, p.long));
+        page.push_str(&format!("\n## {}\n\n{text}\n", p.name));
     }
     page
+}
+
+/// In lines that a screen has room for.
+fn folded(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.len() + 1 + word.len() <= WIDTH => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
 }
 
 #[cfg(test)]

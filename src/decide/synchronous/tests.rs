@@ -79,6 +79,22 @@ fn standby(name: &str, sync: &str, flush: u64) -> ConnectedStandby {
     }
 }
 
+/// What the primary `a` of promotion 3 knows, with nobody streaming.
+fn situation<'a>(peers: &'a [Peer], record: Option<&'a Voters>, setting: &'a str) -> Facts<'a> {
+    Facts {
+        node: "a",
+        policy: policy(Sync::Prefer, 1),
+        peers,
+        generation: 3,
+        record,
+        setting,
+        standbys: &[],
+        lsn: Lsn(100),
+        short_for: None,
+        confirming: None,
+    }
+}
+
 fn voters(text: &str) -> Voters {
     text.parse().expect("a record")
 }
@@ -87,18 +103,8 @@ fn voters(text: &str) -> Voters {
 fn the_weaker_record_comes_before_the_weaker_setting() {
     let last = voters("3:5:2:a,b");
     let standbys = [standby("b", "quorum", 90), standby("c", "async", 90)];
-    let mut facts = Facts {
-        node: "a",
-        policy: policy(Sync::Prefer, 1),
-        peers: &peers("b+ c+"),
-        generation: 3,
-        record: Some(&last),
-        setting: "ANY 1 (\"b\")",
-        standbys: &standbys,
-        lsn: Lsn(100),
-        short_for: None,
-        confirming: None,
-    };
+    let others = peers("b+ c+");
+    let mut facts = Facts { standbys: &standbys, ..situation(&others, Some(&last), "ANY 1 (\"b\")") };
     let weaker = voters("3:6:2:a,b,c");
     assert_eq!(step(&facts), Step::Weaken(weaker.clone()));
     facts.record = Some(&weaker);
@@ -113,18 +119,8 @@ fn the_weaker_record_comes_before_the_weaker_setting() {
 fn the_stronger_record_comes_when_the_standbys_have_what_was_acknowledged_before() {
     let last = voters("3:6:1:a,b");
     let behind = [standby("b", "quorum", 90)];
-    let mut facts = Facts {
-        node: "a",
-        policy: policy(Sync::Prefer, 1),
-        peers: &peers("b+"),
-        generation: 3,
-        record: Some(&last),
-        setting: "ANY 1 (\"b\")",
-        standbys: &behind,
-        lsn: Lsn(100),
-        short_for: None,
-        confirming: None,
-    };
+    let others = peers("b+");
+    let mut facts = Facts { standbys: &behind, ..situation(&others, Some(&last), "ANY 1 (\"b\")") };
     let confirming = Confirming { setting: facts.setting.into(), until: Lsn(100) };
     assert_eq!(step(&facts), Step::Confirm(confirming.clone()));
     facts.confirming = Some(&confirming);
@@ -142,18 +138,8 @@ fn the_stronger_record_comes_when_the_standbys_have_what_was_acknowledged_before
 #[test]
 fn without_a_standby_prefer_goes_on_alone_once_that_is_on_record() {
     let last = voters("3:6:2:a,b");
-    let mut facts = Facts {
-        node: "a",
-        policy: policy(Sync::Prefer, 1),
-        peers: &peers("b-"),
-        generation: 3,
-        record: Some(&last),
-        setting: "ANY 1 (\"b\")",
-        standbys: &[],
-        lsn: Lsn(100),
-        short_for: None,
-        confirming: None,
-    };
+    let others = peers("b-");
+    let mut facts = situation(&others, Some(&last), "ANY 1 (\"b\")");
     let weaker = voters("3:7:1:a,b");
     assert_eq!(step(&facts), Step::Weaken(weaker.clone()));
     facts.record = Some(&weaker);
@@ -171,17 +157,11 @@ fn without_a_standby_prefer_goes_on_alone_once_that_is_on_record() {
 fn who_runs_gets_a_moment_to_stream_again() {
     let last = voters("3:6:2:a,b");
     let prefer = policy(Sync::Prefer, 1);
+    let others = peers("b");
     let mut facts = Facts {
-        node: "a",
         policy: prefer,
-        peers: &peers("b"),
-        generation: 3,
-        record: Some(&last),
-        setting: "ANY 1 (\"b\")",
-        standbys: &[],
-        lsn: Lsn(100),
         short_for: Some(GRACE - 1),
-        confirming: None,
+        ..situation(&others, Some(&last), "ANY 1 (\"b\")")
     };
     assert_eq!(step(&facts), Step::Settled);
     facts.short_for = Some(GRACE);
@@ -195,18 +175,8 @@ fn who_runs_gets_a_moment_to_stream_again() {
 #[test]
 fn what_the_operator_sets_by_hand_is_put_on_record_and_undone() {
     let last = voters("3:6:2:a,b");
-    let mut facts = Facts {
-        node: "a",
-        policy: policy(Sync::Prefer, 1),
-        peers: &peers("b+"),
-        generation: 3,
-        record: Some(&last),
-        setting: "",
-        standbys: &[],
-        lsn: Lsn(100),
-        short_for: None,
-        confirming: None,
-    };
+    let others = peers("b+");
+    let mut facts = situation(&others, Some(&last), "");
     let weaker = voters("3:7:1:a,b");
     for by_hand in ["", "*", "ANY 1 (other)"] {
         facts.setting = by_hand;
@@ -224,18 +194,7 @@ fn what_the_operator_sets_by_hand_is_put_on_record_and_undone() {
 #[test]
 fn off_takes_the_promise_back_first() {
     let (last, ended) = (voters("3:6:2:a,b"), voters("3:7:0:"));
-    let mut facts = Facts {
-        node: "a",
-        policy: policy(Sync::Off, 1),
-        peers: &[],
-        generation: 3,
-        record: Some(&last),
-        setting: "ANY 1 (\"b\")",
-        standbys: &[],
-        lsn: Lsn(100),
-        short_for: None,
-        confirming: None,
-    };
+    let mut facts = Facts { policy: policy(Sync::Off, 1), ..situation(&[], Some(&last), "ANY 1 (\"b\")") };
     assert_eq!(step(&facts), Step::Weaken(ended.clone()));
     facts.record = Some(&ended);
     assert_eq!(step(&facts), Step::Release);
