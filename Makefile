@@ -26,7 +26,7 @@ deps: ## install what is missing on this host (apt, as root); nothing missing, n
 	@dist/install-deps
 
 build: ## the programs and the lab, unoptimised
-	$(CARGO) build --locked --features lab,packaging --bins --examples
+	$(CARGO) build --locked --workspace --features packaging --lib --bins --examples
 
 release: ## the programs as a node gets them, manual pages, completions
 	@# A binary that is given to others names no directory of the machine that built it.
@@ -39,7 +39,7 @@ deb: ## the Debian package of all that, target/debian/quorate_VERSION_ARCH.deb
 
 lint: ## rustfmt and clippy, warnings are errors; licences, sources and advisories of every crate
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets --features lab,packaging -- -D warnings
+	$(CARGO) clippy --locked --all-targets --workspace --features packaging -- -D warnings
 	@dist/check-crates
 
 demo: ## a real cluster on this machine; its primary is killed, then powered off (root)
@@ -54,9 +54,9 @@ fuzz: deps ## every parser of foreign input, for an hour: make fuzz MINUTES=60
 # A seed or a transcript is one run: not worth a build with optimisation.
 simulate: ## random acts on simulated clusters, for hours: make simulate HOURS=8; one again: SEED=17; transcripts anew: BLESS=1
 ifneq ($(BLESS),)
-	$(CARGO) test --locked --features lab,packaging --test simulation -- --bless
+	$(CARGO) test --locked --workspace --features packaging --test simulation -- --bless
 else ifneq ($(SEED),)
-	$(CARGO) test --locked --features lab,packaging --test simulation -- $(if $(filter careful,$(PEOPLE)),--careful) --seed $(SEED)
+	$(CARGO) test --locked --workspace --features packaging --test simulation -- $(if $(filter careful,$(PEOPLE)),--careful) --seed $(SEED)
 else
 	$(CARGO) test --locked --profile simulation --test simulation -- $(if $(filter careful,$(PEOPLE)),--careful) --seconds $$(($(HOURS) * 3600)) --from $(or $(FROM),1)
 endif

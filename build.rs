@@ -22,7 +22,8 @@ fn main() {
     if std::env::var_os("CARGO_FEATURE_DAEMON").is_none() {
         println!(
             "cargo::warning=built is the agent without the programs that need corosync's libraries or more crates: \
-             --features cli (quorate), fence (fence_quorate), daemon (quorated), lab; all of it: sudo make deps, make build"
+             --features cli (quorate), fence (fence_quorate), daemon (quorated); the lab is --workspace; all of it: sudo make \
+             deps, make build"
         );
         return;
     }

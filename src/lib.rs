@@ -33,8 +33,8 @@
 //! | `daemon` | `quorated`, the watchdog checker: looks, decides, acts, again and again (feature `daemon`) | contain policy |
 //! | `fence` | the fence agent's shell (feature `fence`) | contain policy |
 //! | `cli` | the operator's command `quorate` (feature `cli`) | contain policy |
-//! | `lab` | boots real clusters, breaks them, measures (feature `lab`) | be installed on a database node |
 //!
+//! The laboratory, which boots real clusters and breaks them, is a crate of its own (`lab/`): nothing here can name it.
 //! `tests/layers` reads the sources and fails on a breach.
 
 pub mod agent;
@@ -47,8 +47,6 @@ pub mod daemon;
 pub mod decide;
 #[cfg(feature = "fence")]
 pub mod fence;
-#[cfg(feature = "lab")]
-pub mod lab;
 #[cfg(feature = "cli")]
 pub mod layout;
 pub mod ocf;

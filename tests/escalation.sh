@@ -8,7 +8,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 [ "$(id -u)" = 0 ] || { echo "tests/escalation.sh needs root, as the agent does" >&2; exit 1; }
 agent=${1:-}
-[ -n "$agent" ] || { cargo build --quiet --locked --bin quorate-agent || exit 1; agent=target/debug/quorate-agent; }
+[ -n "$agent" ] || { cargo build --quiet --locked --workspace --features packaging --bin quorate-agent || exit 1; agent=target/debug/quorate-agent; }
 agent=$(readlink -f "$agent")
 bin=$(find /usr/lib/postgresql -maxdepth 2 -name bin | sort -V | tail -n 1)
 dir=$(mktemp -d /tmp/q.XXXXXX) || exit 1

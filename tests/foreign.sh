@@ -53,7 +53,7 @@ check() {
 
 # The agent where anybody may run it: ocf-tester calls meta-data as nobody, and a checkout may lie below /root.
 place_agent() {
-    cargo build --locked --bin quorate-agent || exit 1
+    cargo build --locked --workspace --features packaging --bin quorate-agent || exit 1
     agent=$work/resource.d/quorate/postgres
     install -D -m 0755 target/debug/quorate-agent "$agent"
     chmod 0755 "$work/resource.d" "$work/resource.d/quorate"
@@ -121,7 +121,7 @@ metadata)
     check "meta-data for OCF 1.1: ocf-ra-1.1.rng (Pacemaker)" valid_rng "$pacemaker" "$work/postgres-1.1.xml"
     check "meta-data for OCF 1.1: ocf-1.1.rng (pcs)" valid_rng "$pcs" "$work/postgres-1.1.xml"
     check "meta-data for OCF 1.1: as in ocf/postgres.xml" diff -u ocf/postgres.xml "$work/postgres-1.1.xml"
-    cargo build --locked --features lab,packaging --bin fence_quorate || exit 1
+    cargo build --locked --workspace --features packaging --bin fence_quorate || exit 1
     target/debug/fence_quorate --action=metadata >"$work/fence_quorate.xml" || exit 1
     fence=$(packaged bookworm fence-agents usr/share/cluster/relaxng/metadata.rng) || exit 1
     check "fence_quorate's metadata: metadata.rng (fence-agents)" valid_rng "$fence" "$work/fence_quorate.xml"

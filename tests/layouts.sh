@@ -19,7 +19,7 @@ while [ $# -gt 0 ]; do
 done
 
 if [ -z "${QUORATE_LAYOUTS_INSIDE:-}" ]; then
-    cargo build --locked --features lab,packaging --bins --examples
+    cargo build --locked --workspace --features packaging --lib --bins --examples
     target/debug/quorate-lab image ${suite:+--suite "$suite"}
     # In a mount namespace of its own: whatever happens, no mount stays.
     work=$(mktemp -d "${TMPDIR:-/tmp}/quorate-layouts.XXXXXX")

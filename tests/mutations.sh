@@ -53,6 +53,7 @@ judge() {
 # names_a_test TEST… : whether the last word is in a test's name, or names a module or a program of tests.
 names_a_test() {
     local word=${*: -1} where=src
+    case " $* " in *" -p quorate-lab "*) where=lab/src ;; esac
     if [[ " $* " =~ " --test "([a-z_]+) ]]; then where=tests/${BASH_REMATCH[1]}; fi
     [[ $where/ == *"/$word/" ]] || [ -n "$(find "$where" -path "*${word//:://}*" -print -quit)" ] ||
         grep -rqE "fn [a-z0-9_]*$word" "$where"
@@ -405,9 +406,9 @@ mutate witness-silence src/cluster/timing.rs 'timeout_at_no_cost_ms(totem.recove
     --lib the_witness_may_be_silent
 mutate witness-late src/cluster/timing/bounds.rs 'unnoticed.min(longest)' 'longest' --lib the_witness_may_be_silent
 mutate start-at-boot src/decide/doctor/node.rs '(true, true) | (false, false) => return None' '(_, true) | (false, false) => return None' \
-    --features lab,packaging --test doctor each_change
+    --workspace --features packaging --test doctor each_change
 mutate start-delay src/decide/doctor/watchdog.rs 'reboot.unwrap_or(0)' 'reboot.unwrap_or(3600)' \
-    --features lab,packaging --test doctor each_change
+    --workspace --features packaging --test doctor each_change
 mutate qdevice-heartbeats src/cluster/timing/bounds.rs 'heartbeat.saturating_add(heartbeat / 2)' 'heartbeat' --lib the_witness_may_be_silent
 mutate include-files src/boundary/server_conf.rs 'if self.read > MOST_FILES {' 'if false {' --features cli --test doctor an_include_is_no_trap
 mutate include-bytes src/boundary/server_conf.rs 'if self.bytes > MOST_BYTES {' 'if false {' --features cli --test doctor an_include_is_no_trap
@@ -486,7 +487,7 @@ mutate standstill-at-once src/daemon/standstill.rs 'terms.primaries.iter().for_e
     --lib the_primaries_of_a_node_that_stood_still
 mutate standstill-systemd src/daemon/pet.rs '        self.systemd.iter().for_each(Watchdog::pet);' '' --lib systemd_hears_of_a_standstill
 mutate standstill-others-child src/boundary/process/prepared.rs '&& owner(pid) == Some(self.uid)' '' --lib a_child_of_another_user_is_left_alone
-mutate clock-of-all src/lab/faults/clock.rs 'if !others.is_empty() {' 'if false {' --lib it_is_seen_by_the_time_and_by_who_has_it
+mutate clock-of-all lab/src/faults/clock.rs 'if !others.is_empty() {' 'if false {' -p quorate-lab --lib it_is_seen_by_the_time_and_by_who_has_it
 mutate launched-anew src/decide/promote.rs 'is_busy && waited >= DEAF' 'false' --lib is_launched_anew
 mutate voters-too-few src/decide/election/mod.rs 'let missing = statement.missing(&answered)?;' 'let missing = statement.missing(&answered).filter(|_| false)?;' \
     --lib who_hears_from_too_few

@@ -16,17 +16,17 @@ cd "$(dirname "$0")/.." || exit 1
 # for machines most of the time.
 PARTS='
 fmt       |   60 | no  | cargo fmt --check
-clippy    |  600 | no  | cargo clippy --locked --all-targets --features lab,packaging -- -D warnings
+clippy    |  600 | no  | cargo clippy --locked --all-targets --workspace --features packaging -- -D warnings
 deny      |  900 | no  | dist/check-crates
 mutations |  120 | no  | tests/mutations.sh --check
-unit      |  900 | yes | cargo test --locked --features lab,packaging --lib --bins --test layers --test documents --test doctor
+unit      |  900 | yes | cargo test --locked --workspace --features packaging --lib --bins --test layers --test documents --test doctor
 fresh     | 2400 | yes | beside tests/fresh.sh
-postgres  |  300 | yes | cargo test --locked --features lab,packaging --test boundary_postgres
+postgres  |  300 | yes | cargo test --locked --workspace --features packaging --test boundary_postgres
 escalation|  300 | yes | tests/escalation.sh
-simulation|  400 | no  | cargo test --locked --features lab,packaging --test simulation
-fence     |  300 | no  | cargo test --locked --features lab,packaging --test fence
+simulation|  400 | no  | cargo test --locked --workspace --features packaging --test simulation
+fence     |  300 | no  | cargo test --locked --workspace --features packaging --test fence
 fuzz      |  900 | no  | tests/fuzz/run --seed 1
-agent     |  900 | yes | cargo test --locked --features lab,packaging --test agent -- --test-threads=4
+agent     |  900 | yes | cargo test --locked --workspace --features packaging --test agent -- --test-threads=4
 metadata  |  180 | yes | tests/foreign.sh metadata
 ocf-tester|  180 | yes | tests/foreign.sh ocf-tester
 ocft      |  240 | yes | tests/foreign.sh ocft

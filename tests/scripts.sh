@@ -18,7 +18,7 @@ failed=0
 ok() { echo "ok scripts: $*"; }
 bad() { echo "not ok scripts: $*" && failed=1; }
 
-cargo build --locked --features lab,packaging --bins
+cargo build --locked --workspace --features packaging --lib --bins
 trap '"$lab" down --name "$name" >/dev/null 2>&1 || true; rm -rf "${work:-}"' EXIT
 trap 'exit 130' INT TERM
 work=$(mktemp -d /tmp/quorate-scripts.XXXXXX)

@@ -3,7 +3,7 @@
 # their descriptions; the provisioning scripts and everything that is rendered pass shellcheck. No virtual machine is started.
 set -eu
 cd "$(dirname "$0")/.."
-cargo build --locked --features lab,packaging --bin quorate
+cargo build --locked --workspace --features packaging --bin quorate
 bad=0
 report() { # code, name
     if [ "$1" = 0 ]; then echo "ok vagrant: $2"; else bad=1 && echo "not ok vagrant: $2"; fi

@@ -53,7 +53,7 @@ modules=$cache/$release/lib/modules/$release
 [ -d "$modules" ] || modules=$cache/$release/usr/lib/modules/$release
 
 quorate=${QUORATE:-target/debug/quorate}
-[ -n "${QUORATE:-}" ] || cargo build --locked --features lab,packaging --bin quorate --quiet || exit 1
+[ -n "${QUORATE:-}" ] || cargo build --locked --workspace --features packaging --bin quorate --quiet || exit 1
 
 work=$(mktemp -d "${QUORATE_TEST_DIR:-/tmp}/watchdogs.XXXXXX") || exit 1
 vm=

@@ -1,10 +1,12 @@
 //! The documents say what the code does: generated parts are compared with what the code gives.
 //!
-//! `QUORATE_BLESS=1 cargo test --test documents` writes them anew.
+//! `QUORATE_BLESS=1 cargo test --workspace --features packaging --test documents` writes them anew.
 #![allow(clippy::disallowed_methods, reason = "a test reads its own environment")]
 
 #[cfg(feature = "cli")]
 mod doctor;
+#[path = "../common/document.rs"]
+mod document;
 mod election;
 #[cfg(feature = "cli")]
 mod layouts;
@@ -18,41 +20,9 @@ mod tables;
 mod timing;
 
 use std::fs;
-use std::path::PathBuf;
 
+use document::{assert_document, path, with_block};
 use narrow::narrow;
-
-fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
-}
-
-fn bless() -> bool {
-    std::env::var_os("QUORATE_BLESS").is_some()
-}
-
-/// Compares a document with what it must be, or writes it.
-#[track_caller]
-fn assert_document(name: &str, wanted: &str) {
-    if bless() {
-        fs::write(path(name), wanted).expect("the document is writable");
-        return;
-    }
-    let found = fs::read_to_string(path(name)).unwrap_or_default();
-    let differs = found.lines().zip(wanted.lines()).position(|(a, b)| a != b);
-    assert!(
-        found == wanted,
-        "{name} differs from the code, first in line {}: QUORATE_BLESS=1 cargo test --test documents",
-        differs.unwrap_or(found.lines().count().min(wanted.lines().count())) + 1
-    );
-}
-
-/// Puts `content` between `<!-- generated: block -->` and `<!-- end -->`.
-fn with_block(page: &str, block: &str, content: &str) -> String {
-    let begin = format!("<!-- generated: {block} -->\n");
-    let at = page.find(&begin).unwrap_or_else(|| panic!("the page has no {begin:?}")) + begin.len();
-    let end = at + page[at..].find("<!-- end -->").unwrap_or_else(|| panic!("the block {block} has no end"));
-    format!("{}{}\n{}", &page[..at], content.trim_end(), &page[end..])
-}
 
 #[test]
 fn the_meta_data_is_the_golden_one() {
@@ -134,14 +104,6 @@ fn the_predictions() {
     assert_document("docs/timing.md", &with_block(&page, "predictions", &timing::predicted()));
 }
 
-/// What the lab can break, and what it cost.
-#[cfg(feature = "lab")]
-#[test]
-fn the_faults() {
-    let page = fs::read_to_string(path("docs/lab/faults.md")).expect("docs/lab/faults.md");
-    assert_document("docs/lab/faults.md", &with_block(&page, "faults", &quorate::lab::faults::page()));
-}
-
 /// A test that the table of the competitors' faults names does exist.
 #[test]
 fn the_tests_of_the_known_faults_exist() {
@@ -157,12 +119,4 @@ fn the_tests_of_the_known_faults_exist() {
         }
     }
     assert!(named > 10, "the table names its tests: {named}");
-}
-
-#[test]
-fn a_block_is_replaced_and_nothing_else() {
-    let page = "a\n<!-- generated: x -->\nold\n<!-- end -->\nb\n";
-    let new = with_block(page, "x", "new\n");
-    assert_eq!(new, "a\n<!-- generated: x -->\nnew\n<!-- end -->\nb\n");
-    assert_eq!(with_block(&new, "x", "new\n"), new);
 }

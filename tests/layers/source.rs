@@ -96,6 +96,25 @@ fn strip(line: &str, in_block_comment: &mut bool) -> String {
     out
 }
 
+/// Code of the laboratory, as if its crate were the module `lab` of the product.
+pub fn as_one_crate(lines: &mut [String]) {
+    let word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    for line in lines {
+        for (from, to) in [("crate::", "crate::lab::"), ("quorate::", "crate::")] {
+            let mut written = String::new();
+            let mut rest = line.as_str();
+            while let Some(at) = rest.find(from) {
+                written.push_str(&rest[..at]);
+                let is_whole = !written.chars().next_back().is_some_and(word);
+                written.push_str(if is_whole { to } else { from });
+                rest = &rest[at + from.len()..];
+            }
+            written.push_str(rest);
+            *line = written;
+        }
+    }
+}
+
 /// Where a file's module stands: `decide/detector/watch.rs` is `decide`, `detector`, `watch`.
 pub fn module_of(path: &str) -> Vec<String> {
     let mut module: Vec<String> = path.trim_end_matches(".rs").split('/').map(str::to_owned).collect();

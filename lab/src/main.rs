@@ -1,0 +1,7 @@
+//! `quorate-lab`: see `quorate_lab`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(quorate_lab::cli::main())
+}

@@ -1,7 +1,0 @@
-//! `quorate-lab`: see `quorate::lab`.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    ExitCode::from(quorate::lab::cli::main())
-}

@@ -1,6 +1,0 @@
-//! The emulated watchdog devices, sbd's and one for quorated: a library inside the node (`preload.rs`, built on its own), a timer outside.
-
-mod server;
-mod timer;
-
-pub use server::{Device, Verdict};
