@@ -1,10 +1,10 @@
 //! Who watches a test: lines on a terminal, a picture that is drawn anew, the demo's stage.
 
+use super::client::pulse::Pulse;
 use super::clients::Pulses;
 use super::cluster::Cluster;
 use super::observe::Observation;
 use super::report::RunResult;
-use super::screen::Pulse;
 
 /// Who watches the runs of a test, one cluster's.
 pub trait Audience {

@@ -1,7 +1,7 @@
 //! The command line of `quorate-lab`.
 
 use super::cleanup;
-use super::cluster::{Cluster, enter};
+use super::cluster::Cluster;
 use super::commands::{self, Breaking};
 use super::error::{LabError, Result};
 use super::image::{self, Content, Suite};
@@ -225,7 +225,7 @@ fn shell(cluster: &Cluster, node: &str, command: &[String]) -> Result<u8> {
     let leader = cluster.node(node)?.leader.ok_or_else(|| LabError::PoweredOff(node.to_owned()))?;
     let words =
         if command.is_empty() { vec!["bash".to_owned(), "--login".to_owned()] } else { command.to_vec() };
-    let status = run::command(&enter(leader, &words))?
+    let status = run::command(&run::enter(leader, &words))?
         .run_interactive()
         .map_err(|e| LabError::Command { command: "nsenter".into(), problem: e.to_string() })?;
     Ok(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1))

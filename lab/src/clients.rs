@@ -1,12 +1,12 @@
 //! The measuring clients of a cluster: one for each instance, on one clock.
 
+use super::client::pulse::Pulse;
 use super::client::pulse::Source;
 use super::client::{Client, Clock, Endpoints, HEART_PERIOD, Inside, Pace, Pause};
 use super::cluster::Cluster;
 use super::error::Result;
 use super::machines::{CLIENT_DATABASE, CLIENT_PASSWORD, CLIENT_USER};
 use super::measure::{Outage, good_for, last_good_write, longest_pause, outage};
-use super::screen::Pulse;
 use quorate::layout::site::{Instance, Site};
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -178,7 +178,7 @@ impl Cluster {
         timeout: Duration,
     ) -> Result<Output> {
         let leader = self.node(node)?.leader.ok_or_else(|| LabError::PoweredOff(node.to_owned()))?;
-        run::run(&enter(leader, argv), input, timeout)
+        run::run(&run::enter(leader, argv), input, timeout)
     }
 
     /// Cuts the node's power: the cable first, then every process. Nothing inside gets to know.
@@ -317,35 +317,6 @@ impl Cluster {
     fn ask(&self, request: &Request) -> Result<Answer> {
         Connection::open(&self.name)?.ask(request)
     }
-}
-
-/// The command line that runs `argv` inside the node whose init has this process id.
-pub fn enter<S: AsRef<str>>(leader: i32, argv: &[S]) -> Vec<String> {
-    let mut words: Vec<String> = [
-        "nsenter",
-        "-t",
-        &leader.to_string(),
-        "-m",
-        "-u",
-        "-i",
-        "-n",
-        "-p",
-        "-r",
-        "-w",
-        "--",
-        "/usr/bin/env",
-        "-i",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    words.extend([
-        format!("PATH={}", run::PATH),
-        "HOME=/root".into(),
-        "LC_ALL=C".into(),
-        "TERM=xterm".into(),
-    ]);
-    words.extend(argv.iter().map(|w| w.as_ref().to_owned()));
-    words
 }
 
 /// One connection to a supervisor.

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use super::audience::Audience;
+use super::client::pulse::Pulse;
 use super::clients::{Clients, Pulses};
 use super::cluster::Cluster;
 use super::error::Result;
@@ -16,7 +17,7 @@ use super::paths::ClusterName;
 use super::progress::Progress;
 use super::replication::Lag;
 use super::report::{self, RunResult};
-use super::screen::{Pulse, Style, cut, render, roles};
+use super::screen::{Style, cut, render, roles};
 use super::up::{self, Options};
 use super::wait::{OnInterrupt, pause};
 

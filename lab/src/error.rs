@@ -36,7 +36,7 @@ pub enum LabError {
     Host(String),
     /// The measuring client could not do its work.
     #[error("the measuring client: {0}")]
-    Client(#[from] super::client::ClientError),
+    Client(String),
     /// The user interrupted the work.
     #[error("interrupted")]
     Interrupted,

@@ -5,7 +5,6 @@ mod standstill;
 
 use super::cgroup::{Groups, Host};
 use super::clock;
-use super::cluster::enter;
 use super::delay::{Delay, Relay};
 use super::disk::{Base, Disk, Payload};
 use super::error::{LabError, Result};
@@ -423,7 +422,7 @@ impl Node {
 
     fn wait_for_system(&self, leader: Pid, end: &End) -> Result<()> {
         let until = Instant::now() + BOOT_DEADLINE;
-        let argv = enter(leader.as_raw(), &["systemctl", "is-system-running", "--wait"]);
+        let argv = run::enter(leader.as_raw(), &["systemctl", "is-system-running", "--wait"]);
         let mut last = String::new();
         // Again as long as there is no bus to wait on.
         while Instant::now() < until && end.now().is_none() {

@@ -77,3 +77,27 @@ pub fn command<S: AsRef<str>>(argv: &[S]) -> Result<Command> {
 pub fn nap(time: Duration) {
     Deadline::after(time).sleep(time);
 }
+
+/// The command line that runs `argv` inside the node whose init has this process id.
+pub fn enter<S: AsRef<str>>(leader: i32, argv: &[S]) -> Vec<String> {
+    let mut words: Vec<String> = [
+        "nsenter",
+        "-t",
+        &leader.to_string(),
+        "-m",
+        "-u",
+        "-i",
+        "-n",
+        "-p",
+        "-r",
+        "-w",
+        "--",
+        "/usr/bin/env",
+        "-i",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    words.extend([format!("PATH={}", PATH), "HOME=/root".into(), "LC_ALL=C".into(), "TERM=xterm".into()]);
+    words.extend(argv.iter().map(|w| w.as_ref().to_owned()));
+    words
+}

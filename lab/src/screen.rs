@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
-use super::client::history::{Attempt, Outcome, Reading};
+use super::client::history::{Outcome, Reading};
+use super::client::pulse::Pulse;
 use super::clients::Clients;
 use super::cluster::Cluster;
 use super::error::Result;
@@ -20,21 +21,6 @@ const REFRESH: Duration = Duration::from_secs(1);
 const KEEP: usize = 1000;
 /// Width of the view.
 const COLUMNS: usize = 80;
-
-/// What the client saw last.
-#[derive(Debug, Clone, Default)]
-pub struct Pulse {
-    /// The client's time now.
-    pub now: Duration,
-    /// The newest write that was acknowledged.
-    pub heart: Option<Attempt>,
-    /// The newest attempt to write.
-    pub tried: Option<Attempt>,
-    /// The newest reading.
-    pub beat: Option<Reading>,
-    /// The nodes that take writes by their own address.
-    pub writable: Vec<String>,
-}
 
 /// Each database node's role in a few words, for one line of a log.
 #[must_use]

@@ -39,6 +39,7 @@ use registers::{Registers, Turn};
 use worker::{Worker, in_namespace};
 use writer::{From, OnDeath, STATEMENT_TIMEOUT, Writer};
 
+use super::error::LabError;
 use super::truth::Op;
 use super::wait::{self, OnInterrupt};
 
@@ -90,6 +91,12 @@ pub enum ClientError {
         /// Why it failed.
         reason: String,
     },
+}
+
+impl std::convert::From<ClientError> for LabError {
+    fn from(error: ClientError) -> Self {
+        Self::Client(error.to_string())
+    }
 }
 
 /// The client's clock: all its times are since this start.

@@ -6,10 +6,24 @@ use std::time::Duration;
 
 use super::Clock;
 use super::history::{Attempt, Log, Reading};
-use crate::screen::Pulse;
 
 /// A direct write that is no older shows that its node takes writes now: ten periods.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// What the client saw last.
+#[derive(Debug, Clone, Default)]
+pub struct Pulse {
+    /// The client's time now.
+    pub now: Duration,
+    /// The newest write that was acknowledged.
+    pub heart: Option<Attempt>,
+    /// The newest attempt to write.
+    pub tried: Option<Attempt>,
+    /// The newest reading.
+    pub beat: Option<Reading>,
+    /// The nodes that take writes by their own address.
+    pub writable: Vec<String>,
+}
 
 /// Gives a client's pulse to another thread. Cheap to clone and to ask: it shares the client's lists.
 #[derive(Debug, Clone)]

@@ -32,6 +32,7 @@ use super::wait::{OnInterrupt, until};
 use quorate::layout::kind::Replication;
 use quorate::layout::site::Site;
 
+pub use super::truth::Loss;
 pub use applies::Needs;
 pub use heal::{Healed, OldPrimary, PRIMARY_AGAIN, Return, bring_back, forget_failures, heal};
 pub use lookup::{by_name, page, parse_list};
@@ -41,15 +42,6 @@ pub use target::Target;
 
 /// What the `happened` functions give: how one sees it, or why it can't be seen yet.
 type Seen = std::result::Result<String, String>;
-
-/// Whether acknowledged writes may be gone after a fault on an asynchronous primary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Loss {
-    /// The standby takes over without having been told everything: reported, not condemned.
-    Possible,
-    /// The old primary had time to hand everything over, or it goes on itself.
-    Forbidden,
-}
 
 /// Whether writes may pause when it hits the primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::client::history::Attempt;
 use crate::testing::{healthy, site};
 use quorate::layout::kind::Kind;
 

@@ -4,10 +4,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::faults::Loss;
-
 /// How many ids a finding lists; the count says how many there are.
 pub(super) const LISTED: usize = 100;
+
+/// Whether acknowledged writes may be gone after a fault on an asynchronous primary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// The standby takes over without having been told everything: reported, not condemned.
+    Possible,
+    /// The old primary had time to hand everything over, or it goes on itself.
+    Forbidden,
+}
 
 /// Something that the history and the final state tell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

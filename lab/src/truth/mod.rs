@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use super::client::history::{Outcome, Served};
 
-pub use finding::{Finding, Found, words};
+pub use finding::{Finding, Found, Loss, words};
 pub use take_over::{TakeOver, acked_by, take_over};
 pub use tell::tell;
 

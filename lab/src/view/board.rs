@@ -7,10 +7,11 @@ use std::time::Duration;
 use super::load::{Gauge, Load};
 use super::logs::Entry;
 use super::statistics::Statistic;
+use crate::client::pulse::Pulse;
 use crate::measure::INTERRUPTION;
 use crate::observe::Observation;
 use crate::report::RunResult;
-use crate::screen::{Pulse, roles};
+use crate::screen::roles;
 
 /// Lines of trace that are kept: an hour of a busy test.
 const TRACE: usize = 2000;

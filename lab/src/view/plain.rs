@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use crate::audience::Audience;
+use crate::client::pulse::Pulse;
 use crate::clients::Pulses;
 use crate::cluster::Cluster;
 use crate::observe::Observation;
 use crate::report::{self, RunResult};
-use crate::screen::{self, Pulse};
+use crate::screen;
 
 /// A line a step, with the time since the beginning; with several clusters each line begins with the name of its own.
 pub struct Lines {

@@ -15,11 +15,11 @@ use super::render::{self, Scene};
 use super::terminal::Terminal;
 use super::ui::Ui;
 use crate::audience::Audience;
+use crate::client::pulse::Pulse;
 use crate::clients::Pulses;
 use crate::cluster::Cluster;
 use crate::observe::Observation;
 use crate::report::{self, RunResult};
-use crate::screen::Pulse;
 use crate::wait::{self, OnInterrupt, pause};
 
 /// How often the picture is drawn, if no key asks for it sooner.

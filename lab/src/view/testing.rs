@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::client::history::{Attempt, Outcome, Reading};
+use crate::client::pulse::Pulse;
 use crate::report::RunResult;
-use crate::screen::Pulse;
 use crate::testing::good;
 
 /// A moment of the view's clock.
