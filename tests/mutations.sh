@@ -488,6 +488,12 @@ mutate standstill-at-once src/daemon/standstill.rs 'terms.primaries.iter().for_e
 mutate standstill-systemd src/daemon/pet.rs '        self.systemd.iter().for_each(Watchdog::pet);' '' --lib systemd_hears_of_a_standstill
 mutate standstill-others-child src/boundary/process/prepared.rs '&& owner(pid) == Some(self.uid)' '' --lib a_child_of_another_user_is_left_alone
 mutate clock-of-all lab/src/faults/clock.rs 'if !others.is_empty() {' 'if false {' -p quorate-lab --lib it_is_seen_by_the_time_and_by_who_has_it
+mutate lab-rooms lab/src/host/error.rs 'use std::path::PathBuf;' 'use std::path::PathBuf; use crate::faults::Fault;' \
+    --test layers a_room_of_the_laboratory
+mutate lab-checker lab/src/truth/tell.rs 'use crate::record::history::Outcome;' 'use crate::record::history::Outcome; use crate::faults::Loss;' \
+    --test layers every_module_keeps_to_its_layer
+mutate lab-decides lab/src/host/error.rs 'use std::path::PathBuf;' 'use std::path::PathBuf; use quorate::decide::facts::Facts;' \
+    --test layers every_module_keeps_to_its_layer
 mutate launched-anew src/decide/promote.rs 'is_busy && waited >= DEAF' 'false' --lib is_launched_anew
 mutate voters-too-few src/decide/election/mod.rs 'let missing = statement.missing(&answered)?;' 'let missing = statement.missing(&answered).filter(|_| false)?;' \
     --lib who_hears_from_too_few

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ExitCode::from(quorate_lab::cli::main())
+    ExitCode::from(quorate_lab::command::cli::main())
 }

@@ -1,9 +1,9 @@
 //! The sites and observations of the lab's unit tests.
 
 use super::faults::Service;
-use super::observe::{Database, Observation, Seen};
-use super::protocol::{Activity, Cable, Impairment, NodeInfo, NodeKind, Power, Watchdog};
 use super::report::RunResult;
+use crate::cluster::observe::{Database, Observation, Seen};
+use crate::machines::protocol::{Activity, Cable, Impairment, NodeInfo, NodeKind, Power, Watchdog};
 use quorate::cluster::crm_mon::{Instance, Node, Role, Status};
 use quorate::layout::kind::Kind;
 use quorate::layout::site::Site;

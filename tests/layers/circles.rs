@@ -69,6 +69,51 @@ pub fn circles(uses: &Uses) -> Vec<String> {
     uses.keys().filter(|module| reach(module, uses).contains(*module)).cloned().collect()
 }
 
+/// The same of whole rooms: a room is the first word of its modules.
+pub fn rooms(uses: &Uses) -> Uses {
+    let room = |module: &str| module.split("::").next().unwrap_or_default().to_owned();
+    let mut rooms = Uses::new();
+    for (module, used) in uses {
+        let own = room(module);
+        let others: Vec<String> =
+            used.iter().map(|m| room(m)).filter(|r| *r != own && !r.is_empty()).collect();
+        rooms.entry(own).or_default().extend(others);
+    }
+    rooms
+}
+
+/// What uses a room that stands below it in this order.
+pub fn below(rooms: &Uses, order: &[&str]) -> Vec<String> {
+    let place = |room: &str| order.iter().position(|r| *r == room);
+    let mut found = Vec::new();
+    for (room, used) in rooms {
+        found.extend(
+            used.iter()
+                .filter(|u| place(u) > place(room))
+                .map(|u| format!("{room} uses {u}, which stands below it")),
+        );
+    }
+    found
+}
+
+#[test]
+fn a_room_that_uses_one_below_it_is_seen() {
+    let file = |path: &str, source: &str| (path.to_owned(), source.to_owned());
+    let files = |host: &str| {
+        [
+            file("host/mod.rs", "pub mod error;\n"),
+            file("host/error.rs", host),
+            file("faults/mod.rs", "use crate::host::error::E;\nuse super::truth::Loss;\n"),
+            file("truth/mod.rs", "pub enum Loss {}\n"),
+        ]
+    };
+    let order = ["host", "truth", "faults"];
+    assert_eq!(below(&rooms(&uses(&files("use std::fs;\n"))), &order), Vec::<String>::new());
+    let round = rooms(&uses(&files("use crate::faults::Fault;\n")));
+    assert_eq!(below(&round, &order), ["host uses faults, which stands below it"]);
+    assert_eq!(circles(&round), ["faults", "host"]);
+}
+
 #[test]
 fn a_circle_is_seen() {
     let file = |path: &str, source: &str| (path.to_owned(), source.to_owned());

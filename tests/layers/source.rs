@@ -131,19 +131,24 @@ pub fn paths(path: &str, lines: &[String]) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut import: Option<(usize, String)> = None;
     for (number, line) in lines.iter().enumerate() {
-        let start = import.is_none().then(|| import_in(line)).flatten();
-        if let Some(at) = start {
-            import = Some((number, line[at..].to_owned()));
-        } else if let Some((_, text)) = &mut import {
-            text.push(' ');
-            text.push_str(line.trim());
-        } else {
-            found.extend(inline(line).into_iter().map(|p| (number, p)));
-        }
-        if let Some((first, text)) = import.take() {
-            match text.split_once(';') {
-                Some((tree, _)) => found.extend(leaves(tree).into_iter().map(|p| (first, p))),
-                None => import = Some((first, text)),
+        let mut rest = Some(line.clone());
+        while let Some(code) = rest.take() {
+            if let Some((_, text)) = &mut import {
+                text.push(' ');
+                text.push_str(code.trim());
+            } else if let Some(at) = import_in(&code) {
+                import = Some((number, code[at..].to_owned()));
+            } else {
+                found.extend(inline(&code).into_iter().map(|p| (number, p)));
+            }
+            if let Some((first, text)) = import.take() {
+                match text.split_once(';') {
+                    Some((tree, behind)) => {
+                        found.extend(leaves(tree).into_iter().map(|p| (first, p)));
+                        rest = (!behind.trim().is_empty()).then(|| behind.to_owned());
+                    }
+                    None => import = Some((first, text)),
+                }
             }
         }
     }

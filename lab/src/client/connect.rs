@@ -13,7 +13,7 @@ use tokio_postgres::error::Severity;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::Endpoints;
-use super::history::Outcome;
+use crate::record::history::Outcome;
 
 /// For the TCP handshake. Shorter than the kernel's first repetition of a SYN (1 s), because a new
 /// attempt notices an address that has just come up sooner than waiting for that repetition does.

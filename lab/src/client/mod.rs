@@ -17,8 +17,8 @@
 //! part that hangs never delays another.
 
 mod beat;
+pub mod clients;
 mod connect;
-pub mod history;
 mod insider;
 pub mod pulse;
 mod record;
@@ -33,15 +33,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::{Duration, Instant};
 
-use history::{Attempt, Log, Reading};
+use crate::record::history::{Attempt, Log, Reading};
 use pulse::Source;
 use registers::{Registers, Turn};
 use worker::{Worker, in_namespace};
 use writer::{From, OnDeath, STATEMENT_TIMEOUT, Writer};
 
-use super::error::LabError;
 use super::truth::Op;
-use super::wait::{self, OnInterrupt};
+use crate::host::error::LabError;
+use crate::host::wait::{self, OnInterrupt};
 
 /// The lists that are read back in the end.
 const LISTS: [&str; 2] = ["heart", "session"];

@@ -5,7 +5,7 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use super::Clock;
-use super::history::{Attempt, Log, Reading};
+use crate::record::history::{Attempt, Log, Reading};
 
 /// A direct write that is no older shows that its node takes writes now: ten periods.
 const FRESH: Duration = Duration::from_secs(1);

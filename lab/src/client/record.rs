@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::history::{Attempt, Outcome};
 use super::registers;
 use super::worker::in_namespace;
 use super::{Client, ClientError, LISTS, Pause, READ_BACK_TIMEOUT, connect, insider};
+use crate::record::history::{Attempt, Outcome};
 use crate::truth::{Action, Final, Op, Shown, primaries};
 
 impl Client {

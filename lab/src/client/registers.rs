@@ -13,10 +13,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::connect::{self, Open, Row};
-use super::history::{Log, Outcome};
 use super::worker::Stop;
 use super::writer::{SERVED, STATEMENT_TIMEOUT, served};
 use super::{Clock, Endpoints};
+use crate::record::history::{Log, Outcome};
 use crate::truth::{Action, Op, Shown};
 
 /// How many there are: few, so that each is overwritten within a second.

@@ -1,9 +1,9 @@
 //! The client against plain PostgreSQL instances of this host, without a cluster.
 
-use super::history::Outcome;
 use super::*;
-use crate::measure::{Outage, outage};
-use crate::run::{self, check as command};
+use crate::host::run::{self, check as command};
+use crate::record::history::Outcome;
+use crate::record::measure::{Outage, outage};
 use crate::truth::{Action, Finding, check};
 use quorate::pg::timeline::Timeline;
 use std::path::Path;

@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::connect::{self, Open, Row};
-use super::history::{Attempt, Log, Outcome, Served};
 use super::registers::Registers;
 use super::worker::Stop;
 use super::{Clock, Endpoints, Inside};
+use crate::record::history::{Attempt, Log, Outcome, Served};
 use quorate::pg::timeline::Timeline;
 
 /// For one statement. Long enough that a slow commit isn't taken for an outage, short enough that the

@@ -2,9 +2,9 @@
 //! that of the node's control groups: host and other nodes live on.
 
 use super::{Seen, Trace};
-use crate::cgroup;
-use crate::cluster::Cluster;
-use crate::error::{LabError, Result};
+use crate::cluster::handle::Cluster;
+use crate::host::error::{LabError, Result};
+use crate::machines::cgroup;
 use std::fs;
 use std::time::Duration;
 

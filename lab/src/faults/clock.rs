@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Seen, Trace};
-use crate::clock;
-use crate::cluster::Cluster;
-use crate::error::{LabError, Result};
-use crate::protocol::Stamp;
+use crate::cluster::handle::Cluster;
+use crate::host::error::{LabError, Result};
+use crate::machines::clock;
+use crate::machines::protocol::Stamp;
 
 /// Longer than any wait of the cluster's: what counts by the wall clock is over at once, or does not end while it is looked at.
 const STEP_S: i64 = 600;

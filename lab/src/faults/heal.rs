@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::cluster::Cluster;
-use crate::error::{LabError, Result};
-use crate::health::{wait_whole, wait_whole_unless};
-use crate::observe::Observation;
-use crate::protocol::{Activity, Cable, Impairment, NodeInfo, NodeKind, Power};
-use crate::replication::mend;
-use crate::wait::{OnInterrupt, until};
+use crate::cluster::handle::Cluster;
+use crate::cluster::health::{wait_whole, wait_whole_unless};
+use crate::cluster::observe::Observation;
+use crate::faults::replication::mend;
+use crate::host::error::{LabError, Result};
+use crate::host::wait::{OnInterrupt, until};
+use crate::machines::protocol::{Activity, Cable, Impairment, NodeInfo, NodeKind, Power};
 use quorate::cluster::crm_mon::Role;
 use quorate::layout::site::Instance;
 

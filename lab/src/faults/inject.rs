@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{Seen, Trace};
-use crate::cluster::Cluster;
-use crate::disk::PACKAGE;
-use crate::error::{LabError, Result};
-use crate::observe::Observation;
-use crate::protocol::{Activity, Cable, Impairment, Power};
+use crate::cluster::handle::Cluster;
+use crate::cluster::observe::Observation;
+use crate::host::error::{LabError, Result};
+use crate::machines::disk::PACKAGE;
+use crate::machines::protocol::{Activity, Cable, Impairment, Power};
 use quorate::cluster::crm_mon::Role;
 
 /// For a command inside a node that only looks or sends a signal.

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::signals::{self, Processes, Signal};
 use super::{Seen, Trace, inject};
-use crate::cluster::Cluster;
-use crate::error::{LabError, Result};
-use crate::wait::{OnInterrupt, pause};
+use crate::cluster::handle::Cluster;
+use crate::host::error::{LabError, Result};
+use crate::host::wait::{OnInterrupt, pause};
 
 /// Stops the processes, waits, and pulls the cable.
 pub(super) fn stop_then_unlink(

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::Fault;
 use super::table::ALL;
-use crate::error::{LabError, Result};
+use crate::host::error::{LabError, Result};
 
 /// The fault of that name.
 ///

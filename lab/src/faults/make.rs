@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::signals::{Processes, Signal};
 use super::{Breaks, CountsFrom, Disturbs, Fault, How, Insiders, Loss, Needs, Pause, Reset, several};
-use crate::error::Result;
-use crate::protocol::Impairment;
+use crate::host::error::Result;
+use crate::machines::protocol::Impairment;
 
 /// The shortest look at a fault's consequences: a bystander's fault shows nothing sooner.
 pub const AT_LEAST: Duration = Duration::from_secs(10);

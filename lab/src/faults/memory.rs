@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::signals::{self, Processes, Signal};
 use super::{Seen, Trace};
-use crate::cluster::Cluster;
-use crate::error::{LabError, Result};
+use crate::cluster::handle::Cluster;
+use crate::host::error::{LabError, Result};
 
 /// A gigabyte is touched in a second; a host that is busy needs longer.
 const HOG: Duration = Duration::from_secs(60);

@@ -13,6 +13,7 @@ mod lookup;
 mod make;
 mod memory;
 mod rebuild;
+pub mod replication;
 mod several;
 mod signals;
 mod slow;
@@ -20,15 +21,16 @@ mod split;
 mod storage;
 mod table;
 mod target;
+pub mod without;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::cluster::Cluster;
-use super::error::{LabError, Result};
-use super::protocol::Impairment;
-use super::wait::{OnInterrupt, until};
+use crate::cluster::handle::Cluster;
+use crate::host::error::{LabError, Result};
+use crate::host::wait::{OnInterrupt, until};
+use crate::machines::protocol::Impairment;
 use quorate::layout::kind::Replication;
 use quorate::layout::site::Site;
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::heal::OldPrimary;
-use crate::cluster::Cluster;
-use crate::error::{LabError, Result};
-use crate::observe::{Database, Observation};
-use crate::protocol::Power;
+use crate::cluster::handle::Cluster;
+use crate::cluster::observe::{Database, Observation};
+use crate::host::error::{LabError, Result};
+use crate::machines::protocol::Power;
 use quorate::cluster::crm_mon::Role;
 use quorate::layout::site::Instance;
 

@@ -2,11 +2,11 @@
 
 use super::signals::{self, Processes, Signal};
 use super::{Seen, Trace, inject};
-use crate::cluster::Cluster;
-use crate::error::{LabError, Result};
-use crate::observe::Observation;
-use crate::protocol::Power;
-use crate::wait::{OnInterrupt, pause};
+use crate::cluster::handle::Cluster;
+use crate::cluster::observe::Observation;
+use crate::host::error::{LabError, Result};
+use crate::host::wait::{OnInterrupt, pause};
+use crate::machines::protocol::Power;
 use std::time::Duration;
 
 /// In the middle of a failover: the loss is noticed after 3 s, the standby may take over after some 15 s.

@@ -1,9 +1,9 @@
 //! Faults by signals: a process that hangs or dies.
 
 use super::{Seen, Trace};
-use crate::cluster::Cluster;
-use crate::error::{LabError, Result};
-use crate::protocol::Power;
+use crate::cluster::handle::Cluster;
+use crate::host::error::{LabError, Result};
+use crate::machines::protocol::Power;
 use std::time::Duration;
 
 /// For a command inside a node that only looks or sends a signal.

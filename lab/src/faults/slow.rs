@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::storage::device_of;
 use super::{Seen, Trace};
-use crate::cluster::Cluster;
-use crate::data_disk::KINDS;
-use crate::delay::Delay;
-use crate::error::Result;
-use crate::throttle;
+use crate::cluster::handle::Cluster;
+use crate::host::error::Result;
+use crate::machines::data_disk::KINDS;
+use crate::machines::delay::Delay;
+use crate::machines::throttle;
 
 /// Each way: a distance of a continent, and a queue on the way.
 const FAR: Delay = Delay { least: Duration::from_millis(80), jitter: Duration::from_millis(40) };

@@ -1,8 +1,8 @@
 //! An even split: two data centres lose each other, and each of them still sees everybody else.
 
 use super::{Seen, Trace};
-use crate::cluster::Cluster;
-use crate::error::{LabError, Result};
+use crate::cluster::handle::Cluster;
+use crate::host::error::{LabError, Result};
 use quorate::layout::site::Site;
 
 /// The nodes of the data centre of `node`, and those of the other one.

@@ -1,11 +1,11 @@
 //! Faults of the disks that PostgreSQL's data, and Pacemaker's and corosync's state, are on. They have file systems of their
-//! own on each node ([`data_disk`](crate::data_disk)): the rest of the node lives on.
+//! own on each node ([`data_disk`](crate::machines::data_disk)): the rest of the node lives on.
 
 use super::{Seen, Trace};
-use crate::cluster::Cluster;
-use crate::data_disk::{KINDS, MOUNT_POINT, STATE};
-use crate::error::{LabError, Result};
-use crate::observe::{Observation, SOCKETS};
+use crate::cluster::handle::Cluster;
+use crate::cluster::observe::{Observation, SOCKETS};
+use crate::host::error::{LabError, Result};
+use crate::machines::data_disk::{KINDS, MOUNT_POINT, STATE};
 use std::path::PathBuf;
 use std::time::Duration;
 

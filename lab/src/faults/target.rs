@@ -1,7 +1,7 @@
 //! What a fault is to hit, from a word of the command line to the nodes that it means now.
 
-use crate::error::{LabError, Result};
-use crate::observe::Observation;
+use crate::cluster::observe::Observation;
+use crate::host::error::{LabError, Result};
 use quorate::layout::site::Site;
 
 /// Which nodes a fault is to hit.

@@ -8,7 +8,7 @@ use super::statistics::seconds;
 use super::summary::{Group, Setup, Summary};
 use super::svg::escape;
 use super::{date, distribution, timeline};
-use crate::phases::Step;
+use crate::record::phases::Step;
 
 const STYLE: &str = include_str!("style.css");
 /// So many complaints stand at the top; the others follow at the end.

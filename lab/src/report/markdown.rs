@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::date;
 use super::statistics::{Statistics, in_seconds, median, seconds};
 use super::summary::{Group, Summary};
-use crate::phases::Step;
-use crate::phases::noticed::words;
+use crate::record::phases::Step;
+use crate::record::phases::noticed::words;
 use crate::truth::TakeOver;
 
 /// The page.

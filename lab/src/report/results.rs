@@ -4,10 +4,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{LabError, Result};
 use crate::faults::Service;
-use crate::phases::Failover;
-use crate::phases::noticed::Noticed;
+use crate::host::error::{LabError, Result};
+use crate::record::phases::Failover;
+use crate::record::phases::noticed::Noticed;
 use crate::truth::{Found, TakeOver};
 
 /// One run of one fault. `results.json` is an array of these.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::RunResult;
 use super::random::RandomResult;
-use crate::error::{LabError, Result};
+use crate::host::error::{LabError, Result};
 
 /// What `quorate-lab test` writes.
 pub const RESULTS: &str = "results.json";

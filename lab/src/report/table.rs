@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::RunResult;
 use super::statistics::{self, median};
 use super::verdict::extent;
-use crate::phases::noticed::words;
+use crate::record::phases::noticed::words;
 use crate::truth::TakeOver;
 
 /// Width of a fault's name.

@@ -3,7 +3,7 @@
 use super::statistics::{float, seconds};
 use super::summary::{Group, Summary};
 use super::svg::{Anchor, Svg};
-use crate::phases::{Failover, Step};
+use crate::record::phases::{Failover, Step};
 
 const WIDTH: f64 = 960.0;
 const NAMES_END: f64 = 224.0;

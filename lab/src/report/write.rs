@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::summary::Summary;
 use super::{html, markdown, sources};
-use crate::error::{LabError, Result};
-use crate::protocol::Stamp;
+use crate::host::error::{LabError, Result};
+use crate::machines::protocol::Stamp;
 
 /// Writes `report.md`, `report.html` and `report.json` of the results in these places into `out`; says what was written.
 ///

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::super::client::history::Outcome;
 use super::finding::LISTED;
 use super::{Action, Final, Finding, Op, Truth};
+use crate::record::history::Outcome;
 use quorate::pg::lsn::Lsn;
 use quorate::pg::timeline::Timeline;
 

@@ -26,7 +26,7 @@ pub mod timelines;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::client::history::{Outcome, Served};
+use crate::record::history::{Outcome, Served};
 
 pub use finding::{Finding, Found, Loss, words};
 pub use take_over::{TakeOver, acked_by, take_over};

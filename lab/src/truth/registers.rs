@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::super::client::history::Outcome;
 use super::finding::Tally;
 use super::{Action, Final, Finding, Op};
+use crate::record::history::Outcome;
 
 /// What a register holds before anybody writes it.
 pub const INITIAL: i64 = 0;

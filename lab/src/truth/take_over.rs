@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::client::history::Served;
 use super::{Op, primaries};
+use crate::record::history::Served;
 
 /// The end of the server that was the primary when the fault struck, and the beginning of the next one. All times in ms since
 /// the fault; what did not happen, or is not known, is absent.

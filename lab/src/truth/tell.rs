@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::super::client::history::Outcome;
 use super::{Action, Op};
+use crate::record::history::Outcome;
 
 /// One line an operation, in the order of their being sent.
 #[must_use]

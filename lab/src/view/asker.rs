@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use super::board::Event;
 use super::logs;
 use super::stage::Message;
-use crate::cluster::Cluster;
-use crate::observe::Observation;
-use crate::protocol::{Activity, NodeKind, Power};
-use crate::wait::{OnInterrupt, POLL, pause};
+use crate::cluster::handle::Cluster;
+use crate::cluster::observe::Observation;
+use crate::host::wait::{OnInterrupt, POLL, pause};
+use crate::machines::protocol::{Activity, NodeKind, Power};
 
 /// The view itself looks no more often.
 const LOOK: Duration = Duration::from_secs(2);

@@ -8,10 +8,10 @@ use super::load::{Gauge, Load};
 use super::logs::Entry;
 use super::statistics::Statistic;
 use crate::client::pulse::Pulse;
-use crate::measure::INTERRUPTION;
-use crate::observe::Observation;
+use crate::cluster::observe::Observation;
+use crate::record::measure::INTERRUPTION;
 use crate::report::RunResult;
-use crate::screen::roles;
+use crate::view::screen::roles;
 
 /// Lines of trace that are kept: an hour of a busy test.
 const TRACE: usize = 2000;

@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use crate::cluster::Cluster;
-use crate::protocol::{Event, Happening, Owner, PowerLoss};
+use crate::cluster::handle::Cluster;
+use crate::machines::protocol::{Event, Happening, Owner, PowerLoss};
 
 /// For one node's answer.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -141,7 +141,7 @@ fn in_words(happening: &Happening) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Stamp;
+    use crate::machines::protocol::Stamp;
 
     #[test]
     fn lines_of_the_journal_are_read() {

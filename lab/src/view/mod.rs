@@ -8,6 +8,7 @@
 //! - `plain` prints lines instead.
 
 mod asker;
+pub mod audience;
 pub mod board;
 pub mod load;
 pub mod logs;
@@ -15,6 +16,7 @@ mod nodes;
 mod panels;
 mod plain;
 pub mod render;
+pub mod screen;
 mod stage;
 pub mod statistics;
 pub mod terminal;
@@ -29,13 +31,13 @@ use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::audience::Audience;
-use super::clients::Clients;
-use super::cluster::Cluster;
-use super::error::Result;
-use super::screen::{self, Style};
-use super::wait::{OnInterrupt, pause};
+use crate::client::clients::Clients;
+use crate::cluster::handle::Cluster;
+use crate::host::error::Result;
+use crate::host::wait::{OnInterrupt, pause};
+use crate::view::audience::Audience;
 use plain::Lines;
+use screen::Style;
 use stage::{Spectator, Stage};
 use terminal::Terminal;
 

@@ -5,9 +5,9 @@ use ratatui::text::Line;
 use super::board::Column;
 use super::load::Load;
 use super::text::{Ink, Tone, bytes, cut};
-use crate::observe::{Database, Observation, Seen};
-use crate::protocol::{Activity, Cable, NodeKind, Power};
-use crate::screen;
+use crate::cluster::observe::{Database, Observation, Seen};
+use crate::machines::protocol::{Activity, Cable, NodeKind, Power};
+use crate::view::screen;
 use quorate::layout::site::Instance;
 
 /// A column of the table.

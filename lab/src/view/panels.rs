@@ -8,9 +8,9 @@ use super::board::{Column, Mark, Strip, beat_mark, heart_mark};
 use super::nodes;
 use super::statistics::Statistic;
 use super::text::{Ink, Tone, clock, cut, printable, span_of, spread, wrap};
-use crate::client::history::{Outcome, Reading};
 use crate::client::pulse::Pulse;
-use crate::health::problems;
+use crate::cluster::health::problems;
+use crate::record::history::{Outcome, Reading};
 
 /// An observation that is older says so: nodes that do not answer take 5 s.
 const STALE: Duration = Duration::from_secs(10);

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use crate::audience::Audience;
+use crate::client::clients::Pulses;
 use crate::client::pulse::Pulse;
-use crate::clients::Pulses;
-use crate::cluster::Cluster;
-use crate::observe::Observation;
+use crate::cluster::handle::Cluster;
+use crate::cluster::observe::Observation;
 use crate::report::{self, RunResult};
-use crate::screen;
+use crate::view::audience::Audience;
+use crate::view::screen;
 
 /// A line a step, with the time since the beginning; with several clusters each line begins with the name of its own.
 pub struct Lines {

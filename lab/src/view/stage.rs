@@ -14,13 +14,13 @@ use super::load;
 use super::render::{self, Scene};
 use super::terminal::Terminal;
 use super::ui::Ui;
-use crate::audience::Audience;
+use crate::client::clients::Pulses;
 use crate::client::pulse::Pulse;
-use crate::clients::Pulses;
-use crate::cluster::Cluster;
-use crate::observe::Observation;
+use crate::cluster::handle::Cluster;
+use crate::cluster::observe::Observation;
+use crate::host::wait::{self, OnInterrupt, pause};
 use crate::report::{self, RunResult};
-use crate::wait::{self, OnInterrupt, pause};
+use crate::view::audience::Audience;
 
 /// How often the picture is drawn, if no key asks for it sooner.
 const REFRESH: Duration = Duration::from_millis(500);

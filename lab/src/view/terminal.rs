@@ -168,9 +168,10 @@ impl Drop for Caught {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screen::Style;
-    use crate::wait::{OnInterrupt, pause};
-    use crate::{run, view};
+    use crate::host::run;
+    use crate::host::wait::{OnInterrupt, pause};
+    use crate::view;
+    use crate::view::screen::Style;
     use std::time::Duration;
 
     const CHILD: &str = "QUORATE_TEST_VIEW";

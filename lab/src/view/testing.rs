@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::client::history::{Attempt, Outcome, Reading};
 use crate::client::pulse::Pulse;
+use crate::record::history::{Attempt, Outcome, Reading};
 use crate::report::RunResult;
 use crate::testing::good;
 

@@ -191,7 +191,7 @@ fn a_run_that_failed_says_what_was_lost_too() {
 /// The parts of `make test` look for these with awk and sed: a field of the same name further in would be taken for the run's.
 #[test]
 fn no_field_within_has_the_name_of_a_runs_figure() {
-    let phases = vec![crate::phases::Failover::default()];
+    let phases = vec![crate::record::phases::Failover::default()];
     let take_overs = vec![TakeOver::default()];
     let json =
         serde_json::to_string(&RunResult { phases, take_overs, ..good("unlink") }).expect("serializes");

@@ -6,7 +6,7 @@ use super::super::summary::Summary;
 use super::super::timeline::parts;
 use super::super::{RunResult, html, markdown, svg};
 use super::good;
-use crate::phases::{Failover, Mark, Step};
+use crate::record::phases::{Failover, Mark, Step};
 use crate::truth::{Finding, Found};
 
 fn mark(ms: u64) -> Option<Mark> {
