@@ -490,6 +490,8 @@ mutate standstill-others-child src/boundary/process/prepared.rs '&& owner(pid) =
 mutate clock-of-all lab/src/faults/clock.rs 'if !others.is_empty() {' 'if false {' -p quorate-lab --lib it_is_seen_by_the_time_and_by_who_has_it
 mutate lab-rooms lab/src/host/error.rs 'use std::path::PathBuf;' 'use std::path::PathBuf; use crate::faults::Fault;' \
     --test layers a_room_of_the_laboratory
+mutate lab-files lab/src/faults/trace.rs 'pub(super) type Seen =' 'use super::fault::Fault; pub(super) type Seen =' \
+    --test layers a_room_of_the_laboratory
 mutate lab-checker lab/src/truth/tell.rs 'use crate::record::history::Outcome;' 'use crate::record::history::Outcome; use crate::faults::Loss;' \
     --test layers every_module_keeps_to_its_layer
 mutate lab-decides lab/src/host/error.rs 'use std::path::PathBuf;' 'use std::path::PathBuf; use quorate::decide::facts::Facts;' \

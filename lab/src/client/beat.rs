@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::connect::{self, Open};
+use super::endpoints::{Clock, Endpoints};
 use super::worker::Stop;
-use super::{Clock, Endpoints};
 use crate::record::history::{Log, Reading};
 
 const QUERY_TIMEOUT: Duration = Duration::from_secs(1);

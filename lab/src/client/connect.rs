@@ -12,8 +12,9 @@ use tokio::time::timeout;
 use tokio_postgres::error::Severity;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
-use super::Endpoints;
-use crate::record::history::Outcome;
+use super::endpoints::Endpoints;
+use crate::record::history::{Outcome, Served};
+use quorate::pg::timeline::Timeline;
 
 /// For the TCP handshake. Shorter than the kernel's first repetition of a SYN (1 s), because a new
 /// attempt notices an address that has just come up sooner than waiting for that repetition does.
@@ -85,6 +86,26 @@ async fn login(endpoints: &Endpoints, socket: TcpSocket, address: IpAddr) -> Res
         let _ = connection.await;
     });
     Ok(Open { client, driver })
+}
+
+/// For one statement. Long enough that a slow commit isn't taken for an outage, short enough that the
+/// end of an outage is seen within a second even on a dead connection.
+pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a write returns, in the same statement: who took it, and where in the write-ahead log.
+pub(super) const SERVED: &str = "(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint, \
+    left(pg_walfile_name(pg_current_wal_insert_lsn()), 8), pg_current_wal_insert_lsn()";
+
+/// Reads what [`SERVED`] returned; `None` for an answer without it.
+pub(super) fn served(rows: &[Row]) -> Option<Served> {
+    let row = rows.first()?;
+    let text = |column: usize| row.get(column)?.as_deref();
+    Some(Served {
+        run: text(0)?.parse().ok()?,
+        node: None,
+        timeline: text(1).and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(Timeline::new),
+        lsn: text(2).and_then(|lsn| lsn.parse().ok()),
+    })
 }
 
 /// A row of an answer, as text.

@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
+use super::endpoints::ClientError;
 use super::worker::Worker;
 use super::writer::{From, OnDeath};
-use super::{Client, ClientError, PROBE_PERIOD};
+use super::{Client, PROBE_PERIOD};
 use crate::record::history::{Attempt, Log};
 
 /// A commit that hangs with its disk may be acknowledged late, and counts then. Longer would hold up the end of the test.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Weak;
 use std::time::Duration;
 
-use super::Clock;
+use super::endpoints::Clock;
 use crate::record::history::{Attempt, Log, Reading};
 
 /// A direct write that is no older shows that its node takes writes now: ten periods.

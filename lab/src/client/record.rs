@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::endpoints::ClientError;
 use super::registers;
 use super::worker::in_namespace;
-use super::{Client, ClientError, LISTS, Pause, READ_BACK_TIMEOUT, connect, insider};
+use super::{Client, LISTS, Pause, READ_BACK_TIMEOUT, connect, insider};
 use crate::record::history::{Attempt, Outcome};
 use crate::truth::{Action, Final, Op, Shown, primaries};
 

@@ -12,10 +12,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::connect::{self, Open, Row};
+use super::connect::{self, Open, Row, SERVED, STATEMENT_TIMEOUT, served};
+use super::endpoints::{Clock, Endpoints};
 use super::worker::Stop;
-use super::writer::{SERVED, STATEMENT_TIMEOUT, served};
-use super::{Clock, Endpoints};
 use crate::record::history::{Log, Outcome};
 use crate::truth::{Action, Op, Shown};
 

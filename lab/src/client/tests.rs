@@ -7,6 +7,7 @@ use crate::record::measure::{Outage, outage};
 use crate::truth::{Action, Finding, check};
 use quorate::pg::timeline::Timeline;
 use std::path::Path;
+use std::path::PathBuf;
 
 const SHORT: Duration = Duration::from_secs(30);
 const PACE: Pace = Pace { heart: HEART_PERIOD, tables: SHORT };

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 
 use nix::sched::{CloneFlags, setns};
 
-use super::{ClientError, Endpoints};
+use super::endpoints::{ClientError, Endpoints};
 
 /// Told to a worker when it must end; it looks at it before each attempt, and each attempt is bounded.
 #[derive(Debug, Clone, Default)]

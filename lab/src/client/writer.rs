@@ -8,32 +8,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::connect::{self, Open, Row};
+use super::connect::{self, Open, SERVED, served};
+use super::endpoints::{Clock, Endpoints, Inside};
 use super::registers::Registers;
 use super::worker::Stop;
-use super::{Clock, Endpoints, Inside};
-use crate::record::history::{Attempt, Log, Outcome, Served};
-use quorate::pg::timeline::Timeline;
-
-/// For one statement. Long enough that a slow commit isn't taken for an outage, short enough that the
-/// end of an outage is seen within a second even on a dead connection.
-pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// What a write returns, in the same statement: who took it, and where in the write-ahead log.
-pub(super) const SERVED: &str = "(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint, \
-    left(pg_walfile_name(pg_current_wal_insert_lsn()), 8), pg_current_wal_insert_lsn()";
-
-/// Reads what [`SERVED`] returned; `None` for an answer without it.
-pub(super) fn served(rows: &[Row]) -> Option<Served> {
-    let row = rows.first()?;
-    let text = |column: usize| row.get(column)?.as_deref();
-    Some(Served {
-        run: text(0)?.parse().ok()?,
-        node: None,
-        timeline: text(1).and_then(|hex| u32::from_str_radix(hex, 16).ok()).and_then(Timeline::new),
-        lsn: text(2).and_then(|lsn| lsn.parse().ok()),
-    })
-}
+use crate::record::history::{Attempt, Log, Outcome};
 
 /// What a writer does when its session dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

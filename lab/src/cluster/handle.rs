@@ -1,6 +1,6 @@
 //! The handle on a cluster that is up: what faults, tests, the demo and the command line build on.
 
-use super::observe::Observation;
+use super::observation::Observation;
 use crate::host::error::{LabError, Result};
 use crate::host::paths::ClusterName;
 use crate::host::run::{self, Output};

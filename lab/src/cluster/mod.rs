@@ -3,5 +3,6 @@
 
 pub mod handle;
 pub mod health;
+pub mod observation;
 pub mod observe;
 pub mod placement;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::cli::Name;
 use super::demo;
+use super::name::Name;
 use crate::cluster::handle::Cluster;
 use crate::cluster::observe::Observation;
 use crate::faults::replication::Lag;

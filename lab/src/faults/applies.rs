@@ -1,16 +1,8 @@
 //! Which fault makes sense where: known from the site alone, before anything is broken.
 
-use super::{Breaks, Fault, Target};
+use super::fault::{Breaks, Fault, Needs};
+use super::target::Target;
 use quorate::layout::site::Site;
-
-/// What a cluster has to have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needs {
-    /// What every cluster has.
-    DatabaseNodes,
-    /// A witness too, and on each node the quorum device's client.
-    QuorumDevice,
-}
 
 impl Fault {
     /// Why it makes no sense on this target of this site, whoever is the primary; `None` where it does.

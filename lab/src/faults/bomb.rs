@@ -1,7 +1,7 @@
 //! A fork bomb: root's, in a service of the node's own systemd, until the node's limit of tasks is reached. The limit is
 //! that of the node's control groups: host and other nodes live on.
 
-use super::{Seen, Trace};
+use super::trace::{Seen, Trace};
 use crate::cluster::handle::Cluster;
 use crate::host::error::{LabError, Result};
 use crate::machines::cgroup;

@@ -10,9 +10,8 @@ use crate::host::error::{LabError, Result};
 use crate::host::wait::{OnInterrupt, until};
 use crate::machines::protocol::{Activity, Cable, Impairment, NodeInfo, NodeKind, Power};
 use quorate::cluster::crm_mon::Role;
-use quorate::layout::site::Instance;
 
-use super::rebuild::{self, rebuild};
+use super::rebuild::{self, OldPrimary, rebuild};
 use super::{bomb, clock, signals, slow, storage};
 
 const QUICK: Duration = Duration::from_secs(10);
@@ -187,15 +186,6 @@ pub fn forget_failures(cluster: &Cluster) -> Result<()> {
         let argv = ["crm_resource", "--cleanup"];
         cluster.exec(node, &argv, Duration::from_secs(40))?.success("crm_resource --cleanup").map(drop)
     })
-}
-
-/// The primary before a fault: an instance and its node.
-#[derive(Debug, Clone)]
-pub struct OldPrimary {
-    pub instance: Instance,
-    pub node: String,
-    /// The nodes of the other instances' primaries.
-    pub others: Vec<String>,
 }
 
 /// What became of the old primary.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Seen, Trace};
+use super::trace::{Seen, Trace};
 use crate::cluster::handle::Cluster;
 use crate::cluster::observe::Observation;
 use crate::host::error::{LabError, Result};

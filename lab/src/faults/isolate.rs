@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::inject;
 use super::signals::{self, Processes, Signal};
-use super::{Seen, Trace, inject};
+use super::trace::{Seen, Trace};
 use crate::cluster::handle::Cluster;
 use crate::host::error::{LabError, Result};
 use crate::host::wait::{OnInterrupt, pause};

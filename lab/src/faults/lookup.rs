@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Fault;
+use super::fault::Fault;
 use super::table::ALL;
 use crate::host::error::{LabError, Result};
 

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use super::fault::{Breaks, CountsFrom, Disturbs, Fault, How, Insiders, Needs, Pause, Reset};
+use super::several;
 use super::signals::{Processes, Signal};
-use super::{Breaks, CountsFrom, Disturbs, Fault, How, Insiders, Loss, Needs, Pause, Reset, several};
+use super::trace::{Seen, Trace};
+use crate::cluster::handle::Cluster;
 use crate::host::error::Result;
 use crate::machines::protocol::Impairment;
+use crate::truth::Loss;
 
 /// The shortest look at a fault's consequences: a bystander's fault shows nothing sooner.
 pub const AT_LEAST: Duration = Duration::from_secs(10);
@@ -42,8 +46,8 @@ impl Fault {
     pub(super) const fn own(
         name: &'static str,
         description: &'static str,
-        inject: fn(&super::Cluster, &str) -> Result<super::Trace>,
-        happened: fn(&super::Cluster, &str, &super::Trace) -> super::Seen,
+        inject: fn(&Cluster, &str) -> Result<Trace>,
+        happened: fn(&Cluster, &str, &Trace) -> Seen,
     ) -> Self {
         Self::new(name, description, How::Functions { inject, happened })
     }
@@ -135,7 +139,7 @@ impl Fault {
     pub(super) const fn two(
         name: &'static str,
         description: &'static str,
-        inject: fn(&super::Cluster, &str) -> Result<super::Trace>,
+        inject: fn(&Cluster, &str) -> Result<Trace>,
     ) -> Self {
         let mut fault = Self::own(name, description, inject, several::all_are_off);
         fault.evidence = "both machines are off";

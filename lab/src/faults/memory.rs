@@ -7,7 +7,7 @@ use std::fs;
 use std::time::Duration;
 
 use super::signals::{self, Processes, Signal};
-use super::{Seen, Trace};
+use super::trace::{Seen, Trace};
 use crate::cluster::handle::Cluster;
 use crate::host::error::{LabError, Result};
 

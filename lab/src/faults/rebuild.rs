@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::heal::OldPrimary;
 use crate::cluster::handle::Cluster;
 use crate::cluster::observe::{Database, Observation};
 use crate::host::error::{LabError, Result};
@@ -12,6 +11,15 @@ use quorate::layout::site::Instance;
 
 /// Copying an almost empty data directory.
 const COPY: Duration = Duration::from_secs(120);
+
+/// The primary before a fault: an instance and its node.
+#[derive(Debug, Clone)]
+pub struct OldPrimary {
+    pub instance: Instance,
+    pub node: String,
+    /// The nodes of the other instances' primaries.
+    pub others: Vec<String>,
+}
 
 /// The nodes whose data has to be replaced, and of which instances: wherever there is neither the primary nor a standby
 /// that streams. The old primary's, when nothing can be seen.

@@ -1,7 +1,8 @@
 //! Faults of several machines, one after the other. The node that is named is the primary's.
 
+use super::inject;
 use super::signals::{self, Processes, Signal};
-use super::{Seen, Trace, inject};
+use super::trace::{Seen, Trace};
 use crate::cluster::handle::Cluster;
 use crate::cluster::observe::Observation;
 use crate::host::error::{LabError, Result};

@@ -1,6 +1,6 @@
 //! Faults by signals: a process that hangs or dies.
 
-use super::{Seen, Trace};
+use super::trace::{Seen, Trace};
 use crate::cluster::handle::Cluster;
 use crate::host::error::{LabError, Result};
 use crate::machines::protocol::Power;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::storage::device_of;
-use super::{Seen, Trace};
+use super::trace::{Seen, Trace};
 use crate::cluster::handle::Cluster;
 use crate::host::error::Result;
 use crate::machines::data_disk::KINDS;

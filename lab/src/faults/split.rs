@@ -1,6 +1,6 @@
 //! An even split: two data centres lose each other, and each of them still sees everybody else.
 
-use super::{Seen, Trace};
+use super::trace::{Seen, Trace};
 use crate::cluster::handle::Cluster;
 use crate::host::error::{LabError, Result};
 use quorate::layout::site::Site;

@@ -1,7 +1,7 @@
 //! Faults of the disks that PostgreSQL's data, and Pacemaker's and corosync's state, are on. They have file systems of their
 //! own on each node ([`data_disk`](crate::machines::data_disk)): the rest of the node lives on.
 
-use super::{Seen, Trace};
+use super::trace::{Seen, Trace};
 use crate::cluster::handle::Cluster;
 use crate::cluster::observe::{Observation, SOCKETS};
 use crate::host::error::{LabError, Result};

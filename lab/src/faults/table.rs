@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use super::fault::{Breaks, CountsFrom, Disturbs, Fault, Insiders, Needs};
 use super::signals::Processes;
-use super::{
-    Breaks, CountsFrom, Disturbs, Fault, Insiders, Loss, Needs, bomb, clock, inject, memory, several, slow,
-    split, storage,
-};
+use super::{bomb, clock, inject, memory, several, slow, split, storage};
+use crate::truth::Loss;
 
 /// SIGSTOP of a daemon, all its processes.
 macro_rules! stop {

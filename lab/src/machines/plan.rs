@@ -1,14 +1,24 @@
 //! What a site needs of the lab: its machines, what they are plugged into, and where the measuring client stands.
 
-use super::protocol::NodeKind;
 use ipnet::IpNet;
 use quorate::layout::site::{Instance, Site};
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// The role, its password and its database for a measuring client. It may create tables there.
 pub const CLIENT_USER: &str = "heart";
 pub const CLIENT_PASSWORD: &str = "heart-and-beat";
 pub const CLIENT_DATABASE: &str = "heart";
+
+/// What a node is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeKind {
+    /// A cluster member that runs PostgreSQL.
+    Database,
+    /// The machine that runs corosync-qnetd, outside the cluster.
+    Witness,
+}
 
 /// A machine of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]

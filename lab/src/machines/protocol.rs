@@ -1,5 +1,7 @@
 //! What goes over the control socket: one JSON object a line, one answer for each request, in order.
 
+pub use super::plan::NodeKind;
+
 use super::delay::Delay;
 use super::description::Description;
 use super::sharing::Neighbour;
@@ -7,16 +9,6 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// What a node is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NodeKind {
-    /// A cluster member that runs PostgreSQL.
-    Database,
-    /// The machine that runs corosync-qnetd, outside the cluster.
-    Witness,
-}
 
 /// Whether the node's machine runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

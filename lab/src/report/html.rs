@@ -53,7 +53,7 @@ fn when(summary: &Summary) -> String {
     let mut times: Vec<u64> = summary.runs.iter().filter_map(|r| r.started_ms).collect();
     times.sort_unstable();
     let (Some(first), Some(last)) = (times.first(), times.last()) else { return String::new() };
-    let load = |run: &super::RunResult| run.load.split(' ').next()?.parse::<f64>().ok();
+    let load = |run: &super::results::RunResult| run.load.split(' ').next()?.parse::<f64>().ok();
     let loads: Vec<f64> = summary.runs.iter().filter_map(load).collect();
     let (least, most) =
         (loads.iter().copied().fold(f64::MAX, f64::min), loads.iter().copied().fold(0.0, f64::max));

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-use super::RunResult;
 use super::random::RandomResult;
+use super::results::RunResult;
 use crate::host::error::{LabError, Result};
 
 /// What `quorate-lab test` writes.

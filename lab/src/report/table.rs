@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::RunResult;
+use super::results::RunResult;
 use super::statistics::{self, median};
 use super::verdict::extent;
 use crate::record::phases::noticed::words;

@@ -1,6 +1,6 @@
 //! Whether a test has passed.
 
-use super::RunResult;
+use super::results::RunResult;
 use crate::faults::{self, Loss, Pause, Service};
 use crate::truth::{Finding, TakeOver};
 use quorate::layout::kind::Kind;

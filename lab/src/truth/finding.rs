@@ -171,3 +171,36 @@ pub fn words(findings: &[Found], loss: Loss) -> Vec<String> {
     };
     findings.iter().map(line).collect()
 }
+
+/// What the checker says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Truth {
+    /// Acknowledged elements of the lists that were read in the end.
+    pub acked: usize,
+    /// What it found.
+    pub findings: Vec<Finding>,
+}
+
+impl Truth {
+    /// How many acknowledged writes are lost.
+    #[must_use]
+    pub fn lost(&self) -> usize {
+        self.sum(|f| if let Finding::LostAcked { count, .. } = f { *count } else { 0 })
+    }
+
+    /// How many unanswered writes are there.
+    #[must_use]
+    pub fn recovered(&self) -> usize {
+        self.sum(|f| if let Finding::Recovered { count } = f { *count } else { 0 })
+    }
+
+    /// How many refused writes are there.
+    #[must_use]
+    pub fn came_back(&self) -> usize {
+        self.sum(|f| if let Finding::CameBack { count, .. } = f { *count } else { 0 })
+    }
+
+    fn sum(&self, number: impl Fn(&Finding) -> usize) -> usize {
+        self.findings.iter().map(number).sum()
+    }
+}

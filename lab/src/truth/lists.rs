@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::finding::LISTED;
-use super::{Action, Final, Finding, Op, Truth};
+use super::finding::{Finding, LISTED, Truth};
+use super::operation::{Action, Final, Op};
 use crate::record::history::Outcome;
 use quorate::pg::lsn::Lsn;
 use quorate::pg::timeline::Timeline;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Finding, Op};
+use super::finding::Finding;
+use super::operation::Op;
 
 /// A pause in a server's acknowledged writes after which it is not taken to have been writable all the
 /// while: three rounds of the direct probes.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::finding::Tally;
+use super::finding::{Finding, Tally};
+use super::operation::{Action, Op, Shown};
 use super::registers::Effects;
-use super::{Action, Finding, Op, Shown};
 
 /// What a connection knows to be there.
 #[derive(Default)]

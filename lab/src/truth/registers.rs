@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::finding::Tally;
-use super::{Action, Final, Finding, Op};
+use super::finding::{Finding, Tally};
+use super::operation::{Action, Final, Op};
 use crate::record::history::Outcome;
 
 /// What a register holds before anybody writes it.

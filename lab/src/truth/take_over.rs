@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Op, primaries};
+use super::operation::Op;
+use super::primaries;
 use crate::record::history::Served;
 
 /// The end of the server that was the primary when the fault struck, and the beginning of the next one. All times in ms since

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Action, Op};
+use super::operation::{Action, Op};
 use crate::record::history::Outcome;
 
 /// One line an operation, in the order of their being sent.

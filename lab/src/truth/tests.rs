@@ -1,6 +1,10 @@
 //! Histories made by hand, one for each violation, and the good ones beside them.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use super::*;
+use crate::record::history::{Outcome, Served};
 use quorate::pg::lsn::Lsn;
 use quorate::pg::timeline::Timeline;
 

@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::finding::Tally;
-use super::{Final, Finding, Op, Served, lists};
+use super::finding::{Finding, Tally};
+use super::lists;
+use super::operation::{Final, Op};
+use crate::record::history::Served;
 use quorate::pg::lsn::Lsn;
 use quorate::pg::timeline::Timeline;
 

@@ -9,9 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use super::board::Event;
+use super::board::{Event, Message};
 use super::logs;
-use super::stage::Message;
 use crate::cluster::handle::Cluster;
 use crate::cluster::observe::Observation;
 use crate::host::wait::{OnInterrupt, POLL, pause};

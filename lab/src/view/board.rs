@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::load::{Gauge, Load};
 use super::logs::Entry;
 use super::statistics::Statistic;
+use crate::client::clients::Pulses;
 use crate::client::pulse::Pulse;
 use crate::cluster::observe::Observation;
 use crate::record::measure::INTERRUPTION;
@@ -43,6 +44,14 @@ pub enum Event {
     Journal(Vec<Entry>),
     /// A run is over.
     Finished(Box<RunResult>),
+}
+
+/// What the view's thread is told.
+pub enum Message {
+    /// For the model.
+    Event(Event),
+    /// Where the pulses come from now on.
+    Pulses(Pulses),
 }
 
 /// How a second of a client's work was.

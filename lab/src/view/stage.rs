@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use ratatui::crossterm::event::{self, Event as Input};
 
 use super::asker;
-use super::board::{Column, Event};
+use super::board::{Column, Event, Message};
 use super::load;
 use super::render::{self, Scene};
 use super::terminal::Terminal;
@@ -28,14 +28,6 @@ const REFRESH: Duration = Duration::from_millis(500);
 const WEIGH: Duration = Duration::from_secs(1);
 /// How soon the end is noticed.
 const SLICE: Duration = Duration::from_millis(100);
-
-/// What the view's thread is told.
-pub enum Message {
-    /// For the model.
-    Event(Event),
-    /// Where the pulses come from now on.
-    Pulses(Pulses),
-}
 
 /// The view's thread.
 pub struct Stage {
