@@ -1,11 +1,13 @@
 //! The lab: real clusters on one host, booted as systemd-nspawn machines and broken on purpose.
 //!
-//! `quorate-lab up` starts a background process, the supervisor, that owns a cluster's machines. Everything else (status, faults,
-//! tests, the demo) is a client: it connects to the supervisor's control socket, one JSON object a line.
+//! `quorate-lab up` starts a background process, the supervisor, that owns a cluster's machines. Everything
+//! else (status, faults, tests, the demo) is a client: it connects to the supervisor's control socket, one
+//! JSON object a line.
 //!
 //! # The rooms
 //!
-//! A room uses those above it and none below; `tests/layers` of the product reads the sources and fails on a breach.
+//! A room uses those above it and none below; `tests/layers` of the product reads the sources and fails on a
+//! breach.
 //!
 //! | room | what it is for |
 //! |---|---|

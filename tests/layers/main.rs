@@ -1,8 +1,8 @@
-//! The layer table of `src/lib.rs`, checked against the sources: what a module may not name, it does not name. The laboratory's
-//! crate is read as if it were the module `lab` of the product.
+//! The layer table of `src/lib.rs`, checked against the sources: what a module may not name, it does not
+//! name. The laboratory's crate is read as if it were the module `lab` of the product.
 //!
-//! The check is textual on purpose. It reads code without comments, strings and unit tests, so a breach is a line
-//! that a reviewer would point at, and the message says which rule of which layer it breaks.
+//! The check is textual on purpose. It reads code without comments, strings and unit tests, so a breach is a
+//! line that a reviewer would point at, and the message says which rule of which layer it breaks.
 
 mod circles;
 mod source;

@@ -1,4 +1,5 @@
-//! What the lab sees of a cluster at one moment: machines, Pacemaker's view, each PostgreSQL. Values; [`super::observe`] takes them.
+//! What the lab sees of a cluster at one moment: machines, Pacemaker's view, each PostgreSQL. Values;
+//! [`super::observe`] takes them.
 
 use std::sync::Arc;
 
