@@ -33,12 +33,12 @@ event() { # word, seconds
     return 1
 }
 
-# quorated has begun anew, and pets.
+# quorated has begun anew, and sends keepalives.
 again() { # its process id before
     local until=$((SECONDS + 15)) pid
     while [ $SECONDS -lt $until ]; do
         pid=$(on systemctl show --property=MainPID --value quorated)
-        if [ "$pid" != 0 ] && [ "$pid" != "$1" ] && on journalctl --quiet _PID="$pid" | grep -q 'is petted'; then return; fi
+        if [ "$pid" != 0 ] && [ "$pid" != "$1" ] && on journalctl --quiet _PID="$pid" | grep -q 'armed: resets this node'; then return; fi
         sleep 0.5
     done
     return 1

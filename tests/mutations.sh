@@ -96,15 +96,15 @@ mutate election-position src/decide/election/mod.rs \
     'if order.is_gt() || (order' 'if (order' \
     --test agent a_stale_node_is_not_promoted
 mutate election-maxlag src/decide/election/mod.rs '&& bytes > maxlag' '&& false && bytes > maxlag' --lib maxlag_counts
-mutate standing-after-restart src/decide/memory.rs \
-    'self.standing = Standing::Unproven;' 'self.standing = Standing::Current;' \
+mutate knowledge-after-restart src/decide/memory.rs \
+    'self.knowledge = Knowledge::Unproven;' 'self.knowledge = Knowledge::Current;' \
     --test agent maxlag_keeps_a_laggard
 mutate probe-after-crash src/decide/monitor.rs \
-    '(Life::Absent, _) => Finish(O::NotRunning,' '(Life::Absent, _) => Finish(O::FailedPromoted,' \
+    '(ProcessSummary::Absent, _) => Finish(O::NotRunning,' '(ProcessSummary::Absent, _) => Finish(O::FailedPromoted,' \
     --test agent a_probe_after_a_crash_is_not_running
 mutate frozen-is-failed src/decide/monitor.rs \
-    '(Life::Alive(Pulse::Stopped), _) => {
-            Finish(O::Failed,' '(Life::Alive(Pulse::Stopped), _) => {
+    '(ProcessSummary::Alive(RunState::Stopped), _) => {
+            Finish(O::Failed,' '(ProcessSummary::Alive(RunState::Stopped), _) => {
             Finish(O::Promoted,' \
     --test agent a_stopped_postmaster_is_noticed
 mutate error-is-failed src/decide/monitor.rs \
@@ -131,22 +131,22 @@ mutate restore-hangs src/decide/recovery.rs '(Archive::Asked, Some(command)) if 
     --lib a_restore_command_that_hangs
 mutate restore-once src/decide/recovery.rs '(Archive::LeftOut(_), _) | (_, None) => Held::No,' '(_, None) => Held::No, (Archive::LeftOut(_), Some(_)) => Held::LeaveOut,' \
     --lib a_command_that_hangs_is_left_out_once
-mutate restore-told-again src/agent/promote.rs 'tell_again = self.archive_holds_up(&mut archive, &facts) == Held::LeaveOut;' 'self.archive_holds_up(&mut archive);' \
+mutate restore-told-again src/agent/promote.rs 'tell_again = self.archive_holds_up(&mut archive, &facts) == Held::LeaveOut;' 'self.archive_holds_up(&mut archive, &facts);' \
     --lib a_restore_command_that_hangs_after
 mutate restore-fails src/agent/start.rs '&& ended_by_archive(&log) =>' '&& false && ended_by_archive(&log) =>' \
     --test agent a_start_leaves_an_archive_out
 mutate recovery-gets-on src/decide/start.rs '&& recovery == Progress::GoesOn' '&& false && recovery == Progress::GoesOn' --lib a_recovery_that_gets_on
-mutate recovery-stands-still src/decide/start.rs 'if spent && recovery == Progress::GoesOn' 'if spent' --lib a_recovery_that_gets_on
+mutate recovery-stands-still src/decide/start.rs 'if time_over && recovery == Progress::GoesOn' 'if time_over' --lib a_recovery_that_gets_on
 mutate recovery-crashed src/decide/facts.rs '(Some(DbState::InCrashRecovery), Signal::Present) => Some(DbState::InArchiveRecovery),' '' \
     --lib a_recovery_that_gets_on
 mutate leftovers-are-not-nothing src/decide/monitor.rs \
-    '(Life::Leftovers, _) => match state {' '(Life::Leftovers, _) if matches!(time, Time::Left | Time::Spent) => Finish(O::NotRunning, "x"), (Life::Leftovers, _) => match state {' \
+    '(ProcessSummary::Leftovers, _) => match state {' '(ProcessSummary::Leftovers, _) if matches!(time, Time::Left | Time::Over) => Finish(O::NotRunning, "x"), (ProcessSummary::Leftovers, _) => match state {' \
     --test agent children_without_a_postmaster
 mutate stop-kills src/decide/stop.rs '_ if past(kill_at) =>' '_ if false && past(kill_at) =>' --lib decide::stop
 mutate stop-kills-the-stopped src/decide/stop.rs \
-    'Process::Alive(Pulse::Stopped) =>' 'Process::Alive(Pulse::Stopped) if past(101) =>' --lib decide::stop
+    'Process::Alive(RunState::Stopped) =>' 'Process::Alive(RunState::Stopped) if past(101) =>' --lib decide::stop
 mutate start-is-a-standby src/boundary/node.rs \
-    'data_directory::create_signal(files, self.pgdata(), SignalFile::Standby).map_err(trouble)?;' '' \
+    'data_directory::create_signal(files, self.pgdata(), SignalFile::Standby).map_err(host_error)?;' '' \
     --test agent a_fresh_instance_goes_through_its_life
 mutate divergence src/decide/follow.rs 'following.or_else(newest)?' 'following.or_else(newest).filter(|_| false)?' \
     --test agent diverged_data_is_refused
@@ -186,7 +186,7 @@ mutate off-before-sbd src/daemon/resetter.rs 'action == PanicAction::Off && name
 mutate thread-lost src/daemon/control.rs 'if let Some(why) = self.threads.lost() {' 'if let Some(why) = self.threads.lost().filter(|_| false) {' \
     --features daemon --lib it_ends_with_the_first_thread
 mutate standstill src/decide/standstill.rs '(Maintenance::Off, true) => Some(Act::Fence { why }),' \
-    '(Maintenance::Off, true) => Some(Act::Say(Voice::Warning, why)),' --lib decide::standstill
+    '(Maintenance::Off, true) => Some(Act::Say(LogLevel::Warning, why)),' --lib decide::standstill
 mutate disk-wal-apart src/boundary/write_test.rs 'all.extend(apart.then_some(wal));' 'let _ = (apart, wal);' \
     --test agent a_file_system_of_the_wal_alone
 mutate disk-standby src/decide/storage.rs 'Disk::Full => Score::StandbyDiskFull,' 'Disk::Full => return usual,' \
@@ -203,7 +203,7 @@ mutate old-ballots src/decide/election/mod.rs 'facts.earlier.arrived == Arrived:
     --lib every_combination_of_facts_promotes_only
 mutate ballots-unread src/decide/election/mod.rs '(Ballots::Unread(_), Time::Left) => return Verdict::Again(Again::ReadBallots),' '(Ballots::Unread(_), _) => &[],' \
     --lib every_combination_of_facts_promotes_only
-mutate election-deadline src/decide/election/mod.rs 'if facts.time == Time::Spent {' 'if false {' \
+mutate election-deadline src/decide/election/mod.rs 'if facts.time == Time::Over {' 'if false {' \
     --lib every_combination_of_facts_promotes_only
 mutate election-approval src/decide/election/mod.rs \
     '(Manager::Pacemaker, Approval::NotAsked) if lacks_proof' '(Manager::Nobody, Approval::NotAsked) if lacks_proof' \
@@ -213,11 +213,11 @@ mutate notice-postgres src/decide/notice.rs 'Postgres::Alive | Postgres::Unknown
 mutate notice-instances src/decide/notice.rs 'Verdict::Withhold(Reason::AnotherInstance(resource.clone()))' \
     'Verdict::Send(Terms { within: facts.within, foreign: Some(vec![resource.clone()]) })' --lib a_notice_is_sent_only
 mutate scores-stay src/decide/promotion_score.rs 'Score::PrimaryDiskFailing => 150,' 'Score::PrimaryDiskFailing => 99,' --lib the_numbers_stay
-mutate disk-blocked src/decide/election/mod.rs 'Standing::Current => &[Fitness::Blocked],' 'Standing::Current => &[],' \
+mutate disk-blocked src/decide/election/mod.rs 'Knowledge::Current => &[Fitness::NotWritable],' 'Knowledge::Current => &[],' \
     --lib who_is_ahead_on_a_bad_disk
 mutate disk-stop src/decide/stop.rs 'sent == Stage::Killed && disk == Disk::Stuck && elapsed >= UNKILLABLE' 'false' \
     --test agent a_stop_on_a_stuck_disk
-mutate receiver-stopped src/decide/receiver.rs '[Some(Pulse::Stopped), Some(Pulse::Stopped)] =>' '[Some(Pulse::Stopped), None] =>' \
+mutate receiver-stopped src/decide/receiver.rs '[Some(RunState::Stopped), Some(RunState::Stopped)] =>' '[Some(RunState::Stopped), None] =>' \
     --lib a_standby_whose_receiver
 mutate probe-scores src/decide/score.rs 'ScoreStep::Set(Score::PrimaryAtProbe,' 'ScoreStep::Set(Score::Primary,' \
     --lib a_probe_gives_the_primary
@@ -232,33 +232,33 @@ mutate fence-quorum src/decide/fence.rs 'if votes.quorate == Some(true)' 'if vot
     --features fence --test fence without_quorum_nothing
 mutate fence-quorum-device src/decide/fence.rs 'Some(Some(device)) if !device.votes => Device::Withholds,' '' \
     --features fence --test fence without_quorum_nothing
-mutate fence-silence src/fence/confirm.rs 'self.word = Word::Silent;' 'self.word = Word::Said(fence::Quorum::Held, fence::Device::None, fence::Membership::Gone);' \
+mutate fence-silence src/fence/confirm.rs 'self.answer = VotequorumAnswer::Silent;' 'self.answer = VotequorumAnswer::Said(fence::Quorum::Held, fence::Device::None, fence::Membership::Gone);' \
     --features fence --test fence a_votequorum_that_hangs
 mutate fence-whose-notice src/decide/fence.rs 'notice.node != target' 'false' \
     --features fence --test fence a_record_that_makes_no_sense
 mutate fence-tells-itself src/decide/fence.rs 'Some(member) if Some(member.id) == votes.node_id => Membership::Own,' '' \
     --features fence --test fence neither_itself_nor
-mutate fence-tells-without-quorum src/decide/fence.rs '(Notice::None, Word::Said(Quorum::Held, _, Membership::Member), _)' '(Notice::None, Word::Said(_, _, Membership::Member), _)' \
+mutate fence-tells-without-quorum src/decide/fence.rs '(Notice::None, VotequorumAnswer::Said(Quorum::Held, _, Membership::Member), _)' '(Notice::None, VotequorumAnswer::Said(_, _, Membership::Member), _)' \
     --features fence --test fence neither_itself_nor
 mutate fence-looks-again src/fence/confirm.rs 'seen.notice == Notice::None && !looked_again' 'false' \
     --features fence --test fence a_notice_that_comes_between
-mutate detector-fenced src/decide/detector/detect.rs 'if let Some(by) = &sight.request {' 'if let Some(by) = sight.request.as_ref().filter(|_| sight.cluster.maintenance == Maintenance::Off) {' \
+mutate detector-fenced src/decide/detector/detect.rs 'if let Some(by) = &snapshot.request {' 'if let Some(by) = snapshot.request.as_ref().filter(|_| snapshot.cluster.maintenance == Maintenance::Off) {' \
     --lib a_fenced_node_ends
-mutate detector-own-stall src/decide/detector/detect.rs 'self.now += sight.elapsed.min(self.limits.longest_step);' 'self.now += sight.elapsed;' \
+mutate detector-own-stall src/decide/detector/detect.rs 'self.now += snapshot.elapsed.min(self.limits.longest_step);' 'self.now += snapshot.elapsed;' \
     --lib a_moment_in_which_nobody_ran
-mutate detector-armed src/decide/detector/watch.rs 'let well = pulse == Pulse::Beating && (answered' 'let well = true || (answered' \
+mutate detector-armed src/decide/detector/watch.rs 'let well = state == RunState::Running && (answered' 'let well = true || (answered' \
     --lib what_was_never_well
 mutate detector-orderly src/decide/detector/excuses.rs 'Unit::Changing => true' 'Unit::Changing => false' \
     --lib an_orderly_stop_is_left_alone
 mutate detector-unknown-unit src/decide/detector/excuses.rs 'Unit::Active | Unit::Unknown => false' 'Unit::Active => false, Unit::Unknown => true' \
     --lib an_orderly_stop_is_left_alone
-mutate detector-off src/decide/detector/excuses.rs 'now.saturating_sub(*since) < ENDING' 'true' \
+mutate detector-off src/decide/detector/excuses.rs 'now.saturating_sub(*since) < STOP_TIME' 'true' \
     --lib what_lives_on_in_a_unit
 mutate detector-device src/decide/detector/subjects.rs '!matches!(self, Self::Sbd)' '!matches!(self, Self::Sbd | Self::Qdevice)' \
     --lib a_quorum_device_that_does_not_report
 mutate detector-device-forming src/decide/detector/watch.rs 'limits.device.max(explained)' 'limits.device' \
     --lib a_quorum_device_that_does_not_report
-mutate detector-device-flag src/daemon/probes.rs 'board.failed(Subject::Qdevice, "votequorum: it has not reported in its timeout".to_owned())' 'board.answered(Subject::Qdevice)' \
+mutate detector-device-flag src/daemon/probes.rs 'observations.failed(Subject::Qdevice, "votequorum: it has not reported in its timeout".to_owned())' 'observations.answered(Subject::Qdevice)' \
     --features daemon --lib a_quorum_device_that_votes_no
 mutate detector-forming src/decide/detector/watch.rs 'Remedy::Fence => patience.saturating_sub(BEFORE),' 'Remedy::Fence => patience / 2,' \
     --lib a_membership_that_forms_makes
@@ -278,9 +278,9 @@ mutate daemon-users-unit src/decide/detector/identity.rs '&& !unit.starts_with("
     --lib the_unit_of_each_hierarchy
 mutate daemon-search src/decide/detector/search.rs 'self.wait = self.wait.saturating_mul(2).min(MOST);' '' \
     --lib what_is_never_there
-mutate detector-maintenance src/decide/detector/excuses.rs 'if let Some(why) = maintenance::node(sight) {' 'if let Some(why) = maintenance::node(sight).filter(|_| false) {' \
+mutate detector-maintenance src/decide/detector/excuses.rs 'if let Some(why) = maintenance::node(snapshot) {' 'if let Some(why) = maintenance::node(snapshot).filter(|_| false) {' \
     --lib maintenance_excuses_everything
-mutate detector-quorum src/decide/detector/quorum.rs '(Duty::Silence | Duty::End, true, _) => {' '(Duty::Silence | Duty::End, true, _) if !first => vec![], (Duty::Silence | Duty::End, true, _) => {' \
+mutate detector-quorum src/decide/detector/quorum.rs '(Duty::StopPrimaries | Duty::End, true, _) => {' '(Duty::StopPrimaries | Duty::End, true, _) if !first => vec![], (Duty::StopPrimaries | Duty::End, true, _) => {' \
     --lib without_quorum_no_primary
 mutate detector-quorum-once src/decide/detector/quorum.rs 'if now - lost.since < limits.quorum {' 'if false {' \
     --lib a_standby_a_flaw_of_one_look
@@ -288,7 +288,7 @@ mutate detector-busy-disk src/decide/detector/storage.rs 'pending.still = now;' 
     --lib a_disk_that_is_only_busy
 mutate detector-suicide src/decide/detector/quorum.rs 'if duty == Duty::End && ' 'if false && ' \
     --lib where_the_policy_is_to_end
-mutate detector-suicide-by-order src/decide/detector/detect.rs 'w.is_armed() && self.excuses.find(self.now, w.rule, sight).is_none()' 'w.is_armed()' \
+mutate detector-suicide-by-order src/decide/detector/detect.rs 'w.is_armed() && self.excuses.find(self.now, w.rule, snapshot).is_none()' 'w.is_armed()' \
     --lib where_the_policy_is_to_end
 mutate detector-stopping src/decide/detector/instances.rs '(Some(id), Phase::Running)' '(Some(id), _)' \
     --lib a_postmaster_that_ended
@@ -326,8 +326,8 @@ mutate fence-off src/decide/fence.rs 'if how == How::Off && notice.how == How::R
     --features fence --test fence a_notice_confirms
 mutate fence-reset-begun src/decide/fence.rs 'if now < received.saturating_add(notice.within).saturating_add(last) {' 'if now < *received {' \
     --features fence --test fence nothing_is_confirmed_before
-mutate promoted-before-told src/agent/promote.rs 'if let Err(trouble) = self.host.record(PgRole::Primary) {' \
-    'if let Err(trouble) = Ok::<(), crate::boundary::host::Trouble>(()) {' \
+mutate promoted-before-told src/agent/promote.rs 'if let Err(error) = self.host.record(PgRole::Primary) {' \
+    'if let Err(error) = Ok::<(), crate::boundary::host::HostError>(()) {' \
     --lib quorated_knows_a_primary
 mutate reset-asks src/decide/reset/rule.rs 'Others::NoneWell => (Verdict::Hold,' 'Others::NoneWell => (Verdict::Reset,' \
     --lib without_asking_go
@@ -352,7 +352,7 @@ mutate state-is-patient src/decide/detector/storage.rs '(Content::State, None) i
     --lib the_state_s_disk_may_hang
 mutate maintenance-node src/decide/detector/maintenance.rs '.clone().or_else(of_node)' '.clone().or_else(|| of_node().filter(|_| false))' \
     --lib all_forms_of_maintenance
-mutate maintenance-resource src/decide/detector/maintenance.rs 'node(sight).or_else(|| of_resource()' 'node(sight).or_else(|| of_resource().filter(|_| false)' \
+mutate maintenance-resource src/decide/detector/maintenance.rs 'node(snapshot).or_else(|| of_resource()' 'node(snapshot).or_else(|| of_resource().filter(|_| false)' \
     --lib all_forms_of_maintenance
 mutate maintenance-rule src/cluster/cib/management.rs 'if by_rule(name, bad) {' 'if false && by_rule(name, bad) {' --lib a_rule_puts_into
 mutate shortage src/decide/detector/watch.rs 'if look.shortage.is_some() {' 'if false {' --lib what_this_machine_lacks
@@ -413,7 +413,7 @@ mutate qdevice-heartbeats src/cluster/timing/bounds.rs 'heartbeat.saturating_add
 mutate include-files src/boundary/server_conf.rs 'if self.read > MOST_FILES {' 'if false {' --features cli --test doctor an_include_is_no_trap
 mutate include-bytes src/boundary/server_conf.rs 'if self.bytes > MOST_BYTES {' 'if false {' --features cli --test doctor an_include_is_no_trap
 mutate doctor-role src/decide/doctor/postgresql.rs 'boolean(&at.value) == Some(true)' 'boolean(&at.value) == None' --features cli --test doctor
-mutate held-back-based src/decide/detector/detect.rs 'if victim == Some(Subject::Based) && !sight.resets.others.is_empty() {' 'if false {' \
+mutate held-back-based src/decide/detector/detect.rs 'if victim == Some(Subject::Based) && !snapshot.resets.others.is_empty() {' 'if false {' \
     --lib pacemaker_based_is_not_killed
 mutate ipc-stranger src/boundary/ipc.rs 'if let Err(why) = is_the_clusters(fd) {' 'if let Some(why) = None::<String> {' \
     --features daemon --lib a_strangers_server
@@ -423,7 +423,7 @@ mutate corosync-stranger src/boundary/ipc.rs '    if server == 0 {
         return Ok(());
     }' --features daemon --lib corosyncs_libraries
 mutate well-candidate src/decide/detector/observation.rs 'self.score.is_some_and(|score| !score.is_withdrawn())' 'true' --lib can_not_be_promoted
-mutate asked-anew src/decide/detector/detect.rs 'suspicious |= sight.resets.another_first.is_some();' '' --lib asks_pacemaker_anew
+mutate asked-anew src/decide/detector/detect.rs 'suspicious |= snapshot.resets.another_first.is_some();' '' --lib asks_pacemaker_anew
 mutate snapshot-numbers src/cluster/group.rs 'heard.number = 0;' 'let _ = heard;' --features daemon --lib a_node_that_left_counts
 mutate stop-held-back src/decide/stop.rs 'elapsed >= UNKILLABLE && facts.node_reset == NodeReset::NotHeldBack' 'elapsed >= UNKILLABLE' \
     --lib stuck_disk_is_waited
@@ -464,8 +464,8 @@ mutate promotion-branch src/decide/promotions.rs '.filter(|on| !last.descends_fr
 mutate promotion-on-record src/agent/promote.rs 'match self.put_on_record(&record, &facts) {' 'match Ok::<_, String>(None) {' --lib agent::tests::record
 mutate promotion-timeline-twice src/decide/promotions.rs '=highest).filter(|number| !is_there(*number))' '=highest).filter(|_| false)' --lib no_timeline_is_used_twice
 mutate promoted-by-us src/agent/monitor.rs '!self.is_our_primary(&facts)' 'false' --lib agent::tests::record
-mutate told-to-promote src/decide/demote.rs 'Word::Standby if !told' 'Word::Standby' --lib brought_down_by_the_demotion
-mutate failed-promotion src/decide/demote.rs '_ => Step::BringDown(None)' '_ => Step::BringDown(Some(Former::Primary))' --lib only_who_was_a_primary_is_a_former_one
+mutate told-to-promote src/decide/demote.rs 'ServerAnswer::Standby if !told' 'ServerAnswer::Standby' --lib brought_down_by_the_demotion
+mutate failed-promotion src/decide/demote.rs '_ => Step::BringDown(None)' '_ => Step::BringDown(Some(LastRole::Primary))' --lib only_who_was_a_primary_is_a_former_one
 mutate caught-up src/decide/score.rs 'facts.caught_up == CaughtUp::NotYet' 'false' --lib has_not_caught_up
 mutate from-itself src/decide/score.rs 'streams(facts.receiver) && !facts.from_itself' 'streams(facts.receiver)' --lib streams_from_itself
 mutate score-sent-again src/decide/kept_score.rs '(Some(score), None) => Step::Resend(score)' '(Some(_), None) => Step::Nothing' --lib kept_score
@@ -485,7 +485,7 @@ mutate slow-votequorum src/fence/confirm.rs 'waiting.max(Deadline::after(ANSWER)
     --test fence a_votequorum_that_is_slow_is_waited_for
 mutate standstill-at-once src/daemon/standstill.rs 'terms.primaries.iter().for_each(|family| family.kill(list));' '' \
     --lib the_primaries_of_a_node_that_stood_still
-mutate standstill-systemd src/daemon/pet.rs '        self.systemd.iter().for_each(Watchdog::pet);' '' --lib systemd_hears_of_a_standstill
+mutate standstill-systemd src/daemon/keepalive.rs '        self.systemd.iter().for_each(Watchdog::keep_alive);' '' --lib systemd_hears_of_a_standstill
 mutate standstill-others-child src/boundary/process/prepared.rs '&& owner(pid) == Some(self.uid)' '' --lib a_child_of_another_user_is_left_alone
 mutate clock-of-all lab/src/faults/clock.rs 'if !others.is_empty() {' 'if false {' -p quorate-lab --lib it_is_seen_by_the_time_and_by_who_has_it
 mutate lab-rooms lab/src/host/error.rs 'use std::path::PathBuf;' 'use std::path::PathBuf; use crate::faults::Fault;' \
@@ -504,5 +504,5 @@ mutate voters-weaker-first src/decide/synchronous.rs '&& !(now.implies(recorded)
 mutate voters-confirmed src/decide/synchronous.rs ' && s.flush >= Some(confirming.until)' '' --lib decide::synchronous
 mutate voters-taken-up src/decide/synchronous.rs 'if !is_taken_up(&target, facts.standbys) {' 'if false {' --lib decide::synchronous
 mutate voters-quorum src/agent/synchronous.rs 'Some(true) => Ok(()),' 'Some(_) => Ok(()),' --lib agent::tests::synchronous
-mutate voters-promotion src/agent/promote.rs 'self.prepare_synchronous(&record)' 'Ok::<(), crate::boundary::host::Trouble>(())' --lib agent::tests::synchronous
+mutate voters-promotion src/agent/promote.rs 'self.prepare_synchronous(&record)' 'Ok::<(), crate::boundary::host::HostError>(())' --lib agent::tests::synchronous
 exit $failed

@@ -21,12 +21,12 @@ impl Agent<'_> {
             Ok(Down::Stopped(how)) => how,
             Err(reason) => return Report::changed(OcfCode::ErrGeneric, reason),
         };
-        if let Some(former) = leaves {
-            self.note_former(former);
+        if let Some(last_role) = leaves {
+            self.note_last_role(last_role);
         }
         let planned = if self.listed(&self.plan.stopping) { Planned::Stop } else { Planned::Neither };
         if afterwards(planned) == Afterwards::Nothing {
-            return Report::changed(OcfCode::Success, format!("brought down ({how}), its stop follows"));
+            return Report::changed(OcfCode::Success, format!("stopped ({how}); Pacemaker's stop follows"));
         }
         if let Some(refusal) = self.installation_trouble() {
             return refusal;

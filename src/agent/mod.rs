@@ -19,7 +19,7 @@ mod validate;
 
 use std::time::Duration;
 
-use crate::boundary::host::{Effect, Host, Level};
+use crate::boundary::host::{Host, HostResult, Level};
 use crate::decide::clock::{Millis, Time};
 use crate::decide::cluster::Manager;
 use crate::decide::memory::Memory;
@@ -88,8 +88,8 @@ impl<'a> Agent<'a> {
         if self.memory == self.remembered {
             return;
         }
-        if let Err(trouble) = self.host.remember(&self.memory) {
-            self.host.log(Level::Warning, &format!("what was seen could not be remembered: {trouble}"));
+        if let Err(error) = self.host.remember(&self.memory) {
+            self.host.log(Level::Warning, &format!("what was seen could not be remembered: {error}"));
         }
         self.remembered = self.memory.clone();
     }
@@ -108,9 +108,9 @@ impl<'a> Agent<'a> {
     }
 
     /// The node's other programs do without where they can't be told.
-    fn tell_node(&mut self, told: impl FnOnce(&mut dyn Host) -> Effect<()>) {
-        if let Err(trouble) = told(self.host) {
-            self.host.log(Level::Warning, &format!("quorated can't be told of the instance: {trouble}"));
+    fn tell_node(&mut self, told: impl FnOnce(&mut dyn Host) -> HostResult<()>) {
+        if let Err(error) = told(self.host) {
+            self.host.log(Level::Warning, &format!("quorated can't be told of the instance: {error}"));
         }
     }
 
@@ -118,12 +118,12 @@ impl<'a> Agent<'a> {
         Duration::from_millis(self.deadline.saturating_sub(self.host.now()))
     }
 
-    fn spent(&self) -> bool {
+    fn is_time_over(&self) -> bool {
         self.left().is_zero()
     }
 
     fn time(&self) -> Time {
-        if self.spent() { Time::Spent } else { Time::Left }
+        if self.is_time_over() { Time::Over } else { Time::Left }
     }
 
     /// This node's name; a single word where no cluster gave us one.

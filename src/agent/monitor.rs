@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::score::Health;
 use super::{Agent, ROUND, Report, STEADY};
-use crate::boundary::host::{InstallTrouble, Level};
+use crate::boundary::host::{InstallError, Level};
 use crate::decide::activity::{Activity, Progress, progress};
 use crate::decide::crash::yield_to_standby;
 use crate::decide::disk::{Disk, Finding};
-use crate::decide::facts::{Facts, Pulse, Word};
+use crate::decide::facts::{Facts, RunState, ServerAnswer};
 use crate::decide::monitor::{Hiccup, LastMonitor, MonitorOutcome, Occasion, Verdict, decide, settle};
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::{rank, receiver, score, storage};
@@ -40,7 +40,8 @@ impl Agent<'_> {
             return self.bear(occasion, outcome, reason, finding);
         }
         if outcome == MonitorOutcome::Promoted && !self.is_our_primary(&facts) {
-            let why = "a primary that this cluster did not promote: started or promoted by hand; it is brought down";
+            let why =
+                "a primary that this cluster did not promote (started or promoted by hand): stopping it";
             self.apply(ScoreStep::Set(Score::Withdrawn, why.into()));
             self.host.log(Level::Error, &format!("monitor: {why}"));
             return Report::new(OcfCode::FailedPromoted, why);
@@ -99,13 +100,19 @@ impl Agent<'_> {
         self.host.look(Duration::from_secs(1).min(left).max(ROUND))
     }
 
-    /// Looks until a verdict is reached or the time is spent.
+    /// ScoreChecks until a verdict is reached or the time is spent.
     fn observe(&mut self, occasion: Occasion) -> Observed {
         let mut patience = FIRST_LOOK;
         let mut silent: Option<(Option<Activity>, Option<Finding>)> = None;
         loop {
             let facts = self.host.look(patience.min(self.left()).max(ROUND));
-            match decide(occasion, self.time(), facts.life(), facts.word(), facts.role_state()) {
+            match decide(
+                occasion,
+                self.time(),
+                facts.process_summary(),
+                facts.server_answer(),
+                facts.role_state(),
+            ) {
                 Verdict::Finish(outcome, reason) => {
                     return Observed { facts, outcome, reason: reason.into(), hiccup: None, finding: None };
                 }
@@ -127,7 +134,7 @@ impl Agent<'_> {
                     return Observed { facts, outcome, reason, hiccup: Some(hiccup), finding };
                 }
                 Verdict::Wait(_) => {
-                    if silent.is_none() && facts.word() == Word::Silent {
+                    if silent.is_none() && facts.server_answer() == ServerAnswer::Silent {
                         silent = Some((self.host.activity(), self.tried(occasion)));
                     }
                     patience = LONG_LOOK;
@@ -168,16 +175,16 @@ impl Agent<'_> {
         Report::new(outcome.code(), reason)
     }
 
-    /// Looks at the process of the WAL receiver, and again where it is stopped.
+    /// ScoreChecks at the process of the WAL receiver, and again where it is stopped.
     fn receiver_hangs(&mut self, facts: &Facts) -> Option<&'static str> {
         let Some(Answer::Standby(view)) = &facts.answer else { return None };
         let pid = view.receiver.as_ref()?.pid?;
-        let first = self.host.pulse(pid);
-        if first != Some(Pulse::Stopped) {
+        let first = self.host.run_state(pid);
+        if first != Some(RunState::Stopped) {
             return None;
         }
         self.host.sleep(STEADY.min(self.left()));
-        receiver::hangs([first, self.host.pulse(pid)])
+        receiver::hangs([first, self.host.run_state(pid)])
     }
 
     /// A probe where PostgreSQL is not installed finds nothing running; it says so.
@@ -185,11 +192,7 @@ impl Agent<'_> {
         match (outcome, self.host.check_installation()) {
             (
                 MonitorOutcome::NotRunning,
-                Err(
-                    InstallTrouble::Missing(why)
-                    | InstallTrouble::Unusable(why)
-                    | InstallTrouble::Forbidden(why),
-                ),
+                Err(InstallError::Missing(why) | InstallError::Unusable(why) | InstallError::Forbidden(why)),
             ) => {
                 format!("{reason}; it can't be started here: {why}")
             }
@@ -198,23 +201,24 @@ impl Agent<'_> {
     }
 
     fn tend_primary(&mut self, view: &PrimaryView) {
-        self.memory.safety = rank::safety(&view.synchronous_standby_names, &view.standbys);
+        self.memory.coverage = rank::coverage(&view.synchronous_standby_names, &view.standbys);
         let now = self.host.now();
         if self.run.node.is_none() || !rank::due(&self.memory, &view.standbys, now) {
             return;
         }
         match self.host.scores() {
             Ok(scores) => {
-                for (node, score) in rank::corrections(&mut self.memory.looks, now, view, &scores) {
+                for (node, score) in rank::corrections(&mut self.memory.score_checks, now, view, &scores) {
                     match self.host.set_score(&node, score) {
-                        Ok(()) => self
-                            .host
-                            .log(Level::Info, &format!("promotion score of {node} -> {score}: by its WAL")),
-                        Err(trouble) => self.host.log(Level::Warning, &format!("score of {node}: {trouble}")),
+                        Ok(()) => self.host.log(
+                            Level::Info,
+                            &format!("promotion score of {node} -> {score}: ranked by its WAL position"),
+                        ),
+                        Err(error) => self.host.log(Level::Warning, &format!("score of {node}: {error}")),
                     }
                 }
             }
-            Err(trouble) => self.host.log(Level::Warning, &format!("scores could not be read: {trouble}")),
+            Err(error) => self.host.log(Level::Warning, &format!("scores could not be read: {error}")),
         }
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::{Agent, ROUND, Report};
 use crate::boundary::host::Level;
-use crate::decide::cluster::{Attendance, ClusterFacts, Upstream, Vouched};
+use crate::decide::cluster::{Approved, ClusterFacts, InstanceCount, Upstream};
 use crate::decide::disk::Finding;
 use crate::decide::election::Fitness;
-use crate::decide::facts::{Facts, Word};
+use crate::decide::facts::{Facts, ServerAnswer};
 use crate::decide::notify::{Task, is_possible, is_worth_waiting, tasks, votes_by_wal};
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::score;
@@ -25,7 +25,7 @@ const CHECKPOINT: Duration = Duration::from_secs(10);
 impl Agent<'_> {
     pub(super) fn notify(&mut self) -> Report {
         let (Some(notification), Some(node)) = (Notification::from(self.env), self.run.node.clone()) else {
-            return Report::new(OcfCode::Success, "nothing that concerns this node");
+            return Report::new(OcfCode::Success, "nothing to do for this node");
         };
         for task in tasks(&notification, &node) {
             self.carry_out(task, &notification);
@@ -39,8 +39,8 @@ impl Agent<'_> {
         }
         match task {
             Task::Checkpoint => {
-                if let Err(trouble) = self.host.checkpoint(CHECKPOINT.min(self.half())) {
-                    self.host.log(Level::Warning, &format!("no checkpoint ahead of the demotion: {trouble}"));
+                if let Err(error) = self.host.checkpoint(CHECKPOINT.min(self.half())) {
+                    self.host.log(Level::Warning, &format!("no checkpoint ahead of the demotion: {error}"));
                 }
             }
             Task::Vote => {
@@ -77,7 +77,10 @@ impl Agent<'_> {
             if position.is_some() {
                 return position;
             }
-            if !is_worth_waiting(facts.life(), facts.word()) || waited >= VOTE || self.spent() {
+            if !is_worth_waiting(facts.process_summary(), facts.server_answer())
+                || waited >= VOTE
+                || self.is_time_over()
+            {
                 return self.position_by_wal(&facts);
             }
             self.host.sleep(ROUND.min(self.left()));
@@ -93,28 +96,33 @@ impl Agent<'_> {
             Ok(end) => {
                 self.host.log(
                     Level::Warning,
-                    &format!("votes with the end of pg_wal, {end}: {}", facts.word().text()),
+                    &format!(
+                        "publishes the end of pg_wal, {end}, for the election: {}",
+                        facts.server_answer().text()
+                    ),
                 );
                 Some(end)
             }
-            Err(trouble) => {
-                self.host.log(Level::Warning, &format!("the end of pg_wal could not be told: {trouble}"));
+            Err(error) => {
+                self.host
+                    .log(Level::Warning, &format!("the end of pg_wal could not be determined:  {error}"));
                 None
             }
         }
     }
 
     fn vote(&mut self, position: Option<WalPosition>) {
-        let ballot = position.map(|position| (position, Fitness::of(self.memory.disk, self.memory.former)));
-        if let Err(trouble) = self.host.vote(ballot) {
-            self.host.log(Level::Warning, &format!("this node's position could not be published: {trouble}"));
+        let ballot =
+            position.map(|position| (position, Fitness::of(self.memory.disk, self.memory.last_role)));
+        if let Err(error) = self.host.vote(ballot) {
+            self.host.log(Level::Warning, &format!("this node's position could not be published: {error}"));
         }
     }
 
     fn look_at_score(&mut self, notification: &Notification) {
         let facts = self.glance(self.half());
-        match facts.word() {
-            Word::Primary => {
+        match facts.server_answer() {
+            ServerAnswer::Primary => {
                 if let Some(Answer::Primary(view)) = &facts.answer {
                     self.announce(view);
                     // Who has joined may have brought another record along.
@@ -127,7 +135,7 @@ impl Agent<'_> {
                 let step = storage::primary(usual, &self.memory, &finding);
                 self.apply(step);
             }
-            Word::Standby => {
+            ServerAnswer::Standby => {
                 let told = self.told(notification);
                 self.tend_standby(&facts, Some(told));
             }
@@ -155,11 +163,11 @@ impl Agent<'_> {
                 score,
             }),
             everybody: match self.run.instances {
-                None => Attendance::Unknown,
-                Some(expected) if running >= expected => Attendance::All,
-                Some(expected) => Attendance::Missing { running, expected },
+                None => InstanceCount::Unknown,
+                Some(expected) if running >= expected => InstanceCount::All,
+                Some(expected) => InstanceCount::Missing { running, expected },
             },
-            vouched: Vouched::No,
+            approved: Approved::No,
         }
     }
 }

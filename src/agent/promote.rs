@@ -7,7 +7,7 @@ use crate::boundary::host::Level;
 use crate::decide::cluster::Manager;
 use crate::decide::election::{self, Again, Approval, Ballot, Ballots, Earlier, OnRecord, Receiver, Verdict};
 use crate::decide::facts::{Facts, Signal};
-use crate::decide::memory::Standing;
+use crate::decide::memory::Knowledge;
 use crate::decide::promote::{Progress, Step, decide, launches_anew, second_primary};
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::promotions::{Branch, Record};
@@ -48,11 +48,11 @@ impl Agent<'_> {
         let mut earlier = Earlier::default();
         let record = loop {
             match self.record() {
-                Record::Unread(why) if self.spent() => {
+                Record::Unread(why) if self.is_time_over() => {
                     let reason = format!("not promoted: the record of promotions {why}");
                     return Report::new(OcfCode::ErrGeneric, reason);
                 }
-                // A candidate that gives up is restarted, and has lost its standing.
+                // A candidate that gives up is restarted, and has lost what it knew.
                 Record::Unread(_) => self.host.sleep(ROUND),
                 record => break record,
             }
@@ -70,16 +70,20 @@ impl Agent<'_> {
                 answered = self.host.now();
             }
             let waited = self.host.now().saturating_sub(answered);
-            if progress == Progress::Begun && !launched_anew && launches_anew(&facts, waited) && !self.spent()
+            if progress == Progress::Begun
+                && !launched_anew
+                && launches_anew(&facts, waited)
+                && !self.is_time_over()
             {
                 launched_anew = true;
-                self.host.log(Level::Warning, "is to be promoted and does not answer: launched anew");
+                self.host
+                    .log(Level::Warning, "to be promoted, but PostgreSQL does not answer: restarting it");
                 if let Err((code, reason)) = self.launch_anew(Purpose::StopStandby, &LAUNCH_SETTINGS) {
                     return Report::changed(code, reason);
                 }
                 continue;
             }
-            match decide(&facts, progress, self.spent()) {
+            match decide(&facts, progress, self.is_time_over()) {
                 Step::Elect => match self.elect(&facts, &record, &mut earlier) {
                     Round::Won(reason) => {
                         self.host.log(Level::Info, &format!("won the election: {reason}"));
@@ -91,7 +95,7 @@ impl Agent<'_> {
                 },
                 Step::Tell => {
                     match self.archive_holds_up(&mut archive, &facts) {
-                        Held::Wait if !self.spent() => {
+                        Held::Wait if !self.is_time_over() => {
                             self.host.sleep(PROMOTION_ROUND);
                             continue;
                         }
@@ -99,12 +103,12 @@ impl Agent<'_> {
                         Held::Wait | Held::No => {}
                     }
                     // A probe believes no other primary.
-                    if let Err(trouble) = self.host.record(PgRole::Primary) {
-                        return Report::new(OcfCode::ErrGeneric, format!("not promoted: {trouble}"));
+                    if let Err(error) = self.host.record(PgRole::Primary) {
+                        return Report::new(OcfCode::ErrGeneric, format!("not promoted: {error}"));
                     }
-                    if let Err(trouble) = self.prepare_synchronous(&record) {
+                    if let Err(error) = self.prepare_synchronous(&record) {
                         self.tell_node(|host| host.record(PgRole::Standby));
-                        let reason = format!("not promoted: synchronous replication: {trouble}");
+                        let reason = format!("not promoted: synchronous replication: {error}");
                         return Report::new(OcfCode::ErrGeneric, reason);
                     }
                     // Last: who is on record and never begins bars all others.
@@ -115,16 +119,16 @@ impl Agent<'_> {
                             return Report::new(OcfCode::ErrGeneric, format!("not promoted: {why}"));
                         }
                     }
-                    if let Err(trouble) = self.host.tell_to_promote() {
-                        return Report::new(OcfCode::ErrGeneric, trouble.0);
+                    if let Err(error) = self.host.tell_to_promote() {
+                        return Report::new(OcfCode::ErrGeneric, error.0);
                     }
                     progress = Progress::Told;
                 }
                 Step::Wait(_) if tell_again && matches!(facts.answer, Some(Answer::Standby(_))) => {
-                    if let Err(trouble) =
+                    if let Err(error) =
                         self.host.record(PgRole::Primary).and_then(|()| self.host.tell_to_promote())
                     {
-                        return Report::changed(OcfCode::ErrGeneric, trouble.0);
+                        return Report::changed(OcfCode::ErrGeneric, error.0);
                     }
                     tell_again = false;
                 }
@@ -182,13 +186,13 @@ impl Agent<'_> {
 
     /// A primary that takes no write is none.
     fn prove(&mut self, progress: Progress, begun: u64, won: &str) -> Report {
-        if let Err(trouble) = self.host.prove_writable(self.left()) {
+        if let Err(error) = self.host.prove_writable(self.left()) {
             return Report::changed(
                 OcfCode::ErrGeneric,
-                format!("promoted, but it takes no writes: {trouble}"),
+                format!("promoted, but it takes no writes: {error}"),
             );
         }
-        self.memory.standing = Standing::Current;
+        self.memory.knowledge = Knowledge::Current;
         if progress == Progress::Told {
             self.memory.promoted = Some(self.host.now());
         }
@@ -215,7 +219,7 @@ impl Agent<'_> {
                 // One that was left by an instance that stopped since is no answer.
                 let running = self.plan.running_after().into_iter().map(str::to_owned).collect::<Vec<_>>();
                 let runs = |ballot: &Ballot| running.is_empty() || running.contains(&ballot.node);
-                let ballots = self.host.ballots().map_err(|trouble| trouble.to_string());
+                let ballots = self.host.ballots().map_err(|error| error.to_string());
                 ballots.map(|all| all.into_iter().filter(runs).collect())
             } else {
                 Ok(Vec::new())
@@ -235,7 +239,7 @@ impl Agent<'_> {
                 .as_ref()
                 .and_then(|last| last.statement.as_ref())
                 .map_or(OnRecord::Nothing, OnRecord::Says),
-            Err(trouble) => OnRecord::Unread(&trouble.0),
+            Err(error) => OnRecord::Unread(&error.0),
         };
         loop {
             let verdict = election::decide(&election::Facts {
@@ -247,8 +251,8 @@ impl Agent<'_> {
                 ballots: answers.as_deref().map_or_else(|why| Ballots::Unread(why), Ballots::Read),
                 receiver,
                 earlier: *earlier,
-                standing: self.memory.standing,
-                former: self.memory.former,
+                knowledge: self.memory.knowledge,
+                last_role: self.memory.last_role,
                 record,
                 branch: &branch,
                 voters: on_record,
@@ -299,8 +303,8 @@ impl Agent<'_> {
     /// The better one becomes Pacemaker's next choice.
     fn hand_over(&mut self, better: &str, reason: &str) {
         self.apply(ScoreStep::Set(Score::FirstStart, reason.to_owned()));
-        if let Err(trouble) = self.host.set_score(better, Score::Primary) {
-            self.host.log(Level::Warning, &format!("the score of {better} could not be raised: {trouble}"));
+        if let Err(error) = self.host.set_score(better, Score::Primary) {
+            self.host.log(Level::Warning, &format!("the score of {better} could not be raised: {error}"));
         }
     }
 }

@@ -25,7 +25,7 @@ impl Agent<'_> {
         }
         match self.host.promotions() {
             Ok(all) => Record::of(&all),
-            Err(trouble) => Record::Unread(trouble.0),
+            Err(error) => Record::Unread(error.0),
         }
     }
 
@@ -47,8 +47,8 @@ impl Agent<'_> {
     pub(super) fn mark(&mut self) -> Option<Promotion> {
         match self.host.branch_mark() {
             Ok(mark) => mark,
-            Err(trouble) => {
-                self.host.log(Level::Warning, &trouble.0);
+            Err(error) => {
+                self.host.log(Level::Warning, &error.0);
                 None
             }
         }
@@ -61,8 +61,8 @@ impl Agent<'_> {
         }
         match self.host.mark_branch(promotion) {
             Ok(()) => self.memory.on = Some(promotion.id),
-            Err(trouble) => {
-                self.complain(Some(format!("the promotion could not be noted in pgdata: {trouble}")));
+            Err(error) => {
+                self.complain(Some(format!("the promotion could not be written to pgdata: {error}")));
             }
         }
     }
@@ -90,13 +90,13 @@ impl Agent<'_> {
             return record;
         }
         if !mark.fits(known, system(facts), position) {
-            let text = format!("{mark} stands in pgdata and does not fit the data: it is not believed");
+            let text = format!("the record {mark} in pgdata does not match its data: ignored");
             self.host.log(Level::Warning, &text);
             return record;
         }
         let members = self.members();
-        if let Err(trouble) = self.host.publish_promotion(&members, &mark) {
-            self.host.log(Level::Warning, &format!("the last promotion could not be published: {trouble}"));
+        if let Err(error) = self.host.publish_promotion(&members, &mark) {
+            self.host.log(Level::Warning, &format!("the last promotion could not be published: {error}"));
         }
         Record::Last(mark)
     }
@@ -104,8 +104,8 @@ impl Agent<'_> {
     /// This node and the others that are online.
     pub(super) fn members(&mut self) -> Vec<String> {
         let mut members = self.host.cluster().map_or_else(
-            |trouble| {
-                self.host.log(Level::Warning, &format!("the members could not be told: {trouble}"));
+            |error| {
+                self.host.log(Level::Warning, &format!("the members could not be told: {error}"));
                 Vec::new()
             },
             |status| status.nodes.iter().filter(|n| n.online).map(|n| n.name.clone()).collect(),
@@ -127,18 +127,18 @@ impl Agent<'_> {
             return Ok(None);
         }
         let position = self.position(facts).ok_or("its position in the WAL is unknown")?;
-        let histories = self.host.histories().map_err(|trouble| trouble.0)?;
+        let histories = self.host.histories().map_err(|error| error.0)?;
         let (node, mark) = (self.node(), self.mark());
         let data =
             Data { node: &node, system: system(facts), position, on: mark.as_ref(), histories: &histories };
         let next = next(record, &data, self.host.now())
             .ok_or("pg_control can't be read, or the record is more than 1000 timelines ahead of pgdata")?;
-        self.host.reserve_timelines(&next.reserve).map_err(|trouble| trouble.0)?;
+        self.host.reserve_timelines(&next.reserve).map_err(|error| error.0)?;
         // It stays on each of them when this node is gone: also on those without an instance at this moment.
         let members = self.members();
         self.host
             .publish_promotion(&members, &next.promotion)
-            .map_err(|trouble| format!("the promotion could not be put on record: {trouble}"))?;
+            .map_err(|error| format!("the promotion could not be put on record: {error}"))?;
         self.host.log(Level::Info, &format!("on record: promotion {}", next.promotion));
         self.memory.kept = None;
         Ok(Some(next.promotion))
@@ -167,8 +167,8 @@ impl Agent<'_> {
                 self.end_approval();
                 self.host.log(Level::Info, &format!("in the CIB's record: promotion {entry}"));
             }
-            Err(trouble) => {
-                let text = format!("the promotion could not be written to the CIB's record: {trouble}");
+            Err(error) => {
+                let text = format!("the promotion could not be written to the CIB's record: {error}");
                 self.complain(Some(text));
             }
         }
@@ -181,9 +181,9 @@ impl Agent<'_> {
         }
         match self.host.end_approval() {
             Ok(()) => self.memory.approved = false,
-            Err(trouble) => {
-                self.host.log(Level::Warning, &format!("the approval could not be taken back: {trouble}"))
-            }
+            Err(error) => self
+                .host
+                .log(Level::Warning, &format!("the operator's approval could not be removed: {error}")),
         }
     }
 
@@ -201,9 +201,9 @@ impl Agent<'_> {
         let corrected = adopted(&record, &node, view.timeline, system(facts), Some(&entry), self.host.now());
         let Some(corrected) = corrected else { return entry };
         let members = self.members();
-        if let Err(trouble) = self.host.publish_promotion(&members, &corrected) {
+        if let Err(error) = self.host.publish_promotion(&members, &corrected) {
             self.host
-                .log(Level::Warning, &format!("the promotion's timeline could not be published: {trouble}"));
+                .log(Level::Warning, &format!("the promotion's timeline could not be published: {error}"));
         }
         corrected
     }
@@ -219,7 +219,7 @@ impl Agent<'_> {
             manager: self.manager(),
             node: &node,
             recorded: self.host.recorded(),
-            former: self.memory.former,
+            last_role: self.memory.last_role,
             is_probe: self.run.is_probe(),
             timeline,
             system: system(facts),
@@ -244,8 +244,8 @@ impl Agent<'_> {
     pub(super) fn announce(&mut self, view: &PrimaryView) {
         let node = self.node();
         let end = WalPosition { timeline: view.timeline, lsn: view.lsn };
-        if let Err(trouble) = self.host.announce(&node, Some(end)) {
-            self.host.log(Level::Warning, &format!("the end of the WAL could not be published: {trouble}"));
+        if let Err(error) = self.host.announce(&node, Some(end)) {
+            self.host.log(Level::Warning, &format!("the end of the WAL could not be published: {error}"));
         }
     }
 
@@ -255,7 +255,7 @@ impl Agent<'_> {
         loop {
             let announced = self.host.announced(primary).ok().flatten();
             let waited = Duration::from_millis(self.host.now().saturating_sub(begun));
-            if announced.is_some() || !is_on_its_way || waited >= ANNOUNCEMENT || self.spent() {
+            if announced.is_some() || !is_on_its_way || waited >= ANNOUNCEMENT || self.is_time_over() {
                 return announced;
             }
             self.host.sleep(ROUND.min(self.left()));

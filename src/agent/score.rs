@@ -3,7 +3,7 @@
 use super::{Agent, STEADY};
 use crate::boundary::host::Level;
 use crate::cluster::attributes;
-use crate::decide::cluster::{ClusterFacts, ClusterWord, Upstream};
+use crate::decide::cluster::{ClusterAnswer, ClusterFacts, Upstream};
 use crate::decide::disk::Finding;
 use crate::decide::facts::Facts;
 use crate::decide::follow::{self, cluster_facts};
@@ -53,14 +53,14 @@ impl Agent<'_> {
             Ok(status) => {
                 Some(cluster_facts(&status, &self.settings, &self.run.resource, &node, self.run.instances))
             }
-            Err(trouble) => {
-                self.host.log(Level::Warning, &format!("the cluster could not be asked: {trouble}"));
+            Err(error) => {
+                self.host.log(Level::Warning, &format!("the cluster could not be asked: {error}"));
                 None
             }
         }
     }
 
-    /// Looks after a standby: follows the right primary, notices divergence, keeps its score. `told`: what a
+    /// ScoreChecks after a standby: follows the right primary, notices divergence, keeps its score. `told`: what a
     /// notification said about the cluster, in place of asking it.
     pub(super) fn tend_standby(&mut self, facts: &Facts, told: Option<ClusterFacts>) -> Health {
         let finding = self.try_disk();
@@ -73,14 +73,14 @@ impl Agent<'_> {
         let position = self.position(facts);
         // Asked only where the cluster is.
         let mut seen = Seen { caught_up: CaughtUp::NotYet, mismatch: None };
-        let step = self.standby_step(&view, position, ClusterWord::NotAsked, &finding, &seen);
+        let step = self.standby_step(&view, position, ClusterAnswer::NotAsked, &finding, &seen);
         if step != ScoreStep::AskCluster {
             self.apply(step);
             return Health::Fit;
         }
         let is_notified = told.is_some();
         let cluster = told.or_else(|| self.ask_cluster());
-        let word = cluster.clone().map_or(ClusterWord::Silent, ClusterWord::Says);
+        let answer = cluster.clone().map_or(ClusterAnswer::Silent, ClusterAnswer::Says);
         let primary = cluster.and_then(|c| c.primary);
         let end = view.receiver.as_ref().and_then(|r| r.latest_end);
         let view = self.steady(&view);
@@ -114,7 +114,7 @@ impl Agent<'_> {
                 seen.mismatch = branch.as_ref().and_then(Branch::mismatch).cloned();
             }
         }
-        let step = self.standby_step(&view, position, word, &finding, &seen);
+        let step = self.standby_step(&view, position, answer, &finding, &seen);
         let said = if score::streams(view.receiver.as_ref()) { None } else { self.host.receiver_trouble() };
         let step = score::explained(step, said);
         if let Some(primary) = primary.as_ref().filter(|_| finding.disk.returns()) {
@@ -140,7 +140,7 @@ impl Agent<'_> {
         &mut self,
         view: &StandbyView,
         position: Option<WalPosition>,
-        cluster: ClusterWord,
+        cluster: ClusterAnswer,
         finding: &Finding,
         seen: &Seen,
     ) -> ScoreStep {
@@ -165,8 +165,8 @@ impl Agent<'_> {
     pub(super) fn histories(&mut self) -> Option<Vec<History>> {
         match self.host.histories() {
             Ok(histories) => Some(histories),
-            Err(trouble) => {
-                self.complain(Some(format!("the timeline histories could not be read: {trouble}")));
+            Err(error) => {
+                self.complain(Some(format!("the timeline histories could not be read: {error}")));
                 None
             }
         }
@@ -197,10 +197,14 @@ impl Agent<'_> {
     pub(super) fn repoint(&mut self, primary: &str, conninfo: &str) {
         self.memory.upstream = None;
         match self.host.repoint(conninfo) {
-            Ok(()) => self.host.log(Level::Info, &format!("follows the primary {primary} now")),
-            Err(trouble) => {
-                self.host
-                    .log(Level::Error, &format!("could not be pointed at the primary {primary}: {trouble}"));
+            Ok(()) => {
+                self.host.log(Level::Info, &format!("primary_conninfo points to the primary {primary} now"))
+            }
+            Err(error) => {
+                self.host.log(
+                    Level::Error,
+                    &format!("primary_conninfo could not be pointed to the primary {primary}: {error}"),
+                );
             }
         }
     }
@@ -215,9 +219,9 @@ impl Agent<'_> {
             Ok(status) => {
                 status.promotion_score(&resource, &node).and_then(attributes::score).map(Score::from)
             }
-            Err(trouble) => {
+            Err(error) => {
                 return self
-                    .complain(Some(format!("the CIB could not be asked for this node's score: {trouble}")));
+                    .complain(Some(format!("the CIB could not be asked for this node's score: {error}")));
             }
         };
         match kept_score::decide(&self.memory, in_cib, self.host.now()) {
@@ -225,19 +229,19 @@ impl Agent<'_> {
             kept_score::Step::Settled => self.memory.score_doubted = None,
             kept_score::Step::Resend(score) => match self.host.resend_score(&node, score) {
                 Ok(()) => {
-                    let why = "pacemaker-controld or pacemaker-attrd began anew, and the CIB had lost it";
+                    let why = "pacemaker-controld or pacemaker-attrd restarted, and the CIB had lost it";
                     self.host.log(Level::Warning, &format!("promotion score {score} sent again: {why}"));
                 }
-                Err(trouble) => {
+                Err(error) => {
                     self.complain(Some(format!(
-                        "the promotion score {score} could not be sent again: {trouble}"
+                        "the promotion score {score} could not be sent again: {error}"
                     )));
                 }
             },
         }
     }
 
-    /// Writes a score where it changed. Trouble with it is logged and does not fail the action: the next monitor
+    /// Writes a score where it changed. An error is logged and does not fail the action: the next monitor
     /// tries again, because the memory still holds the old one.
     pub(super) fn apply(&mut self, step: ScoreStep) {
         match step {
@@ -259,10 +263,8 @@ impl Agent<'_> {
                         self.memory.complaint = score.is_withdrawn().then(|| reason.clone());
                         self.host.log(Level::Info, &format!("promotion score {before} -> {score}: {reason}"));
                     }
-                    Err(trouble) => {
-                        self.complain(Some(format!(
-                            "the promotion score {score} could not be set: {trouble}"
-                        )));
+                    Err(error) => {
+                        self.complain(Some(format!("the promotion score {score} could not be set: {error}")));
                     }
                 }
             }

@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use super::{Agent, ROUND, Report, STEADY, millis};
-use crate::boundary::host::{InstallTrouble, Level};
+use crate::boundary::host::{InstallError, Level};
 use crate::decide::clock::{Millis, Time};
 use crate::decide::cluster::{ClusterFacts, Upstream};
 use crate::decide::disk::Disk;
 use crate::decide::election::Approval;
-use crate::decide::facts::{Facts, Life, Word};
+use crate::decide::facts::{Facts, ProcessSummary, ServerAnswer};
 use crate::decide::follow;
-use crate::decide::memory::Challenger;
+use crate::decide::memory::OtherPrimary;
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::promotions::{Branch, Data, position_at_rest};
 use crate::decide::recovery::{Archive, Held, Track, ended_by_archive, held, start_waits};
 use crate::decide::score::{streamed, streams};
 use crate::decide::start::{
     After, AtRest, Before, Ground, LAUNCH_SETTINGS, LaunchSetting, Launched, Membership, Occasion, Stream,
-    Waiting, after, before, disk_patience, former, former_by, membership, on_disk, resting_position,
+    Waiting, after, before, disk_patience, last_role, last_role_by, membership, on_disk, resting_position,
     tries_disk, unfit_clone, without_archive,
 };
 use crate::decide::stop::Purpose;
@@ -53,9 +53,9 @@ impl Agent<'_> {
     pub(super) fn installation_trouble(&mut self) -> Option<Report> {
         let (code, why) = match self.host.check_installation() {
             Ok(()) => return None,
-            Err(InstallTrouble::Missing(why)) => (OcfCode::ErrInstalled, why),
-            Err(InstallTrouble::Unusable(why)) => (OcfCode::ErrArgs, why),
-            Err(InstallTrouble::Forbidden(why)) => (OcfCode::ErrPerm, why),
+            Err(InstallError::Missing(why)) => (OcfCode::ErrInstalled, why),
+            Err(InstallError::Unusable(why)) => (OcfCode::ErrArgs, why),
+            Err(InstallError::Forbidden(why)) => (OcfCode::ErrPerm, why),
         };
         Some(Report::new(code, why))
     }
@@ -65,7 +65,7 @@ impl Agent<'_> {
         self.refuse_while_resetting()?;
         let rests = loop {
             let facts = self.glance(self.left());
-            match before(&facts, self.spent()) {
+            match before(&facts, self.is_time_over()) {
                 Before::Already(reason) => {
                     self.tell_node(|host| host.record(PgRole::Standby));
                     self.tend_if(occasion, &facts);
@@ -86,28 +86,28 @@ impl Agent<'_> {
             }
         };
         let mut branch = Branch::Unrecorded;
-        let (primary, challenger) = match occasion {
-            Occasion::Demotion => (None, Challenger::Nobody),
+        let (primary, other) = match occasion {
+            Occasion::Demotion => (None, OtherPrimary::Nobody),
             Occasion::Start => {
                 let cluster = self.ask_cluster();
                 branch = self.check_membership(&rests, cluster.as_ref())?;
-                let challenger = Challenger::of(cluster.as_ref(), self.manager());
-                (cluster.and_then(|c| c.primary), challenger)
+                let other = OtherPrimary::of(cluster.as_ref(), self.manager());
+                (cluster.and_then(|c| c.primary), other)
             }
         };
         if let Some(primary) = &primary {
             // What it said to standbys that began before.
             self.tell_node(|host| host.announce(&primary.node, None));
         }
-        self.memory.restarted(challenger, &branch);
+        self.memory.restarted(other, &branch);
         if let Some(why) = self.diverged_at_rest(primary.as_ref()) {
             self.apply(ScoreStep::Set(Score::Withdrawn, why.clone()));
             return Err((OcfCode::ErrGeneric, why));
         }
         let conninfo = primary.as_ref().and_then(|p| self.conninfo_for(&p.host));
-        let trouble = |t: crate::boundary::host::Trouble| (OcfCode::ErrGeneric, t.0);
-        self.host.prepare_standby(conninfo.as_deref()).map_err(trouble)?;
-        self.host.launch(&LAUNCH_SETTINGS).map_err(trouble)?;
+        let host_error = |t: crate::boundary::host::HostError| (OcfCode::ErrGeneric, t.0);
+        self.host.prepare_standby(conninfo.as_deref()).map_err(host_error)?;
+        self.host.launch(&LAUNCH_SETTINGS).map_err(host_error)?;
         self.await_standby(primary, occasion)
     }
 
@@ -129,11 +129,11 @@ impl Agent<'_> {
         let position = position_at_rest(&record, &data);
         let branch = self.branch(&record, facts, position);
         let is_base_backup = self.host.is_base_backup();
-        let former = former(facts);
+        let last_role = last_role(facts);
         let mark = self.mark();
         let at_rest = AtRest {
             node: &node,
-            former,
+            last_role,
             is_base_backup,
             owner: mark.as_ref().map(|mark| mark.node.as_str()),
             position: Some(position),
@@ -160,7 +160,7 @@ impl Agent<'_> {
         let mut said = false;
         loop {
             let finding = self.try_disk();
-            let time = if self.host.now() < until { Time::Left } else { Time::Spent };
+            let time = if self.host.now() < until { Time::Left } else { Time::Over };
             match on_disk(occasion, &finding, time) {
                 Ground::Launch => return Ok(()),
                 Ground::TryAgain => {
@@ -187,8 +187,8 @@ impl Agent<'_> {
     }
 
     fn note_former_by(&mut self, facts: &Facts) {
-        let former = former_by(former(facts), self.memory.former, self.memory.timeline);
-        self.note_former(former);
+        let last_role = last_role_by(last_role(facts), self.memory.last_role, self.memory.timeline);
+        self.note_last_role(last_role);
     }
 
     fn await_standby(
@@ -207,7 +207,7 @@ impl Agent<'_> {
             let left = self.left().saturating_sub(UNDO);
             let facts = self.glance(left);
             let now = self.host.now();
-            if facts.word() == Word::Recovering && now >= next_look {
+            if facts.server_answer() == ServerAnswer::Recovering && now >= next_look {
                 next_look = now + RECOVERY_ROUND;
                 let recovery = self.host.recovery();
                 if let Some(recovery) = &recovery {
@@ -232,7 +232,7 @@ impl Agent<'_> {
                 stream: &stream,
                 consistent_for: Duration::from_millis(consistent_for),
                 recovery: track.progress(now, budget / 2),
-                spent: left.is_zero(),
+                time_over: left.is_zero(),
                 log: &log,
             };
             match after(&launched) {
@@ -249,7 +249,7 @@ impl Agent<'_> {
                     return Ok(with_archive(reason, &archive));
                 }
                 After::Fail(..)
-                    if facts.life() == Life::Absent
+                    if facts.process_summary() == ProcessSummary::Absent
                         && archive == Archive::Asked
                         && !left.is_zero()
                         && ended_by_archive(&log) =>
@@ -277,7 +277,7 @@ impl Agent<'_> {
         why: String,
         purpose: Purpose,
     ) -> Result<Archive, (OcfCode, String)> {
-        self.host.log(Level::Warning, &format!("{why}; the server is launched without it"));
+        self.host.log(Level::Warning, &format!("{why}; PostgreSQL is started without it"));
         self.launch_anew(purpose, &without_archive())?;
         Ok(Archive::LeftOut(why))
     }
@@ -290,7 +290,7 @@ impl Agent<'_> {
     ) -> Result<(), (OcfCode, String)> {
         self.bring_down(purpose, self.half()).map_err(|reason| (OcfCode::ErrGeneric, reason))?;
         let launched = self.host.keep_standby_signal().and_then(|()| self.host.launch(settings));
-        launched.map_err(|trouble| (OcfCode::ErrGeneric, trouble.0))
+        launched.map_err(|error| (OcfCode::ErrGeneric, error.0))
     }
 
     fn tend_if(&mut self, occasion: Occasion, facts: &Facts) {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{Agent, ROUND, Report, millis};
 use crate::boundary::host::Level;
 use crate::decide::facts::Facts;
-use crate::decide::memory::Former;
+use crate::decide::memory::LastRole;
 use crate::decide::stop::{
-    Planned, Purpose, ScoreOfStopped, Shutdown, Stage, Step, asks_for_quorum, decide, lonely_purpose,
+    Planned, Purpose, ScoreOfStopped, Shutdown, Stage, Step, asks_for_quorum, decide, purpose_without_quorum,
     score_of_stopped, tries_disk, usual_purpose,
 };
 use crate::ocf::OcfCode;
@@ -39,7 +39,7 @@ impl Agent<'_> {
         if self.run.node.is_none() || !asks_for_quorum(facts.answer.as_ref()) {
             return usual;
         }
-        lonely_purpose(usual, self.host.cluster().ok().and_then(|status| status.quorate))
+        purpose_without_quorum(usual, self.host.cluster().ok().and_then(|status| status.quorate))
     }
 
     /// Brings everything down within `budget`.
@@ -73,8 +73,8 @@ impl Agent<'_> {
                     }
                     how = name(stage);
                     sent = stage;
-                    if let Err(trouble) = self.host.send(stage) {
-                        self.host.log(Level::Error, &format!("{}: {trouble}", name(stage)));
+                    if let Err(error) = self.host.send(stage) {
+                        self.host.log(Level::Error, &format!("{}: {error}", name(stage)));
                         self.host.sleep(ROUND);
                     }
                 }
@@ -87,20 +87,20 @@ impl Agent<'_> {
             return;
         }
         let node = self.node();
-        if let Err(trouble) = self.host.delete_score(&node) {
-            self.host.log(Level::Warning, &format!("the promotion score could not be deleted: {trouble}"));
+        if let Err(error) = self.host.delete_score(&node) {
+            self.host.log(Level::Warning, &format!("the promotion score could not be deleted: {error}"));
         }
         self.memory.score = None;
         self.memory.score_written = None;
     }
 
     /// After a shutdown as a primary the instance is a former primary, until it streams from another one.
-    pub(super) fn note_former(&mut self, former: Former) {
-        if former == Former::Primary {
+    pub(super) fn note_last_role(&mut self, last_role: LastRole) {
+        if last_role == LastRole::Primary {
             // What it received it received as a standby of somebody before: it has followed nobody since.
             self.memory.timeline = None;
         }
-        self.memory.former = former;
+        self.memory.last_role = last_role;
         self.memory.forget_stream();
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Agent, ROUND};
-use crate::boundary::host::{Effect, Level, Trouble};
+use crate::boundary::host::{HostError, HostResult, Level};
 use crate::cluster::crm_mon::{Role, Status};
 use crate::decide::cluster::Manager;
 use crate::decide::election::Fitness;
@@ -35,20 +35,20 @@ impl Agent<'_> {
             return;
         }
         self.memory.synchronous.settled = None;
-        if let Err(trouble) = self.change_synchronous(view.clone(), leaving) {
-            self.complain(Some(format!("synchronous replication: {trouble}")));
+        if let Err(error) = self.change_synchronous(view.clone(), leaving) {
+            self.complain(Some(format!("synchronous replication: {error}")));
         }
     }
 
-    fn change_synchronous(&mut self, mut view: PrimaryView, leaving: &[String]) -> Effect<()> {
+    fn change_synchronous(&mut self, mut view: PrimaryView, leaving: &[String]) -> HostResult<()> {
         let begun = self.host.now();
         let status = self.host.cluster()?;
         let members: Vec<String> = status.nodes.iter().filter(|n| n.online).map(|n| n.name.clone()).collect();
         let generation = match self.record() {
             Record::Last(last) => last.generation,
             Record::Empty => 0,
-            Record::Unread(why) => return Err(Trouble(why)),
-            Record::Contradictory(..) => return Err(Trouble("two promotions have one number".into())),
+            Record::Unread(why) => return Err(HostError(why)),
+            Record::Contradictory(..) => return Err(HostError("two promotions have the same number".into())),
         };
         let mut record = Voters::latest(self.host.voters()?);
         let node = self.node();
@@ -127,10 +127,10 @@ impl Agent<'_> {
                 _ => return Ok(()),
             }
             let waited = Duration::from_millis(self.host.now().saturating_sub(begun));
-            if waited >= PATIENCE || self.spent() {
+            if waited >= PATIENCE || self.is_time_over() {
                 let in_force = Names::parse(&view.synchronous_standby_names);
                 return match written {
-                    Some(names) if in_force.as_ref() != Some(&names) => Err(Trouble(format!(
+                    Some(names) if in_force.as_ref() != Some(&names) => Err(HostError(format!(
                         "synchronous_standby_names stays {:?} although postgresql.auto.conf has {:?}: take it out of start_opts, \
                          and mend what PostgreSQL says of its files",
                         view.synchronous_standby_names,
@@ -142,10 +142,10 @@ impl Agent<'_> {
         }
     }
 
-    fn require_quorum(&mut self) -> Effect<()> {
+    fn require_quorum(&mut self) -> HostResult<()> {
         match self.host.cluster()?.quorate {
             Some(true) => Ok(()),
-            Some(false) | None => Err(Trouble("this partition has no quorum: commits go on waiting".into())),
+            Some(false) | None => Err(HostError("this partition has no quorum: commits keep waiting".into())),
         }
     }
 
@@ -190,7 +190,7 @@ impl Agent<'_> {
     }
 
     /// Ahead of a promotion: commits wait from the first one on, and the record says so.
-    pub(super) fn prepare_synchronous(&mut self, record: &Record) -> Effect<()> {
+    pub(super) fn prepare_synchronous(&mut self, record: &Record) -> HostResult<()> {
         if self.manager() == Manager::Nobody {
             return Ok(());
         }

@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use super::{Agent, Report};
 use crate::boundary::fake::{Condition, Failing, FakeHost};
-use crate::boundary::host::InstallTrouble;
+use crate::boundary::host::InstallError;
 use crate::boundary::host::Level;
 use crate::cluster::crm_mon::{self, Status};
 use crate::decide::election::{Ballot, Fitness};
-use crate::decide::facts::Pulse;
-use crate::decide::memory::{Former, Memory, Standing};
+use crate::decide::facts::RunState;
+use crate::decide::memory::{Knowledge, LastRole, Memory};
 use crate::decide::promotion_score::Score;
 use crate::decide::samples::{position, receiver, timeline};
 use crate::ocf::{Action, Environment, OcfCode, Run, Settings};
@@ -171,7 +171,7 @@ fn a_probe_changes_nothing() {
 #[test]
 fn a_probe_gives_the_primary_back_the_score_that_went_with_pacemakers_executor() {
     let mut host = FakeHost::new(Condition::Primary, position(2, 0x100));
-    host.memory.former = Former::Primary;
+    host.memory.last_role = LastRole::Primary;
     host.memory.kept = Some(1);
     assert_eq!(act(&mut host, Action::Monitor, &[]).code, OcfCode::RunningPromoted);
     assert_eq!(act(&mut host, Action::Monitor, &[]).code, OcfCode::RunningPromoted);
@@ -191,12 +191,12 @@ fn a_probe_gives_the_primary_back_the_score_that_went_with_pacemakers_executor()
 fn a_standby_whose_receiver_is_stopped_is_restarted_and_no_candidate() {
     let mut host = streaming();
     monitor(&mut host);
-    host.receiver = Pulse::Stopped;
+    host.receiver = RunState::Stopped;
     let report = monitor(&mut host);
     assert_eq!(report.code, OcfCode::ErrGeneric);
     assert!(report.reason.contains("WAL receiver"), "{}", report.reason);
     assert_eq!(host.did("score"), ["score srv1 900", "score srv1 -1000"]);
-    for other in [Pulse::Beating, Pulse::Stuck] {
+    for other in [RunState::Running, RunState::Uninterruptible] {
         let mut host = streaming();
         host.receiver = other;
         assert_eq!(monitor(&mut host).code, OcfCode::Success);
@@ -206,7 +206,7 @@ fn a_standby_whose_receiver_is_stopped_is_restarted_and_no_candidate() {
 #[test]
 fn a_probe_without_binaries_finds_nothing_running() {
     let mut host = FakeHost::new(Condition::Down, position(1, 0x100));
-    host.installation = Err(InstallTrouble::Missing("no postgres here".into()));
+    host.installation = Err(InstallError::Missing("no postgres here".into()));
     assert_eq!(act(&mut host, Action::Monitor, &[]).code, OcfCode::NotRunning);
     assert_eq!(act(&mut host, Action::Start, &[]).code, OcfCode::ErrInstalled);
 }
@@ -219,7 +219,7 @@ fn a_steady_standby_asks_the_cluster_once_and_writes_once() {
         host.now += 16_000;
     }
     assert_eq!(host.done, ["score srv1 900"]);
-    assert_eq!(host.memory.standing, Standing::Current);
+    assert_eq!(host.memory.knowledge, Knowledge::Current);
 }
 
 #[test]
@@ -250,14 +250,14 @@ fn a_standby_whose_histories_are_unreadable_proves_nothing() {
     for _ in 0..3 {
         assert_eq!(monitor(&mut host).code, OcfCode::Success);
     }
-    assert_eq!((host.memory.standing, host.did("score").len()), (Standing::Unproven, 0));
+    assert_eq!((host.memory.knowledge, host.did("score").len()), (Knowledge::Unproven, 0));
     assert_eq!(host.log.len(), 1, "complained once: {:?}", host.log);
 }
 
 #[test]
 fn a_lost_election_is_handed_over_and_fails() {
     let mut host = FakeHost::new(Condition::Standby, position(2, 0x100));
-    host.memory.standing = Standing::Current;
+    host.memory.knowledge = Knowledge::Current;
     host.ballots = vec![Ballot { node: "srv2".into(), position: position(2, 0x900), fitness: Fitness::Fit }];
     assert_eq!(act(&mut host, Action::Promote, &[]).code, OcfCode::ErrGeneric);
     assert_eq!(host.did("promote").len(), 0);
@@ -268,7 +268,7 @@ fn a_lost_election_is_handed_over_and_fails() {
 fn nobody_is_promoted_while_the_old_primary_still_sends() {
     let connected = |fed| {
         let mut host = streaming();
-        host.memory.standing = Standing::Current;
+        host.memory.knowledge = Knowledge::Current;
         host.fed = fed;
         host
     };
@@ -314,7 +314,7 @@ fn an_unproven_node_is_not_promoted_alone() {
 #[test]
 fn a_promotion_is_done_when_a_write_is() {
     let mut host = FakeHost::new(Condition::Standby, position(2, 0x100));
-    host.memory.standing = Standing::Current;
+    host.memory.knowledge = Knowledge::Current;
     let mut full = host.clone();
     assert_eq!(act(&mut host, Action::Promote, &[]).code, OcfCode::Success);
     full.failing = Failing::Writes;
@@ -345,7 +345,7 @@ fn a_demotion_ends_in_a_standby() {
 #[test]
 fn after_a_promotion_everybody_follows_the_new_primary() {
     let mut host = FakeHost::new(Condition::Standby, position(2, 0x100));
-    host.memory.standing = Standing::Current;
+    host.memory.knowledge = Knowledge::Current;
     host.memory.score = Some(Score::from(1001));
     act(
         &mut host,
@@ -405,7 +405,7 @@ fn the_budget_of_a_wait_is_the_operations() {
 #[test]
 fn quorated_knows_a_primary_before_it_takes_writes_and_a_stop_before_it_is_over() {
     let mut host = FakeHost::new(Condition::Standby, position(1, 100));
-    host.memory.standing = Standing::Current;
+    host.memory.knowledge = Knowledge::Current;
     // Its promotion fails at the proof: it may take writes all the same.
     host.failing = Failing::Writes;
     act(&mut host, Action::Promote, &[]);
@@ -423,7 +423,7 @@ fn quorated_knows_a_primary_before_it_takes_writes_and_a_stop_before_it_is_over(
 fn nothing_starts_or_is_promoted_on_a_node_that_announced_its_self_fencing() {
     for (condition, action) in [(Condition::Down, Action::Start), (Condition::Standby, Action::Promote)] {
         let mut host = FakeHost::new(condition, position(1, 100));
-        host.memory.standing = Standing::Current;
+        host.memory.knowledge = Knowledge::Current;
         host.resetting = Some("hangs: corosync".into());
         let report = act(&mut host, action, &[]);
         assert_eq!(report.code, OcfCode::ErrGeneric, "{action}");

@@ -14,6 +14,6 @@ impl Agent<'_> {
     pub(super) fn reload_agent(&mut self) -> Report {
         // The next monitor of a primary looks whom its commits wait for.
         self.memory.synchronous.settled = None;
-        Report::new(OcfCode::Success, "the new parameters hold from the next action on")
+        Report::new(OcfCode::Success, "the new parameters take effect with the next action")
     }
 }

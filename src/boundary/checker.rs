@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::clock::boottime_ms;
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use super::storage;
 use crate::cluster::checker::{Checker, PATH};
 use crate::decide::stop::NodeReset;
@@ -12,10 +12,10 @@ use crate::decide::stop::NodeReset;
 ///
 /// # Errors
 /// The report is there and can't be read, or makes no sense.
-pub fn report() -> Effect<Option<Checker>> {
-    let text = storage::read_text_if_there(Path::new(PATH)).map_err(|e| Trouble(e.to_string()))?;
+pub fn report() -> HostResult<Option<Checker>> {
+    let text = storage::read_text_if_there(Path::new(PATH)).map_err(|e| HostError(e.to_string()))?;
     let read =
-        |text: String| serde_json::from_str::<Checker>(&text).map_err(|e| Trouble(format!("{PATH}: {e}")));
+        |text: String| serde_json::from_str::<Checker>(&text).map_err(|e| HostError(format!("{PATH}: {e}")));
     Ok(text.map(read).transpose()?.filter(|told| told.is_fresh(boottime_ms())))
 }
 

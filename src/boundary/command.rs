@@ -70,7 +70,7 @@ impl Output {
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// No such program.
-    #[error("{program} is not there or not executable; install the package that brings it (command: {command})", program = .program.display())]
+    #[error("{program} is missing or not executable; install the package that provides it (command: {command})", program = .program.display())]
     NotFound {
         /// The program.
         program: PathBuf,
@@ -86,7 +86,7 @@ pub enum CommandError {
         source: io::Error,
     },
     /// Killed at its deadline, with its process group.
-    #[error("no end within {after:.1?}, killed: {command}{}", said(stderr))]
+    #[error("no end within {after:.1?}, so it was killed: {command}{}", said(stderr))]
     TimedOut {
         /// Command line.
         command: String,
@@ -253,7 +253,7 @@ impl Command {
         }
     }
 
-    /// Runs on our own terminal, in the human's own locale, for as long as the human likes.
+    /// Runs on our own terminal, in the user's own locale, for as long as the user likes.
     ///
     /// # Errors
     /// It can't be started or waited for.

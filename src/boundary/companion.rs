@@ -15,7 +15,7 @@ use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, 
 
 use super::clock::Deadline;
 use super::command::{Command, Environment};
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use super::process::{self, ProcessState};
 
 /// No message is longer.
@@ -64,7 +64,7 @@ impl Companion {
     ///
     /// # Errors
     /// It can't be started: no process, no descriptor, no memory.
-    pub fn start(&mut self) -> Effect<bool> {
+    pub fn start(&mut self) -> HostResult<bool> {
         self.ending.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
         if let Some(running) = &mut self.running {
             if !matches!(running.child.try_wait(), Ok(Some(_)) | Err(_)) {
@@ -73,9 +73,9 @@ impl Companion {
             self.running = None;
         }
         if self.ending.len() >= LEFT_BEHIND {
-            return Err(Trouble(format!("{LEFT_BEHIND} helper processes wait for a disk already")));
+            return Err(HostError(format!("{LEFT_BEHIND} helper processes wait for a disk already")));
         }
-        let failed = |e: &dyn std::fmt::Display| Trouble(format!("a helper process can't be started: {e}"));
+        let failed = |e: &dyn std::fmt::Display| HostError(format!("a helper process can't be started: {e}"));
         let (ours, its) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
             .map_err(|e| failed(&e))?;
         let command = Command::new(OURSELVES).arg(&self.argument).environment(Environment::Clean);
@@ -138,7 +138,7 @@ impl Companion {
     /// # Errors
     /// There is none before the deadline.
     pub fn ask(&mut self, text: &[u8], deadline: Deadline) -> Result<Vec<u8>, NoAnswer> {
-        self.start().map_err(|Trouble(why)| NoAnswer::Gone(why))?;
+        self.start().map_err(|HostError(why)| NoAnswer::Gone(why))?;
         self.tell(text)?;
         self.hear(deadline, true)
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::clock::Deadline;
 use super::command::{Command, Environment};
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use super::storage;
 use crate::cluster::corosync::{conf, tools};
 
@@ -18,19 +18,19 @@ pub const CONFIGURATION: &str = "/etc/corosync/corosync.conf";
 ///
 /// # Errors
 /// When it does not answer before the deadline, or makes no sense.
-pub fn votes(quorumtool: &Path, deadline: Deadline) -> Effect<tools::Votes> {
+pub fn votes(quorumtool: &Path, deadline: Deadline) -> HostResult<tools::Votes> {
     let command = Command::new(quorumtool).environment(Environment::Clean).arg("-s");
     // Without quorum its exit code is not 0.
-    let output = command.run_any(deadline).map_err(|e| Trouble(e.to_string()))?;
+    let output = command.run_any(deadline).map_err(|e| HostError(e.to_string()))?;
     tools::votes(&output.text())
-        .ok_or_else(|| Trouble(format!("corosync-quorumtool -s: {} {}", output.text(), output.stderr)))
+        .ok_or_else(|| HostError(format!("corosync-quorumtool -s: {} {}", output.text(), output.stderr)))
 }
 
 /// The names of all members that are configured.
 ///
 /// # Errors
 /// When the configuration can't be read, or corosync would refuse it.
-pub fn names(configuration: &Path) -> Effect<Vec<String>> {
+pub fn names(configuration: &Path) -> HostResult<Vec<String>> {
     Ok(nodes(configuration)?.into_iter().filter_map(|node| node.name).collect())
 }
 
@@ -38,14 +38,14 @@ pub fn names(configuration: &Path) -> Effect<Vec<String>> {
 ///
 /// # Errors
 /// As [`names`].
-pub fn name_of(configuration: &Path, id: u32) -> Effect<Option<String>> {
+pub fn name_of(configuration: &Path, id: u32) -> HostResult<Option<String>> {
     let is = |node: &conf::Node| node.id.as_deref().is_some_and(|given| given.parse() == Ok(id));
     Ok(nodes(configuration)?.into_iter().find(is).and_then(|node| node.name))
 }
 
-fn nodes(configuration: &Path) -> Effect<Vec<conf::Node>> {
-    let text = storage::read_text(configuration).map_err(|e| Trouble(e.to_string()))?;
+fn nodes(configuration: &Path) -> HostResult<Vec<conf::Node>> {
+    let text = storage::read_text(configuration).map_err(|e| HostError(e.to_string()))?;
     let conf = conf::parse(&text)
-        .map_err(|e| Trouble(format!("{}:{}: {}; {}", configuration.display(), e.line, e.what, e.cure)))?;
+        .map_err(|e| HostError(format!("{}:{}: {}; {}", configuration.display(), e.line, e.what, e.cure)))?;
     Ok(conf.nodes)
 }

@@ -4,7 +4,7 @@
 
 use rust_corosync::{CsError, cmap};
 
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use super::ipc;
 use crate::decide::detector::RunningTotem;
 
@@ -18,18 +18,18 @@ fn number(handle: &cmap::Handle, key: &str) -> Result<u32, CsError> {
     }
 }
 
-fn asked(handle: &cmap::Handle, key: &str) -> Effect<u32> {
-    number(handle, key).map_err(|e| Trouble(format!("corosync: cmap_get {key}: {e}")))
+fn asked(handle: &cmap::Handle, key: &str) -> HostResult<u32> {
+    number(handle, key).map_err(|e| HostError(format!("corosync: cmap_get {key}: {e}")))
 }
 
 /// Asks for it.
 ///
 /// # Errors
 /// corosync does not run, or does not say.
-pub fn totem() -> Effect<RunningTotem> {
-    ipc::corosyncs("cmap").map_err(Trouble)?;
-    let handle =
-        cmap::initialize(cmap::Map::Icmap).map_err(|e| Trouble(format!("corosync: cmap_initialize: {e}")))?;
+pub fn totem() -> HostResult<RunningTotem> {
+    ipc::corosyncs("cmap").map_err(HostError)?;
+    let handle = cmap::initialize(cmap::Map::Icmap)
+        .map_err(|e| HostError(format!("corosync: cmap_initialize: {e}")))?;
     let token = "runtime.config.totem.token";
     let consensus = "runtime.config.totem.consensus";
     Ok(RunningTotem {

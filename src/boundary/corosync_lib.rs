@@ -7,7 +7,7 @@ use std::cell::RefCell;
 
 use rust_corosync::{CsError, DispatchFlags, NodeId, TrackFlags, cfg, cpg, votequorum};
 
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use super::ipc;
 use crate::cluster::corosync::Ring;
 use crate::decide::reset::VoteCount;
@@ -15,12 +15,12 @@ use crate::decide::reset::VoteCount;
 /// The process group; a message to it goes to every member and back.
 const GROUP: &str = "quorated";
 
-fn failed(what: &str) -> impl Fn(CsError) -> Trouble + '_ {
-    move |error| Trouble(format!("corosync: {what}: {error}"))
+fn failed(what: &str) -> impl Fn(CsError) -> HostError + '_ {
+    move |error| HostError(format!("corosync: {what}: {error}"))
 }
 
-fn of_votequorum(callbacks: &votequorum::Callbacks) -> Effect<votequorum::Handle> {
-    ipc::corosyncs("votequorum").map_err(Trouble)?;
+fn of_votequorum(callbacks: &votequorum::Callbacks) -> HostResult<votequorum::Handle> {
+    ipc::corosyncs("votequorum").map_err(HostError)?;
     votequorum::initialize(callbacks).map_err(failed("votequorum_initialize"))
 }
 
@@ -32,7 +32,7 @@ pub struct Votes {
 
 /// What votequorum says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VoteWord {
+pub struct QuorumAnswer {
     pub quorate: bool,
     /// A quorum device is registered, and votes. `None`: none is registered.
     pub device_votes: Option<bool>,
@@ -48,7 +48,7 @@ impl Votes {
     ///
     /// # Errors
     /// corosync does not run, or refuses.
-    pub fn connect() -> Effect<Self> {
+    pub fn connect() -> HostResult<Self> {
         let none = votequorum::Callbacks {
             quorum_notification_fn: None,
             nodelist_notification_fn: None,
@@ -64,11 +64,11 @@ impl Votes {
     ///
     /// # Errors
     /// The connection broke.
-    pub fn ask(&self, members: &[u32]) -> Effect<VoteWord> {
+    pub fn ask(&self, members: &[u32]) -> HostResult<QuorumAnswer> {
         let info = votequorum::get_info(&self.handle, self.node).map_err(failed("votequorum_getinfo"))?;
         let has = |flag| info.flags.contains(flag);
         let registered = has(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QDEVICE_REGISTERED);
-        Ok(VoteWord {
+        Ok(QuorumAnswer {
             quorate: has(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QUORATE),
             device_votes: registered
                 .then(|| has(votequorum::NodeInfoFlags::VOTEQUORUM_INFO_QDEVICE_CAST_VOTE)),
@@ -81,7 +81,7 @@ impl Votes {
 
 impl Votes {
     /// The binding leaves the sum out: it is what corosync itself adds up.
-    fn count(&self, members: &[u32], own: &votequorum::NodeInfo) -> Effect<Option<VoteCount>> {
+    fn count(&self, members: &[u32], own: &votequorum::NodeInfo) -> HostResult<Option<VoteCount>> {
         if !members.contains(&u32::from(self.node)) {
             return Ok(None);
         }
@@ -103,7 +103,7 @@ impl Votes {
 ///
 /// # Errors
 /// corosync does not run, or refuses.
-pub fn shares_quorum_with(own: u32, other: u32) -> Effect<bool> {
+pub fn shares_quorum_with(own: u32, other: u32) -> HostResult<bool> {
     let none = votequorum::Callbacks {
         quorum_notification_fn: None,
         nodelist_notification_fn: None,
@@ -161,7 +161,7 @@ fn formed(_: &votequorum::Handle, _: u64, ring: votequorum::RingId, nodes: Vec<N
 ///
 /// # Errors
 /// corosync does not run, or refuses.
-pub fn membership() -> Effect<Event> {
+pub fn membership() -> HostResult<Event> {
     let callbacks = votequorum::Callbacks {
         quorum_notification_fn: None,
         nodelist_notification_fn: Some(formed),
@@ -178,7 +178,7 @@ pub fn membership() -> Effect<Event> {
     let found = EVENTS.replace(before);
     told?;
     let nodes = found.into_iter().find(|event| matches!(event, Event::Nodes { .. }));
-    nodes.ok_or_else(|| Trouble("corosync: votequorum does not tell the membership".to_owned()))
+    nodes.ok_or_else(|| HostError("corosync: votequorum does not tell the membership".to_owned()))
 }
 
 /// Why a message was not sent.
@@ -198,14 +198,14 @@ pub struct Group {
 }
 
 impl Group {
-    fn connect() -> Effect<Self> {
+    fn connect() -> HostResult<Self> {
         let callbacks = cpg::ModelData::ModelV1(cpg::Model1Data {
             flags: cpg::Model1Flags::None,
             deliver_fn: Some(deliver),
             confchg_fn: Some(change),
             totem_confchg_fn: Some(reformed),
         });
-        ipc::corosyncs("cpg").map_err(Trouble)?;
+        ipc::corosyncs("cpg").map_err(HostError)?;
         let handle = cpg::initialize(&callbacks, 0).map_err(failed("cpg_initialize"))?;
         Ok(Self { handle })
     }
@@ -214,7 +214,7 @@ impl Group {
     ///
     /// # Errors
     /// corosync does not run, or refuses.
-    pub fn join() -> Effect<Self> {
+    pub fn join() -> HostResult<Self> {
         let group = Self::connect()?;
         cpg::join(&group.handle, GROUP).map_err(failed("cpg_join"))?;
         Ok(group)
@@ -224,7 +224,7 @@ impl Group {
     ///
     /// # Errors
     /// The connection broke.
-    pub fn node_id(&self) -> Effect<u32> {
+    pub fn node_id(&self) -> HostResult<u32> {
         cpg::local_get(&self.handle).map(u32::from).map_err(failed("cpg_local_get"))
     }
 
@@ -243,7 +243,7 @@ impl Group {
     ///
     /// # Errors
     /// The connection broke.
-    pub fn next(&self) -> Effect<Vec<Event>> {
+    pub fn next(&self) -> HostResult<Vec<Event>> {
         cpg::dispatch(&self.handle, DispatchFlags::One).map_err(failed("cpg_dispatch"))?;
         Ok(EVENTS.take())
     }
@@ -254,8 +254,8 @@ impl Group {
 ///
 /// # Errors
 /// corosync does not run, or refuses.
-pub fn leave() -> Effect<()> {
-    ipc::corosyncs("cfg").map_err(Trouble)?;
+pub fn leave() -> HostResult<()> {
+    ipc::corosyncs("cfg").map_err(HostError)?;
     let none = cfg::Callbacks { corosync_cfg_shutdown_callback_fn: None };
     let handle = cfg::initialize(&none).map_err(failed("corosync_cfg_initialize"))?;
     cfg::try_shutdown(&handle, cfg::ShutdownFlags::Immediate).map_err(failed("corosync_cfg_try_shutdown"))

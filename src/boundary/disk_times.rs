@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use crate::decide::doctor::facts::{Disk, DiskHolds, DiskPaths};
 
 const MOUNTS: &str = "/proc/self/mountinfo";
@@ -14,8 +14,8 @@ const DEPTH: usize = 8;
 ///
 /// # Errors
 /// The mounts can't be read.
-pub fn of(directory: &Path, name: &str, holds: DiskHolds) -> Effect<Vec<Disk>> {
-    let mounts = std::fs::read_to_string(MOUNTS).map_err(|e| Trouble(format!("{MOUNTS}: {e}")))?;
+pub fn of(directory: &Path, name: &str, holds: DiskHolds) -> HostResult<Vec<Disk>> {
+    let mounts = std::fs::read_to_string(MOUNTS).map_err(|e| HostError(format!("{MOUNTS}: {e}")))?;
     let Some(number) = device_of(&mounts, directory) else { return Ok(Vec::new()) };
     Ok(below(Path::new(SYS), &number, name, holds))
 }

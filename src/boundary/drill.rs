@@ -11,7 +11,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::clock::{Deadline, boottime_ms};
 use super::command::{Command, Environment};
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use super::watchdog::Watchdog;
 use super::watchdog_record::Slot;
 use super::{identity, reset_record};
@@ -57,16 +57,17 @@ struct Shared {
 ///
 /// # Errors
 /// The device can't be armed, or the record not be written: then the device is disarmed.
-pub fn run(plan: &Plan, mut tell: impl FnMut(Moment)) -> Effect<ProofRecord> {
-    let failed =
-        |e: std::io::Error| Trouble(format!("{}: {e}; it needs a disk that keeps it", plan.record.display()));
+pub fn run(plan: &Plan, mut tell: impl FnMut(Moment)) -> HostResult<ProofRecord> {
+    let failed = |e: std::io::Error| {
+        HostError(format!("{}: {e}; it needs a disk that keeps it", plan.record.display()))
+    };
     sync()?;
     let signals = signals()?;
     let slot = Slot::create(&plan.record).map_err(failed)?;
     let timeout = Duration::from_secs(u64::from(plan.timeout_s));
     let (device, identity) = Watchdog::open(Path::new(&plan.device), timeout)
-        .map_err(|e| Trouble(format!("{}: {}; {}", plan.device, e.what, e.cure)))?;
-    device.pet();
+        .map_err(|e| HostError(format!("{}: {}; {}", plan.device, e.what, e.cure)))?;
+    device.keep_alive();
     let armed = boottime_ms();
     let record = ProofRecord {
         device: plan.device.clone(),
@@ -85,7 +86,7 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(Moment)) -> Effect<ProofRecord> {
     let writer = Arc::clone(&shared);
     let started = begun.and_then(|()| {
         let thread = std::thread::Builder::new().name("record".to_owned());
-        thread.spawn(move || write_on(&writer, armed)).map_err(|e| Trouble(format!("a thread: {e}")))
+        thread.spawn(move || write_on(&writer, armed)).map_err(|e| HostError(format!("a thread: {e}")))
     });
     if let Err(why) = started {
         device.disarm();
@@ -178,8 +179,8 @@ pub fn now_s() -> u64 {
 }
 
 /// Those that would end the drill come by a descriptor: what they leave behind is a device that is armed.
-fn signals() -> Effect<SignalFd> {
-    let failed = |e: nix::errno::Errno| Trouble(format!("signals can't be held back: {e}"));
+fn signals() -> HostResult<SignalFd> {
+    let failed = |e: nix::errno::Errno| HostError(format!("signals can't be held back: {e}"));
     let mut set = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         set.add(signal);
@@ -188,7 +189,7 @@ fn signals() -> Effect<SignalFd> {
     SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC).map_err(failed)
 }
 
-fn sync() -> Effect<()> {
+fn sync() -> HostResult<()> {
     let command = Command::new(SYNC).environment(Environment::Clean);
-    command.run(Deadline::after(SYNC_DEADLINE)).map(drop).map_err(|e| Trouble(e.to_string()))
+    command.run(Deadline::after(SYNC_DEADLINE)).map(drop).map_err(|e| HostError(e.to_string()))
 }

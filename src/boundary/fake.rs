@@ -8,13 +8,13 @@ use std::time::Duration;
 
 pub use condition::{Condition, Failing};
 
-use super::host::{Effect, Host, InstallTrouble, Level, Trouble};
+use super::host::{Host, HostError, HostResult, InstallError, Level};
 use crate::cluster::crm_mon::Status;
 use crate::decide::activity::{Activity, Progress};
 use crate::decide::clock::Millis;
 use crate::decide::disk::{ROOM, Trial};
 use crate::decide::election::{Ballot, Fitness, ballot_text};
-use crate::decide::facts::{Control, Facts, Pulse, Signal};
+use crate::decide::facts::{Control, Facts, RunState, Signal};
 use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Promotion;
@@ -55,9 +55,9 @@ pub struct FakeHost {
     /// How far the primary says that it has written.
     pub announced: Option<WalPosition>,
     pub memory: Memory,
-    pub installation: Result<(), InstallTrouble>,
+    pub installation: Result<(), InstallError>,
     /// The WAL receiver's process.
-    pub receiver: Pulse,
+    pub receiver: RunState,
     /// What a trial write gives.
     pub trial: Trial,
     /// When a trial write gets through again.
@@ -114,7 +114,7 @@ impl FakeHost {
             announced: None,
             memory: Memory::default(),
             installation: Ok(()),
-            receiver: Pulse::Beating,
+            receiver: RunState::Running,
             trial: Trial::Written { free: ROOM },
             thaws_at: None,
             at_rest: false,
@@ -140,13 +140,13 @@ impl FakeHost {
         self.now += Millis::try_from(wait.as_millis()).unwrap_or(0).max(1);
     }
 
-    fn ask_cluster<T>(&mut self, answer: T) -> Effect<T> {
+    fn ask_cluster<T>(&mut self, answer: T) -> HostResult<T> {
         match self.failing {
             Failing::Cluster => {
                 // As long as a hung program is waited for.
                 let left = Duration::from_millis(self.deadline.saturating_sub(self.now));
                 self.pass(left.clamp(Duration::from_millis(200), Duration::from_secs(3)));
-                Err(Trouble("no end within 3.0s, killed: /usr/sbin/crm_attribute".into()))
+                Err(HostError("no end within 3.0s, killed: /usr/sbin/crm_attribute".into()))
             }
             _ => Ok(answer),
         }
@@ -219,7 +219,7 @@ impl Host for FakeHost {
         self.pass(wait);
     }
 
-    fn send(&mut self, stage: Stage) -> Effect<()> {
+    fn send(&mut self, stage: Stage) -> HostResult<()> {
         self.done.push(format!("send {stage:?}"));
         self.condition = match (stage, self.condition) {
             (_, Condition::Immortal) => Condition::Immortal,
@@ -249,7 +249,7 @@ impl Host for FakeHost {
         Some(Activity([(ProcessId { pid: 1, start_time: 1 }, switches)].into()))
     }
 
-    fn pulse(&mut self, _pid: i32) -> Option<Pulse> {
+    fn run_state(&mut self, _pid: i32) -> Option<RunState> {
         Some(self.receiver)
     }
 
@@ -257,16 +257,16 @@ impl Host for FakeHost {
         self.resetting.clone()
     }
 
-    fn check_installation(&mut self) -> Result<(), InstallTrouble> {
+    fn check_installation(&mut self) -> Result<(), InstallError> {
         self.installation.clone()
     }
 
-    fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> Effect<()> {
+    fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> HostResult<()> {
         self.done.push(format!("prepare {}", primary_conninfo.unwrap_or("-")));
         Ok(())
     }
 
-    fn keep_standby_signal(&mut self) -> Effect<()> {
+    fn keep_standby_signal(&mut self) -> HostResult<()> {
         self.done.push("signal".into());
         Ok(())
     }
@@ -281,7 +281,7 @@ impl Host for FakeHost {
         Some(Recovery { segment: None, command: Some(RestoreCommand { id, program: "scp".into(), age }) })
     }
 
-    fn launch(&mut self, settings: &[LaunchSetting]) -> Effect<()> {
+    fn launch(&mut self, settings: &[LaunchSetting]) -> HostResult<()> {
         if settings.iter().any(|setting| setting.name == "restore_command") {
             (self.command_since, self.hangs_when_told) = (None, false);
         }
@@ -297,18 +297,18 @@ impl Host for FakeHost {
         "FATAL: played".into()
     }
 
-    fn repoint(&mut self, primary_conninfo: &str) -> Effect<()> {
+    fn repoint(&mut self, primary_conninfo: &str) -> HostResult<()> {
         self.done.push(format!("repoint {primary_conninfo}"));
         self.view.primary_conninfo = Some(primary_conninfo.into());
         Ok(())
     }
 
-    fn reserve_timelines(&mut self, timelines: &[Timeline]) -> Effect<()> {
+    fn reserve_timelines(&mut self, timelines: &[Timeline]) -> HostResult<()> {
         self.done.extend(timelines.iter().map(|timeline| format!("reserve {timeline}")));
         Ok(())
     }
 
-    fn set_synchronous(&mut self, names: Option<&str>) -> Effect<()> {
+    fn set_synchronous(&mut self, names: Option<&str>) -> HostResult<()> {
         let names = names.unwrap_or_default();
         self.done.push(format!("wait for {names}"));
         if !self.keeps_synchronous {
@@ -317,7 +317,7 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn tell_to_promote(&mut self) -> Effect<()> {
+    fn tell_to_promote(&mut self) -> HostResult<()> {
         self.done.push("promote".into());
         self.command_since = self.command_since.or(self.hangs_when_told.then_some(self.now));
         if self.command_since.is_some() {
@@ -330,21 +330,21 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn prove_writable(&mut self, _patience: Duration) -> Effect<()> {
+    fn prove_writable(&mut self, _patience: Duration) -> HostResult<()> {
         match self.failing {
-            Failing::Writes => Err(Trouble("no space left on device".into())),
+            Failing::Writes => Err(HostError("no space left on device".into())),
             _ => Ok(()),
         }
     }
 
-    fn checkpoint(&mut self, _patience: Duration) -> Effect<()> {
+    fn checkpoint(&mut self, _patience: Duration) -> HostResult<()> {
         self.done.push("checkpoint".into());
         Ok(())
     }
 
-    fn histories(&mut self) -> Effect<Vec<History>> {
+    fn histories(&mut self) -> HostResult<Vec<History>> {
         match self.failing {
-            Failing::Histories => Err(Trouble("can't list pg_wal: Input/output error".into())),
+            Failing::Histories => Err(HostError("can't list pg_wal: Input/output error".into())),
             _ => Ok(self.histories.clone()),
         }
     }
@@ -353,102 +353,102 @@ impl Host for FakeHost {
         Some(self.timeline)
     }
 
-    fn wal_end(&mut self) -> Effect<WalPosition> {
-        self.wal_end.ok_or_else(|| Trouble("pg_waldump is missing".into()))
+    fn wal_end(&mut self) -> HostResult<WalPosition> {
+        self.wal_end.ok_or_else(|| HostError("pg_waldump is missing".into()))
     }
 
-    fn cluster(&mut self) -> Effect<Status> {
+    fn cluster(&mut self) -> HostResult<Status> {
         let status = self.status.clone();
-        self.ask_cluster(status)?.ok_or_else(|| Trouble("no cluster runs here".into()))
+        self.ask_cluster(status)?.ok_or_else(|| HostError("no cluster runs here".into()))
     }
 
-    fn set_score(&mut self, node: &str, score: Score) -> Effect<()> {
+    fn set_score(&mut self, node: &str, score: Score) -> HostResult<()> {
         self.ask_cluster(())?;
         self.done.push(format!("score {node} {score}"));
         Ok(())
     }
 
-    fn delete_score(&mut self, node: &str) -> Effect<()> {
+    fn delete_score(&mut self, node: &str) -> HostResult<()> {
         self.ask_cluster(())?;
         self.done.push(format!("unscore {node}"));
         Ok(())
     }
 
-    fn resend_score(&mut self, node: &str, score: Score) -> Effect<()> {
+    fn resend_score(&mut self, node: &str, score: Score) -> HostResult<()> {
         self.ask_cluster(())?;
         self.done.push(format!("score {node} {score} again"));
         Ok(())
     }
 
-    fn scores(&mut self) -> Effect<Vec<(String, Score)>> {
+    fn scores(&mut self) -> HostResult<Vec<(String, Score)>> {
         self.ask_cluster(Vec::new())
     }
 
-    fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> Effect<()> {
+    fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> HostResult<()> {
         self.ask_cluster(())?;
         self.done
             .push(ballot.map_or("unvote".into(), |(p, fitness)| format!("vote {}", ballot_text(p, fitness))));
         Ok(())
     }
 
-    fn ballots(&mut self) -> Effect<Vec<Ballot>> {
+    fn ballots(&mut self) -> HostResult<Vec<Ballot>> {
         let ballots = self.ballots.clone();
         self.ask_cluster(ballots)
     }
 
-    fn promotions(&mut self) -> Effect<Vec<Promotion>> {
+    fn promotions(&mut self) -> HostResult<Vec<Promotion>> {
         let promotions = self.promotions.clone();
         self.ask_cluster(promotions)
     }
 
-    fn publish_promotion(&mut self, nodes: &[String], promotion: &Promotion) -> Effect<()> {
+    fn publish_promotion(&mut self, nodes: &[String], promotion: &Promotion) -> HostResult<()> {
         self.ask_cluster(())?;
         self.done.push(format!("publish {} {promotion}", nodes.join(",")));
         self.promotions.push(promotion.clone());
         Ok(())
     }
 
-    fn voters(&mut self) -> Effect<Vec<Voters>> {
+    fn voters(&mut self) -> HostResult<Vec<Voters>> {
         let voters = self.voters.clone();
         self.ask_cluster(voters)
     }
 
-    fn publish_voters(&mut self, nodes: &[String], voters: &Voters) -> Effect<()> {
+    fn publish_voters(&mut self, nodes: &[String], voters: &Voters) -> HostResult<()> {
         self.ask_cluster(())?;
         self.done.push(format!("voters {} {voters}", nodes.join(",")));
         self.voters.push(voters.clone());
         Ok(())
     }
 
-    fn keep_promotion(&mut self, promotion: &Promotion) -> Effect<()> {
+    fn keep_promotion(&mut self, promotion: &Promotion) -> HostResult<()> {
         self.ask_cluster(())?;
         self.done.push(format!("keep {promotion}"));
         Ok(())
     }
 
-    fn end_approval(&mut self) -> Effect<()> {
+    fn end_approval(&mut self) -> HostResult<()> {
         self.ask_cluster(())?;
         self.done.push("disapprove".into());
         Ok(())
     }
 
-    fn branch_mark(&mut self) -> Effect<Option<Promotion>> {
+    fn branch_mark(&mut self) -> HostResult<Option<Promotion>> {
         Ok(self.mark.clone())
     }
 
-    fn mark_branch(&mut self, promotion: &Promotion) -> Effect<()> {
+    fn mark_branch(&mut self, promotion: &Promotion) -> HostResult<()> {
         self.done.push(format!("mark {promotion}"));
         self.mark = Some(promotion.clone());
         Ok(())
     }
 
-    fn announce(&mut self, node: &str, end: Option<WalPosition>) -> Effect<()> {
+    fn announce(&mut self, node: &str, end: Option<WalPosition>) -> HostResult<()> {
         self.ask_cluster(())?;
         self.done.push(end.map_or(format!("unannounce {node}"), |end| format!("announce {node} {end}")));
         Ok(())
     }
 
-    fn announced(&mut self, _node: &str) -> Effect<Option<WalPosition>> {
+    fn announced(&mut self, _node: &str) -> HostResult<Option<WalPosition>> {
         let announced = self.announced;
         self.ask_cluster(announced)
     }
@@ -457,17 +457,17 @@ impl Host for FakeHost {
         self.memory.clone()
     }
 
-    fn remember(&mut self, memory: &Memory) -> Effect<()> {
+    fn remember(&mut self, memory: &Memory) -> HostResult<()> {
         self.memory = memory.clone();
         Ok(())
     }
 
-    fn record(&mut self, role: PgRole) -> Effect<()> {
+    fn record(&mut self, role: PgRole) -> HostResult<()> {
         self.recorded = Some((role, Phase::Running));
         Ok(())
     }
 
-    fn record_stopping(&mut self) -> Effect<()> {
+    fn record_stopping(&mut self) -> HostResult<()> {
         self.recorded = self.recorded.map(|(role, _)| (role, Phase::Stopping));
         Ok(())
     }
@@ -476,7 +476,7 @@ impl Host for FakeHost {
         self.recorded.map(|(role, _)| role)
     }
 
-    fn forget(&mut self) -> Effect<()> {
+    fn forget(&mut self) -> HostResult<()> {
         self.recorded = None;
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use super::storage;
 use crate::cluster::corosync::conf;
 use crate::cluster::corosync::key::{DEFAULT_FILE, Source, source};
@@ -30,38 +30,38 @@ pub fn written(configuration: &Path) -> [Option<SystemTime>; 2] {
 ///
 /// # Errors
 /// There is none, or not root alone can read it; with the cure.
-pub fn read(configuration: &Path) -> Effect<Key> {
+pub fn read(configuration: &Path) -> HostResult<Key> {
     let bytes = match find(configuration)? {
         Source::Off(off) => {
-            return Err(Trouble(format!("{}: {}; {}", configuration.display(), off.what, off.cure)));
+            return Err(HostError(format!("{}: {}; {}", configuration.display(), off.what, off.cure)));
         }
         Source::File(file) => {
             let path = Path::new(&file);
             private(path)?;
-            storage::read(path, LONGEST).map_err(|e| Trouble(e.to_string()))?
+            storage::read(path, LONGEST).map_err(|e| HostError(e.to_string()))?
         }
         Source::Written(key) => {
             private(configuration)?;
             key.into_bytes()
         }
     };
-    Key::derive(&bytes).map_err(Trouble)
+    Key::derive(&bytes).map_err(HostError)
 }
 
-fn find(configuration: &Path) -> Effect<Source> {
-    let text = storage::read_text(configuration).map_err(|e| Trouble(e.to_string()))?;
+fn find(configuration: &Path) -> HostResult<Source> {
+    let text = storage::read_text(configuration).map_err(|e| HostError(e.to_string()))?;
     let conf = conf::parse(&text)
-        .map_err(|e| Trouble(format!("{}:{}: {}; {}", configuration.display(), e.line, e.what, e.cure)))?;
+        .map_err(|e| HostError(format!("{}:{}: {}; {}", configuration.display(), e.line, e.what, e.cure)))?;
     Ok(source(&conf))
 }
 
 /// Whether root alone can read it: who else can, could seal a message.
-fn private(path: &Path) -> Effect<()> {
-    let trouble = |what: String| Trouble(format!("{}: {what}", path.display()));
-    let meta = std::fs::metadata(path).map_err(|e| trouble(e.to_string()))?;
+fn private(path: &Path) -> HostResult<()> {
+    let host_error = |what: String| HostError(format!("{}: {what}", path.display()));
+    let meta = std::fs::metadata(path).map_err(|e| host_error(e.to_string()))?;
     let (owner, mode) = (meta.uid(), meta.mode() & 0o7777);
     if owner != nix::unistd::geteuid().as_raw() || mode & OTHERS != 0 {
-        return Err(trouble(format!(
+        return Err(host_error(format!(
             "others than root can read corosync's key (owner {owner}, mode {mode:04o}); chown root and chmod 0400"
         )));
     }

@@ -9,7 +9,7 @@ use crate::decide::activity::Activity;
 use crate::decide::clock::Millis;
 use crate::decide::disk::Trial;
 use crate::decide::election::{Ballot, Fitness};
-use crate::decide::facts::{Facts, Pulse};
+use crate::decide::facts::{Facts, RunState};
 use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Promotion;
@@ -24,18 +24,18 @@ use crate::pg::timeline::{Timeline, WalPosition};
 
 /// Something could not be observed or done; says what, with which value, and the cure.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble(pub String);
+pub struct HostError(pub String);
 
-impl fmt::Display for Trouble {
+impl fmt::Display for HostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Trouble {}
+impl std::error::Error for HostError {}
 
 /// The result of an effect.
-pub type Effect<T> = Result<T, Trouble>;
+pub type HostResult<T> = Result<T, HostError>;
 
 /// How much a log line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub trait Host {
     /// Waits until no process is left, at most so long.
     fn wait_gone(&mut self, wait: Duration);
     /// Signals the postmaster (fast, immediate) or everything (SIGKILL). Who is gone already is no trouble.
-    fn send(&mut self, stage: Stage) -> Effect<()>;
+    fn send(&mut self, stage: Stage) -> HostResult<()>;
 
     /// A small write to each of the instance's file systems; with the directory. Waits at most so long, and leaves behind what hangs.
     fn try_writes(&mut self, patience: Duration) -> Vec<(String, Trial)>;
@@ -77,18 +77,18 @@ pub trait Host {
         None
     }
     /// The state of a process of the instance; `None` when it is gone, or can't be looked at.
-    fn pulse(&mut self, pid: i32) -> Option<Pulse>;
+    fn run_state(&mut self, pid: i32) -> Option<RunState>;
 
     /// Why this node is being reset, while it is: nothing may be started or promoted any more.
     fn resetting(&mut self) -> Option<String>;
     /// Whether everything is there that a start needs: programs, user, directories, versions.
-    fn check_installation(&mut self) -> Result<(), InstallTrouble>;
+    fn check_installation(&mut self) -> Result<(), InstallError>;
     /// Writes `standby.signal`, and `primary_conninfo` where given.
-    fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> Effect<()>;
+    fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> HostResult<()>;
     /// Starts the server with these settings above those of its files.
     /// The server to be launched becomes a standby, and finds no locks of the one before; nothing else is changed.
-    fn keep_standby_signal(&mut self) -> Effect<()>;
-    fn launch(&mut self, settings: &[LaunchSetting]) -> Effect<()>;
+    fn keep_standby_signal(&mut self) -> HostResult<()>;
+    fn launch(&mut self, settings: &[LaunchSetting]) -> HostResult<()>;
     /// What the startup process does; `None`: there is none, or it can't be looked at.
     fn recovery(&mut self) -> Option<Recovery> {
         None
@@ -102,74 +102,74 @@ pub trait Host {
         None
     }
     /// Sets `primary_conninfo` of the running server by a reload.
-    fn repoint(&mut self, primary_conninfo: &str) -> Effect<()>;
+    fn repoint(&mut self, primary_conninfo: &str) -> HostResult<()>;
     /// Makes timelines look taken, for PostgreSQL's choice of the next number; [`Self::prepare_standby`] takes it back.
-    fn reserve_timelines(&mut self, timelines: &[Timeline]) -> Effect<()>;
+    fn reserve_timelines(&mut self, timelines: &[Timeline]) -> HostResult<()>;
     /// Sets `synchronous_standby_names` of the running server by a reload; `None` leaves it to the operator's files again.
-    fn set_synchronous(&mut self, names: Option<&str>) -> Effect<()>;
+    fn set_synchronous(&mut self, names: Option<&str>) -> HostResult<()>;
     /// Tells the postmaster to promote.
-    fn tell_to_promote(&mut self) -> Effect<()>;
+    fn tell_to_promote(&mut self) -> HostResult<()>;
     /// Writes WAL and flushes it.
-    fn prove_writable(&mut self, patience: Duration) -> Effect<()>;
-    fn checkpoint(&mut self, patience: Duration) -> Effect<()>;
+    fn prove_writable(&mut self, patience: Duration) -> HostResult<()>;
+    fn checkpoint(&mut self, patience: Duration) -> HostResult<()>;
     /// The timeline histories in pg_wal.
-    fn histories(&mut self) -> Effect<Vec<History>>;
+    fn histories(&mut self) -> HostResult<Vec<History>>;
     /// The highest timeline among the segments in pg_wal that hold the byte before `lsn`.
     fn segment_timeline(&mut self, lsn: Lsn) -> Option<Timeline>;
 
     /// The cluster's status.
-    fn cluster(&mut self) -> Effect<Status>;
+    fn cluster(&mut self) -> HostResult<Status>;
     /// The promotion score of a node.
-    fn set_score(&mut self, node: &str, score: Score) -> Effect<()>;
-    fn delete_score(&mut self, node: &str) -> Effect<()>;
+    fn set_score(&mut self, node: &str, score: Score) -> HostResult<()>;
+    fn delete_score(&mut self, node: &str) -> HostResult<()>;
     /// The score once more, where the CIB has lost it: pacemaker-attrd writes changes only.
-    fn resend_score(&mut self, node: &str, score: Score) -> Effect<()>;
+    fn resend_score(&mut self, node: &str, score: Score) -> HostResult<()>;
     /// All promotion scores of this resource.
-    fn scores(&mut self) -> Effect<Vec<(String, Score)>>;
+    fn scores(&mut self) -> HostResult<Vec<(String, Score)>>;
     /// Where the WAL in pg_wal ends, whatever the server says.
-    fn wal_end(&mut self) -> Effect<WalPosition>;
+    fn wal_end(&mut self) -> HostResult<WalPosition>;
     /// Publishes this node's position for the election; `None` takes it back.
-    fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> Effect<()>;
-    fn ballots(&mut self) -> Effect<Vec<Ballot>>;
+    fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> HostResult<()>;
+    fn ballots(&mut self) -> HostResult<Vec<Ballot>>;
 
     /// The promotions that pacemaker-attrd and the CIB know of.
-    fn promotions(&mut self) -> Effect<Vec<Promotion>>;
+    fn promotions(&mut self) -> HostResult<Vec<Promotion>>;
     /// Tells pacemaker-attrd of a promotion, as an attribute of each of these nodes: it outlives the one that was promoted.
-    fn publish_promotion(&mut self, nodes: &[String], promotion: &Promotion) -> Effect<()>;
+    fn publish_promotion(&mut self, nodes: &[String], promotion: &Promotion) -> HostResult<()>;
     /// The records of who has the acknowledged commits that pacemaker-attrd knows of.
-    fn voters(&mut self) -> Effect<Vec<Voters>>;
+    fn voters(&mut self) -> HostResult<Vec<Voters>>;
     /// Tells pacemaker-attrd of one, as an attribute of each of these nodes, and sees that it stands there: every member of the
     /// partition has it then.
-    fn publish_voters(&mut self, nodes: &[String], voters: &Voters) -> Effect<()>;
+    fn publish_voters(&mut self, nodes: &[String], voters: &Voters) -> HostResult<()>;
     /// Writes it to the CIB, which outlives all nodes. That aborts a transition that runs.
-    fn keep_promotion(&mut self, promotion: &Promotion) -> Effect<()>;
+    fn keep_promotion(&mut self, promotion: &Promotion) -> HostResult<()>;
     /// Takes the operator's approval of this node's data back: it holds for one promotion.
-    fn end_approval(&mut self) -> Effect<()>;
+    fn end_approval(&mut self) -> HostResult<()>;
     /// The promotion on whose WAL the data are, as it stands in PGDATA.
-    fn branch_mark(&mut self) -> Effect<Option<Promotion>>;
+    fn branch_mark(&mut self) -> HostResult<Option<Promotion>>;
     /// Writes it, durably.
-    fn mark_branch(&mut self, promotion: &Promotion) -> Effect<()>;
+    fn mark_branch(&mut self, promotion: &Promotion) -> HostResult<()>;
     /// Tells how far the primary on `node` has written, for standbys that have just begun; `None` takes that back.
-    fn announce(&mut self, node: &str, end: Option<WalPosition>) -> Effect<()>;
-    fn announced(&mut self, node: &str) -> Effect<Option<WalPosition>>;
+    fn announce(&mut self, node: &str, end: Option<WalPosition>) -> HostResult<()>;
+    fn announced(&mut self, node: &str) -> HostResult<Option<WalPosition>>;
 
     /// What was remembered; a broken file is forgotten, with a log line.
     fn recall(&mut self) -> Memory;
-    fn remember(&mut self, memory: &Memory) -> Effect<()>;
+    fn remember(&mut self, memory: &Memory) -> HostResult<()>;
     /// Tells the node's other programs what the instance is.
-    fn record(&mut self, role: PgRole) -> Effect<()>;
+    fn record(&mut self, role: PgRole) -> HostResult<()>;
     /// Tells them that its end is wanted from now on.
-    fn record_stopping(&mut self) -> Effect<()>;
+    fn record_stopping(&mut self) -> HostResult<()>;
     /// What [`Self::record`] said of the postmaster that runs now; `None`: it is none that the agent started.
     fn recorded(&mut self) -> Option<PgRole>;
     /// Takes that back: nothing runs.
-    fn forget(&mut self) -> Effect<()>;
+    fn forget(&mut self) -> HostResult<()>;
     fn log(&mut self, level: Level, line: &str);
 }
 
 /// What is missing on this node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum InstallTrouble {
+pub enum InstallError {
     /// Programs or data are not here (5).
     Missing(String),
     /// A parameter does not fit this node (2).

@@ -6,33 +6,33 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, poll};
 
 use super::clock::Deadline;
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 
 /// Reads to the end: until the other side closes it.
 ///
 /// # Errors
 /// When it is still open at the deadline, longer than `limit` bytes, or can't be read.
-pub fn read(from: BorrowedFd<'_>, limit: usize, deadline: Deadline) -> Effect<Vec<u8>> {
-    let trouble = |errno: Errno| Trouble(format!("standard input can't be read: {errno}"));
+pub fn read(from: BorrowedFd<'_>, limit: usize, deadline: Deadline) -> HostResult<Vec<u8>> {
+    let host_error = |errno: Errno| HostError(format!("standard input can't be read: {errno}"));
     let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
         match poll(&mut [PollFd::new(from, PollFlags::POLLIN)], deadline.poll_timeout()) {
-            Ok(0) => return Err(Trouble("standard input is still open, and nothing comes".to_owned())),
+            Ok(0) => return Err(HostError("standard input is still open, and nothing comes".to_owned())),
             Ok(_) => {}
             Err(Errno::EINTR) => continue,
-            Err(errno) => return Err(trouble(errno)),
+            Err(errno) => return Err(host_error(errno)),
         }
         match nix::unistd::read(from, &mut buffer) {
             Ok(0) => return Ok(all),
             Ok(n) => all.extend_from_slice(&buffer[..n]),
             Err(Errno::EINTR | Errno::EAGAIN) => {}
-            Err(errno) => return Err(trouble(errno)),
+            Err(errno) => return Err(host_error(errno)),
         }
         if all.len() > limit {
-            return Err(Trouble(format!("more than {limit} bytes on standard input")));
+            return Err(HostError(format!("more than {limit} bytes on standard input")));
         }
         if deadline.passed() {
-            return Err(Trouble("standard input does not end".to_owned()));
+            return Err(HostError("standard input does not end".to_owned()));
         }
     }
 }
@@ -41,21 +41,21 @@ pub fn read(from: BorrowedFd<'_>, limit: usize, deadline: Deadline) -> Effect<Ve
 ///
 /// # Errors
 /// When none comes before the deadline, or it can't be read.
-pub fn line(from: BorrowedFd<'_>, limit: usize, deadline: Deadline) -> Effect<String> {
-    let trouble = |errno: Errno| Trouble(format!("standard input can't be read: {errno}"));
+pub fn line(from: BorrowedFd<'_>, limit: usize, deadline: Deadline) -> HostResult<String> {
+    let host_error = |errno: Errno| HostError(format!("standard input can't be read: {errno}"));
     let (mut all, mut buffer) = (Vec::new(), [0; 256]);
     while !all.contains(&b'\n') && all.len() <= limit {
         match poll(&mut [PollFd::new(from, PollFlags::POLLIN)], deadline.poll_timeout()) {
-            Ok(0) => return Err(Trouble("no answer came on standard input".to_owned())),
+            Ok(0) => return Err(HostError("no answer came on standard input".to_owned())),
             Ok(_) => {}
             Err(Errno::EINTR) => continue,
-            Err(errno) => return Err(trouble(errno)),
+            Err(errno) => return Err(host_error(errno)),
         }
         match nix::unistd::read(from, &mut buffer) {
             Ok(0) => break,
             Ok(n) => all.extend_from_slice(&buffer[..n]),
             Err(Errno::EINTR | Errno::EAGAIN) => {}
-            Err(errno) => return Err(trouble(errno)),
+            Err(errno) => return Err(host_error(errno)),
         }
     }
     let first = all.split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    fn read_of(bytes: &[u8], limit: usize) -> Effect<Vec<u8>> {
+    fn read_of(bytes: &[u8], limit: usize) -> HostResult<Vec<u8>> {
         let (from, to) = nix::unistd::pipe().unwrap();
         nix::unistd::write(&to, bytes).unwrap();
         drop(to);

@@ -9,7 +9,7 @@ use super::clock::{Deadline, monotonic_us};
 use super::command::{Command, Environment};
 use super::corosync;
 use super::disk_times;
-use super::host::Trouble;
+use super::host::HostError;
 use super::identity::{SystemUser, boot_id};
 use super::owned_files::OwnedFiles;
 use super::pacemaker::{self, Patience};
@@ -68,13 +68,13 @@ fn ask(program: &str, args: &[&str]) -> Known<String> {
 ///
 /// # Errors
 /// When it can't be read.
-pub fn file(path: &Path) -> Result<Text, Trouble> {
+pub fn file(path: &Path) -> Result<Text, HostError> {
     match storage::read(path, LARGEST) {
         Ok(bytes) => {
             let text = String::from_utf8_lossy(&bytes).into_owned();
             Ok(Text { name: path.display().to_string(), text })
         }
-        Err(e) => Err(Trouble(e.to_string())),
+        Err(e) => Err(HostError(e.to_string())),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use super::process;
 use super::{files, storage};
 use crate::decide::memory::{Keepers, Memory, PacemakerRun};
@@ -14,10 +14,10 @@ const DEFAULT_DIRECTORY: &str = "/run/resource-agents";
 ///
 /// # Errors
 /// When their directory can't be made.
-pub fn lock(resource: &str) -> Effect<PathBuf> {
+pub fn lock(resource: &str) -> HostResult<PathBuf> {
     let path = path(resource).with_extension("write");
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).map_err(|e| Trouble(format!("{}: {e}", directory.display())))?;
+        std::fs::create_dir_all(directory).map_err(|e| HostError(format!("{}: {e}", directory.display())))?;
     }
     Ok(path)
 }
@@ -40,11 +40,11 @@ pub(super) fn directory() -> PathBuf {
 ///
 /// # Errors
 /// When the file can't be read or makes no sense.
-pub fn recall(resource: &str) -> Effect<Memory> {
+pub fn recall(resource: &str) -> HostResult<Memory> {
     let path = path(resource);
-    match storage::read_text_if_there(&path).map_err(|e| Trouble(e.to_string()))? {
+    match storage::read_text_if_there(&path).map_err(|e| HostError(e.to_string()))? {
         None => Ok(Memory::default()),
-        Some(text) => serde_json::from_str(&text).map_err(|e| Trouble(format!("{}: {e}", path.display()))),
+        Some(text) => serde_json::from_str(&text).map_err(|e| HostError(format!("{}: {e}", path.display()))),
     }
 }
 
@@ -52,13 +52,13 @@ pub fn recall(resource: &str) -> Effect<Memory> {
 ///
 /// # Errors
 /// When the directory can't be made or the file can't be written.
-pub fn remember(resource: &str, memory: &Memory) -> Effect<()> {
+pub fn remember(resource: &str, memory: &Memory) -> HostResult<()> {
     let path = path(resource);
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).map_err(|e| Trouble(format!("{}: {e}", directory.display())))?;
+        std::fs::create_dir_all(directory).map_err(|e| HostError(format!("{}: {e}", directory.display())))?;
     }
-    let text = serde_json::to_string(memory).map_err(|e| Trouble(e.to_string()))?;
-    files::replace(&path, text.as_bytes()).map_err(|e| Trouble(format!("{}: {e}", path.display())))
+    let text = serde_json::to_string(memory).map_err(|e| HostError(e.to_string()))?;
+    files::replace(&path, text.as_bytes()).map_err(|e| HostError(format!("{}: {e}", path.display())))
 }
 
 /// The run of Pacemaker that called us. `None`: somebody else did.

@@ -21,7 +21,6 @@ pub mod disk_stats;
 pub mod disk_times;
 #[cfg(feature = "cli")]
 pub mod drill;
-pub mod ending;
 pub mod fake;
 pub mod files;
 #[cfg(feature = "daemon")]
@@ -33,9 +32,12 @@ pub mod input;
 pub mod inspect;
 #[cfg(feature = "daemon")]
 pub mod ipc;
+#[cfg(feature = "cli")]
+pub mod local_instances;
 pub mod log;
 pub mod memory;
 pub mod node;
+pub mod node_reset;
 pub mod owned_files;
 pub mod pacemaker;
 pub mod postgres;
@@ -52,8 +54,6 @@ pub mod self_fence_requests;
 pub mod server_conf;
 #[cfg(feature = "cli")]
 pub mod setup;
-#[cfg(feature = "cli")]
-pub mod sight;
 pub mod storage;
 #[cfg(any(feature = "cli", feature = "daemon"))]
 pub mod watchdog;

@@ -2,6 +2,7 @@
 
 mod directory;
 mod environment;
+mod instance_record;
 mod launch;
 mod locks;
 mod processes;
@@ -10,7 +11,6 @@ mod recovery;
 mod server_log;
 mod settings;
 mod wal_end;
-mod word;
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
@@ -21,20 +21,20 @@ use nix::sys::signal::Signal as Unix;
 use super::clock::{Deadline, boottime_ms};
 use super::command::{self, Detached};
 use super::data_directory::{self, SignalFile};
-use super::host::{Effect, Host, InstallTrouble, Level, Trouble};
+use super::host::{Host, HostError, HostResult, InstallError, Level};
 use super::identity::{IdentityError, SystemUser};
 use super::log::Log;
 use super::owned_files::OwnedFiles;
 use super::pacemaker::Patience;
 use super::postgres::Endpoint;
 use super::process::{self, Debugged, ProcessState};
-use super::{checker, control_file, ending, memory, pacemaker, registry, write_test};
+use super::{checker, control_file, memory, node_reset, pacemaker, registry, write_test};
 use crate::cluster::crm_mon::Status;
 use crate::decide::activity::Activity;
 use crate::decide::clock::Millis;
 use crate::decide::disk::Trial;
 use crate::decide::election::{Ballot, Fitness};
-use crate::decide::facts::{Control, Facts, Process, Pulse, Signal};
+use crate::decide::facts::{Control, Facts, Process, RunState, Signal};
 use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Promotion;
@@ -85,13 +85,13 @@ impl Node {
         self.files.get_or_init(owner).as_ref()
     }
 
-    fn user(&self) -> Effect<SystemUser> {
-        self.files().map(|files| files.user().clone()).map_err(trouble)
+    fn user(&self) -> HostResult<SystemUser> {
+        self.files().map(|files| files.user().clone()).map_err(host_error)
     }
 
-    fn control(&self) -> Effect<ControlData> {
-        let files = self.files().map_err(trouble)?;
-        control_file::read(files, self.pgdata(), Deadline::after(CONTROL_PATIENCE)).map_err(trouble)
+    fn control(&self) -> HostResult<ControlData> {
+        let files = self.files().map_err(host_error)?;
+        control_file::read(files, self.pgdata(), Deadline::after(CONTROL_PATIENCE)).map_err(host_error)
     }
 
     /// Whether the control file says so: the checkpoint of a shutdown is on the disk.
@@ -100,7 +100,7 @@ impl Node {
     }
 
     /// Where the server listens. Its own pid file knows better than a parameter that was changed since.
-    fn endpoint(&self) -> Effect<Endpoint> {
+    fn endpoint(&self) -> HostResult<Endpoint> {
         let user = self.user()?;
         let file = self.pid_file();
         let recorded_port = file.as_ref().and_then(|f| f.port).map(std::num::NonZeroU16::get);
@@ -137,8 +137,8 @@ impl Node {
     }
 }
 
-fn trouble(error: impl std::fmt::Display) -> Trouble {
-    Trouble(error.to_string())
+fn host_error(error: impl std::fmt::Display) -> HostError {
+    HostError(error.to_string())
 }
 
 impl Host for Node {
@@ -158,20 +158,20 @@ impl Host for Node {
         let mut process = self.process();
         // Of a server that we launched ourselves the child knows better than one pass over /proc.
         if process == Process::Absent && self.launched_runs() {
-            process = Process::Alive(Pulse::Beating);
+            process = Process::Alive(RunState::Running);
         }
         let answer = match &process {
-            Process::Alive(pulse) => {
+            Process::Alive(state) => {
                 let patience =
-                    if *pulse == Pulse::Stopped { STOPPED_PATIENCE.min(patience) } else { patience };
+                    if *state == RunState::Stopped { STOPPED_PATIENCE.min(patience) } else { patience };
                 let answer = match self.endpoint() {
                     Ok(endpoint) => endpoint.probe(patience),
-                    Err(trouble) => Answer::Unusable(trouble.0),
+                    Err(error) => Answer::Unusable(error.0),
                 };
                 // What did not answer is looked at again: it may have died or been stopped meanwhile.
                 if answer.role().is_none() {
                     process = match self.process() {
-                        Process::Absent if self.launched_runs() => Process::Alive(Pulse::Beating),
+                        Process::Absent if self.launched_runs() => Process::Alive(RunState::Running),
                         process => process,
                     };
                 }
@@ -181,7 +181,7 @@ impl Host for Node {
         };
         let control = match self.control() {
             Ok(control) => Control::Known(control),
-            Err(Trouble(why)) => Control::Unknown(why),
+            Err(HostError(why)) => Control::Unknown(why),
         };
         let signal = match self
             .files()
@@ -197,7 +197,7 @@ impl Host for Node {
     fn stop_facts(&mut self) -> StopFacts {
         match self.processes() {
             Err(error) => StopFacts {
-                process: Process::Unknown(format!("can't tell PostgreSQL's processes: {error}")),
+                process: Process::Unknown(format!("PostgreSQL's processes can't be identified: {error}")),
                 stopped_children: 0,
                 node_reset: checker::node_reset(),
                 shutdown: Shutdown::UnderWay,
@@ -205,7 +205,7 @@ impl Host for Node {
             Ok((postmaster, children)) => StopFacts {
                 stopped_children: children.iter().filter(|p| p.state == ProcessState::Stopped).count(),
                 process: match postmaster {
-                    Some(postmaster) => Process::Alive(postmaster.state.pulse(Debugged::AsRunning)),
+                    Some(postmaster) => Process::Alive(postmaster.state.run_state(Debugged::AsRunning)),
                     None if children.is_empty() => Process::Absent,
                     None => Process::Leftovers(children.len()),
                 },
@@ -233,18 +233,18 @@ impl Host for Node {
         }
     }
 
-    fn send(&mut self, stage: Stage) -> Effect<()> {
+    fn send(&mut self, stage: Stage) -> HostResult<()> {
         match stage {
             Stage::Nothing => Ok(()),
             Stage::Fast => self.signal_postmaster(Unix::SIGINT),
             Stage::Immediate => self.signal_postmaster(Unix::SIGQUIT),
             Stage::Killed => {
-                let (postmaster, children) = self.processes().map_err(trouble)?;
+                let (postmaster, children) = self.processes().map_err(host_error)?;
                 // The postmaster first: it would start new children for those that die.
                 let mut failed = None;
                 for victim in postmaster.iter().chain(&children) {
                     if let Err(error) = self.signal(victim.id, Unix::SIGKILL) {
-                        failed = Some(Trouble(format!("SIGKILL to {}: {error}", victim.id.pid)));
+                        failed = Some(HostError(format!("SIGKILL to {}: {error}", victim.id.pid)));
                     }
                 }
                 failed.map_or(Ok(()), Err)
@@ -253,7 +253,7 @@ impl Host for Node {
     }
 
     fn try_writes(&mut self, patience: Duration) -> Vec<(String, Trial)> {
-        match (self.files().map_err(trouble), memory::lock(&self.run.resource)) {
+        match (self.files().map_err(host_error), memory::lock(&self.run.resource)) {
             (Ok(files), Ok(lock)) => {
                 let directories = write_test::directories(files, self.pgdata());
                 write_test::run(&directories, write_test::AMONG_DATA, files.user(), &lock, patience)
@@ -268,34 +268,34 @@ impl Host for Node {
         self.switches()
     }
 
-    fn pulse(&mut self, pid: i32) -> Option<Pulse> {
-        process::inspect(pid).ok().flatten().map(|p| p.state.pulse(Debugged::AsRunning))
+    fn run_state(&mut self, pid: i32) -> Option<RunState> {
+        process::inspect(pid).ok().flatten().map(|p| p.state.run_state(Debugged::AsRunning))
     }
 
     fn resetting(&mut self) -> Option<String> {
-        ending::marked(Path::new(ending::MARKER))
+        node_reset::marked(Path::new(node_reset::MARKER))
     }
 
-    fn check_installation(&mut self) -> Result<(), InstallTrouble> {
+    fn check_installation(&mut self) -> Result<(), InstallError> {
         self.installation()
     }
 
-    fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> Effect<()> {
-        let files = self.files().map_err(trouble)?;
+    fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> HostResult<()> {
+        let files = self.files().map_err(host_error)?;
         if let Some(conninfo) = primary_conninfo {
             self.write_conninfo(conninfo)?;
         }
         // Left by a promotion that was cut off: it would end the recovery at once.
-        data_directory::remove_signal(files, self.pgdata(), SignalFile::Promote).map_err(trouble)?;
-        data_directory::create_signal(files, self.pgdata(), SignalFile::Standby).map_err(trouble)?;
+        data_directory::remove_signal(files, self.pgdata(), SignalFile::Promote).map_err(host_error)?;
+        data_directory::create_signal(files, self.pgdata(), SignalFile::Standby).map_err(host_error)?;
         self.remove_reserved()?;
         self.remove_stale_locks()
     }
 
-    fn keep_standby_signal(&mut self) -> Effect<()> {
-        let files = self.files().map_err(trouble)?;
+    fn keep_standby_signal(&mut self) -> HostResult<()> {
+        let files = self.files().map_err(host_error)?;
         let standby = SignalFile::Standby;
-        data_directory::create_signal(files, self.pgdata(), standby).map_err(trouble)?;
+        data_directory::create_signal(files, self.pgdata(), standby).map_err(host_error)?;
         // Of one that was killed, and that nobody has waited for yet.
         self.remove_stale_locks()
     }
@@ -308,7 +308,7 @@ impl Host for Node {
         self.has_backup_label()
     }
 
-    fn launch(&mut self, settings: &[LaunchSetting]) -> Effect<()> {
+    fn launch(&mut self, settings: &[LaunchSetting]) -> HostResult<()> {
         self.launch_server(settings)
     }
 
@@ -330,42 +330,42 @@ impl Host for Node {
         receiver_trouble(&self.server_said())
     }
 
-    fn repoint(&mut self, primary_conninfo: &str) -> Effect<()> {
+    fn repoint(&mut self, primary_conninfo: &str) -> HostResult<()> {
         self.write_conninfo(primary_conninfo)?;
         self.signal_postmaster(Unix::SIGHUP)
     }
 
-    fn reserve_timelines(&mut self, timelines: &[Timeline]) -> Effect<()> {
+    fn reserve_timelines(&mut self, timelines: &[Timeline]) -> HostResult<()> {
         self.write_reserved(timelines)
     }
 
-    fn set_synchronous(&mut self, names: Option<&str>) -> Effect<()> {
+    fn set_synchronous(&mut self, names: Option<&str>) -> HostResult<()> {
         self.write_setting("synchronous_standby_names", names)?;
         self.signal_postmaster(Unix::SIGHUP)
     }
 
-    fn tell_to_promote(&mut self) -> Effect<()> {
-        let files = self.files().map_err(trouble)?;
-        data_directory::create_signal(files, self.pgdata(), SignalFile::Promote).map_err(trouble)?;
+    fn tell_to_promote(&mut self) -> HostResult<()> {
+        let files = self.files().map_err(host_error)?;
+        data_directory::create_signal(files, self.pgdata(), SignalFile::Promote).map_err(host_error)?;
         self.signal_postmaster(Unix::SIGUSR1)
     }
 
-    fn prove_writable(&mut self, patience: Duration) -> Effect<()> {
-        self.endpoint()?.verify_writable(patience).map(drop).map_err(trouble)
+    fn prove_writable(&mut self, patience: Duration) -> HostResult<()> {
+        self.endpoint()?.verify_writable(patience).map(drop).map_err(host_error)
     }
 
-    fn checkpoint(&mut self, patience: Duration) -> Effect<()> {
-        self.endpoint()?.checkpoint(patience).map_err(trouble)
+    fn checkpoint(&mut self, patience: Duration) -> HostResult<()> {
+        self.endpoint()?.checkpoint(patience).map_err(host_error)
     }
 
-    fn histories(&mut self) -> Effect<Vec<History>> {
-        let files = self.files().map_err(trouble)?;
-        let names = data_directory::pg_wal_names(files, self.pgdata()).map_err(trouble)?;
+    fn histories(&mut self) -> HostResult<Vec<History>> {
+        let files = self.files().map_err(host_error)?;
+        let names = data_directory::pg_wal_names(files, self.pgdata()).map_err(host_error)?;
         let mut histories = Vec::new();
         for name in names {
             let Some(hex) = name.strip_suffix(".history") else { continue };
             let Some(timeline) = u32::from_str_radix(hex, 16).ok().and_then(Timeline::new) else { continue };
-            let history = data_directory::read_history(files, self.pgdata(), timeline).map_err(trouble)?;
+            let history = data_directory::read_history(files, self.pgdata(), timeline).map_err(host_error)?;
             histories.extend(history.filter(|history| !history.is_placeholder()));
         }
         Ok(histories)
@@ -378,95 +378,96 @@ impl Host for Node {
         crate::pg::wal_file::highest_timeline_at(names.iter().map(String::as_str), last_byte, size)
     }
 
-    fn wal_end(&mut self) -> Effect<WalPosition> {
+    fn wal_end(&mut self) -> HostResult<WalPosition> {
         self.read_wal_end()
     }
 
-    fn cluster(&mut self) -> Effect<Status> {
+    fn cluster(&mut self) -> HostResult<Status> {
         pacemaker::status(self.patience())
     }
 
-    fn set_score(&mut self, node: &str, score: Score) -> Effect<()> {
+    fn set_score(&mut self, node: &str, score: Score) -> HostResult<()> {
         pacemaker::set_score(&self.run.resource, node, score, self.patience())
     }
 
-    fn delete_score(&mut self, node: &str) -> Effect<()> {
+    fn delete_score(&mut self, node: &str) -> HostResult<()> {
         pacemaker::delete_score(&self.run.resource, node, self.patience())
     }
 
-    fn resend_score(&mut self, node: &str, score: Score) -> Effect<()> {
+    fn resend_score(&mut self, node: &str, score: Score) -> HostResult<()> {
         pacemaker::resend_score(&self.run.resource, node, score, self.patience())
     }
 
-    fn scores(&mut self) -> Effect<Vec<(String, Score)>> {
+    fn scores(&mut self) -> HostResult<Vec<(String, Score)>> {
         pacemaker::scores(&self.run.resource, self.patience())
     }
 
-    fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> Effect<()> {
+    fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> HostResult<()> {
         self.write_ballot(ballot)
     }
 
-    fn ballots(&mut self) -> Effect<Vec<Ballot>> {
+    fn ballots(&mut self) -> HostResult<Vec<Ballot>> {
         self.read_ballots()
     }
 
-    fn promotions(&mut self) -> Effect<Vec<Promotion>> {
+    fn promotions(&mut self) -> HostResult<Vec<Promotion>> {
         self.read_promotions()
     }
 
-    fn publish_promotion(&mut self, nodes: &[String], promotion: &Promotion) -> Effect<()> {
+    fn publish_promotion(&mut self, nodes: &[String], promotion: &Promotion) -> HostResult<()> {
         self.write_promotion(nodes, promotion)
     }
 
-    fn voters(&mut self) -> Effect<Vec<Voters>> {
+    fn voters(&mut self) -> HostResult<Vec<Voters>> {
         self.read_voters()
     }
 
-    fn publish_voters(&mut self, nodes: &[String], voters: &Voters) -> Effect<()> {
+    fn publish_voters(&mut self, nodes: &[String], voters: &Voters) -> HostResult<()> {
         self.write_voters(nodes, voters)
     }
 
-    fn keep_promotion(&mut self, promotion: &Promotion) -> Effect<()> {
+    fn keep_promotion(&mut self, promotion: &Promotion) -> HostResult<()> {
         self.write_property(promotion)
     }
 
-    fn end_approval(&mut self) -> Effect<()> {
+    fn end_approval(&mut self) -> HostResult<()> {
         self.delete_approval()
     }
 
-    fn branch_mark(&mut self) -> Effect<Option<Promotion>> {
+    fn branch_mark(&mut self) -> HostResult<Option<Promotion>> {
         self.read_mark()
     }
 
-    fn mark_branch(&mut self, promotion: &Promotion) -> Effect<()> {
+    fn mark_branch(&mut self, promotion: &Promotion) -> HostResult<()> {
         self.write_mark(promotion)
     }
 
-    fn announce(&mut self, node: &str, end: Option<WalPosition>) -> Effect<()> {
+    fn announce(&mut self, node: &str, end: Option<WalPosition>) -> HostResult<()> {
         self.write_end(node, end)
     }
 
-    fn announced(&mut self, node: &str) -> Effect<Option<WalPosition>> {
+    fn announced(&mut self, node: &str) -> HostResult<Option<WalPosition>> {
         self.read_end(node)
     }
 
     fn recall(&mut self) -> Memory {
-        let recalled = memory::recall(&self.run.resource).unwrap_or_else(|trouble| {
-            self.log.line(Level::Warning, &format!("what was remembered is lost, beginning anew: {trouble}"));
+        let recalled = memory::recall(&self.run.resource).unwrap_or_else(|error| {
+            self.log
+                .line(Level::Warning, &format!("the agent's memory can't be read and starts empty: {error}"));
             Memory::default()
         });
         recalled.in_run(memory::pacemaker_run()).kept_by(memory::score_keepers(), self.now())
     }
 
-    fn remember(&mut self, remembered: &Memory) -> Effect<()> {
+    fn remember(&mut self, remembered: &Memory) -> HostResult<()> {
         memory::remember(&self.run.resource, remembered)
     }
 
-    fn record(&mut self, role: PgRole) -> Effect<()> {
-        self.leave_word(role)
+    fn record(&mut self, role: PgRole) -> HostResult<()> {
+        self.write_instance_record(role)
     }
 
-    fn record_stopping(&mut self) -> Effect<()> {
+    fn record_stopping(&mut self) -> HostResult<()> {
         self.change_word()
     }
 
@@ -474,7 +475,7 @@ impl Host for Node {
         self.role_left()
     }
 
-    fn forget(&mut self) -> Effect<()> {
+    fn forget(&mut self) -> HostResult<()> {
         registry::forget(&self.run.resource)
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::clock::Deadline;
 use super::command::{Command, Environment};
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use crate::cluster::attributes::{self, NodeValue};
 use crate::cluster::crm_mon::{self, Status};
 use crate::cluster::fencing_history;
@@ -34,15 +34,15 @@ fn program(path: &str) -> Command {
     Command::new(path).environment(Environment::Clean)
 }
 
-fn run(command: &Command, patience: Patience) -> Effect<String> {
-    command.run(Deadline::after(patience.0)).map(|output| output.text()).map_err(|e| Trouble(e.to_string()))
+fn run(command: &Command, patience: Patience) -> HostResult<String> {
+    command.run(Deadline::after(patience.0)).map(|output| output.text()).map_err(|e| HostError(e.to_string()))
 }
 
 /// Sets the promotion score of `resource` on `node` until the node leaves the cluster.
 ///
 /// # Errors
 /// When the program is missing, fails, or hangs.
-pub fn set_score(resource: &str, node: &str, score: Score, patience: Patience) -> Effect<()> {
+pub fn set_score(resource: &str, node: &str, score: Score, patience: Patience) -> HostResult<()> {
     // The attached form: a separate word with a leading minus would be read as an option.
     let value = format!("--update={score}");
     run(&promotion(resource, node).arg(value), patience).map(drop)
@@ -52,7 +52,7 @@ pub fn set_score(resource: &str, node: &str, score: Score, patience: Patience) -
 ///
 /// # Errors
 /// As [`set_score`].
-pub fn resend_score(resource: &str, node: &str, score: Score, patience: Patience) -> Effect<()> {
+pub fn resend_score(resource: &str, node: &str, score: Score, patience: Patience) -> HostResult<()> {
     set_score(resource, node, score, patience)?;
     run(&program(ATTRD_UPDATER).arg("--refresh"), patience).map(drop)
 }
@@ -61,7 +61,7 @@ pub fn resend_score(resource: &str, node: &str, score: Score, patience: Patience
 ///
 /// # Errors
 /// As [`set_score`].
-pub fn delete_score(resource: &str, node: &str, patience: Patience) -> Effect<()> {
+pub fn delete_score(resource: &str, node: &str, patience: Patience) -> HostResult<()> {
     run(&promotion(resource, node).arg("--delete"), patience).map(drop)
 }
 
@@ -77,7 +77,7 @@ fn promotion(resource: &str, node: &str) -> Command {
 ///
 /// # Errors
 /// As [`set_score`].
-pub fn scores(resource: &str, patience: Patience) -> Effect<Vec<(String, Score)>> {
+pub fn scores(resource: &str, patience: Patience) -> HostResult<Vec<(String, Score)>> {
     let values = query(&format!("master-{resource}"), patience)?;
     Ok(values.into_iter().filter_map(|v| Some((v.node, attributes::score(&v.value)?.into()))).collect())
 }
@@ -86,7 +86,7 @@ pub fn scores(resource: &str, patience: Patience) -> Effect<Vec<(String, Score)>
 ///
 /// # Errors
 /// As [`set_score`].
-pub fn publish(name: &str, value: &str, patience: Patience) -> Effect<()> {
+pub fn publish(name: &str, value: &str, patience: Patience) -> HostResult<()> {
     let command = program(ATTRD_UPDATER).arg("--name").arg(name).arg(format!("--update={value}"));
     run(&command.arg("--private"), patience).map(drop)
 }
@@ -95,7 +95,7 @@ pub fn publish(name: &str, value: &str, patience: Patience) -> Effect<()> {
 ///
 /// # Errors
 /// As [`set_score`].
-pub fn unpublish(name: &str, patience: Patience) -> Effect<()> {
+pub fn unpublish(name: &str, patience: Patience) -> HostResult<()> {
     run(&program(ATTRD_UPDATER).arg("--name").arg(name).arg("--delete").arg("--private"), patience).map(drop)
 }
 
@@ -103,7 +103,7 @@ pub fn unpublish(name: &str, patience: Patience) -> Effect<()> {
 ///
 /// # Errors
 /// As [`set_score`].
-pub fn publish_for(node: &str, name: &str, value: &str, patience: Patience) -> Effect<()> {
+pub fn publish_for(node: &str, name: &str, value: &str, patience: Patience) -> HostResult<()> {
     let command = program(ATTRD_UPDATER).arg("--name").arg(name).arg(format!("--update={value}"));
     run(&command.arg("--private").arg(format!("--node={node}")), patience).map(drop)
 }
@@ -112,7 +112,7 @@ pub fn publish_for(node: &str, name: &str, value: &str, patience: Patience) -> E
 ///
 /// # Errors
 /// As [`set_score`].
-pub fn unpublish_for(node: &str, name: &str, patience: Patience) -> Effect<()> {
+pub fn unpublish_for(node: &str, name: &str, patience: Patience) -> HostResult<()> {
     let command = program(ATTRD_UPDATER).arg("--name").arg(name).arg("--delete").arg("--private");
     run(&command.arg(format!("--node={node}")), patience).map(drop)
 }
@@ -121,7 +121,7 @@ pub fn unpublish_for(node: &str, name: &str, patience: Patience) -> Effect<()> {
 ///
 /// # Errors
 /// As [`set_score`].
-pub fn delete_attribute(node: &str, name: &str, patience: Patience) -> Effect<()> {
+pub fn delete_attribute(node: &str, name: &str, patience: Patience) -> HostResult<()> {
     let command = program(CRM_ATTRIBUTE).args(["--lifetime", "reboot", "--name", name]);
     run(&command.arg(format!("--node={node}")).arg("--delete"), patience).map(drop)
 }
@@ -130,14 +130,14 @@ pub fn delete_attribute(node: &str, name: &str, patience: Patience) -> Effect<()
 ///
 /// # Errors
 /// As [`set_score`].
-pub fn property(name: &str, patience: Patience) -> Effect<Option<String>> {
+pub fn property(name: &str, patience: Patience) -> HostResult<Option<String>> {
     let command = program(CRM_ATTRIBUTE).args(["--type", "crm_config", "--name", name, "--query", "--quiet"]);
-    let output = command.run_any(Deadline::after(patience.0)).map_err(|e| Trouble(e.to_string()))?;
+    let output = command.run_any(Deadline::after(patience.0)).map_err(|e| HostError(e.to_string()))?;
     match output.code {
         0 => Ok(Some(output.text().trim().to_owned()).filter(|value| !value.is_empty())),
         // The exit code of this has changed from version to version, the words have not.
         _ if output.stderr.contains("No such device or address") => Ok(None),
-        code => Err(Trouble(format!("exit code {code}: {}: {}", command.line(), output.stderr.trim()))),
+        code => Err(HostError(format!("exit code {code}: {}: {}", command.line(), output.stderr.trim()))),
     }
 }
 
@@ -145,7 +145,7 @@ pub fn property(name: &str, patience: Patience) -> Effect<Option<String>> {
 ///
 /// # Errors
 /// As [`set_score`].
-pub fn set_property(name: &str, value: &str, patience: Patience) -> Effect<()> {
+pub fn set_property(name: &str, value: &str, patience: Patience) -> HostResult<()> {
     let command = program(CRM_ATTRIBUTE).args(["--type", "crm_config", "--name", name]);
     run(&command.arg(format!("--update={value}")), patience).map(drop)
 }
@@ -154,14 +154,14 @@ pub fn set_property(name: &str, value: &str, patience: Patience) -> Effect<()> {
 ///
 /// # Errors
 /// As [`set_score`]. That nobody has it is no error.
-pub fn query(name: &str, patience: Patience) -> Effect<Vec<NodeValue>> {
+pub fn query(name: &str, patience: Patience) -> HostResult<Vec<NodeValue>> {
     let command = program(ATTRD_UPDATER).args(["--name", name, "--query", "--all"]);
-    let output = command.run_any(Deadline::after(patience.0)).map_err(|e| Trouble(e.to_string()))?;
+    let output = command.run_any(Deadline::after(patience.0)).map_err(|e| HostError(e.to_string()))?;
     match output.code {
         0 => Ok(attributes::parse(&output.text())),
         // The exit code of this has changed from version to version, the words have not.
         _ if output.stderr.contains("does not exist") => Ok(Vec::new()),
-        code => Err(Trouble(format!("exit code {code}: {}: {}", command.line(), output.stderr.trim()))),
+        code => Err(HostError(format!("exit code {code}: {}: {}", command.line(), output.stderr.trim()))),
     }
 }
 
@@ -169,7 +169,7 @@ pub fn query(name: &str, patience: Patience) -> Effect<Vec<NodeValue>> {
 ///
 /// # Errors
 /// As [`set_score`].
-pub fn fail(resource: &str, node: &str, patience: Patience) -> Effect<()> {
+pub fn fail(resource: &str, node: &str, patience: Patience) -> HostResult<()> {
     run(&program(CRM_RESOURCE).args(["--fail", "--resource", resource, "--node", node]), patience).map(drop)
 }
 
@@ -178,26 +178,26 @@ pub fn fail(resource: &str, node: &str, patience: Patience) -> Effect<()> {
 ///
 /// # Errors
 /// As [`set_score`], and when the output can't be read.
-pub fn fencing_is_pending(node: &str, patience: Patience) -> Effect<bool> {
+pub fn fencing_is_pending(node: &str, patience: Patience) -> HostResult<bool> {
     // Without --verbose it leaves out what is under way; with a name it tells the last one alone.
     let command =
         program(STONITH_ADMIN).args(["--history", "*", "--verbose", "--verbose", "--output-as=xml"]);
-    fencing_history::is_pending(&run(&command, patience)?, node).map_err(|e| Trouble(e.to_string()))
+    fencing_history::is_pending(&run(&command, patience)?, node).map_err(|e| HostError(e.to_string()))
 }
 
 /// The cluster's status.
 ///
 /// # Errors
 /// As [`set_score`], and when the output can't be read.
-pub fn status(patience: Patience) -> Effect<Status> {
+pub fn status(patience: Patience) -> HostResult<Status> {
     let command = program(CRM_MON).args(["--one-shot", "--output-as=xml", "--include=all"]);
-    crm_mon::parse(&run(&command, patience)?).map_err(|e| Trouble(e.to_string()))
+    crm_mon::parse(&run(&command, patience)?).map_err(|e| HostError(e.to_string()))
 }
 
 /// The CIB of the running cluster.
 ///
 /// # Errors
 /// As [`set_score`].
-pub fn cib(patience: Patience) -> Effect<String> {
+pub fn cib(patience: Patience) -> HostResult<String> {
     run(&program(CIBADMIN).arg("--query"), patience)
 }

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use super::clock::Deadline;
-use crate::decide::facts::Pulse;
+use crate::decide::facts::RunState;
 pub use crate::pg::instance::ProcessId;
 pub use family::postgres_family;
 use nix::errno::Errno;
@@ -46,12 +46,12 @@ pub enum Debugged {
 
 impl ProcessState {
     /// As the decisions see it.
-    pub const fn pulse(self, debugged: Debugged) -> Pulse {
+    pub const fn run_state(self, debugged: Debugged) -> RunState {
         match (self, debugged) {
-            (Self::Stopped, _) | (Self::Traced, Debugged::AsStopped) => Pulse::Stopped,
-            (Self::DiskSleep, _) => Pulse::Stuck,
+            (Self::Stopped, _) | (Self::Traced, Debugged::AsStopped) => RunState::Stopped,
+            (Self::DiskSleep, _) => RunState::Uninterruptible,
             (Self::Running | Self::Sleeping | Self::Zombie | Self::Other(_), _)
-            | (Self::Traced, Debugged::AsRunning) => Pulse::Beating,
+            | (Self::Traced, Debugged::AsRunning) => RunState::Running,
         }
     }
 }
@@ -414,10 +414,10 @@ mod tests {
         for letter in "RSDTtZXI".chars() {
             let state = ProcessState::from(letter);
             let [running, stopped] =
-                [Debugged::AsRunning, Debugged::AsStopped].map(|as_what| state.pulse(as_what));
+                [Debugged::AsRunning, Debugged::AsStopped].map(|as_what| state.run_state(as_what));
             assert_eq!(running == stopped, letter != 't', "{letter}");
-            assert_eq!(stopped == Pulse::Stopped, "Tt".contains(letter), "{letter}");
-            assert_eq!(running == Pulse::Stuck, letter == 'D', "{letter}");
+            assert_eq!(stopped == RunState::Stopped, "Tt".contains(letter), "{letter}");
+            assert_eq!(running == RunState::Uninterruptible, letter == 'D', "{letter}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use super::{files, memory, storage};
 use crate::pg::instance::Instance;
 
@@ -18,26 +18,26 @@ fn path(resource: &str) -> PathBuf {
 ///
 /// # Errors
 /// When the file can't be written.
-pub fn record(instance: &Instance) -> Effect<()> {
+pub fn record(instance: &Instance) -> HostResult<()> {
     let path = path(&instance.resource);
-    let trouble = |why: &dyn std::fmt::Display| Trouble(format!("{}: {why}", path.display()));
-    let text = serde_json::to_string(instance).map_err(|e| trouble(&e))?;
+    let host_error = |why: &dyn std::fmt::Display| HostError(format!("{}: {why}", path.display()));
+    let text = serde_json::to_string(instance).map_err(|e| host_error(&e))?;
     if storage::read_text_if_there(&path).ok().flatten().as_deref() == Some(&text) {
         return Ok(());
     }
-    std::fs::create_dir_all(memory::directory()).map_err(|e| trouble(&e))?;
-    files::replace(&path, text.as_bytes()).map_err(|e| trouble(&e))
+    std::fs::create_dir_all(memory::directory()).map_err(|e| host_error(&e))?;
+    files::replace(&path, text.as_bytes()).map_err(|e| host_error(&e))
 }
 
 /// The word that was left of a resource.
 ///
 /// # Errors
 /// When the file is there and can't be read, or makes no sense.
-pub fn find(resource: &str) -> Effect<Option<Instance>> {
+pub fn find(resource: &str) -> HostResult<Option<Instance>> {
     let path = path(resource);
-    let text = storage::read_text_if_there(&path).map_err(|e| Trouble(e.to_string()))?;
+    let text = storage::read_text_if_there(&path).map_err(|e| HostError(e.to_string()))?;
     let read = |text: String| {
-        serde_json::from_str(&text).map_err(|e| Trouble(format!("{}: {e}; remove it", path.display())))
+        serde_json::from_str(&text).map_err(|e| HostError(format!("{}: {e}; remove it", path.display())))
     };
     text.map(read).transpose()
 }
@@ -46,8 +46,8 @@ pub fn find(resource: &str) -> Effect<Option<Instance>> {
 ///
 /// # Errors
 /// When the file can't be removed.
-pub fn forget(resource: &str) -> Effect<()> {
-    files::remove(&path(resource)).map_err(|e| Trouble(e.to_string()))
+pub fn forget(resource: &str) -> HostResult<()> {
+    files::remove(&path(resource)).map_err(|e| HostError(e.to_string()))
 }
 
 /// All instances of this node, in the order of their names. A file that makes no sense is an error of its own and hides none of the
@@ -55,17 +55,17 @@ pub fn forget(resource: &str) -> Effect<()> {
 ///
 /// # Errors
 /// When the directory is there and can't be read.
-pub fn all() -> Effect<Vec<Effect<Instance>>> {
+pub fn all() -> HostResult<Vec<HostResult<Instance>>> {
     let directory = memory::directory();
-    let trouble = |e: io::Error| Trouble(format!("{}: {e}", directory.display()));
+    let host_error = |e: io::Error| HostError(format!("{}: {e}", directory.display()));
     let entries = match std::fs::read_dir(&directory) {
         Ok(entries) => entries,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(trouble(e)),
+        Err(e) => return Err(host_error(e)),
     };
     let mut names = Vec::new();
     for entry in entries {
-        let name = entry.map_err(trouble)?.file_name();
+        let name = entry.map_err(host_error)?.file_name();
         let resource = name.to_str().and_then(|n| n.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
         names.extend(resource.map(str::to_owned));
     }

@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use super::storage::read_text_if_there;
 use crate::cluster::reset_record::ResetRecord;
 
@@ -76,13 +76,13 @@ impl Slot {
 ///
 /// # Errors
 /// It can't be read, or makes no sense.
-pub fn read(path: &Path) -> Effect<Option<ResetRecord>> {
-    let text = read_text_if_there(path).map_err(|e| Trouble(e.to_string()))?.unwrap_or_default();
+pub fn read(path: &Path) -> HostResult<Option<ResetRecord>> {
+    let text = read_text_if_there(path).map_err(|e| HostError(e.to_string()))?.unwrap_or_default();
     match text.trim() {
         "" => Ok(None),
         text => serde_json::from_str(text)
             .map(Some)
-            .map_err(|e| Trouble(format!("{}: {e}; it is of no use, remove it", path.display()))),
+            .map_err(|e| HostError(format!("{}: {e}; it is of no use, remove it", path.display()))),
     }
 }
 

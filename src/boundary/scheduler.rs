@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::clock::Deadline;
 use super::command::{Command, Environment};
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use crate::cluster::crm_mon::{self, Status};
 
 const BASH: &str = "/bin/bash";
@@ -40,10 +40,10 @@ impl Bench {
     ///
     /// # Errors
     /// When pcs or Pacemaker's tools are not installed, or there is no room for temporary files.
-    pub fn new() -> Effect<Self> {
+    pub fn new() -> HostResult<Self> {
         for (program, package) in [(PCS, "pcs"), (CRM_SIMULATE, "pacemaker-cli-utils")] {
             if !std::path::Path::new(program).exists() {
-                return Err(Trouble(format!(
+                return Err(HostError(format!(
                     "{program} is not there: the proof needs it; apt-get install {package}, or run this on a node"
                 )));
             }
@@ -51,7 +51,7 @@ impl Bench {
         let dir = tempfile::Builder::new()
             .prefix("quorate-proof-")
             .tempdir()
-            .map_err(|e| Trouble(format!("a temporary directory: {e}")))?;
+            .map_err(|e| HostError(format!("a temporary directory: {e}")))?;
         Ok(Self { dir })
     }
 
@@ -59,7 +59,7 @@ impl Bench {
     ///
     /// # Errors
     /// When the script fails.
-    pub fn configure(&self, script: &str) -> Effect<String> {
+    pub fn configure(&self, script: &str) -> HostResult<String> {
         let (program, cib) = (self.file("resources.sh"), self.file("configured.xml"));
         write(&program, script)?;
         run(&Command::new(BASH).environment(Environment::Clean).arg(&program).arg(&cib), SCRIPT_DEADLINE)?;
@@ -70,7 +70,7 @@ impl Bench {
     ///
     /// # Errors
     /// When cibadmin refuses it.
-    pub fn add_status(&self, cib: &str, element: &str) -> Effect<String> {
+    pub fn add_status(&self, cib: &str, element: &str) -> HostResult<String> {
         let file = self.file("changed.xml");
         write(&file, cib)?;
         let command = Command::new(CIBADMIN).environment(Environment::Clean).env("CIB_file", &file);
@@ -83,7 +83,7 @@ impl Bench {
     ///
     /// # Errors
     /// When the scheduler refuses the configuration, or does not settle.
-    pub fn settle(&self, cib: &str, quorum: Quorum, arguments: &[String]) -> Effect<(Status, String)> {
+    pub fn settle(&self, cib: &str, quorum: Quorum, arguments: &[String]) -> HostResult<(Status, String)> {
         let (from, to) = (self.file("before.xml"), self.file("after.xml"));
         write(&from, cib)?;
         let mut before = None;
@@ -107,14 +107,14 @@ impl Bench {
             let show = Command::new(CRM_MON).environment(Environment::Clean).env("CIB_file", &to);
             let shown =
                 run(&show.args(["--one-shot", "--output-as=xml", "--include=all"]), SIMULATION_DEADLINE)?;
-            let status = crm_mon::parse(&shown).map_err(|e| Trouble(e.to_string()))?;
+            let status = crm_mon::parse(&shown).map_err(|e| HostError(e.to_string()))?;
             if before.as_ref() == Some(&status.instances) {
                 return Ok((status, text));
             }
             before = Some(status.instances);
             write(&from, &text)?;
         }
-        Err(Trouble(format!(
+        Err(HostError(format!(
             "the cluster does not settle: resources still move after {TRANSITIONS} transitions"
         )))
     }
@@ -123,7 +123,7 @@ impl Bench {
     ///
     /// # Errors
     /// When there is no room.
-    pub fn keep(&self, name: &str, text: &str) -> Effect<PathBuf> {
+    pub fn keep(&self, name: &str, text: &str) -> HostResult<PathBuf> {
         let path = self.file(name);
         write(&path, text)?;
         Ok(path)
@@ -134,14 +134,14 @@ impl Bench {
     }
 }
 
-fn run(command: &Command, limit: Duration) -> Effect<String> {
-    command.run(Deadline::after(limit)).map(|output| output.text()).map_err(|e| Trouble(e.to_string()))
+fn run(command: &Command, limit: Duration) -> HostResult<String> {
+    command.run(Deadline::after(limit)).map(|output| output.text()).map_err(|e| HostError(e.to_string()))
 }
 
-fn write(path: &PathBuf, text: &str) -> Effect<()> {
-    std::fs::write(path, text).map_err(|e| Trouble(format!("{}: {e}", path.display())))
+fn write(path: &PathBuf, text: &str) -> HostResult<()> {
+    std::fs::write(path, text).map_err(|e| HostError(format!("{}: {e}", path.display())))
 }
 
-fn read(path: &PathBuf) -> Effect<String> {
-    std::fs::read_to_string(path).map_err(|e| Trouble(format!("{}: {e}", path.display())))
+fn read(path: &PathBuf) -> HostResult<String> {
+    std::fs::read_to_string(path).map_err(|e| HostError(format!("{}: {e}", path.display())))
 }

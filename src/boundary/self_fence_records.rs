@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use super::{files, storage};
 use crate::cluster::self_fencing::SelfFenceRecord;
 
@@ -10,9 +10,9 @@ use crate::cluster::self_fencing::SelfFenceRecord;
 pub const DIRECTORY: &str = "/run/quorate/self-fenced";
 
 /// The file of a node. A name that would leave the directory is none.
-fn path(directory: &Path, node: &str) -> Effect<PathBuf> {
+fn path(directory: &Path, node: &str) -> HostResult<PathBuf> {
     if node.is_empty() || node.starts_with('.') || node.contains('/') {
-        return Err(Trouble(format!("{node:?} is no node's name")));
+        return Err(HostError(format!("{node:?} is no node's name")));
     }
     Ok(directory.join(node))
 }
@@ -21,11 +21,11 @@ fn path(directory: &Path, node: &str) -> Effect<PathBuf> {
 ///
 /// # Errors
 /// When the file is there and can't be read, or makes no sense.
-pub fn find(directory: &Path, node: &str) -> Effect<Option<SelfFenceRecord>> {
+pub fn find(directory: &Path, node: &str) -> HostResult<Option<SelfFenceRecord>> {
     let path = path(directory, node)?;
-    let text = storage::read_text_if_there(&path).map_err(|e| Trouble(e.to_string()))?;
+    let text = storage::read_text_if_there(&path).map_err(|e| HostError(e.to_string()))?;
     let read =
-        |text: String| serde_json::from_str(&text).map_err(|e| Trouble(format!("{}: {e}", path.display())));
+        |text: String| serde_json::from_str(&text).map_err(|e| HostError(format!("{}: {e}", path.display())));
     text.map(read).transpose()
 }
 
@@ -33,16 +33,16 @@ pub fn find(directory: &Path, node: &str) -> Effect<Option<SelfFenceRecord>> {
 ///
 /// # Errors
 /// When the directory is there and can't be read.
-pub fn all(directory: &Path) -> Effect<Vec<SelfFenceRecord>> {
-    let trouble = |e: std::io::Error| Trouble(format!("{}: {e}", directory.display()));
+pub fn all(directory: &Path) -> HostResult<Vec<SelfFenceRecord>> {
+    let host_error = |e: std::io::Error| HostError(format!("{}: {e}", directory.display()));
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(trouble(e)),
+        Err(e) => return Err(host_error(e)),
     };
     let mut found = Vec::new();
     for entry in entries {
-        let name = entry.map_err(trouble)?.file_name();
+        let name = entry.map_err(host_error)?.file_name();
         if let Some(node) = name.to_str() {
             found.extend(find(directory, node).ok().flatten());
         }
@@ -54,30 +54,30 @@ pub fn all(directory: &Path) -> Effect<Vec<SelfFenceRecord>> {
 ///
 /// # Errors
 /// When it can't be written.
-pub fn keep(directory: &Path, record: &SelfFenceRecord) -> Effect<()> {
+pub fn keep(directory: &Path, record: &SelfFenceRecord) -> HostResult<()> {
     let path = path(directory, &record.notice.node)?;
-    let trouble = |why: &dyn std::fmt::Display| Trouble(format!("{}: {why}", path.display()));
-    let text = serde_json::to_string(record).map_err(|e| trouble(&e))?;
-    std::fs::create_dir_all(directory).map_err(|e| trouble(&e))?;
-    files::replace(&path, text.as_bytes()).map_err(|e| trouble(&e))
+    let host_error = |why: &dyn std::fmt::Display| HostError(format!("{}: {why}", path.display()));
+    let text = serde_json::to_string(record).map_err(|e| host_error(&e))?;
+    std::fs::create_dir_all(directory).map_err(|e| host_error(&e))?;
+    files::replace(&path, text.as_bytes()).map_err(|e| host_error(&e))
 }
 
 /// Drops the notice of a node that is back.
 ///
 /// # Errors
 /// When it is there and can't be removed.
-pub fn drop(directory: &Path, node: &str) -> Effect<()> {
-    files::remove(&path(directory, node)?).map_err(|e| Trouble(e.to_string()))
+pub fn drop(directory: &Path, node: &str) -> HostResult<()> {
+    files::remove(&path(directory, node)?).map_err(|e| HostError(e.to_string()))
 }
 
 /// Drops all of them, also those that make no sense.
 ///
 /// # Errors
 /// The directory is there and can't be removed.
-pub fn clear(directory: &Path) -> Effect<()> {
+pub fn clear(directory: &Path) -> HostResult<()> {
     match std::fs::remove_dir_all(directory) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(Trouble(format!("{}: {e}", directory.display())))
+            Err(HostError(format!("{}: {e}", directory.display())))
         }
         Ok(()) | Err(_) => Ok(()),
     }

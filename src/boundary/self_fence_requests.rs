@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::files;
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use crate::cluster::self_fencing::SelfFenceRequest;
 
 /// Where it is.
@@ -17,19 +17,19 @@ const TAKING: Duration = Duration::from_millis(300);
 /// More than a request has.
 const LIMIT: usize = 4096;
 
-fn trouble(socket: &Path) -> impl Fn(std::io::Error) -> Trouble + '_ {
-    move |e| Trouble(format!("{}: {e}", socket.display()))
+fn host_error(socket: &Path) -> impl Fn(std::io::Error) -> HostError + '_ {
+    move |e| HostError(format!("{}: {e}", socket.display()))
 }
 
 /// Gives a request to the `quorated` of this node.
 ///
 /// # Errors
 /// It does not run, or does not take it.
-pub fn give(socket: &Path, request: &SelfFenceRequest) -> Effect<()> {
-    let text = serde_json::to_vec(request).map_err(|e| Trouble(e.to_string()))?;
-    let from = UnixDatagram::unbound().map_err(trouble(socket))?;
-    from.set_write_timeout(Some(TAKING)).map_err(trouble(socket))?;
-    from.send_to(&text, socket).map_err(trouble(socket))?;
+pub fn give(socket: &Path, request: &SelfFenceRequest) -> HostResult<()> {
+    let text = serde_json::to_vec(request).map_err(|e| HostError(e.to_string()))?;
+    let from = UnixDatagram::unbound().map_err(host_error(socket))?;
+    from.set_write_timeout(Some(TAKING)).map_err(host_error(socket))?;
+    from.send_to(&text, socket).map_err(host_error(socket))?;
     Ok(())
 }
 
@@ -43,10 +43,11 @@ impl Requests {
     ///
     /// # Errors
     /// The directory is not there, or can't be written to.
-    pub fn open(socket: &Path) -> Effect<Self> {
-        files::remove(socket).map_err(|e| Trouble(e.to_string()))?;
-        let bound = UnixDatagram::bind(socket).map_err(trouble(socket))?;
-        std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).map_err(trouble(socket))?;
+    pub fn open(socket: &Path) -> HostResult<Self> {
+        files::remove(socket).map_err(|e| HostError(e.to_string()))?;
+        let bound = UnixDatagram::bind(socket).map_err(host_error(socket))?;
+        std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))
+            .map_err(host_error(socket))?;
         Ok(Self { socket: bound })
     }
 
@@ -54,9 +55,9 @@ impl Requests {
     ///
     /// # Errors
     /// The socket broke.
-    pub fn next(&self) -> Effect<Option<SelfFenceRequest>> {
+    pub fn next(&self) -> HostResult<Option<SelfFenceRequest>> {
         let mut text = [0; LIMIT];
-        let length = self.socket.recv(&mut text).map_err(|e| Trouble(e.to_string()))?;
+        let length = self.socket.recv(&mut text).map_err(|e| HostError(e.to_string()))?;
         Ok(serde_json::from_slice(&text[..length]).ok())
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::clock::Deadline;
 use super::command::{Command, Environment};
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use crate::cluster::corosync;
 use crate::layout::adopt::Ran;
 
@@ -39,19 +39,19 @@ pub enum Started {
 ///
 /// # Errors
 /// When this is not root.
-pub fn need_root() -> Effect<()> {
+pub fn need_root() -> HostResult<()> {
     if nix::unistd::Uid::effective().is_root() {
         return Ok(());
     }
-    Err(Trouble("this changes the cluster: run it as root; --dry-run shows what it does".to_owned()))
+    Err(HostError("this changes the cluster: run it as root; --dry-run shows what it does".to_owned()))
 }
 
 /// This machine's name, as Pacemaker compares it.
 ///
 /// # Errors
 /// When the kernel does not tell it.
-pub fn host_name() -> Effect<String> {
-    let name = nix::unistd::gethostname().map_err(|e| Trouble(format!("this machine's name: {e}")))?;
+pub fn host_name() -> HostResult<String> {
+    let name = nix::unistd::gethostname().map_err(|e| HostError(format!("this machine's name: {e}")))?;
     Ok(name.to_string_lossy().into_owned())
 }
 
@@ -59,14 +59,14 @@ pub fn host_name() -> Effect<String> {
 ///
 /// # Errors
 /// When corosync.conf can't be read, or has no cluster_name.
-pub fn cluster_name() -> Effect<Option<String>> {
+pub fn cluster_name() -> HostResult<Option<String>> {
     let text = match fs::read_to_string(COROSYNC_CONF) {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(Trouble(format!("{COROSYNC_CONF}: {e}"))),
+        Err(e) => return Err(HostError(format!("{COROSYNC_CONF}: {e}"))),
     };
     corosync::cluster_name(&text).map(|name| Some(name.to_owned())).ok_or_else(|| {
-        Trouble(format!("{COROSYNC_CONF} has no cluster_name: complete it, or move the file away"))
+        HostError(format!("{COROSYNC_CONF} has no cluster_name: complete it, or move the file away"))
     })
 }
 
@@ -80,7 +80,7 @@ pub fn pacemaker_ran() -> Ran {
 ///
 /// # Errors
 /// When there is neither.
-pub fn password(variable: &str) -> Effect<String> {
+pub fn password(variable: &str) -> HostResult<String> {
     #[expect(
         clippy::disallowed_methods,
         reason = "a secret belongs on no command line, and Settings hold none"
@@ -88,7 +88,7 @@ pub fn password(variable: &str) -> Effect<String> {
     let given = std::env::var(variable);
     match given {
         Ok(word) if !word.is_empty() => Ok(word),
-        _ => Err(Trouble(format!(
+        _ => Err(HostError(format!(
             "{variable} is not set: the one password that hacluster has on all machines (1-machine.sh set it); \
              read -rs {variable} && export {variable}, and try again"
         ))),
@@ -99,7 +99,7 @@ pub fn password(variable: &str) -> Effect<String> {
 ///
 /// # Errors
 /// When it fails, with what it said.
-pub fn run_script(script: &str, variables: &[(&str, &str)]) -> Effect<()> {
+pub fn run_script(script: &str, variables: &[(&str, &str)]) -> HostResult<()> {
     let mut command = Command::new(BASH).environment(Environment::Clean).args(["-s", "--"]).stdin(script);
     for (name, value) in variables {
         command = command.env(name, value);
@@ -111,9 +111,9 @@ pub fn run_script(script: &str, variables: &[(&str, &str)]) -> Effect<()> {
 ///
 /// # Errors
 /// When pcs says that a node did not start.
-pub fn start_all(command: &[String], wait_s: u32) -> Effect<Started> {
+pub fn start_all(command: &[String], wait_s: u32) -> HostResult<Started> {
     let active = Command::new("/usr/bin/systemctl").args(["is-active", "--quiet", "pacemaker"]);
-    let before = active.run_any(Deadline::after(QUERY_DEADLINE)).map_err(|e| Trouble(e.to_string()))?;
+    let before = active.run_any(Deadline::after(QUERY_DEADLINE)).map_err(|e| HostError(e.to_string()))?;
     let limit = Duration::from_secs(u64::from(wait_s)) + AROUND_START;
     run(&pcs().args(command.iter().skip(1)), limit)?;
     Ok(if before.code == 0 { Started::Already } else { Started::Now })
@@ -124,7 +124,7 @@ pub fn start_all(command: &[String], wait_s: u32) -> Effect<Started> {
 ///
 /// # Errors
 /// When it does not connect in time.
-pub fn wait_for_quorum_device() -> Effect<()> {
+pub fn wait_for_quorum_device() -> HostResult<()> {
     let deadline = Deadline::after(QDEVICE_DEADLINE);
     loop {
         let output = Command::new(QDEVICE_TOOL).arg("-s").run_any(Deadline::after(QUERY_DEADLINE));
@@ -134,7 +134,7 @@ pub fn wait_for_quorum_device() -> Effect<()> {
             Err(e) => e.to_string(),
         };
         if deadline.passed() {
-            return Err(Trouble(format!(
+            return Err(HostError(format!(
                 "the quorum device is not connected: look with corosync-qdevice-tool -s here and corosync-qnetd-tool -l \
                  on the witness; {}",
                 said.trim()
@@ -148,7 +148,7 @@ pub fn wait_for_quorum_device() -> Effect<()> {
 ///
 /// # Errors
 /// When it can't be asked.
-pub fn has_resources() -> Effect<bool> {
+pub fn has_resources() -> HostResult<bool> {
     let cib = run(&pcs().args(["cluster", "cib"]), QUERY_DEADLINE)?;
     Ok(cib.contains("<primitive "))
 }
@@ -158,7 +158,7 @@ pub fn has_resources() -> Effect<bool> {
 ///
 /// # Errors
 /// When either can't be had.
-pub fn compare(script: &str) -> Effect<String> {
+pub fn compare(script: &str) -> HostResult<String> {
     let bench = super::scheduler::Bench::new()?;
     let wanted = bench.keep("wanted.xml", &bench.configure(script)?)?;
     let current = bench.keep("current.xml", &run(&pcs().args(["cluster", "cib"]), QUERY_DEADLINE)?)?;
@@ -175,13 +175,13 @@ pub fn compare(script: &str) -> Effect<String> {
         let (a, b) = (listed(&current, "current.txt")?, listed(&wanted, "wanted.txt")?);
         let diff =
             Command::new(DIFF).args(["-U1", "--label", "as it is", "--label", "as described"]).arg(a).arg(b);
-        let output = diff.run_any(Deadline::after(QUERY_DEADLINE)).map_err(|e| Trouble(e.to_string()))?;
+        let output = diff.run_any(Deadline::after(QUERY_DEADLINE)).map_err(|e| HostError(e.to_string()))?;
         match output.code {
             0 => {}
             1 => {
                 let _ = write!(found, "pcs {words}:\n{}", output.text());
             }
-            _ => return Err(Trouble(format!("{}: {}", diff.line(), output.stderr.trim()))),
+            _ => return Err(HostError(format!("{}: {}", diff.line(), output.stderr.trim()))),
         }
     }
     Ok(found)
@@ -191,6 +191,6 @@ fn pcs() -> Command {
     Command::new(PCS).environment(Environment::Clean)
 }
 
-fn run(command: &Command, limit: Duration) -> Effect<String> {
-    command.run(Deadline::after(limit)).map(|output| output.text()).map_err(|e| Trouble(e.to_string()))
+fn run(command: &Command, limit: Duration) -> HostResult<String> {
+    command.run(Deadline::after(limit)).map(|output| output.text()).map_err(|e| HostError(e.to_string()))
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 
 /// linux/watchdog.h. The bits of the direction are not the same on all machines: ppc64le, mips and sparc have others.
 const WDIOC_GETSUPPORT: libc::Ioctl = libc::_IOR::<Info>(b'W' as u32, 0);
@@ -32,7 +32,7 @@ pub struct Unusable {
     pub cure: &'static str,
 }
 
-/// One that has to be petted. Petting allocates nothing and never waits.
+/// A watchdog that resets the node unless it is kept alive. A keepalive allocates nothing and never waits.
 pub enum Watchdog {
     /// A device that nobody else has.
     Device(File),
@@ -46,9 +46,9 @@ impl Watchdog {
     ///
     /// # Errors
     /// It is not there, somebody else has it, it is no watchdog, or it refuses the time.
-    pub fn device(path: &Path, timeout: Duration) -> Effect<Self> {
+    pub fn device(path: &Path, timeout: Duration) -> HostResult<Self> {
         let failed = |e: Unusable| {
-            Trouble(format!("watchdog_device = {path:?}: {}; {}, or leave it out", e.what, e.cure))
+            HostError(format!("watchdog_device = {path:?}: {}; {}, or leave it out", e.what, e.cure))
         };
         Self::open(path, timeout).map(|(device, _)| device).map_err(failed)
     }
@@ -94,8 +94,8 @@ impl Watchdog {
     ///
     /// # Errors
     /// The address can't be connected to.
-    pub fn systemd(address: &str) -> Effect<Self> {
-        let failed = |e: std::io::Error| Trouble(format!("NOTIFY_SOCKET={address}: {e}"));
+    pub fn systemd(address: &str) -> HostResult<Self> {
+        let failed = |e: std::io::Error| HostError(format!("NOTIFY_SOCKET={address}: {e}"));
         let socket = UnixDatagram::unbound().map_err(failed)?;
         match address.strip_prefix('@') {
             Some(name) => {
@@ -110,7 +110,7 @@ impl Watchdog {
     }
 
     /// Says that all is well. What fails is seen by its not having happened.
-    pub fn pet(&self) {
+    pub fn keep_alive(&self) {
         match self {
             Self::Device(device) => {
                 let mut device = device;
@@ -122,7 +122,7 @@ impl Watchdog {
         }
     }
 
-    /// Ends in the orderly way: nothing is to be reset. It holds when the device is closed next, and another pet takes it back.
+    /// Ends in the orderly way: nothing is to be reset. It holds when the device is closed next, and another keepalive takes it back.
     pub fn disarm(&self) {
         if let Self::Device(device) = self {
             let mut device = device;
@@ -165,7 +165,7 @@ mod tests {
             (fifo.as_path(), "load its driver"),
             (Path::new("/dev/no-such-watchdog"), "load its driver"),
         ] {
-            let Err(Trouble(why)) = Watchdog::device(path, Duration::from_secs(10)) else {
+            let Err(HostError(why)) = Watchdog::device(path, Duration::from_secs(10)) else {
                 panic!("{path:?} is taken for a watchdog")
             };
             assert!(why.contains(words) && why.contains(&format!("{path:?}")), "{why}");

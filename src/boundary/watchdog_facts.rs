@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use super::storage;
 use crate::cluster::watchdog::{Device, Machine, Watchdogs};
 
@@ -20,18 +20,18 @@ const FIRST: (&str, &str) = ("watchdog", "watchdog0");
 ///
 /// # Errors
 /// The kernel does not tell: in a container, which sees no devices.
-pub fn look(root: &Path, path: &str) -> Effect<Watchdogs> {
+pub fn look(root: &Path, path: &str) -> HostResult<Watchdogs> {
     let class = root.join(CLASS);
     let entries = match fs::read_dir(&class) {
         Ok(entries) => entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect(),
         // The driver of the first device brings the directory with it.
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(e) => return Err(Trouble(format!("/{CLASS}: {e}"))),
+        Err(e) => return Err(HostError(format!("/{CLASS}: {e}"))),
     };
     let mut names: Vec<String> = entries;
     // The host's devices, where it has any, are there as in the host itself; else nothing is known of what stands for one.
     if let Some(manager) = read(&root.join(CONTAINER)).filter(|_| names.is_empty()) {
-        return Err(Trouble(format!(
+        return Err(HostError(format!(
             "no device in /{CLASS} of this container ({}): driver and identity of the watchdog are not known",
             manager.trim()
         )));

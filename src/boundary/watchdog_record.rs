@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use super::storage;
 use crate::cluster::watchdog_proof::ProofRecord;
 
@@ -63,12 +63,12 @@ impl Slot {
 ///
 /// # Errors
 /// It can't be read, or makes no sense.
-pub fn read(path: &Path) -> Effect<Option<ProofRecord>> {
-    let text = storage::read_text_if_there(path).map_err(|e| Trouble(e.to_string()))?.unwrap_or_default();
+pub fn read(path: &Path) -> HostResult<Option<ProofRecord>> {
+    let text = storage::read_text_if_there(path).map_err(|e| HostError(e.to_string()))?.unwrap_or_default();
     match text.trim() {
         "" => Ok(None),
         text => serde_json::from_str(text).map(Some).map_err(|e| {
-            Trouble(format!("{}: {e}; it shows nothing: run quorate prove-watchdog again", path.display()))
+            HostError(format!("{}: {e}; it shows nothing: run quorate prove-watchdog again", path.display()))
         }),
     }
 }

@@ -47,7 +47,7 @@ pub enum CliError {
     File { path: String, source: std::io::Error },
     /// Something could not be done or observed.
     #[error(transparent)]
-    Trouble(#[from] crate::boundary::host::Trouble),
+    HostError(#[from] crate::boundary::host::HostError),
     /// Anything else.
     #[error("{0}")]
     Other(String),

@@ -7,8 +7,8 @@ use clap::Args;
 
 use crate::boundary::clock::Deadline;
 use crate::boundary::host::Level;
+use crate::boundary::local_instances;
 use crate::boundary::log::Log;
-use crate::boundary::sight;
 use crate::decide::primary_here::{Verdict, decide};
 
 /// For the servers' answers.
@@ -36,16 +36,16 @@ pub(super) fn run(args: &PrimaryHere) -> u8 {
     let (sender, verdicts) = channel();
     // A look at what hangs may never return; the end of the process is the end of its thread.
     std::thread::spawn(move || {
-        let verdict = match sight::instances(Deadline::after(ANSWERS)) {
+        let verdict = match local_instances::instances(Deadline::after(ANSWERS)) {
             Ok(instances) => decide(&instances),
-            Err(trouble) => Verdict::NotHere(trouble.to_string()),
+            Err(error) => Verdict::NotHere(error.to_string()),
         };
         let _ = sender.send(verdict);
     });
     let verdict = verdicts.recv_timeout(deadline.remaining()).unwrap_or_else(|e| {
         Verdict::NotHere(match e {
-            RecvTimeoutError::Timeout => format!("nothing was seen within {PATIENCE:?}"),
-            RecvTimeoutError::Disconnected => "the look ended by itself".to_owned(),
+            RecvTimeoutError::Timeout => format!("no result within {PATIENCE:?}"),
+            RecvTimeoutError::Disconnected => "the check ended by itself".to_owned(),
         })
     });
     if args.log {

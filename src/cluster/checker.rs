@@ -59,7 +59,7 @@ pub enum OwnDevice {
     /// None is named.
     #[default]
     None,
-    Petted,
+    KeptAlive,
     /// It can't be had, and why.
     Missing(String),
 }
@@ -76,7 +76,7 @@ pub struct Watched {
     /// How long the last answer took, in µs.
     pub took_us: u64,
     /// What the last failure said.
-    pub trouble: Option<String>,
+    pub error: Option<String>,
 }
 
 /// A daemon that hangs, about which nothing is done.
@@ -167,13 +167,13 @@ impl Checker {
         );
         let device = match self.device {
             OwnDevice::None => 2,
-            OwnDevice::Petted => 1,
+            OwnDevice::KeptAlive => 1,
             OwnDevice::Missing(_) => 0,
         };
         family(
             "watchdog_device",
             "gauge",
-            "Whether the watchdog device is petted: 1 yes, 0 it can't be had, 2 none is named.",
+            "Whether the watchdog device is armed and kept alive: 1 yes, 0 it can't be had, 2 none is named.",
             &one(device),
         );
         family(
@@ -198,9 +198,14 @@ impl Checker {
             ("ask", counts.resets_asked),
         ];
         let acts: Vec<_> = acts.iter().map(|(act, n)| (format!("{{act=\"{act}\"}}"), *n)).collect();
-        family("acts_total", "counter", "What was done.", &acts);
-        family("looks_total", "counter", "How often everything was looked at.", &one(counts.looks));
-        family("late_milliseconds", "gauge", "The most that a look came late.", &one(counts.latest_ms));
+        family("acts_total", "counter", "Actions taken, by kind.", &acts);
+        family("looks_total", "counter", "Rounds of observation so far.", &one(counts.looks));
+        family(
+            "late_milliseconds",
+            "gauge",
+            "The longest delay of a round of observation.",
+            &one(counts.latest_ms),
+        );
         text
     }
 }

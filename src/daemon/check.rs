@@ -8,7 +8,7 @@ use super::config::Config;
 use super::threads::spawn_for_once;
 use crate::boundary::clock::Deadline;
 use crate::boundary::corosync_lib::Votes;
-use crate::boundary::host::Effect;
+use crate::boundary::host::HostResult;
 use crate::boundary::{daemons, ipc, printable, registry};
 use crate::decide::detector::Subject;
 
@@ -18,25 +18,25 @@ const PATIENCE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// The agent's words can't be read.
-pub(super) fn check(config: &Config, path: &Path) -> Effect<u8> {
+pub(super) fn check(config: &Config, path: &Path) -> HostResult<u8> {
     let (limits, guessed) = config.limits();
     let mut out = std::io::stdout().lock();
     // Who closes the pipe has read enough; println! would panic.
     let mut line = |text: String| drop(writeln!(out, "{}", printable::lines(&text)));
-    line(format!("configuration {} is good; limits in ms:", path.display()));
+    line(format!("configuration {} is valid; limits in ms:", path.display()));
     line(format!(
         "  silent {}, stopped {}, membership {}, storage {}, postmaster {}",
         limits.silent, limits.stopped, limits.totem, limits.storage, limits.postmaster
     ));
     if let Some(device) = &config.watchdog_device {
         line(format!(
-            "  watchdog_device {}: to open it would arm it; quorate status tells whether it is petted",
+            "  watchdog_device {}: to open it would arm it; quorate status tells whether it is armed",
             device.display()
         ));
     }
     let mut silent = guessed.is_some();
-    if let Some(trouble) = guessed {
-        line(format!("  the limit of the membership is a guess: {trouble}"));
+    if let Some(error) = guessed {
+        line(format!("  the limit of the membership is a guess: {error}"));
     }
     for subject in Subject::ALL.into_iter().filter(|s| *s != Subject::Totem) {
         let rule = subject.rule();
@@ -61,7 +61,7 @@ pub(super) fn check(config: &Config, path: &Path) -> Effect<u8> {
     for instance in registry::all()? {
         match instance {
             Ok(i) => line(format!("instance {}: {} in {}", i.resource, i.role, i.pgdata.display())),
-            Err(trouble) => line(format!("instance: {trouble}")),
+            Err(error) => line(format!("instance: {error}")),
         }
     }
     Ok(silent.into())
@@ -90,13 +90,13 @@ fn answer(subject: Subject) -> Result<String, String> {
                 None => Err("it is not registered with votequorum".to_owned()),
             };
         }
-        (_, None) => return Ok("is looked at, not asked".to_owned()),
+        (_, None) => return Ok("is judged by its process state alone".to_owned()),
     }
     Ok(format!("answers in {} µs", begun.elapsed().as_micros()))
 }
 
 /// In a thread of its own, which is left behind where corosync hangs.
-fn votes() -> Result<crate::boundary::corosync_lib::VoteWord, String> {
+fn votes() -> Result<crate::boundary::corosync_lib::QuorumAnswer, String> {
     let (done, wait) = std::sync::mpsc::sync_channel(1);
     spawn_for_once("votes", move || {
         let _ = done.send(Votes::connect().and_then(|v| v.ask(&[])).map_err(|t| t.0));

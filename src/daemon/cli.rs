@@ -9,26 +9,26 @@ use std::sync::mpsc::sync_channel;
 use clap::Parser;
 use libsystemd::daemon::{NotifyState, notify, watchdog_enabled};
 
-use super::board::Board;
+use super::command_queue::{self, CommandQueue};
 use super::config::{self, Config, Mode};
 use super::control::{Control, End};
-use super::ending::Means;
 use super::evidence::{self, Evidence};
 use super::group;
-use super::hands::{self, Hands};
+use super::keepalive::{self, Keepalive};
 use super::line::{self, Line};
 use super::log::{self, Logs};
-use super::pet::{self, Pets};
+use super::observations::Observations;
 use super::report::{self, Reports};
 use super::requests::{self, Judge};
 use super::resets::{self, Resets};
 use super::resetter::Trigger;
+use super::self_fence::Means;
 use super::standstill::{self, Standstill};
 use super::threads::{Threads, spawn_for_once};
-use super::{check, cluster, daemons, ending, helper, instances, probes, storage};
+use super::{check, cluster, daemons, helper, instances, probes, self_fence, storage};
 use crate::boundary::companion::Companion;
-use crate::boundary::ending::MARKER;
-use crate::boundary::host::{Effect, Level, Trouble};
+use crate::boundary::host::{HostError, HostResult, Level};
+use crate::boundary::node_reset::MARKER;
 use crate::boundary::printable;
 use crate::boundary::storage::read_text_if_there;
 use crate::boundary::watchdog::Watchdog;
@@ -63,19 +63,19 @@ pub fn main(arguments: &Arguments, notify_socket: Option<&OsString>) -> u8 {
     let path = arguments.config.clone().unwrap_or_else(|| config::PATH.into());
     let config = match Config::read(&path, arguments.config.is_some()) {
         Ok(config) => config,
-        Err(trouble) => {
-            eprintln!("quorated: {}", printable::line(&trouble.to_string()));
+        Err(error) => {
+            eprintln!("quorated: {}", printable::line(&error.to_string()));
             return 2;
         }
     };
     let done = if arguments.check { check::check(&config, &path) } else { run(config, notify_socket) };
-    done.unwrap_or_else(|trouble| {
-        eprintln!("quorated: {}", printable::line(&trouble.to_string()));
+    done.unwrap_or_else(|error| {
+        eprintln!("quorated: {}", printable::line(&error.to_string()));
         1
     })
 }
 
-fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
+fn run(config: Config, notify_socket: Option<&OsString>) -> HostResult<u8> {
     realtime::one_arena();
     // Before memory is locked and anything runs at real-time priority. What can't be started now is tried again, and said.
     let mut disks = Companion::new("storage");
@@ -86,28 +86,28 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop))
-            .map_err(|e| Trouble(format!("signal {signal} can't be caught: {e}")))?;
+            .map_err(|e| HostError(format!("signal {signal} can't be caught: {e}")))?;
     }
     let (logs, lines) = Logs::new();
     threads.spawn("log", move || log::write(&lines))?;
     if config.mode == Mode::Act
         && let Some(why) = marked()
     {
-        // The device stays as it is: to open it would pet it once more.
+        // The device stays as it is: to open it would be a keepalive.
         trigger.wants(cluster::panic_action());
-        ending::go_on(&why, &trigger, &logs);
+        self_fence::go_on(&why, &trigger, &logs);
         return Ok(1);
     }
-    let pets = Arc::new(Pets::new(systemd(notify_socket)?));
+    let keepalive = Arc::new(Keepalive::new(systemd(notify_socket)?));
     let (wake_sender, wake) = sync_channel(1);
-    let board = Arc::new(Board::new(wake_sender, config.limits().0));
+    let observations = Arc::new(Observations::new(wake_sender, config.limits().0));
     if let Some(path) = &config.watchdog_device {
-        // First of all: it may be armed since before, and nobody pets it.
-        pet::open(&pets, path, &board, &logs);
-        if board.seen().device != OwnDevice::Petted {
-            let (pets, path, board, logs) =
-                (Arc::clone(&pets), path.clone(), Arc::clone(&board), logs.clone());
-            spawn_for_once("device", move || pet::open_later(&pets, &path, &board, &logs))?;
+        // First of all: it may be armed since before, and nobody keepalive it.
+        keepalive::open(&keepalive, path, &observations, &logs);
+        if observations.latest().device != OwnDevice::KeptAlive {
+            let (keepalive, path, observations, logs) =
+                (Arc::clone(&keepalive), path.clone(), Arc::clone(&observations), logs.clone());
+            spawn_for_once("device", move || keepalive::open_later(&keepalive, &path, &observations, &logs))?;
         }
     }
     let line = Arc::new(Line::new(identity::boot_id()));
@@ -116,34 +116,34 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
         let line = Arc::clone(&line);
         threads.spawn("resets", move || resets::send(&line, &outgoing))?;
     }
-    looking(&threads, &board, &line, &resets, &logs, &config)?;
+    looking(&threads, &observations, &line, &resets, &logs, &config)?;
     {
         let trigger = trigger.clone();
-        let totem = Arc::clone(&board);
+        let totem = Arc::clone(&observations);
         threads.spawn("totem", move || cluster::watch_totem(&totem))?;
         threads.spawn("panic-action", move || cluster::watch_panic_action(&trigger))?;
     }
     {
-        let (board, logs) = (Arc::clone(&board), logs.clone());
+        let (observations, logs) = (Arc::clone(&observations), logs.clone());
         let state = config.state_directories.clone();
-        threads.spawn("storage", move || storage::watch(&board, disks, &state, &logs))?;
+        threads.spawn("storage", move || storage::watch(&observations, disks, &state, &logs))?;
     }
     {
-        let (evidence, board, logs) = (evidence.clone(), Arc::clone(&board), logs.clone());
+        let (evidence, observations, logs) = (evidence.clone(), Arc::clone(&observations), logs.clone());
         threads.spawn("evidence", move || {
-            evidence::tell(&board, &logs);
+            evidence::tell(&observations, &logs);
             evidence.keep(&logs);
         })?;
     }
-    let (hands, jobs) = Hands::new(&logs);
+    let (commands, jobs) = CommandQueue::new(&logs);
     for jobs in jobs {
-        let (board, logs) = (Arc::clone(&board), logs.clone());
-        threads.spawn("hand", move || hands::work(&board, &jobs, &logs))?;
+        let (observations, logs) = (Arc::clone(&observations), logs.clone());
+        threads.spawn("commands", move || command_queue::work(&observations, &jobs, &logs))?;
     }
     let (reports, reported) = Reports::new(config.mode == Mode::Act);
     threads.spawn("report", move || report::write(&reported))?;
 
-    // From here on: what decides and what pets.
+    // From here on: what decides and what keepalive.
     for (what, result) in
         [("memory can't be locked", realtime::lock_memory()), ("real-time scheduling", realtime::run_first())]
     {
@@ -153,26 +153,27 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
     }
     let standstill = Arc::new(Standstill::new());
     {
-        let (standstill, pets) = (Arc::clone(&standstill), Arc::clone(&pets));
-        let (board, logs) = (Arc::clone(&board), logs.clone());
-        threads.spawn("standstill", move || standstill::watch(&standstill, &pets, &board, &logs))?;
+        let (standstill, keepalive) = (Arc::clone(&standstill), Arc::clone(&keepalive));
+        let (observations, logs) = (Arc::clone(&observations), logs.clone());
+        threads
+            .spawn("standstill", move || standstill::watch(&standstill, &keepalive, &observations, &logs))?;
     }
-    let petting = {
-        let pets = Arc::clone(&pets);
-        threads.spawn("pet", move || pets.pet())?
+    let feeder = {
+        let keepalive = Arc::clone(&keepalive);
+        threads.spawn("keepalive", move || keepalive.keep_alive())?
     };
     let ready = NotifyState::Status("watching".to_owned());
     let _ = notify(false, &[NotifyState::Ready, ready]);
     let (mode, means) = (config.mode, Means { trigger, evidence });
-    let pets_ = Arc::clone(&pets);
+    let pets_ = Arc::clone(&keepalive);
     let control = Control {
-        board,
+        observations,
         wake,
-        hands,
+        commands,
         line,
         resets,
         logs,
-        pets: pets_,
+        keepalive: pets_,
         reports,
         mode,
         threads,
@@ -183,10 +184,10 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> Effect<u8> {
         End::Told => {}
         End::NotReset => return Ok(1),
         // The device stays armed: systemd starts us anew in time.
-        End::Lost(why) => return Err(Trouble(format!("{why}; to be started anew"))),
+        End::Lost(why) => return Err(HostError(format!("{why}; quorated exits, and systemd starts it again"))),
     }
     let _ = notify(false, &[NotifyState::Stopping]);
-    pets.end(&petting);
+    keepalive.end(&feeder);
     Ok(0)
 }
 
@@ -195,7 +196,7 @@ fn marked() -> Option<String> {
     read_text_if_there(Path::new(MARKER)).ok().flatten()
 }
 
-fn systemd(notify_socket: Option<&OsString>) -> Effect<Option<Watchdog>> {
+fn systemd(notify_socket: Option<&OsString>) -> HostResult<Option<Watchdog>> {
     match notify_socket.and_then(|a| a.to_str()) {
         Some(address) if watchdog_enabled(false).is_some() => Watchdog::systemd(address).map(Some),
         _ => Ok(None),
@@ -205,13 +206,13 @@ fn systemd(notify_socket: Option<&OsString>) -> Effect<Option<Watchdog>> {
 /// The threads that look.
 fn looking(
     threads: &Threads,
-    board: &Arc<Board>,
+    observations: &Arc<Observations>,
     line: &Arc<Line>,
     resets: &Resets,
     logs: &Logs,
     config: &Config,
-) -> Effect<()> {
-    let with = || (Arc::clone(board), Arc::clone(line), logs.clone());
+) -> HostResult<()> {
+    let with = || (Arc::clone(observations), Arc::clone(line), logs.clone());
     let (b, _, _) = with();
     threads.spawn("quorum", move || probes::quorum(&b))?;
     for subject in Subject::ALL {

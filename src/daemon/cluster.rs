@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::board::Board;
 use super::config::{self, COROSYNC_CONF, Config};
 use super::log::Logs;
+use super::observations::Observations;
 use super::pause;
 use super::resetter::Trigger;
 use crate::boundary::host::Level;
@@ -15,7 +15,7 @@ use crate::cluster::panic_action::{self, PanicAction};
 use crate::cluster::self_fencing::foreign;
 use crate::cluster::timing::NoQuorumPolicy;
 use crate::cluster::{cib, sbd};
-use crate::decide::detector::{ClusterWord, Maintenance, Millis, RunningTotem};
+use crate::decide::detector::{ClusterSettings, Maintenance, Millis, RunningTotem};
 use crate::decide::standstill::OTHERS_GO_ON_MS;
 
 const CIB: &str = "/var/lib/pacemaker/cib/cib.xml";
@@ -24,41 +24,38 @@ const ROUND: Duration = Duration::from_secs(1);
 
 /// Reads it whenever it has changed, for ever; corosync's configuration too: a cluster may be set up, or get another token, while we
 /// run.
-pub(super) fn watch(board: &Arc<Board>, config: &Config, logs: &Logs) {
+pub(super) fn watch(observations: &Arc<Observations>, config: &Config, logs: &Logs) {
     let mut last: Option<SystemTime> = None;
     // The outer one: not read yet.
     let mut conf: Option<(Option<SystemTime>, Option<RunningTotem>)> = None;
     loop {
-        let changed = (written(COROSYNC_CONF), board.seen().totem);
+        let changed = (written(COROSYNC_CONF), observations.latest().totem);
         if conf != Some(changed) {
             conf = Some(changed);
             let (limits, guessed) = config.limits();
             let limits = config.as_it_runs(limits, changed.1);
             let expected = config::expected();
-            let mut seen = board.seen();
-            (seen.limits, seen.expected) = (limits, expected);
-            drop(seen);
-            if let Some(trouble) = guessed {
-                logs.line(
-                    Level::Warning,
-                    format!("the limit of corosync's membership is a guess: {trouble}"),
-                );
+            let mut latest = observations.latest();
+            (latest.limits, latest.expected) = (limits, expected);
+            drop(latest);
+            if let Some(error) = guessed {
+                logs.line(Level::Warning, format!("the limit of corosync's membership is a guess: {error}"));
             }
         }
         let changed = written(CIB);
         if changed != last {
             last = changed;
-            board.seen().others_go_on = others_go_on(Path::new(CIB));
+            observations.latest().others_go_on = others_go_on(Path::new(CIB));
             match read(Path::new(CIB)) {
                 Ok((word, foreign)) => {
-                    board.seen().foreign = Some(foreign);
+                    observations.latest().foreign = Some(foreign);
                     let now = word.clone();
-                    let before = std::mem::replace(&mut board.seen().cluster, word);
+                    let before = std::mem::replace(&mut observations.latest().cluster, word);
                     report(&before, &now, logs);
                 }
                 Err(why) => {
                     // What else may run here is not known: then no notice says that nothing does.
-                    board.seen().foreign = None;
+                    observations.latest().foreign = None;
                     logs.line(Level::Warning, format!("{CIB}: {why}; what was known before holds"));
                 }
             }
@@ -71,11 +68,11 @@ pub(super) fn watch(board: &Arc<Board>, config: &Config, logs: &Logs) {
 const TOTEM_ROUND: Duration = Duration::from_secs(5);
 
 /// Asks corosync how it runs, for ever. In a thread of its own: it may not answer.
-pub(super) fn watch_totem(board: &Board) {
+pub(super) fn watch_totem(observations: &Observations) {
     loop {
         // Where it does not answer, what it said last holds: a corosync that hangs is found by others.
         if let Ok(totem) = corosync_cmap::totem() {
-            board.seen().totem = Some(totem);
+            observations.latest().totem = Some(totem);
         }
         pause(TOTEM_ROUND);
     }
@@ -109,7 +106,7 @@ fn others_go_on(path: &Path) -> Millis {
 }
 
 /// Says what has changed in what Pacemaker is told to leave alone.
-pub(super) fn report(before: &ClusterWord, now: &ClusterWord, logs: &Logs) {
+pub(super) fn report(before: &ClusterSettings, now: &ClusterSettings, logs: &Logs) {
     if before.maintenance != now.maintenance {
         let state = if now.maintenance == Maintenance::On { "on" } else { "off" };
         logs.line(Level::Info, format!("maintenance mode is {state}"));
@@ -133,19 +130,19 @@ fn written(path: &str) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|m| m.modified()).ok()
 }
 
-fn read(path: &Path) -> Result<(ClusterWord, Vec<String>), String> {
+fn read(path: &Path) -> Result<(ClusterSettings, Vec<String>), String> {
     let text = storage::read_text_if_there(path).map_err(|e| e.to_string())?;
-    let Some(text) = text else { return Ok((ClusterWord::default(), Vec::new())) };
+    let Some(text) = text else { return Ok((ClusterSettings::default(), Vec::new())) };
     let foreign = cib::parse(&text).map_err(|e| e.to_string()).map(|cib| foreign(&cib))?;
-    Ok((word(&text)?, foreign))
+    Ok((settings(&text)?, foreign))
 }
 
 /// What a CIB says, the copy on the disk or the live one.
-pub(super) fn word(text: &str) -> Result<ClusterWord, String> {
+pub(super) fn settings(text: &str) -> Result<ClusterSettings, String> {
     let cib = cib::parse(text).map_err(|e| e.to_string())?;
     let get = |name| cib.property(name).map(|p| p.value.as_str());
     let on = get("maintenance-mode").and_then(cib::boolean) == Some(true);
-    Ok(ClusterWord {
+    Ok(ClusterSettings {
         maintenance: if on { Maintenance::On } else { Maintenance::Off },
         no_quorum_policy: get("no-quorum-policy").and_then(NoQuorumPolicy::parse),
         management: cib::management(text)?,
@@ -165,7 +162,7 @@ mod tests {
                 "<cib><configuration><crm_config><cluster_property_set id=\"o\">{properties}</cluster_property_set>\
                  </crm_config><nodes/><resources/><constraints/></configuration><status/></cib>"
             );
-            word(&xml).expect("a CIB")
+            settings(&xml).expect("a CIB")
         };
         let both = said(property("maintenance-mode", "true") + &property("no-quorum-policy", "ignore"));
         assert_eq!(

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::boundary::host::{Effect, Trouble};
+use crate::boundary::host::{HostError, HostResult};
 use crate::boundary::storage;
 use crate::decide::detector::{Expected, Limits, Millis, RunningTotem};
 use crate::decide::doctor::read::{self, Text};
@@ -72,13 +72,13 @@ impl Config {
     ///
     /// # Errors
     /// What is wrong in it, with the line.
-    pub(super) fn read(path: &Path, given: bool) -> Effect<Self> {
-        let text = match storage::read_text_if_there(path).map_err(|e| Trouble(e.to_string()))? {
+    pub(super) fn read(path: &Path, given: bool) -> HostResult<Self> {
+        let text = match storage::read_text_if_there(path).map_err(|e| HostError(e.to_string()))? {
             Some(text) => text,
-            None if given => return Err(Trouble(format!("{}: no such file", path.display()))),
+            None if given => return Err(HostError(format!("{}: no such file", path.display()))),
             None => String::new(),
         };
-        Self::parse(&text).map_err(|why| Trouble(format!("{}: {why}", path.display())))
+        Self::parse(&text).map_err(|why| HostError(format!("{}: {why}", path.display())))
     }
 
     pub(super) fn parse(text: &str) -> Result<Self, String> {
@@ -105,12 +105,12 @@ impl Config {
     }
 
     /// The detector's limits, and why that of the membership is a guess: it needs corosync.conf.
-    pub(super) fn limits(&self) -> (Limits, Option<Trouble>) {
-        let (by_corosync, trouble) = match by_corosync(Path::new(COROSYNC_CONF)) {
+    pub(super) fn limits(&self) -> (Limits, Option<HostError>) {
+        let (by_corosync, error) = match by_corosync(Path::new(COROSYNC_CONF)) {
             Ok(limits) => (limits, None),
             // With a limit of its own the membership is no guess.
             Err(_) if self.membership_s.is_some() => (ByCorosync::default(), None),
-            Err(trouble) => (ByCorosync { totem: LONG_MEMBERSHIP, ..ByCorosync::default() }, Some(trouble)),
+            Err(error) => (ByCorosync { totem: LONG_MEMBERSHIP, ..ByCorosync::default() }, Some(error)),
         };
         let limits = Limits {
             silent: Millis::from(self.silent_s) * 1000,
@@ -122,7 +122,7 @@ impl Config {
             postmaster: self.postmaster_ms.into(),
             ..Limits::default()
         };
-        (limits, trouble)
+        (limits, error)
     }
 
     /// With the time for a membership as corosync runs: its file may have been edited since, and not reloaded.
@@ -157,14 +157,14 @@ pub(super) fn expected() -> Expected {
     by_corosync(Path::new(COROSYNC_CONF)).map_or(Expected::Everything, |by| by.expected)
 }
 
-fn by_corosync(conf: &Path) -> Effect<ByCorosync> {
-    let text = storage::read_text_if_there(conf).map_err(|e| Trouble(e.to_string()))?;
+fn by_corosync(conf: &Path) -> HostResult<ByCorosync> {
+    let text = storage::read_text_if_there(conf).map_err(|e| HostError(e.to_string()))?;
     // Without it no corosync can run, and nothing is armed.
     let Some(text) = text else {
         return Ok(ByCorosync { expected: Expected::Nothing, ..ByCorosync::default() });
     };
     let text = Text { name: conf.display().to_string(), text };
-    let conf = read::corosync(&text).map_err(|e| Trouble(e.to_string()))?;
+    let conf = read::corosync(&text).map_err(|e| HostError(e.to_string()))?;
     let device = conf.device.as_ref();
     Ok(ByCorosync {
         totem: Limits::totem(conf.totem().recovery_ms(), device.map_or(0, |d| d.sync_timeout.value)),

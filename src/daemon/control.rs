@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::board::Board;
+use super::command_queue::{CommandQueue, Job};
 use super::config::Mode;
-use super::ending::{self, Means};
-use super::hands::{Hands, Job};
+use super::keepalive::Keepalive;
 use super::line::Line;
 use super::log::Logs;
-use super::pet::Pets;
+use super::observations::Observations;
 use super::report::{self, Reports};
 use super::resets::{Outgoing, Resets};
+use super::self_fence::{self, Means};
 use super::standstill::{Standstill, Told};
 use super::threads::Threads;
 use crate::boundary::clock::boottime_ms;
@@ -24,8 +24,10 @@ use crate::boundary::host::Level;
 use crate::boundary::process::{self, Debugged};
 use crate::cluster::checker::Counts;
 use crate::cluster::reset_intent::{IntentWithdrawn, ResetIntent};
-use crate::decide::detector::{Act, Detector, InstanceLook, Look, Millis, Quorum, Sight, Subject, Voice};
-use crate::decide::facts::Pulse;
+use crate::decide::detector::{
+    Act, DaemonObservation, Detector, InstanceObservation, LogLevel, Millis, NodeSnapshot, Quorum, Subject,
+};
+use crate::decide::facts::RunState;
 use crate::decide::standstill;
 
 const TICK: Duration = Duration::from_millis(500);
@@ -34,13 +36,13 @@ const VOTES_FRESH: Duration = Duration::from_secs(2);
 
 /// All that it works with.
 pub(super) struct Control {
-    pub(super) board: Arc<Board>,
+    pub(super) observations: Arc<Observations>,
     pub(super) wake: Receiver<()>,
-    pub(super) hands: Hands,
+    pub(super) commands: CommandQueue,
     pub(super) line: Arc<Line>,
     pub(super) resets: Resets,
     pub(super) logs: Logs,
-    pub(super) pets: Arc<Pets>,
+    pub(super) keepalive: Arc<Keepalive>,
     pub(super) reports: Reports,
     pub(super) mode: Mode,
     pub(super) threads: Threads,
@@ -62,7 +64,7 @@ pub(super) enum End {
 impl Control {
     /// Looks, decides and acts until `stop` is set, or the node would not be reset.
     pub(super) fn run(mut self, stop: &AtomicBool) -> End {
-        let mut detector = Detector::new(self.board.seen().limits);
+        let mut detector = Detector::new(self.observations.latest().limits);
         let mut counts = Counts::default();
         let mut told = Told::default();
         let (mut last, mut booted) = (Instant::now(), boottime_ms());
@@ -73,7 +75,7 @@ impl Control {
             if let Some(why) = self.threads.lost() {
                 return End::Lost(why.to_owned());
             }
-            self.pets.pulse.beat();
+            self.keepalive.loop_heartbeat.beat();
             // With the time that the machine slept, which the other clock leaves out.
             let (slept, now) = (boottime_ms().saturating_sub(booted), Instant::now());
             let elapsed = (now - last).max(Duration::from_millis(slept));
@@ -81,81 +83,81 @@ impl Control {
             self.end_primaries_that_stood_still(millis(elapsed), &mut counts);
             counts.looks += 1;
             counts.latest_ms = counts.latest_ms.max(millis(elapsed.saturating_sub(TICK)));
-            let sight = self.sight(millis(elapsed));
+            let snapshot = self.snapshot(millis(elapsed));
             if self.mode == Mode::Act {
-                let others_go_on = self.board.seen().others_go_on;
-                let maintenance = sight.cluster.maintenance;
-                self.standstill.go_by(&sight.instances, others_go_on, maintenance, &mut told);
+                let others_go_on = self.observations.latest().others_go_on;
+                let maintenance = snapshot.cluster.maintenance;
+                self.standstill.go_by(&snapshot.instances, others_go_on, maintenance, &mut told);
             }
-            detector.go_by(self.board.seen().limits);
-            let acts = detector.step(&sight);
+            detector.go_by(self.observations.latest().limits);
+            let acts = detector.step(&snapshot);
             // Before anything is done: who resets itself goes on for nobody.
-            self.board.seen().condition = Some((detector.condition(&sight), Instant::now()));
+            self.observations.latest().condition = Some((detector.condition(&snapshot), Instant::now()));
             for act in acts {
                 report::count(&mut counts, &act);
-                if self.act(act, &sight.instances) == ControlFlow::Break(()) {
+                if self.act(act, &snapshot.instances) == ControlFlow::Break(()) {
                     return End::NotReset;
                 }
             }
             if self.mode == Mode::Say && detector.is_over() {
-                detector = Detector::new(self.board.seen().limits);
+                detector = Detector::new(self.observations.latest().limits);
             }
-            self.reports.offer(&detector, &sight, &self.board, &counts);
+            self.reports.offer(&detector, &snapshot, &self.observations, &counts);
         }
         End::Told
     }
 
-    fn sight(&self, elapsed: Millis) -> Sight {
+    fn snapshot(&self, elapsed: Millis) -> NodeSnapshot {
         let processes = self.processes();
         let now = Instant::now();
-        let mut seen = self.board.seen();
-        let request = seen.request.take();
-        let looks = processes.map(|(subject, process)| {
-            let probe = &seen.probes[subject as usize];
+        let mut latest = self.observations.latest();
+        let request = latest.request.take();
+        let daemons = processes.map(|(subject, process)| {
+            let probe = &latest.probes[subject as usize];
             let (answers, failures, shortage) = (probe.answers, probe.failures(now), probe.shortage);
-            (subject, Look { process, answers, failures, shortage })
+            (subject, DaemonObservation { process, answers, failures, shortage })
         });
-        let fresh = seen.votes.filter(|(_, at)| at.elapsed() < VOTES_FRESH);
+        let fresh = latest.votes.filter(|(_, at)| at.elapsed() < VOTES_FRESH);
         let votes = fresh.and_then(|(word, _)| word.votes);
         let quorum = match fresh {
             Some((word, _)) if word.quorate => Quorum::Quorate,
             Some(_) => Quorum::Lost,
             None => Quorum::Unknown,
         };
-        Sight {
+        NodeSnapshot {
             elapsed,
-            looks: looks.into(),
+            daemons: daemons.into(),
             quorum,
-            instances: seen.instances.clone(),
-            places: seen.places.iter().map(super::storage::Placed::now).collect(),
-            cluster: seen.cluster.clone(),
-            units: seen.units.clone(),
+            instances: latest.instances.clone(),
+            places: latest.places.iter().map(super::storage::Placed::now).collect(),
+            cluster: latest.cluster.clone(),
+            units: latest.units.clone(),
             request,
-            node_id: seen.node_id,
+            node_id: latest.node_id,
             votes,
-            resets: seen.claims.view(boottime_ms()),
+            resets: latest.claims.view(boottime_ms()),
         }
     }
 
     /// The daemons' processes as they are now; who they are the thread `daemons` knows.
-    fn processes(&self) -> [(Subject, Option<(process::ProcessId, Pulse)>); Subject::ALL.len()] {
+    fn processes(&self) -> [(Subject, Option<(process::ProcessId, RunState)>); Subject::ALL.len()] {
         Subject::ALL.map(|subject| {
-            let found = self.board.daemon(subject);
+            let found = self.observations.daemon(subject);
             let now = found.and_then(|found| process::alive(found.process.id).ok().flatten());
-            (subject, now.map(|info| (info.id, info.state.pulse(Debugged::AsRunning))))
+            (subject, now.map(|info| (info.id, info.state.run_state(Debugged::AsRunning))))
         })
     }
 
     /// Before anything else is looked at: each moment counts.
     fn end_primaries_that_stood_still(&mut self, elapsed: Millis, counts: &mut Counts) {
         let (instances, others_go_on, maintenance) = {
-            let seen = self.board.seen();
-            if elapsed < seen.others_go_on {
+            let latest = self.observations.latest();
+            if elapsed < latest.others_go_on {
                 return;
             }
-            (seen.instances.clone(), seen.others_go_on, seen.cluster.maintenance)
+            (latest.instances.clone(), latest.others_go_on, latest.cluster.maintenance)
         };
-        let primaries = instances.iter().any(InstanceLook::may_write);
+        let primaries = instances.iter().any(InstanceObservation::may_write);
         if let Some(act) = standstill::judge(elapsed, others_go_on, maintenance, primaries) {
             report::count(counts, &act);
             // It ends no node.
@@ -163,15 +165,15 @@ impl Control {
         }
     }
 
-    /// Breaks off where the node was to end and did not: nothing that comes round any more may be petted for.
-    fn act(&mut self, act: Act, instances: &[InstanceLook]) -> ControlFlow<()> {
+    /// Breaks off where the node was to end and did not: no watchdog may be kept alive any more.
+    fn act(&mut self, act: Act, instances: &[InstanceObservation]) -> ControlFlow<()> {
         if self.mode == Mode::Say && !matches!(act, Act::Say(..) | Act::AskUnits) {
             self.logs.line(Level::Warning, format!("would: {act:?}"));
             return ControlFlow::Continue(());
         }
         match act {
-            Act::Say(voice, text) => self.logs.line(level(voice), text),
-            Act::AskUnits => self.hands.give(Job::Units),
+            Act::Say(level, text) => self.logs.line(syslog_level(level), text),
+            Act::AskUnits => self.commands.give(Job::Units),
             Act::Kill { process, why } => {
                 self.logs.line(Level::Error, format!("kill: hangs: {why}; SIGKILL"));
                 self.kill(process);
@@ -179,26 +181,28 @@ impl Control {
             Act::Restart { process, unit, why } => {
                 self.logs.line(Level::Error, format!("kill: hangs: {why}; SIGKILL, and {unit} is started"));
                 self.kill(process);
-                self.hands.give(Job::Start { unit });
+                self.commands.give(Job::Start { unit });
             }
             Act::Fence { why } => {
                 self.logs.line(Level::Error, format!("fence: {why}"));
-                let primaries: Vec<&InstanceLook> = instances.iter().filter(|i| i.may_write()).collect();
-                ending::silence(&primaries, &self.logs);
+                let primaries: Vec<&InstanceObservation> =
+                    instances.iter().filter(|i| i.may_write()).collect();
+                self_fence::stop_primaries(&primaries, &self.logs);
             }
             Act::Fail { resource, node, why } => {
-                self.logs.line(Level::Error, format!("failed: {why}; Pacemaker is told"));
-                self.hands.give(Job::Fail { resource, node });
+                self.logs.line(Level::Error, format!("failed: {why}; telling Pacemaker"));
+                self.commands.give(Job::Fail { resource, node });
             }
             Act::AskOthers { number, why } => {
                 self.resets.send(Outgoing::Intent(ResetIntent { number, reason: why }));
             }
             Act::Withdraw { number } => self.resets.send(Outgoing::Withdrawn(IntentWithdrawn { number })),
-            Act::Reset { ground: _, manner, why } => {
-                let seen = self.board.seen();
-                let end = ending::End { why: &why, how: seen.how, manner, foreign: seen.foreign.clone() };
-                drop(seen);
-                ending::end(&end, instances, &self.line, &self.means, &self.logs);
+            Act::Reset { ground: _, mode, why } => {
+                let latest = self.observations.latest();
+                let end =
+                    self_fence::End { why: &why, how: latest.how, mode, foreign: latest.foreign.clone() };
+                drop(latest);
+                self_fence::end(&end, instances, &self.line, &self.means, &self.logs);
                 return ControlFlow::Break(());
             }
         }
@@ -212,11 +216,11 @@ impl Control {
     }
 }
 
-const fn level(voice: Voice) -> Level {
-    match voice {
-        Voice::Note => Level::Info,
-        Voice::Warning => Level::Warning,
-        Voice::Error => Level::Error,
+const fn syslog_level(level: LogLevel) -> Level {
+    match level {
+        LogLevel::Note => Level::Info,
+        LogLevel::Warning => Level::Warning,
+        LogLevel::Error => Level::Error,
     }
 }
 
@@ -234,17 +238,17 @@ mod tests {
     fn it_ends_with_the_first_thread_that_is_lost() {
         let (wake_sender, wake) = std::sync::mpsc::sync_channel(1);
         let (logs, _lines) = Logs::new();
-        let (hands, _jobs) = Hands::new(&logs);
+        let (commands, _jobs) = CommandQueue::new(&logs);
         let (reports, _reported) = Reports::new(false);
         let threads = Threads::default();
         let control = Control {
-            board: Arc::new(Board::new(wake_sender, Limits::default())),
+            observations: Arc::new(Observations::new(wake_sender, Limits::default())),
             wake,
-            hands,
+            commands,
             line: Arc::new(Line::new(String::new())),
             resets: Resets::new().0,
             logs,
-            pets: Arc::new(Pets::new(None)),
+            keepalive: Arc::new(Keepalive::new(None)),
             reports,
             mode: Mode::Say,
             means: Means {
@@ -255,7 +259,7 @@ mod tests {
             standstill: Arc::new(Standstill::new()),
         };
         threads.spawn("quorum", || {}).unwrap().join().unwrap();
-        // Ends the test where the loss is not seen.
+        // Ends the test where the loss is not latest.
         let stop = Arc::new(AtomicBool::new(false));
         let watchdog = Arc::clone(&stop);
         super::super::threads::spawn_for_once("stop", move || {

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::board::Board;
 use super::log::Logs;
+use super::observations::Observations;
 use super::pause;
 use crate::boundary::daemons::{Finder, Found};
 use crate::boundary::host::Level;
@@ -16,26 +16,26 @@ use crate::decide::detector::{Millis, Rule, Search, Subject};
 const ROUND: Duration = Duration::from_secs(1);
 
 /// Looks, for ever.
-pub(super) fn watch(board: &Arc<Board>, logs: &Logs) {
+pub(super) fn watch(observations: &Arc<Observations>, logs: &Logs) {
     let begun = Instant::now();
     let mut finder = None;
     let mut search = Search::default();
     let mut complaint = None;
     loop {
         let now = Millis::try_from(begun.elapsed().as_millis()).unwrap_or(Millis::MAX);
-        let trouble = look(board, &mut finder, &mut search, now).err().map(|e| e.to_string());
-        if complaint != trouble {
-            if let Some(trouble) = &trouble {
-                logs.line(Level::Warning, format!("a daemon can't be watched: {trouble}"));
+        let error = look(observations, &mut finder, &mut search, now).err().map(|e| e.to_string());
+        if complaint != error {
+            if let Some(error) = &error {
+                logs.line(Level::Warning, format!("a daemon can't be watched: {error}"));
             }
-            complaint = trouble;
+            complaint = error;
         }
         pause(ROUND);
     }
 }
 
 fn look(
-    board: &Arc<Board>,
+    observations: &Arc<Observations>,
     finder: &mut Option<Finder>,
     search: &mut Search,
     now: Millis,
@@ -44,28 +44,28 @@ fn look(
         Some(finder) => finder,
         None => finder.insert(Finder::new()?),
     };
-    let mut found = board.seen().daemons.clone();
+    let mut found = observations.latest().daemons.clone();
     found.retain(|(_, f)| matches!(process::alive(f.process.id), Ok(Some(_))));
-    let missing = missing(board, &found);
+    let missing = missing(observations, &found);
     let mut result = Ok(());
     if !missing.is_empty() {
         result = finder.in_units(&missing).map(|more| found.extend(more));
     }
-    let missing = self::missing(board, &found);
+    let missing = self::missing(observations, &found);
     let signs: Vec<(Subject, bool)> = missing
         .iter()
-        .map(|rule| (rule.subject, board.seen().probes[rule.subject as usize].answers_now()))
+        .map(|rule| (rule.subject, observations.latest().probes[rule.subject as usize].answers_now()))
         .collect();
     if search.is_due(now, &signs) {
         result = result.and(finder.anywhere(&missing).map(|more| found.extend(more)));
     }
-    board.seen().daemons = found;
+    observations.latest().daemons = found;
     result
 }
 
 /// Those that the configuration has, and that are not there. corosync's membership has corosync's process.
-fn missing(board: &Board, found: &[(Subject, Found)]) -> Vec<&'static Rule> {
-    let expected = board.seen().expected;
+fn missing(observations: &Observations, found: &[(Subject, Found)]) -> Vec<&'static Rule> {
+    let expected = observations.latest().expected;
     let subjects = Subject::ALL.into_iter().filter(|s| *s != Subject::Totem && expected.has(*s));
     subjects.filter(|s| !found.iter().any(|(known, _)| known == s)).map(Subject::rule).collect()
 }

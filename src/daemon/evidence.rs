@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::board::Board;
 use super::log::Logs;
+use super::observations::Observations;
 use super::threads::spawn_for_once;
 use crate::boundary::clock::Deadline;
 use crate::boundary::companion::{self, Companion, NoAnswer};
@@ -60,8 +60,8 @@ impl Evidence {
         let mut said = false;
         loop {
             let started = self.helper.lock().unwrap_or_else(PoisonError::into_inner).start();
-            if let (Err(trouble), false) = (&started, said) {
-                logs.line(Level::Warning, format!("a reset would leave no evidence: {trouble}"));
+            if let (Err(error), false) = (&started, said) {
+                logs.line(Level::Warning, format!("a reset would leave no evidence: {error}"));
             }
             said = started.is_err();
             super::pause(LOOKING);
@@ -108,15 +108,15 @@ impl Evidence {
 }
 
 /// Says of which reset the last boot came, where it is not long ago.
-pub(super) fn tell(board: &Board, logs: &Logs) {
+pub(super) fn tell(observations: &Observations, logs: &Logs) {
     match reset_record::read(PATH.as_ref()) {
         Ok(Some(record)) if now().0.saturating_sub(record.at) < RECENT => {
             let text = record.text(&identity::boot_id());
-            board.seen().last_reset = Some(text.clone());
+            observations.latest().last_reset = Some(text.clone());
             logs.line(Level::Warning, text);
         }
         Ok(_) => {}
-        Err(trouble) => logs.line(Level::Warning, trouble.0),
+        Err(error) => logs.line(Level::Warning, error.0),
     }
 }
 

@@ -6,17 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::board::Board;
 use super::config::COROSYNC_CONF;
 use super::line::Line;
 use super::log::Logs;
+use super::observations::Observations;
 use super::pause;
 use super::requests::Judge;
 use super::resets::{self, Incoming, Resets};
 use crate::boundary::clock::{Deadline, boottime_ms};
 use crate::boundary::corosync;
 use crate::boundary::corosync_lib::{self, Event, Group};
-use crate::boundary::host::{Effect, Level};
+use crate::boundary::host::{HostResult, Level};
 use crate::boundary::identity::host_name;
 use crate::boundary::self_fence_records::{self, DIRECTORY};
 use crate::cluster::group::{Dropped, Message, Sender};
@@ -30,13 +30,13 @@ const AGAIN: Duration = Duration::from_millis(500);
 const TELL: Duration = Duration::from_secs(60);
 
 /// Sends a message to oneself now and then, for ever.
-pub(super) fn ping(board: &Arc<Board>, line: &Arc<Line>) {
+pub(super) fn ping(observations: &Arc<Observations>, line: &Arc<Line>) {
     loop {
         // The attempt begins before it is sent, and ends when the message is back: see `listen`.
         if line.is_joined() {
-            board.begin(Subject::Totem);
-            if let Some(Err(trouble)) = line.hello(Deadline::after(AGAIN)) {
-                board.failed(Subject::Totem, trouble.0);
+            observations.begin(Subject::Totem);
+            if let Some(Err(error)) = line.hello(Deadline::after(AGAIN)) {
+                observations.failed(Subject::Totem, error.0);
                 pause(AGAIN);
                 continue;
             }
@@ -46,13 +46,13 @@ pub(super) fn ping(board: &Arc<Board>, line: &Arc<Line>) {
 }
 
 /// Receives, for ever; joins anew where corosync went away.
-pub(super) fn listen(board: &Arc<Board>, line: &Arc<Line>, heeds: &Heeds, logs: &Logs) {
-    let mut listener = Listener { board, line, heeds, logs, me: 0, told: BTreeMap::new() };
+pub(super) fn listen(observations: &Arc<Observations>, line: &Arc<Line>, heeds: &Heeds, logs: &Logs) {
+    let mut listener = Listener { observations, line, heeds, logs, me: 0, told: BTreeMap::new() };
     loop {
         if let Ok((group, me, now)) = join() {
             line.joined(group.clone(), me, own_name(me));
             listener.me = me;
-            resets::joined(board, me);
+            resets::joined(observations, me);
             listener.forget();
             listener.take(now);
             while let Ok(events) = group.next() {
@@ -61,14 +61,14 @@ pub(super) fn listen(board: &Arc<Board>, line: &Arc<Line>, heeds: &Heeds, logs: 
                 }
             }
             line.lost();
-            board.seen().claims.leave();
+            observations.latest().claims.leave();
         }
         pause(AGAIN);
     }
 }
 
 /// The group, and the present membership: of what was before, nothing is known.
-fn join() -> Effect<(Group, u32, Event)> {
+fn join() -> HostResult<(Group, u32, Event)> {
     let group = Group::join()?;
     let me = group.node_id()?;
     Ok((group, me, corosync_lib::membership()?))
@@ -90,7 +90,7 @@ pub(super) struct Heeds {
 
 /// What is done with what arrives.
 struct Listener<'a> {
-    board: &'a Arc<Board>,
+    observations: &'a Arc<Observations>,
     line: &'a Arc<Line>,
     heeds: &'a Heeds,
     logs: &'a Logs,
@@ -103,8 +103,8 @@ struct Listener<'a> {
 impl Listener<'_> {
     /// Drops all records: while nobody followed the membership their nodes may have been back.
     fn forget(&self) {
-        if let Err(trouble) = self_fence_records::clear(Path::new(DIRECTORY)) {
-            self.logs.line(Level::Error, format!("old self-fence records can't be dropped: {trouble}"));
+        if let Err(error) = self_fence_records::clear(Path::new(DIRECTORY)) {
+            self.logs.line(Level::Error, format!("old self-fence records can't be dropped: {error}"));
         }
     }
 
@@ -114,7 +114,7 @@ impl Listener<'_> {
             Event::Message { node_id, pid, text } => {
                 if node_id == self.me {
                     // Whoever of this node sent it: totem delivers.
-                    self.board.answered(Subject::Totem);
+                    self.observations.answered(Subject::Totem);
                 }
                 match self.line.open(node_id, pid, &text) {
                     Ok((sender, message)) => self.heed(sender, message),
@@ -126,12 +126,12 @@ impl Listener<'_> {
             }
             Event::Nodes { ring, nodes } => {
                 self.line.formed(ring, &nodes);
-                self.board.seen().nodes.clone_from(&nodes);
+                self.observations.latest().nodes.clone_from(&nodes);
                 let now = boottime_ms();
                 revise(directory, |record| record.formed(ring, &nodes, now))
             }
             Event::Members(members) => {
-                resets::members(self.board, &members);
+                resets::members(self.observations, &members);
                 // Who runs quorated and had left is back, whatever corosync has told of that.
                 revise(directory, |record| match record.left {
                     Some(_) if members.contains(&record.node_id) => Fate::Dropped,
@@ -139,14 +139,14 @@ impl Listener<'_> {
                 })
             }
         };
-        if let Err(trouble) = kept {
+        if let Err(error) = kept {
             self.logs
-                .line(Level::Error, format!("a self-fencing notice could not be kept or dropped: {trouble}"));
+                .line(Level::Error, format!("a self-fencing notice could not be kept or dropped: {error}"));
         }
     }
 
     /// A message that is believed.
-    fn heed(&self, sender: Sender, message: Message) -> Effect<()> {
+    fn heed(&self, sender: Sender, message: Message) -> HostResult<()> {
         let from_here = sender.node_id == self.me;
         let directory = Path::new(DIRECTORY);
         match message {
@@ -195,7 +195,7 @@ impl Listener<'_> {
     }
 
     fn about_resets(&self, sender: &Sender, incoming: Incoming) {
-        resets::deliver(self.board, &self.heeds.resets, self.logs, self.me, sender, incoming);
+        resets::deliver(self.observations, &self.heeds.resets, self.logs, self.me, sender, incoming);
     }
 
     /// A message that is not, which is told of once a minute.
@@ -220,8 +220,7 @@ impl Listener<'_> {
                 "version",
                 Level::Warning,
                 format!(
-                    "pid {pid} on {node} sends what this version of quorated does not know: what it says is ignored, and \
-                     fencing of {node} waits for the watchdog; install the same version"
+                    "pid {pid} on {node} sends messages of another version of quorated: ignored, and fencing of {node} waits for the watchdog; install the same version"
                 ),
             ),
             Dropped::OldMembership => (
@@ -232,11 +231,11 @@ impl Listener<'_> {
             Dropped::UnknownKind => (
                 "kind",
                 Level::Info,
-                format!("quorated of {node} is newer, and says what is not known here: ignored"),
+                format!("quorated of {node} is newer and sent an unknown message: ignored"),
             ),
         };
         if matches!(why, Dropped::Forged | Dropped::Copied(_)) {
-            self.board.seen().group.refused += 1;
+            self.observations.latest().group.refused += 1;
         }
         let now = Instant::now();
         let quiet = self.told.get(&(node_id, kind)).is_some_and(|(at, _)| now.duration_since(*at) < TELL);
@@ -247,13 +246,14 @@ impl Listener<'_> {
             return;
         }
         let more = self.told.insert((node_id, kind), (now, 0)).map_or(0, |(_, more)| more);
-        let more = if more > 0 { format!(" (and {more} since it was last said)") } else { String::new() };
+        let more =
+            if more > 0 { format!(" (and {more} more since the last such line)") } else { String::new() };
         self.logs.line(level, format!("{text}{more}"));
     }
 }
 
 /// Has each record stay, change or go. Those that can't be read are passed over: they are evidence of nothing.
-fn revise(directory: &Path, fate: impl Fn(SelfFenceRecord) -> Fate) -> Effect<()> {
+fn revise(directory: &Path, fate: impl Fn(SelfFenceRecord) -> Fate) -> HostResult<()> {
     let mut failed = Ok(());
     for record in self_fence_records::all(directory)? {
         let node = record.notice.node.clone();

@@ -5,13 +5,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::board::Board;
 use super::log::Logs;
+use super::observations::Observations;
 use crate::boundary::clock::Deadline;
-use crate::boundary::host::{Effect, Level, Trouble};
+use crate::boundary::host::{HostError, HostResult, Level};
 use crate::boundary::process::{self, ProcessState};
 use crate::boundary::{memory, registry};
-use crate::decide::detector::{InstanceLook, Life};
+use crate::decide::detector::{InstanceObservation, PostmasterState};
 use crate::pg::instance::{Instance, ProcessId};
 
 /// The agent's words are read so often, and a stopped postmaster is looked for.
@@ -20,35 +20,35 @@ const ROUND: Duration = Duration::from_millis(500);
 /// Where nothing of a server is left, /proc is read so seldom for what may come after it. Its agent's next start is told at once.
 const GONE: Duration = Duration::from_secs(2);
 
-/// The postmasters that have ended with all of theirs, and when that was seen.
+/// The postmasters that have ended with all of theirs, and when that was latest.
 #[derive(Default)]
 struct Ended(BTreeMap<ProcessId, Instant>);
 
 /// Looks, for ever.
-pub(super) fn watch(board: &Arc<Board>, logs: &Logs) {
+pub(super) fn watch(observations: &Arc<Observations>, logs: &Logs) {
     let mut postmasters: BTreeMap<ProcessId, OwnedFd> = BTreeMap::new();
     let mut complaint = None;
     let mut gone = Ended::default();
     loop {
-        let (instances, trouble) = read();
-        if complaint != trouble {
-            if let Some(trouble) = &trouble {
-                logs.line(Level::Warning, format!("an instance can't be watched: {trouble}"));
+        let (instances, error) = read();
+        if complaint != error {
+            if let Some(error) = &error {
+                logs.line(Level::Warning, format!("an instance can't be watched: {error}"));
             }
-            complaint = trouble;
+            complaint = error;
         }
         gone.0.retain(|id, _| instances.iter().any(|i| i.postmaster == Some(*id)));
-        let looks: Vec<InstanceLook> = instances
+        let looks: Vec<InstanceObservation> = instances
             .into_iter()
             .map(|instance| {
                 let score = memory::recall(&instance.resource).ok().and_then(|memory| memory.score);
-                InstanceLook { life: gone.life(&instance), instance, score }
+                InstanceObservation { postmaster: gone.postmaster_state(&instance), instance, score }
             })
             .collect();
         postmasters.retain(|id, _| looks.iter().any(|l| l.instance.postmaster == Some(*id)));
         for id in looks
             .iter()
-            .filter(|l| !matches!(l.life, Life::Gone | Life::Leftovers))
+            .filter(|l| !matches!(l.postmaster, PostmasterState::Gone | PostmasterState::Leftovers))
             .filter_map(|l| l.instance.postmaster)
         {
             if !postmasters.contains_key(&id)
@@ -57,13 +57,14 @@ pub(super) fn watch(board: &Arc<Board>, logs: &Logs) {
                 postmasters.insert(id, fd);
             }
         }
-        let ended =
-            |looks: &[InstanceLook]| looks.iter().any(|l| matches!(l.life, Life::Gone | Life::Leftovers));
+        let ended = |looks: &[InstanceObservation]| {
+            looks.iter().any(|l| matches!(l.postmaster, PostmasterState::Gone | PostmasterState::Leftovers))
+        };
         let over = ended(&looks);
-        let before = std::mem::replace(&mut board.seen().instances, looks);
+        let before = std::mem::replace(&mut observations.latest().instances, looks);
         let news = over && !ended(&before);
         if news {
-            board.wake();
+            observations.wake();
         }
         wait(&postmasters);
     }
@@ -71,10 +72,10 @@ pub(super) fn watch(board: &Arc<Board>, logs: &Logs) {
 
 fn read() -> (Vec<Instance>, Option<String>) {
     match registry::all() {
-        Err(trouble) => (Vec::new(), Some(trouble.0)),
+        Err(error) => (Vec::new(), Some(error.0)),
         Ok(all) => {
-            let trouble = all.iter().find_map(|i| i.as_ref().err().map(|t| t.0.clone()));
-            (all.into_iter().filter_map(Result::ok).collect(), trouble)
+            let error = all.iter().find_map(|i| i.as_ref().err().map(|t| t.0.clone()));
+            (all.into_iter().filter_map(Result::ok).collect(), error)
         }
     }
 }
@@ -84,31 +85,31 @@ fn read() -> (Vec<Instance>, Option<String>) {
 ///
 /// # Errors
 /// Neither is known.
-pub(super) fn owner(instance: &Instance) -> Effect<u32> {
+pub(super) fn owner(instance: &Instance) -> HostResult<u32> {
     let told = instance.access.as_ref().map(|access| access.uid);
     told.or_else(|| instance.postmaster.and_then(process::user_of)).ok_or_else(|| {
-        Trouble(format!("whose the processes in {} are is not known", instance.pgdata.display()))
+        HostError(format!("the owner of the processes in {} is unknown", instance.pgdata.display()))
     })
 }
 
 impl Ended {
-    fn life(&mut self, instance: &Instance) -> Life {
-        let Some(id) = instance.postmaster else { return Life::Unknown };
+    fn postmaster_state(&mut self, instance: &Instance) -> PostmasterState {
+        let Some(id) = instance.postmaster else { return PostmasterState::Unknown };
         match process::alive(id) {
-            Err(_) => Life::Unknown,
-            Ok(None) if self.0.get(&id).is_some_and(|at| at.elapsed() < GONE) => Life::Gone,
+            Err(_) => PostmasterState::Unknown,
+            Ok(None) if self.0.get(&id).is_some_and(|at| at.elapsed() < GONE) => PostmasterState::Gone,
             Ok(None) => match owner(instance).and_then(|uid| {
-                process::postgres_below(&instance.pgdata, uid).map_err(|e| Trouble(e.to_string()))
+                process::postgres_below(&instance.pgdata, uid).map_err(|e| HostError(e.to_string()))
             }) {
                 Ok(left) if left.is_empty() => {
                     self.0.insert(id, Instant::now());
-                    Life::Gone
+                    PostmasterState::Gone
                 }
-                Ok(_) => Life::Leftovers,
-                Err(_) => Life::Unknown,
+                Ok(_) => PostmasterState::Leftovers,
+                Err(_) => PostmasterState::Unknown,
             },
-            Ok(Some(info)) if info.state == ProcessState::Stopped => Life::Stopped,
-            Ok(Some(_)) => Life::Runs,
+            Ok(Some(info)) if info.state == ProcessState::Stopped => PostmasterState::Stopped,
+            Ok(Some(_)) => PostmasterState::Runs,
         }
     }
 }

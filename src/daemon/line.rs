@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::board::Board;
 use super::config::COROSYNC_CONF;
 use super::log::Logs;
+use super::observations::Observations;
 use super::pause;
 use crate::boundary::clock::{Deadline, boottime_ms};
 use crate::boundary::corosync_lib::{Group, SendError};
 use crate::boundary::group_key;
-use crate::boundary::host::{Effect, Level, Trouble};
+use crate::boundary::host::{HostError, HostResult, Level};
 use crate::cluster::corosync::Ring;
 use crate::cluster::group::key::Key;
 use crate::cluster::group::{self, Dropped, Message, Receiver, Sender};
@@ -99,7 +99,7 @@ impl Line {
     ///
     /// # Errors
     /// There is no connection, it broke, there is no key, or the deadline is over.
-    pub(super) fn send(&self, message: &Message, deadline: Deadline) -> Effect<()> {
+    pub(super) fn send(&self, message: &Message, deadline: Deadline) -> HostResult<()> {
         let mut number = locked(&self.number);
         loop {
             // Across a restart too, and higher than what was sent before it: time goes on, and messages are milliseconds apart.
@@ -107,31 +107,31 @@ impl Line {
             let (group, sealed) = self.sealed(message, *number)?;
             match group.send(&sealed) {
                 Err(SendError::Busy) if !deadline.passed() => deadline.sleep(RESEND),
-                sent => return sent.map_err(|e| Trouble(e.to_string())),
+                sent => return sent.map_err(|e| HostError(e.to_string())),
             }
         }
     }
 
-    fn sealed(&self, message: &Message, number: u64) -> Effect<(Group, Vec<u8>)> {
+    fn sealed(&self, message: &Message, number: u64) -> HostResult<(Group, Vec<u8>)> {
         let state = locked(&self.state);
-        let none = |what: &str| Trouble(what.to_owned());
+        let none = |what: &str| HostError(what.to_owned());
         let group = state.group.clone().ok_or_else(|| none("no connection to corosync"))?;
         let key = state.key.as_ref().ok_or_else(|| none("no key to seal it with"))?;
         let ring = state.receiver.ring().ok_or_else(|| none("corosync's membership is not known"))?;
         let sealed = group::seal(key, &state.sender, ring, number, message);
-        Ok((group, sealed.map_err(|e| Trouble(e.to_string()))?))
+        Ok((group, sealed.map_err(|e| HostError(e.to_string()))?))
     }
 
     /// Sends what comes back from totem, sealed where that can be. `None`: there is no connection.
-    pub(super) fn hello(&self, deadline: Deadline) -> Option<Effect<()>> {
+    pub(super) fn hello(&self, deadline: Deadline) -> Option<HostResult<()>> {
         let group = locked(&self.state).group.clone()?;
         let sealed = self.send(&Message::Hello, deadline);
-        Some(sealed.or_else(|_| group.send(UNSEALED).map_err(|e| Trouble(e.to_string()))))
+        Some(sealed.or_else(|_| group.send(UNSEALED).map_err(|e| HostError(e.to_string()))))
     }
 }
 
 /// Reads the key when it changes, for ever. In a thread of its own: a disk may hang.
-pub(super) fn keep_key(board: &Arc<Board>, line: &Arc<Line>, logs: &Logs) {
+pub(super) fn keep_key(observations: &Arc<Observations>, line: &Arc<Line>, logs: &Logs) {
     let configuration = Path::new(COROSYNC_CONF);
     let mut before = None;
     let mut said: Option<String> = None;
@@ -140,11 +140,11 @@ pub(super) fn keep_key(board: &Arc<Board>, line: &Arc<Line>, logs: &Logs) {
         // What could not be read is tried again: its owner or mode may be mended.
         if before != Some(written) || said.is_some() {
             before = Some(written);
-            let (key, trouble) = match group_key::read(configuration) {
+            let (key, error) = match group_key::read(configuration) {
                 Ok(key) => (Some(key), None),
-                Err(trouble) => (None, Some(trouble.0)),
+                Err(error) => (None, Some(error.0)),
             };
-            if let Some(why) = trouble.iter().find(|_| trouble != said) {
+            if let Some(why) = error.iter().find(|_| error != said) {
                 logs.line(
                     Level::Warning,
                     format!(
@@ -152,12 +152,12 @@ pub(super) fn keep_key(board: &Arc<Board>, line: &Arc<Line>, logs: &Logs) {
                          waits for the watchdog: {why}"
                     ),
                 );
-            } else if trouble.is_none() && said.is_some() {
+            } else if error.is_none() && said.is_some() {
                 logs.line(Level::Info, "messages between the quorated of this cluster are sealed".to_owned());
             }
             locked(&line.state).key = key;
-            board.seen().group.no_key.clone_from(&trouble);
-            said = trouble;
+            observations.latest().group.no_key.clone_from(&error);
+            said = error;
         }
         pause(KEY);
     }

@@ -2,38 +2,38 @@
 //!
 //! ```text
 //!  daemons, sockets, quorum, group,  each in a thread of its own: what it asks may block for ever
-//!  instances, storage, cluster  ──▶  board  ──▶  control: decide::detector, twice a second
+//!  instances, storage, cluster  ──▶  observations  ──▶  control: decide::detector, twice a second
 //!                                                   │        and at once when a postmaster ends
-//!                          pet ◀── still decides ───┤
-//!                                                   ├──▶ hands: programs that may hang
-//!                                                   └──▶ ending: the node's, in the control thread itself
+//!                          keepalive ◀─ decides ───┤
+//!                                                   ├──▶ commands: programs that may hang
+//!                                                   └──▶ self_fence: the node's, in the control thread itself
 //! ```
 //!
-//! What may hang (IPC, disks, the log, systemd) is never called by the threads that decide and pet.
+//! What may hang (IPC, disks, the log, systemd) is never called by the threads that decide and keep the watchdogs alive.
 
 #[cfg(test)]
 mod allocations;
-mod board;
 mod check;
 mod cli;
 mod cluster;
+mod command_queue;
 mod config;
 mod control;
 mod daemons;
-mod ending;
 mod evidence;
 mod group;
-mod hands;
 mod helper;
 mod instances;
+mod keepalive;
 mod line;
 mod log;
-mod pet;
+mod observations;
 mod probes;
 mod report;
 mod requests;
 mod resets;
 mod resetter;
+mod self_fence;
 mod standstill;
 mod storage;
 mod threads;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::board::{ATTEMPT, Board};
+use super::observations::{ATTEMPT, Observations};
 use super::pause;
 use crate::boundary::clock::Deadline;
-use crate::boundary::corosync_lib::{VoteWord, Votes};
+use crate::boundary::corosync_lib::{QuorumAnswer, Votes};
 use crate::boundary::ipc::{self, Refusal};
 use crate::decide::detector::{Rule, Subject};
 
@@ -18,30 +18,32 @@ const UNEASY: Duration = Duration::from_millis(500);
 const QUORUM: Duration = Duration::from_millis(500);
 
 /// Asks one of Pacemaker's daemons, for ever.
-pub(super) fn daemon(board: &Arc<Board>, rule: &'static Rule, socket: &'static str) {
+pub(super) fn daemon(observations: &Arc<Observations>, rule: &'static Rule, socket: &'static str) {
     loop {
-        board.begin(rule.subject);
+        observations.begin(rule.subject);
         let answer = ipc::answers(socket, Deadline::after(ATTEMPT));
         let well = answer.is_ok();
         match answer {
-            Ok(()) => board.answered(rule.subject),
-            Err(Refusal { shortage: Some(shortage), why }) => board.not_asked(rule.subject, shortage, why),
-            Err(Refusal { shortage: None, why }) => board.failed(rule.subject, why),
+            Ok(()) => observations.answered(rule.subject),
+            Err(Refusal { shortage: Some(shortage), why }) => {
+                observations.not_asked(rule.subject, shortage, why)
+            }
+            Err(Refusal { shortage: None, why }) => observations.failed(rule.subject, why),
         }
         pause(if well { EASY } else { UNEASY });
     }
 }
 
 /// Asks votequorum, for ever; connects anew where corosync went away.
-pub(super) fn quorum(board: &Arc<Board>) {
+pub(super) fn quorum(observations: &Arc<Observations>) {
     loop {
-        let votes = board.attempt(Subject::Corosync, Votes::connect);
+        let votes = observations.attempt(Subject::Corosync, Votes::connect);
         while let Ok(votes) = &votes {
-            let members = board.seen().nodes.clone();
-            match board.attempt(Subject::Corosync, || votes.ask(&members)) {
+            let members = observations.latest().nodes.clone();
+            match observations.attempt(Subject::Corosync, || votes.ask(&members)) {
                 Ok(word) => {
-                    board.seen().votes = Some((word, Instant::now()));
-                    device(board, word);
+                    observations.latest().votes = Some((word, Instant::now()));
+                    device(observations, word);
                 }
                 Err(_) => break,
             }
@@ -53,11 +55,11 @@ pub(super) fn quorum(board: &Arc<Board>) {
 
 /// What votequorum says of the quorum device's client is its answer. One that has lost its witness reports
 /// all the same.
-fn device(board: &Board, word: VoteWord) {
-    match word.device_alive {
-        Some(true) => board.answered(Subject::Qdevice),
+fn device(observations: &Observations, answer: QuorumAnswer) {
+    match answer.device_alive {
+        Some(true) => observations.answered(Subject::Qdevice),
         Some(false) => {
-            board.failed(Subject::Qdevice, "votequorum: it has not reported in its timeout".to_owned())
+            observations.failed(Subject::Qdevice, "votequorum: it has not reported in its timeout".to_owned())
         }
         None => {}
     }
@@ -70,10 +72,13 @@ mod tests {
 
     #[test]
     fn a_quorum_device_that_votes_no_has_answered_and_one_that_does_not_report_has_not() {
-        let board = Board::new(std::sync::mpsc::sync_channel(1).0, Limits::default());
+        let observations = Observations::new(std::sync::mpsc::sync_channel(1).0, Limits::default());
         let told = |alive, votes| {
-            device(&board, VoteWord { quorate: true, device_votes: votes, device_alive: alive, votes: None });
-            let probe = &board.seen().probes[Subject::Qdevice as usize];
+            device(
+                &observations,
+                QuorumAnswer { quorate: true, device_votes: votes, device_alive: alive, votes: None },
+            );
+            let probe = &observations.latest().probes[Subject::Qdevice as usize];
             (probe.answers, probe.failures(Instant::now()))
         };
         assert_eq!(told(None, None), (0, 0), "none is registered");

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::board::Board;
+use super::observations::Observations;
 use crate::boundary::clock::boottime_ms;
 use crate::boundary::files;
 use crate::cluster::checker::{Checker, Counts, Excuse, PATH, Watched};
-use crate::decide::detector::{Act, Detector, Quorum, Sight, Subject};
+use crate::decide::detector::{Act, Detector, NodeSnapshot, Quorum, Subject};
 
 /// Between two reports.
 const ROUND: Duration = Duration::from_secs(5);
@@ -30,32 +30,44 @@ impl Reports {
     }
 
     /// Reports, where it is time to.
-    pub(super) fn offer(&mut self, detector: &Detector, sight: &Sight, board: &Board, counts: &Counts) {
+    pub(super) fn offer(
+        &mut self,
+        detector: &Detector,
+        snapshot: &NodeSnapshot,
+        observations: &Observations,
+        counts: &Counts,
+    ) {
         if self.last.is_some_and(|at| at.elapsed() < ROUND) {
             return;
         }
         self.last = Some(Instant::now());
-        let _ = self.to.try_send(self.report(detector, sight, board, counts));
+        let _ = self.to.try_send(self.report(detector, snapshot, observations, counts));
     }
 
-    fn report(&self, detector: &Detector, sight: &Sight, board: &Board, counts: &Counts) -> Checker {
+    fn report(
+        &self,
+        detector: &Detector,
+        snapshot: &NodeSnapshot,
+        observations: &Observations,
+        counts: &Counts,
+    ) -> Checker {
         let armed = detector.armed();
-        let seen = board.seen();
+        let latest = observations.latest();
         let now = Instant::now();
         let known = |subject: &Subject| {
-            seen.expected.has(*subject)
+            latest.expected.has(*subject)
                 || armed.contains(subject)
-                || seen.daemons.iter().any(|(s, _)| s == subject)
+                || latest.daemons.iter().any(|(s, _)| s == subject)
         };
         let watched = Subject::ALL.into_iter().filter(known).map(|subject| {
-            let probe = &seen.probes[subject as usize];
+            let probe = &latest.probes[subject as usize];
             Watched {
                 name: subject.rule().name.to_owned(),
                 armed: armed.contains(&subject),
                 answers: probe.answers,
                 failures: probe.failures(now),
                 took_us: u64::try_from(probe.took.as_micros()).unwrap_or(u64::MAX),
-                trouble: probe.trouble.clone(),
+                error: probe.error.clone(),
             }
         });
         let written = boottime_ms();
@@ -69,18 +81,18 @@ impl Reports {
             written,
             acts: self.acts,
             quorum_armed: detector.quorum_armed(),
-            quorate: match sight.quorum {
+            quorate: match snapshot.quorum {
                 Quorum::Quorate => Some(true),
                 Quorum::Lost => Some(false),
                 Quorum::Unknown => None,
             },
             watched: watched.collect(),
             excuses: excuses.collect(),
-            places: sight.places.len(),
-            places_pending: sight.places.iter().filter(|p| p.pending).count(),
-            device: seen.device.clone(),
-            last_reset: seen.last_reset.clone(),
-            group: seen.group.clone(),
+            places: snapshot.places.len(),
+            places_pending: snapshot.places.iter().filter(|p| p.pending).count(),
+            device: latest.device.clone(),
+            last_reset: latest.last_reset.clone(),
+            group: latest.group.clone(),
             held_reset: detector.held().map(|hold| format!("{}; {}", hold.why, hold.because)),
             counts: counts.clone(),
         }

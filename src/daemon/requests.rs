@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use super::board::Board;
 use super::line::Line;
 use super::log::Logs;
+use super::observations::Observations;
 use super::pause;
 use crate::boundary::clock::Deadline;
 use crate::boundary::corosync_lib::shares_quorum_with;
-use crate::boundary::host::{Effect, Level, Trouble};
+use crate::boundary::host::{HostError, HostResult, Level};
 use crate::boundary::pacemaker::{self, Patience};
 use crate::boundary::self_fence_requests::{Requests, SOCKET};
 use crate::cluster::group::{Message, Sender};
@@ -53,7 +53,12 @@ impl Judge {
 }
 
 /// Judges what others ask of this node, for ever.
-pub(super) fn judge(board: &Arc<Board>, line: &Arc<Line>, asked: &Receiver<Asked>, logs: &Logs) {
+pub(super) fn judge(
+    observations: &Arc<Observations>,
+    line: &Arc<Line>,
+    asked: &Receiver<Asked>,
+    logs: &Logs,
+) {
     while let Ok(asked) = asked.recv() {
         let Asked { by, request, .. } = &asked;
         let what =
@@ -62,20 +67,20 @@ pub(super) fn judge(board: &Arc<Board>, line: &Arc<Line>, asked: &Receiver<Asked
             Some(why) => logs.line(Level::Error, format!("{what}: not done: {why}")),
             None => {
                 logs.line(Level::Error, format!("{what}: done: Pacemaker has a fencing of it under way"));
-                let mut seen = board.seen();
-                (seen.request, seen.how) = (Some(by.node.clone()), request.how);
-                drop(seen);
-                board.wake();
+                let mut latest = observations.latest();
+                (latest.request, latest.how) = (Some(by.node.clone()), request.how);
+                drop(latest);
+                observations.wake();
             }
         }
     }
 }
 
 fn facts(asked: &Asked, here: &Sender) -> Facts {
-    let answer = |told: Effect<bool>| match told {
+    let answer = |told: HostResult<bool>| match told {
         Ok(true) => Answer::Yes,
         Ok(false) => Answer::No,
-        Err(trouble) => Answer::Unknown(trouble.0),
+        Err(error) => Answer::Unknown(error.0),
     };
     let boot = if asked.boot == here.boot && !here.boot.is_empty() { Boot::This } else { Boot::Another };
     let quorum = answer(shares_quorum_with(here.node_id, asked.by.node_id));
@@ -89,17 +94,17 @@ fn facts(asked: &Asked, here: &Sender) -> Facts {
 /// Passes on what the fence agent of this node requests, for ever.
 pub(super) fn pass_on(line: &Arc<Line>, logs: &Logs) {
     loop {
-        let trouble = match Requests::open(Path::new(SOCKET)) {
+        let error = match Requests::open(Path::new(SOCKET)) {
             Ok(requests) => receive(&requests, line, logs),
-            Err(trouble) => trouble,
+            Err(error) => error,
         };
-        logs.line(Level::Error, format!("self-fence requests of fence_quorate: {trouble}"));
+        logs.line(Level::Error, format!("self-fence requests of fence_quorate: {error}"));
         pause(REOPEN);
     }
 }
 
 /// Until the socket breaks.
-fn receive(requests: &Requests, line: &Arc<Line>, logs: &Logs) -> Trouble {
+fn receive(requests: &Requests, line: &Arc<Line>, logs: &Logs) -> HostError {
     loop {
         match requests.next() {
             Ok(Some(request)) => {
@@ -109,18 +114,18 @@ fn receive(requests: &Requests, line: &Arc<Line>, logs: &Logs) -> Trouble {
                     How::Off => "is to be fenced: it is asked to switch itself off",
                 };
                 logs.line(Level::Warning, format!("{node} {what}"));
-                if let Err(trouble) = send(line, request) {
-                    logs.line(Level::Error, format!("{node} is not asked to fence itself: {trouble}"));
+                if let Err(error) = send(line, request) {
+                    logs.line(Level::Error, format!("{node} is not asked to fence itself: {error}"));
                 }
             }
             Ok(None) => logs.line(Level::Warning, "a self-fence request that makes no sense".to_owned()),
-            Err(trouble) => return trouble,
+            Err(error) => return error,
         }
     }
 }
 
-fn send(line: &Arc<Line>, request: SelfFenceRequest) -> Effect<()> {
-    let unheard = || Trouble("no sealed message of its quorated has come since it is a member".to_owned());
+fn send(line: &Arc<Line>, request: SelfFenceRequest) -> HostResult<()> {
+    let unheard = || HostError("no sealed message of its quorated has come since it is a member".to_owned());
     let boot = line.boot_of(request.node_id).ok_or_else(unheard)?;
     line.send(&Message::Request { boot, request }, Deadline::after(REQUESTING))
 }

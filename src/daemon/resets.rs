@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use super::board::Board;
 use super::line::Line;
 use super::log::Logs;
+use super::observations::Observations;
 use crate::boundary::clock::{Deadline, boottime_ms};
 use crate::boundary::host::Level;
 use crate::cluster::group::{Message, Sender};
@@ -69,21 +69,21 @@ pub(super) fn send(line: &Line, outgoing: &Receiver<Outgoing>) {
 }
 
 /// The group was joined.
-pub(super) fn joined(board: &Board, me: u32) {
-    let mut seen = board.seen();
-    seen.node_id = Some(me);
-    seen.claims.join(boottime_ms(), me);
+pub(super) fn joined(observations: &Observations, me: u32) {
+    let mut latest = observations.latest();
+    latest.node_id = Some(me);
+    latest.claims.join(boottime_ms(), me);
 }
 
 /// The nodes with a `quorated`, after a change.
-pub(super) fn members(board: &Board, nodes: &[u32]) {
-    board.seen().claims.members(boottime_ms(), nodes);
-    board.wake();
+pub(super) fn members(observations: &Observations, nodes: &[u32]) {
+    observations.latest().claims.members(boottime_ms(), nodes);
+    observations.wake();
 }
 
 /// Takes a message of the group's.
 pub(super) fn deliver(
-    board: &Arc<Board>,
+    observations: &Arc<Observations>,
     resets: &Resets,
     logs: &Logs,
     me: u32,
@@ -94,14 +94,14 @@ pub(super) fn deliver(
     let now = boottime_ms();
     let delivery = match incoming {
         Incoming::Intent(ResetIntent { number, reason }) => {
-            if from != me && news(board, from) {
+            if from != me && news(observations, from) {
                 logs.line(Level::Warning, format!("{} would reset itself: {reason}", sender.node));
             }
-            if board.seen().claims.deliver(now, from, Delivery::Intent { number }) {
-                let condition = condition(board, from);
+            if observations.latest().claims.deliver(now, from, Delivery::Intent { number }) {
+                let condition = condition(observations, from);
                 resets.send(Outgoing::Condition(ConditionAnswer { to: from, number, condition }));
             }
-            board.wake();
+            observations.wake();
             return;
         }
         Incoming::Withdrawn(IntentWithdrawn { number }) => Delivery::Withdrawn { number },
@@ -111,32 +111,32 @@ pub(super) fn deliver(
             Delivery::Answer { number, condition }
         }
     };
-    board.seen().claims.deliver(now, from, delivery);
-    board.wake();
+    observations.latest().claims.deliver(now, from, delivery);
+    observations.wake();
 }
 
 /// Whether an intent of that node is to be said: it asks again every two seconds.
-fn news(board: &Board, from: u32) -> bool {
-    let mut seen = board.seen();
-    seen.intents_said.retain(|(_, at)| at.elapsed() < SAY);
-    let news = !seen.intents_said.iter().any(|(node, _)| *node == from);
+fn news(observations: &Observations, from: u32) -> bool {
+    let mut latest = observations.latest();
+    latest.intents_said.retain(|(_, at)| at.elapsed() < SAY);
+    let news = !latest.intents_said.iter().any(|(node, _)| *node == from);
     if news {
-        seen.intents_said.push((from, Instant::now()));
+        latest.intents_said.push((from, Instant::now()));
     }
     news
 }
 
 /// How this node is, for the one that asks.
-fn condition(board: &Board, from: u32) -> Condition {
-    let mut seen = board.seen();
-    let mut condition = match &seen.condition {
+fn condition(observations: &Observations, from: u32) -> Condition {
+    let mut latest = observations.latest();
+    let mut condition = match &latest.condition {
         Some((condition, at)) if at.elapsed() < FRESH => condition.clone(),
         Some(_) | None => {
             let obstacle = Some("its quorated is late itself".to_owned());
             Condition { obstacle, ..Condition::default() }
         }
     };
-    let view = seen.claims.view(boottime_ms());
+    let view = latest.claims.view(boottime_ms());
     if view.own.is_some() {
         condition.obstacle = Some("it is about to reset itself, and was first".to_owned());
     }
@@ -157,21 +157,21 @@ mod tests {
 
     #[test]
     fn an_intent_of_another_one_is_answered_and_the_second_refused() {
-        let board = Arc::new(Board::new(sync_channel(1).0, Limits::default()));
+        let observations = Arc::new(Observations::new(sync_channel(1).0, Limits::default()));
         let (resets, sent) = Resets::new();
         let (logs, _lines) = Logs::new();
-        joined(&board, 1);
-        members(&board, &[1, 2, 3]);
+        joined(&observations, 1);
+        members(&observations, &[1, 2, 3]);
         let answer = |from, incoming| {
             let sender = Sender { node_id: from, pid: 1, node: format!("srv{from}"), boot: "b".into() };
-            deliver(&board, &resets, &logs, 1, &sender, incoming);
+            deliver(&observations, &resets, &logs, 1, &sender, incoming);
             match sent.try_recv() {
                 Ok(Outgoing::Condition(answer)) => Some((answer.to, answer.condition.obstacle)),
                 _ => None,
             }
         };
         assert_eq!(answer(2, intent(7)), Some((2, Some("its quorated is late itself".into()))));
-        board.seen().condition = Some((Condition::default(), Instant::now()));
+        observations.latest().condition = Some((Condition::default(), Instant::now()));
         assert_eq!(answer(2, intent(8)), Some((2, None)));
         let (to, obstacle) = answer(3, intent(1)).expect("an answer");
         assert!(to == 3 && obstacle.is_some_and(|o| o.contains("node 2")));

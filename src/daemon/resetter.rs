@@ -15,8 +15,8 @@ use nix::sys::signal::Signal;
 
 use super::threads::{Threads, spawn_for_once};
 use crate::boundary::clock::Deadline;
-use crate::boundary::ending::{self, Sysrq};
-use crate::boundary::host::Effect;
+use crate::boundary::host::HostResult;
+use crate::boundary::node_reset::{self, Sysrq};
 use crate::boundary::{daemons, process, realtime};
 use crate::cluster::panic_action::PanicAction;
 use crate::decide::detector::Subject;
@@ -117,7 +117,7 @@ impl Trigger {
     ///
     /// # Errors
     /// It can't be started.
-    pub(super) fn start(threads: &Threads) -> Effect<Self> {
+    pub(super) fn start(threads: &Threads) -> HostResult<Self> {
         let sysrq = Sysrq::open();
         let off = Arc::new(AtomicBool::new(false));
         let patient = Arc::clone(&off);
@@ -133,7 +133,7 @@ impl Trigger {
         threads: &Threads,
         ways: Vec<(&'static str, Way)>,
         off: Arc<AtomicBool>,
-    ) -> Effect<(Self, JoinHandle<()>)> {
+    ) -> HostResult<(Self, JoinHandle<()>)> {
         let resetter = Arc::new(Resetter::new(ways, off));
         let its = Arc::clone(&resetter);
         let handle = threads.spawn("reset", move || its.run())?;
@@ -199,7 +199,7 @@ fn by_sysrq(sysrq: &Sysrq, action: PanicAction, patient: bool) -> String {
 
 /// reboot(2), which waits for drivers: a power-off that hangs there leaves time for the next way.
 fn by_reboot(action: PanicAction) -> String {
-    let call = move || ending::restart(action).err().map_or("done".to_owned(), |e| e.to_string());
+    let call = move || node_reset::restart(action).err().map_or("done".to_owned(), |e| e.to_string());
     if action != PanicAction::Off {
         return call();
     }
@@ -214,7 +214,7 @@ fn by_reboot(action: PanicAction) -> String {
             super::pause(WORKING * 3);
             answer.unwrap_or_else(|_| format!("hangs for {POWERING_OFF:?}"))
         }
-        Err(trouble) => trouble.to_string(),
+        Err(error) => error.to_string(),
     }
 }
 

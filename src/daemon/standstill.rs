@@ -8,15 +8,15 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::board::Board;
 use super::instances;
+use super::keepalive::Keepalive;
 use super::log::Logs;
-use super::pet::Pets;
+use super::observations::Observations;
 use crate::boundary::clock::{boottime_ms, sleep_by_boottime};
 use crate::boundary::host::Level;
 use crate::boundary::process::prepared::{Family, LIST};
 use crate::boundary::realtime;
-use crate::decide::detector::{InstanceLook, Maintenance, Millis};
+use crate::decide::detector::{InstanceObservation, Maintenance, Millis};
 use crate::decide::standstill::{self, OTHERS_GO_ON_MS};
 use crate::pg::instance::ProcessId;
 
@@ -50,7 +50,7 @@ impl Standstill {
     /// Has the thread go by this. `told`: what it goes by already.
     pub(super) fn go_by(
         &self,
-        instances: &[InstanceLook],
+        instances: &[InstanceObservation],
         others_go_on: Millis,
         maintenance: Maintenance,
         told: &mut Told,
@@ -85,7 +85,12 @@ impl Standstill {
 }
 
 /// Looks at the clock, for ever.
-pub(super) fn watch(standstill: &Standstill, pets: &Pets, board: &Board, logs: &Logs) {
+pub(super) fn watch(
+    standstill: &Standstill,
+    keepalive: &Keepalive,
+    observations: &Observations,
+    logs: &Logs,
+) {
     if let Err(e) = realtime::run_before_all() {
         logs.line(Level::Warning, format!("real-time scheduling: {e}; a node that stood still may commit"));
     }
@@ -98,10 +103,10 @@ pub(super) fn watch(standstill: &Standstill, pets: &Pets, board: &Board, logs: &
         last = now;
         let ended = standstill.look(elapsed, &mut list);
         if elapsed >= GAP_MS {
-            pets.stood_still();
+            keepalive.stood_still();
         }
         if ended {
-            board.wake();
+            observations.wake();
         }
     }
 }

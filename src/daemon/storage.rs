@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::board::Board;
 use super::helper::{Answer, Request, Survey, Surveyed, Write};
 use super::log::{Logs, Seldom};
+use super::observations::Observations;
 use super::pause;
 use crate::boundary::clock::Deadline;
 use crate::boundary::companion::{Companion, NoAnswer};
 use crate::boundary::host::Level;
 use crate::boundary::process;
 use crate::boundary::{disk_stats, memory, write_test};
-use crate::decide::detector::{Content, InstanceLook, PlaceLook, Progress};
+use crate::decide::detector::{Content, InstanceObservation, PlaceObservation, Progress};
 use crate::decide::disk::Trial;
 use crate::pg::instance::ProcessId;
 
@@ -32,7 +32,7 @@ const LOCKS: &str = "/run/quorate";
 /// A place and its last write.
 #[derive(Debug, Clone)]
 pub(super) struct Placed {
-    pub(super) look: PlaceLook,
+    pub(super) look: PlaceObservation,
     /// The write that is being made.
     begun: Option<Instant>,
     /// The writes that the device had completed at the last look.
@@ -41,10 +41,10 @@ pub(super) struct Placed {
 
 impl Placed {
     /// The look, as it is now.
-    pub(super) fn now(&self) -> PlaceLook {
+    pub(super) fn now(&self) -> PlaceObservation {
         if self.begun.is_some_and(|b| b.elapsed() > PATIENCE * 2) {
             // What was known of the device is old: the thread that would look at it hangs.
-            return PlaceLook { pending: true, progress: Progress::Unknown, ..self.look.clone() };
+            return PlaceObservation { pending: true, progress: Progress::Unknown, ..self.look.clone() };
         }
         self.look.clone()
     }
@@ -60,10 +60,10 @@ struct Task {
 
 /// What is carried from round to round.
 struct Watcher<'a> {
-    board: &'a Board,
+    observations: &'a Observations,
     logs: &'a Logs,
     helper: Companion,
-    /// By the data directory, or the directory itself: as it was when its server was first seen. Its disk may hang later.
+    /// By the data directory, or the directory itself: as it was when its server was first latest. Its disk may hang later.
     surveyed: BTreeMap<PathBuf, Surveyed>,
     /// The server that was last seen to run in a data directory, and its user.
     servers: BTreeMap<PathBuf, (ProcessId, u32)>,
@@ -71,9 +71,9 @@ struct Watcher<'a> {
 }
 
 /// Has writes made, for ever.
-pub(super) fn watch(board: &Arc<Board>, helper: Companion, state: &[PathBuf], logs: &Logs) {
+pub(super) fn watch(observations: &Arc<Observations>, helper: Companion, state: &[PathBuf], logs: &Logs) {
     let mut watcher = Watcher {
-        board,
+        observations,
         logs,
         helper,
         surveyed: BTreeMap::new(),
@@ -89,12 +89,12 @@ pub(super) fn watch(board: &Arc<Board>, helper: Companion, state: &[PathBuf], lo
 impl Watcher<'_> {
     /// Whether a write is pending.
     fn round(&mut self, state: &[PathBuf]) -> bool {
-        let instances = self.board.seen().instances.clone();
+        let instances = self.observations.latest().instances.clone();
         self.surveyed
             .retain(|path, _| state.contains(path) || instances.iter().any(|i| &i.instance.pgdata == path));
         self.servers.retain(|path, _| instances.iter().any(|i| &i.instance.pgdata == path));
         let mut tasks: Vec<Task> = Vec::new();
-        for InstanceLook { instance, .. } in instances {
+        for InstanceObservation { instance, .. } in instances {
             // One that does not run writes nothing: its start tries the disk. But a write that hangs is not forgotten when a
             // stop kills the server meanwhile: the node has to end all the same.
             let runs = instance.postmaster.and_then(|id| Some((id, process::user_of(id)?)));
@@ -116,25 +116,27 @@ impl Watcher<'_> {
             }
         }
         let wanted = |path: &PathBuf| tasks.iter().any(|t| t.places.iter().any(|(place, _)| place == path));
-        self.board.seen().places.retain(|p| wanted(&p.look.path));
+        self.observations.latest().places.retain(|p| wanted(&p.look.path));
         for task in &tasks {
-            begin(self.board, task);
+            begin(self.observations, task);
             let trials = self.write(task);
             for ((path, _), trial) in task.places.iter().zip(&trials) {
                 if let Trial::Untried(why) = trial {
                     self.complain(path, &format!("no trial write in {}: {why}", path.display()));
                 }
             }
-            end(self.board, task, &trials);
+            end(self.observations, task, &trials);
         }
-        self.board.seen().places.iter().any(|p| p.look.pending)
+        self.observations.latest().places.iter().any(|p| p.look.pending)
     }
 
     fn server_of_a_write_that_hangs(&self, pgdata: &Path) -> Option<(ProcessId, u32)> {
         let places = self.surveyed.get(pgdata)?;
-        let seen = self.board.seen();
-        let hangs =
-            seen.places.iter().any(|p| p.look.pending && places.iter().any(|(path, _)| path == &p.look.path));
+        let latest = self.observations.latest();
+        let hangs = latest
+            .places
+            .iter()
+            .any(|p| p.look.pending && places.iter().any(|(path, _)| path == &p.look.path));
         self.servers.get(pgdata).copied().filter(|_| hangs)
     }
 
@@ -157,8 +159,8 @@ impl Watcher<'_> {
             Err(NoAnswer::Hangs(_)) if data => vec![(path.to_owned(), None), (path.join("pg_wal"), None)],
             Err(NoAnswer::Hangs(_)) => vec![(path.to_owned(), None)],
             Ok(Answer::Write(_) | Answer::Untried(_)) => return None,
-            Err(trouble) => {
-                self.complain(path, &format!("{} is not watched: {trouble}", path.display()));
+            Err(error) => {
+                self.complain(path, &format!("{} is not watched: {error}", path.display()));
                 return None;
             }
         };
@@ -189,7 +191,7 @@ impl Watcher<'_> {
             Ok(Answer::Write(_) | Answer::Survey(_)) => {
                 all(Trial::Untried("an answer to another question".to_owned()))
             }
-            Err(trouble) => all(Trial::Untried(trouble.to_string())),
+            Err(error) => all(Trial::Untried(error.to_string())),
         }
     }
 }
@@ -210,28 +212,28 @@ fn state_lock(places: &[PathBuf]) -> Result<PathBuf, String> {
     Ok(Path::new(LOCKS).join(format!("write{name}")))
 }
 
-fn begin(board: &Board, task: &Task) {
-    let mut seen = board.seen();
+fn begin(observations: &Observations, task: &Task) {
+    let mut latest = observations.latest();
     for (path, _) in &task.places {
         let begun = Some(Instant::now());
-        match seen.places.iter_mut().find(|p| &p.look.path == path) {
+        match latest.places.iter_mut().find(|p| &p.look.path == path) {
             Some(placed) => {
                 placed.look.content = task.content.clone();
                 placed.begun = begun;
             }
             None => {
                 let (path, content) = (path.clone(), task.content.clone());
-                let look = PlaceLook { path, content, pending: false, progress: Progress::Unknown };
-                seen.places.push(Placed { look, begun, completed: None });
+                let look = PlaceObservation { path, content, pending: false, progress: Progress::Unknown };
+                latest.places.push(Placed { look, begun, completed: None });
             }
         }
     }
 }
 
-fn end(board: &Board, task: &Task, trials: &[Trial]) {
-    let mut seen = board.seen();
+fn end(observations: &Observations, task: &Task, trials: &[Trial]) {
+    let mut latest = observations.latest();
     for ((path, device), trial) in task.places.iter().zip(trials) {
-        if let Some(placed) = seen.places.iter_mut().find(|p| &p.look.path == path) {
+        if let Some(placed) = latest.places.iter_mut().find(|p| &p.look.path == path) {
             placed.begun = None;
             placed.look.pending = matches!(trial, Trial::Pending(_));
             let completed = device.and_then(disk_stats::completed);

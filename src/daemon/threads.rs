@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
-use crate::boundary::host::{Effect, Trouble};
+use crate::boundary::host::{HostError, HostResult};
 
 /// Stacks are locked into memory, all of them.
 const STACK: usize = 256 * 1024;
@@ -34,7 +34,11 @@ impl Threads {
     ///
     /// # Errors
     /// The kernel refuses: TasksMax, memory.
-    pub(super) fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Effect<JoinHandle<()>> {
+    pub(super) fn spawn(
+        &self,
+        name: &str,
+        work: impl FnOnce() + Send + 'static,
+    ) -> HostResult<JoinHandle<()>> {
         self.spawn_with(name, STACK, work)
     }
 
@@ -44,7 +48,7 @@ impl Threads {
         name: &str,
         stack: usize,
         work: impl FnOnce() + Send + 'static,
-    ) -> Effect<JoinHandle<()>> {
+    ) -> HostResult<JoinHandle<()>> {
         let working = Working { name: name.to_owned(), lost: Arc::clone(&self.lost) };
         start(name, stack, move || {
             let _working = working;
@@ -62,14 +66,14 @@ impl Threads {
 ///
 /// # Errors
 /// The kernel refuses: TasksMax, memory.
-pub(super) fn spawn_for_once(name: &str, work: impl FnOnce() + Send + 'static) -> Effect<JoinHandle<()>> {
+pub(super) fn spawn_for_once(name: &str, work: impl FnOnce() + Send + 'static) -> HostResult<JoinHandle<()>> {
     start(name, STACK, work)
 }
 
-fn start(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> Effect<JoinHandle<()>> {
+fn start(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> HostResult<JoinHandle<()>> {
     // Not thread::spawn, which panics where the kernel refuses.
     let started = std::thread::Builder::new().name(name.to_owned()).stack_size(stack).spawn(work);
-    started.map_err(|e| Trouble(format!("thread {name} can't be started: {e}")))
+    started.map_err(|e| HostError(format!("thread {name} can't be started: {e}")))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub enum Progress {
     StandsStill,
 }
 
-/// Compares two moments; `None`: the processes could not be looked at. `disk`: by a trial write in between.
+/// Compares two moments; `None`: the processes could not be examined. `disk`: by a trial write in between.
 #[must_use]
 pub fn progress(before: Option<&Activity>, after: Option<&Activity>, disk: Disk) -> Progress {
     let (Some(before), Some(after)) = (before, after) else { return Progress::StandsStill };

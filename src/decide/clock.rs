@@ -8,5 +8,5 @@ pub type Millis = u64;
 pub enum Time {
     Left,
     /// Its deadline is there.
-    Spent,
+    Over,
 }

@@ -12,7 +12,7 @@ pub enum Manager {
 
 /// What the cluster says, when asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClusterWord {
+pub enum ClusterAnswer {
     NotAsked,
     /// It could not be asked.
     Silent,
@@ -24,9 +24,9 @@ pub enum ClusterWord {
 pub struct ClusterFacts {
     /// The other node whose instance is promoted and healthy, with the host that replication reaches it by.
     pub primary: Option<Upstream>,
-    pub everybody: Attendance,
-    /// The operator vouches for this node's data (`quorate-vouch-<resource>=1`).
-    pub vouched: Vouched,
+    pub everybody: InstanceCount,
+    /// The operator approves of this node's data (`quorate-approve-<resource>=1`).
+    pub approved: Approved,
 }
 
 /// The primary to stream from.
@@ -40,15 +40,15 @@ pub struct Upstream {
 
 /// Whether every instance that the clone should have is running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attendance {
+pub enum InstanceCount {
     All,
     Missing { running: usize, expected: usize },
     Unknown,
 }
 
-/// Whether the operator vouches for this node.
+/// Whether the operator approved this node's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Vouched {
+pub enum Approved {
     Yes,
     No,
 }

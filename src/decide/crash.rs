@@ -2,7 +2,7 @@
 
 use crate::ocf::settings::OnCrash;
 
-use super::memory::{Memory, Safety};
+use super::memory::{CommitCoverage, Memory};
 use super::monitor::MonitorOutcome;
 use super::promotion_score::{Score, ScoreStep};
 
@@ -17,8 +17,8 @@ pub fn yield_to_standby(on_crash: OnCrash, memory: &Memory, outcome: MonitorOutc
         MonitorOutcome::Promoted | MonitorOutcome::Unpromoted => false,
     };
     let was_primary = memory.score == Some(Score::Primary);
-    match (on_crash, memory.safety) {
-        (OnCrash::Failover, Safety::Synchronous) if failed && was_primary => Some(ScoreStep::Set(
+    match (on_crash, memory.coverage) {
+        (OnCrash::Failover, CommitCoverage::Synchronous) if failed && was_primary => Some(ScoreStep::Set(
             Score::Withdrawn,
             "the primary failed, and a synchronous standby has every acknowledged commit (on_crash=failover)"
                 .into(),
@@ -34,12 +34,12 @@ mod tests {
     #[test]
     fn gives_way_only_to_a_synchronous_standby() {
         for on_crash in [OnCrash::Restart, OnCrash::Failover] {
-            for safety in [Safety::Alone, Safety::Synchronous] {
+            for coverage in [CommitCoverage::Alone, CommitCoverage::Synchronous] {
                 for score in [None, Some(Score::Standby), Some(Score::Primary)] {
-                    let memory = Memory { safety, score, ..Memory::default() };
+                    let memory = Memory { coverage, score, ..Memory::default() };
                     let step = yield_to_standby(on_crash, &memory, MonitorOutcome::NotRunning);
                     let allowed = on_crash == OnCrash::Failover
-                        && safety == Safety::Synchronous
+                        && coverage == CommitCoverage::Synchronous
                         && score == Some(Score::Primary);
                     assert_eq!(step.is_some(), allowed, "{on_crash:?} {memory:?}");
                     assert_eq!(yield_to_standby(on_crash, &memory, MonitorOutcome::Promoted), None);

@@ -1,8 +1,8 @@
 //! What a demotion does with the instance that it finds.
 
-use super::facts::{Facts, Word};
-use super::memory::Former;
-use super::start::former;
+use super::facts::{Facts, ServerAnswer};
+use super::memory::LastRole;
+use super::start::last_role;
 use super::stop::Planned;
 use crate::pg::role::PgRole;
 
@@ -13,17 +13,17 @@ pub enum Step {
     Nothing,
     /// Bring it down. It leaves a former primary, or what it was before: Pacemaker demotes also after a promotion that failed, and a
     /// standby that was killed just before has not become one.
-    BringDown(Option<Former>),
+    BringDown(Option<LastRole>),
 }
 
 /// Decides on a look and on the role that the agent last recorded outside PGDATA.
 pub fn decide(facts: &Facts, recorded: Option<PgRole>) -> Step {
     // One that was told to promote becomes a primary as soon as it has replayed what it has.
     let told = recorded == Some(PgRole::Primary);
-    match facts.word() {
-        Word::Standby if !told => Step::Nothing,
-        Word::Primary => Step::BringDown(Some(Former::Primary)),
-        _ if told || former(facts) == Former::Primary => Step::BringDown(Some(Former::Primary)),
+    match facts.server_answer() {
+        ServerAnswer::Standby if !told => Step::Nothing,
+        ServerAnswer::Primary => Step::BringDown(Some(LastRole::Primary)),
+        _ if told || last_role(facts) == LastRole::Primary => Step::BringDown(Some(LastRole::Primary)),
         _ => Step::BringDown(None),
     }
 }
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn only_who_was_a_primary_is_a_former_one() {
-        let primary = Step::BringDown(Some(Former::Primary));
+        let primary = Step::BringDown(Some(LastRole::Primary));
         let other = Step::BringDown(None);
         let rows = [
             (Some(DbState::InProduction), Signal::Missing, None, primary),
@@ -81,7 +81,7 @@ mod tests {
             Facts { answer: Some(idle_standby()), ..dead(Some(DbState::InArchiveRecovery), Signal::Present) };
         assert_eq!(decide(&facts, None), Step::Nothing);
         assert_eq!(decide(&facts, Some(PgRole::Standby)), Step::Nothing);
-        assert_eq!(decide(&facts, Some(PgRole::Primary)), Step::BringDown(Some(Former::Primary)));
+        assert_eq!(decide(&facts, Some(PgRole::Primary)), Step::BringDown(Some(LastRole::Primary)));
     }
 
     #[test]

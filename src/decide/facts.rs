@@ -24,20 +24,20 @@ pub enum Process {
     /// No postmaster, but its children still run; a busy one may go on until it has nothing to do.
     Leftovers(usize),
     /// The postmaster runs.
-    Alive(Pulse),
+    Alive(RunState),
     /// The processes could not be looked at.
     Unknown(String),
 }
 
-/// The state of a living postmaster in `/proc/PID/stat`.
+/// The state of a process that has not ended, by `/proc/PID/stat`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Pulse {
+pub enum RunState {
     /// Runs or sleeps.
-    Beating,
+    Running,
     /// Stopped by a signal (T): it will not answer. Whether a debugger (t) stops it too is for who looks to say.
     Stopped,
     /// Waits for a device (D).
-    Stuck,
+    Uninterruptible,
 }
 
 /// The control file.
@@ -57,34 +57,34 @@ pub enum Signal {
 
 impl Facts {
     /// The summary of the process.
-    pub const fn life(&self) -> Life {
+    pub const fn process_summary(&self) -> ProcessSummary {
         match &self.process {
-            Process::Absent => Life::Absent,
-            Process::Leftovers(_) => Life::Leftovers,
-            Process::Alive(pulse) => Life::Alive(*pulse),
-            Process::Unknown(_) => Life::Unknown,
+            Process::Absent => ProcessSummary::Absent,
+            Process::Leftovers(_) => ProcessSummary::Leftovers,
+            Process::Alive(state) => ProcessSummary::Alive(*state),
+            Process::Unknown(_) => ProcessSummary::Unknown,
         }
     }
 
     /// The summary of the answer.
-    pub fn word(&self) -> Word {
+    pub fn server_answer(&self) -> ServerAnswer {
         match &self.answer {
-            None => Word::None,
-            Some(Answer::Primary(_)) => Word::Primary,
-            Some(Answer::Standby(_)) => Word::Standby,
-            Some(Answer::Silent { .. }) => Word::Silent,
-            Some(Answer::Refused) => Word::Refused,
-            Some(Answer::Unusable(_)) => Word::Untold,
+            None => ServerAnswer::None,
+            Some(Answer::Primary(_)) => ServerAnswer::Primary,
+            Some(Answer::Standby(_)) => ServerAnswer::Standby,
+            Some(Answer::Silent { .. }) => ServerAnswer::Silent,
+            Some(Answer::Refused) => ServerAnswer::Refused,
+            Some(Answer::Unusable(_)) => ServerAnswer::NoRole,
             Some(Answer::Rejects(rejection)) => match rejection {
-                Rejection::StartingUp | Rejection::InRecovery => Word::Recovering,
-                Rejection::ShuttingDown => Word::ShuttingDown,
-                Rejection::HotStandbyDisabled => Word::ColdStandby,
+                Rejection::StartingUp | Rejection::InRecovery => ServerAnswer::Recovering,
+                Rejection::ShuttingDown => ServerAnswer::ShuttingDown,
+                Rejection::HotStandbyDisabled => ServerAnswer::ColdStandby,
                 Rejection::TooManyConnections
                 | Rejection::Authentication(_)
                 | Rejection::DirectoryMissing(_)
                 | Rejection::Other { .. } => match kind(rejection) {
-                    Some(ErrorKind::Server | ErrorKind::Data) => Word::Failing,
-                    Some(ErrorKind::Ours) | None => Word::Untold,
+                    Some(ErrorKind::Server | ErrorKind::Data) => ServerAnswer::Failing,
+                    Some(ErrorKind::Ours) | None => ServerAnswer::NoRole,
                 },
             },
         }
@@ -125,39 +125,39 @@ impl Facts {
 
 /// [`Process`] without its details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Life {
+pub enum ProcessSummary {
     Absent,
     Leftovers,
-    Alive(Pulse),
+    Alive(RunState),
     Unknown,
 }
 
-impl Life {
-    pub const ALL: [Life; 6] = [
-        Life::Absent,
-        Life::Leftovers,
-        Life::Alive(Pulse::Beating),
-        Life::Alive(Pulse::Stopped),
-        Life::Alive(Pulse::Stuck),
-        Life::Unknown,
+impl ProcessSummary {
+    pub const ALL: [ProcessSummary; 6] = [
+        ProcessSummary::Absent,
+        ProcessSummary::Leftovers,
+        ProcessSummary::Alive(RunState::Running),
+        ProcessSummary::Alive(RunState::Stopped),
+        ProcessSummary::Alive(RunState::Uninterruptible),
+        ProcessSummary::Unknown,
     ];
 
     /// For the tables in the documents.
     pub const fn text(self) -> &'static str {
         match self {
-            Life::Absent => "no process",
-            Life::Leftovers => "children without a postmaster",
-            Life::Alive(Pulse::Beating) => "postmaster runs",
-            Life::Alive(Pulse::Stopped) => "postmaster stopped (SIGSTOP)",
-            Life::Alive(Pulse::Stuck) => "postmaster waits for a device",
-            Life::Unknown => "could not look",
+            ProcessSummary::Absent => "no process",
+            ProcessSummary::Leftovers => "children without a postmaster",
+            ProcessSummary::Alive(RunState::Running) => "postmaster runs",
+            ProcessSummary::Alive(RunState::Stopped) => "postmaster stopped (SIGSTOP)",
+            ProcessSummary::Alive(RunState::Uninterruptible) => "postmaster waits for a device",
+            ProcessSummary::Unknown => "could not be examined",
         }
     }
 }
 
 /// [`Answer`] without its details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Word {
+pub enum ServerAnswer {
     /// Not asked.
     None,
     Primary,
@@ -168,7 +168,7 @@ pub enum Word {
     /// A standby with hot_standby off.
     ColdStandby,
     /// It answers, but not with its role: full, login refused, our own mistake; or we could not ask.
-    Untold,
+    NoRole,
     /// An error of its own instead of its role: input/output, damage, memory, a cut connection.
     Failing,
     /// No reply within our time.
@@ -177,33 +177,33 @@ pub enum Word {
     Refused,
 }
 
-impl Word {
-    pub const ALL: [Word; 10] = [
-        Word::None,
-        Word::Primary,
-        Word::Standby,
-        Word::Recovering,
-        Word::ShuttingDown,
-        Word::ColdStandby,
-        Word::Untold,
-        Word::Failing,
-        Word::Silent,
-        Word::Refused,
+impl ServerAnswer {
+    pub const ALL: [ServerAnswer; 10] = [
+        ServerAnswer::None,
+        ServerAnswer::Primary,
+        ServerAnswer::Standby,
+        ServerAnswer::Recovering,
+        ServerAnswer::ShuttingDown,
+        ServerAnswer::ColdStandby,
+        ServerAnswer::NoRole,
+        ServerAnswer::Failing,
+        ServerAnswer::Silent,
+        ServerAnswer::Refused,
     ];
 
     /// For the tables in the documents.
     pub const fn text(self) -> &'static str {
         match self {
-            Word::None => "not asked",
-            Word::Primary => "primary",
-            Word::Standby => "standby",
-            Word::Recovering => "starting up or in recovery",
-            Word::ShuttingDown => "shutting down",
-            Word::ColdStandby => "standby, hot_standby off",
-            Word::Untold => "full, or our login or database refused",
-            Word::Failing => "an error of the server",
-            Word::Silent => "silent",
-            Word::Refused => "nobody listens",
+            ServerAnswer::None => "not asked",
+            ServerAnswer::Primary => "primary",
+            ServerAnswer::Standby => "standby",
+            ServerAnswer::Recovering => "starting up or in recovery",
+            ServerAnswer::ShuttingDown => "shutting down",
+            ServerAnswer::ColdStandby => "standby, hot_standby off",
+            ServerAnswer::NoRole => "full, or our login or database refused",
+            ServerAnswer::Failing => "an error of the server",
+            ServerAnswer::Silent => "silent",
+            ServerAnswer::Refused => "nobody listens",
         }
     }
 }

@@ -40,7 +40,7 @@ pub enum Notice {
 
 /// What votequorum says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Word {
+pub enum VotequorumAnswer {
     /// Nobody has asked it yet.
     NotAsked,
     /// No answer, or none that makes sense.
@@ -94,7 +94,7 @@ pub enum Request {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Time {
     Left,
-    Spent,
+    Over,
 }
 
 /// The decision, with its reason.
@@ -128,75 +128,79 @@ pub enum Verdict {
 /// Where there is no notice and the target is a member, messages reach it: its `quorated` is asked to fence it, and its notice
 /// waited for. Pacemaker has it fenced either way; so it ends in seconds, and its PostgreSQL is shut down before.
 /// Of a target that is gone nothing will come: the next level begins at once.
-pub const fn decide(notice: Notice, word: Word, request: Request, time: Time) -> Verdict {
+pub const fn decide(notice: Notice, answer: VotequorumAnswer, request: Request, time: Time) -> Verdict {
     use Verdict::{Ask, Confirmed, Refused, Tell, Wait};
-    match (notice, word, time) {
+    match (notice, answer, time) {
         (Notice::Unknown, _, _) => Refused("the record of its notice can't be read"),
         (Notice::Another, _, _) => Refused("the record of its notice names another node"),
         (Notice::Impossible, _, _) => Refused("the times in the record of its notice contradict each other"),
         (Notice::Foreign, _, _) => {
             Refused("other resources than PostgreSQL may run on it, and only its reset ends them")
         }
-        (Notice::Reboots, _, _) => Refused("it is to be off, and resets itself: it comes back"),
+        (Notice::Reboots, _, _) => Refused("it is to be off, but resets itself and comes back"),
         (Notice::Old, _, _) => Refused("its notice is too old, it may have been back since"),
         (Notice::Running, _, Time::Left) => Wait("its reset may not have begun"),
-        (Notice::Running, _, Time::Spent) => Refused("its reset may not have begun"),
+        (Notice::Running, _, Time::Over) => Refused("its reset may not have begun"),
         (Notice::Staying, _, Time::Left) => {
             Wait("it announced its self-fencing and has not left the membership")
         }
-        (Notice::Staying, _, Time::Spent) => {
+        (Notice::Staying, _, Time::Over) => {
             Refused("it announced its self-fencing and has not left the membership")
         }
-        (Notice::None | Notice::Left, Word::NotAsked, _) => Ask,
-        (Notice::None, Word::Said(Quorum::Held, _, Membership::Member), _) => match (request, time) {
-            (Request::NotSent, _) => Tell,
-            (Request::Sent, Time::Left) => {
-                Wait("it was asked to fence itself, and sent no self-fencing notice")
+        (Notice::None | Notice::Left, VotequorumAnswer::NotAsked, _) => Ask,
+        (Notice::None, VotequorumAnswer::Said(Quorum::Held, _, Membership::Member), _) => {
+            match (request, time) {
+                (Request::NotSent, _) => Tell,
+                (Request::Sent, Time::Left) => {
+                    Wait("it was asked to fence itself, and sent no self-fencing notice")
+                }
+                (Request::Sent, Time::Over) => {
+                    Refused("it was asked to fence itself, and sent no self-fencing notice")
+                }
+                (Request::Failed, _) => {
+                    Refused("it sent no self-fencing notice, and can't be asked to fence itself")
+                }
             }
-            (Request::Sent, Time::Spent) => {
-                Refused("it was asked to fence itself, and sent no self-fencing notice")
-            }
-            (Request::Failed, _) => {
-                Refused("it sent no self-fencing notice, and can't be asked to fence itself")
-            }
-        },
+        }
         (Notice::None, _, _) => Refused("it sent no self-fencing notice"),
-        (Notice::Left, Word::Silent, Time::Left) => Wait("votequorum does not answer"),
-        (Notice::Left, Word::Silent, Time::Spent) => Refused("votequorum does not answer"),
-        (Notice::Left, Word::Said(Quorum::Lost, _, _), _) => Refused("this side has no quorum"),
-        (Notice::Left, Word::Said(_, _, Membership::Own), _) => Refused("it is this node itself"),
-        (Notice::Left, Word::Said(Quorum::Held, Device::Unknown, _), _) => {
+        (Notice::Left, VotequorumAnswer::Silent, Time::Left) => Wait("votequorum does not answer"),
+        (Notice::Left, VotequorumAnswer::Silent, Time::Over) => Refused("votequorum does not answer"),
+        (Notice::Left, VotequorumAnswer::Said(Quorum::Lost, _, _), _) => Refused("this side has no quorum"),
+        (Notice::Left, VotequorumAnswer::Said(_, _, Membership::Own), _) => Refused("it is this node itself"),
+        (Notice::Left, VotequorumAnswer::Said(Quorum::Held, Device::Unknown, _), _) => {
             Refused("votequorum does not list this node itself")
         }
-        (Notice::Left, Word::Said(Quorum::Held, Device::Withholds, _), _) => {
+        (Notice::Left, VotequorumAnswer::Said(Quorum::Held, Device::Withholds, _), _) => {
             Refused("the quorum device withholds its vote from this node")
         }
-        (Notice::Left, Word::Said(Quorum::Held, Device::Dead, _), _) => {
+        (Notice::Left, VotequorumAnswer::Said(Quorum::Held, Device::Dead, _), _) => {
             Refused("the quorum device's client does not answer on this node")
         }
         (
             Notice::Left,
-            Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Member),
+            VotequorumAnswer::Said(Quorum::Held, Device::None | Device::Votes, Membership::Member),
             Time::Left,
         ) => Wait("votequorum lists it as a member"),
         (
             Notice::Left,
-            Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Member),
-            Time::Spent,
+            VotequorumAnswer::Said(Quorum::Held, Device::None | Device::Votes, Membership::Member),
+            Time::Over,
         ) => Refused("votequorum lists it as a member"),
         (
             Notice::Left,
-            Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Unfollowed),
+            VotequorumAnswer::Said(Quorum::Held, Device::None | Device::Votes, Membership::Unfollowed),
             Time::Left,
         ) => Wait("the membership has changed since it left, it may have been back"),
         (
             Notice::Left,
-            Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Unfollowed),
-            Time::Spent,
+            VotequorumAnswer::Said(Quorum::Held, Device::None | Device::Votes, Membership::Unfollowed),
+            Time::Over,
         ) => Refused("the membership has changed since it left, it may have been back"),
-        (Notice::Left, Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Gone), _) => {
-            Confirmed("it announced its self-fencing and has left the membership, and this side has quorum")
-        }
+        (
+            Notice::Left,
+            VotequorumAnswer::Said(Quorum::Held, Device::None | Device::Votes, Membership::Gone),
+            _,
+        ) => Confirmed("it announced its self-fencing and has left the membership, and this side has quorum"),
     }
 }
 
@@ -212,13 +216,15 @@ pub enum Status {
 }
 
 /// The state of a node, from the same facts as [`decide`]; nothing is waited for.
-pub const fn status(notice: Notice, word: Word) -> Status {
-    if let Word::Said(_, _, Membership::Member | Membership::Own) = word {
+pub const fn status(notice: Notice, answer: VotequorumAnswer) -> Status {
+    if let VotequorumAnswer::Said(_, _, Membership::Member | Membership::Own) = answer {
         return Status::On;
     }
-    match (decide(notice, word, Request::Failed, Time::Spent), word) {
+    match (decide(notice, answer, Request::Failed, Time::Over), answer) {
         (Verdict::Confirmed(_), _) => Status::Off,
-        (_, Word::NotAsked | Word::Silent) => Status::Unknown("votequorum does not answer"),
+        (_, VotequorumAnswer::NotAsked | VotequorumAnswer::Silent) => {
+            Status::Unknown("votequorum does not answer")
+        }
         (Verdict::Refused(why) | Verdict::Wait(why), _) => Status::Unknown(why),
         (Verdict::Ask | Verdict::Tell, _) => Status::Unknown("votequorum was not asked"),
     }
@@ -254,12 +260,12 @@ pub fn notice(record: Option<&SelfFenceRecord>, target: &str, how: How, now: Mil
 }
 
 /// What votequorum's answer means for the target, whose record is this one.
-pub fn word(votes: &Votes, target: &str, record: Option<&SelfFenceRecord>) -> Word {
+pub fn answer(votes: &Votes, target: &str, record: Option<&SelfFenceRecord>) -> VotequorumAnswer {
     let id = record.map(|r| r.node_id);
     let followed = record.and_then(|r| r.left).map(|left| left.ring);
     // Where a row is missing, or was not understood, the target's may be that one.
     if votes.nodes.map(|n| n as usize) != Some(votes.members.len()) {
-        return Word::Silent;
+        return VotequorumAnswer::Silent;
     }
     let own = votes.members.iter().find(|m| votes.node_id == Some(m.id));
     let device = match own.map(|m| m.device) {
@@ -277,7 +283,7 @@ pub fn word(votes: &Votes, target: &str, record: Option<&SelfFenceRecord>) -> Wo
         None if record.is_some() && followed != votes.ring => Membership::Unfollowed,
         None => Membership::Gone,
     };
-    Word::Said(quorum, device, membership)
+    VotequorumAnswer::Said(quorum, device, membership)
 }
 
 #[cfg(test)]
@@ -299,14 +305,14 @@ mod tests {
         Notice::Left,
     ];
 
-    fn words() -> Vec<Word> {
-        let mut all = vec![Word::NotAsked, Word::Silent];
+    fn words() -> Vec<VotequorumAnswer> {
+        let mut all = vec![VotequorumAnswer::NotAsked, VotequorumAnswer::Silent];
         for quorum in [Quorum::Held, Quorum::Lost] {
             for device in [Device::Unknown, Device::None, Device::Votes, Device::Withholds, Device::Dead] {
                 for membership in
                     [Membership::Own, Membership::Member, Membership::Unfollowed, Membership::Gone]
                 {
-                    all.push(Word::Said(quorum, device, membership));
+                    all.push(VotequorumAnswer::Said(quorum, device, membership));
                 }
             }
         }
@@ -314,12 +320,12 @@ mod tests {
     }
 
     /// Every combination, with what is decided.
-    fn cases() -> impl Iterator<Item = (Notice, Word, Request, Time, Verdict)> {
+    fn cases() -> impl Iterator<Item = (Notice, VotequorumAnswer, Request, Time, Verdict)> {
         NOTICES.into_iter().flat_map(|notice| {
-            words().into_iter().flat_map(move |word| {
+            words().into_iter().flat_map(move |answer| {
                 [Request::NotSent, Request::Sent, Request::Failed].into_iter().flat_map(move |request| {
-                    [Time::Left, Time::Spent]
-                        .map(|time| (notice, word, request, time, decide(notice, word, request, time)))
+                    [Time::Left, Time::Over]
+                        .map(|time| (notice, answer, request, time, decide(notice, answer, request, time)))
                 })
             })
         })
@@ -327,16 +333,19 @@ mod tests {
 
     #[test]
     fn only_positive_evidence_confirms() {
-        for (notice, word, request, time, verdict) in cases() {
+        for (notice, answer, request, time, verdict) in cases() {
             let evidence = notice == Notice::Left
-                && matches!(word, Word::Said(Quorum::Held, Device::None | Device::Votes, Membership::Gone));
-            let case = format!("{notice:?} {word:?} {request:?} {time:?}: {verdict:?}");
+                && matches!(
+                    answer,
+                    VotequorumAnswer::Said(Quorum::Held, Device::None | Device::Votes, Membership::Gone)
+                );
+            let case = format!("{notice:?} {answer:?} {request:?} {time:?}: {verdict:?}");
             assert_eq!(matches!(verdict, Verdict::Confirmed(_)), evidence, "{case}");
             // It ends: nothing is waited for where the time is spent, nor asked for twice.
-            assert!(!(time == Time::Spent && matches!(verdict, Verdict::Wait(_))), "{case}");
+            assert!(!(time == Time::Over && matches!(verdict, Verdict::Wait(_))), "{case}");
             assert_eq!(
                 verdict == Verdict::Ask,
-                matches!(notice, Notice::None | Notice::Left) && word == Word::NotAsked,
+                matches!(notice, Notice::None | Notice::Left) && answer == VotequorumAnswer::NotAsked,
                 "{case}"
             );
         }
@@ -344,9 +353,9 @@ mod tests {
 
     #[test]
     fn only_another_member_is_told_to_end_once_and_with_quorum() {
-        for (notice, word, request, time, verdict) in cases() {
-            let member = matches!(word, Word::Said(Quorum::Held, _, Membership::Member));
-            let case = format!("{notice:?} {word:?} {request:?} {time:?}: {verdict:?}");
+        for (notice, answer, request, time, verdict) in cases() {
+            let member = matches!(answer, VotequorumAnswer::Said(Quorum::Held, _, Membership::Member));
+            let case = format!("{notice:?} {answer:?} {request:?} {time:?}: {verdict:?}");
             assert_eq!(
                 verdict == Verdict::Tell,
                 notice == Notice::None && member && request == Request::NotSent,
@@ -357,14 +366,14 @@ mod tests {
 
     #[test]
     fn nothing_is_waited_for_from_a_node_that_is_gone_without_a_word() {
-        for (notice, word, request, time, verdict) in cases() {
+        for (notice, answer, request, time, verdict) in cases() {
             if let Verdict::Wait(_) = verdict {
                 let told = request == Request::Sent
-                    && matches!(word, Word::Said(Quorum::Held, _, Membership::Member));
+                    && matches!(answer, VotequorumAnswer::Said(Quorum::Held, _, Membership::Member));
                 assert!(
                     matches!(notice, Notice::Staying | Notice::Running | Notice::Left)
                         || notice == Notice::None && told,
-                    "{notice:?} {word:?} {request:?} {time:?}"
+                    "{notice:?} {answer:?} {request:?} {time:?}"
                 );
             }
         }
@@ -373,18 +382,18 @@ mod tests {
     #[test]
     fn status_of_every_combination() {
         for notice in NOTICES {
-            for word in words() {
-                let wanted = match (decide(notice, word, Request::Failed, Time::Spent), word) {
-                    (_, Word::Said(_, _, Membership::Member | Membership::Own)) => 0,
+            for answer in words() {
+                let wanted = match (decide(notice, answer, Request::Failed, Time::Over), answer) {
+                    (_, VotequorumAnswer::Said(_, _, Membership::Member | Membership::Own)) => 0,
                     (Verdict::Confirmed(_), _) => 2,
                     _ => 1,
                 };
-                let found = match status(notice, word) {
+                let found = match status(notice, answer) {
                     Status::On => 0,
                     Status::Unknown(_) => 1,
                     Status::Off => 2,
                 };
-                assert_eq!(found, wanted, "{notice:?} {word:?}");
+                assert_eq!(found, wanted, "{notice:?} {answer:?}");
             }
         }
     }
@@ -448,8 +457,8 @@ mod tests {
     #[test]
     fn what_votequorum_says() {
         let left = record(1, Some(1));
-        let word_of = |text: &str| word(&tools::votes(text).expect("its output"), "srv1", Some(&left));
-        let said = |quorum, device, membership| Word::Said(quorum, device, membership);
+        let word_of = |text: &str| answer(&tools::votes(text).expect("its output"), "srv1", Some(&left));
+        let said = |quorum, device, membership| VotequorumAnswer::Said(quorum, device, membership);
         assert_eq!(word_of(SAID), said(Quorum::Held, Device::Votes, Membership::Gone));
         assert_eq!(word_of(&SAID.replace("Yes", "No")), said(Quorum::Lost, Device::Votes, Membership::Gone));
         let changes = [
@@ -468,7 +477,7 @@ mod tests {
             );
         }
         for cut in [SAID.replace("Nodes: 2", "Nodes: 3"), SAID.replace("Nodes: 2\n", "")] {
-            assert_eq!(word_of(&cut), Word::Silent, "{cut}");
+            assert_eq!(word_of(&cut), VotequorumAnswer::Silent, "{cut}");
         }
         // It may have been back in a membership that this record has not followed.
         for ring in ["2.30", "1.2c", "?"] {
@@ -480,7 +489,7 @@ mod tests {
             let text = SAID.replace(" 0 1 Qdevice\n", row).replace("Nodes: 2", "Nodes: 3");
             assert_eq!(word_of(&text), said(Quorum::Held, Device::Votes, Membership::Member), "{row}");
         }
-        let own = word(&tools::votes(SAID).expect("its output"), "srv2", None);
+        let own = answer(&tools::votes(SAID).expect("its output"), "srv2", None);
         assert_eq!(own, said(Quorum::Held, Device::Votes, Membership::Own));
     }
 }

@@ -7,12 +7,12 @@ use crate::pg::conninfo::{Conninfo, ConninfoError};
 use crate::pg::history::{Divergence, History, divergence};
 use crate::pg::timeline::{Timeline, WalPosition};
 
-use super::cluster::{Attendance, ClusterFacts, Upstream, Vouched};
+use super::cluster::{Approved, ClusterFacts, InstanceCount, Upstream};
 use super::promotion_score::Score;
 
-/// The node attribute by which an operator vouches for a node's data.
-pub fn vouch_attribute(resource: &str) -> String {
-    format!("quorate-vouch-{resource}")
+/// The node attribute by which an operator approves of a node's data.
+pub fn approval_attribute(resource: &str) -> String {
+    format!("quorate-approve-{resource}")
 }
 
 /// What the cluster's status means for an instance on `node`.
@@ -52,19 +52,19 @@ pub fn cluster_facts(
     running.push(node);
     running.sort_unstable();
     running.dedup();
-    let vouched = status
+    let approved = status
         .attributes
         .get(node)
-        .and_then(|attributes| attributes.get(&vouch_attribute(resource)))
+        .and_then(|attributes| attributes.get(&approval_attribute(resource)))
         .is_some_and(|value| value == "1");
     ClusterFacts {
         primary,
         everybody: match expected {
-            None => Attendance::Unknown,
-            Some(expected) if running.len() >= expected => Attendance::All,
-            Some(expected) => Attendance::Missing { running: running.len(), expected },
+            None => InstanceCount::Unknown,
+            Some(expected) if running.len() >= expected => InstanceCount::All,
+            Some(expected) => InstanceCount::Missing { running: running.len(), expected },
         },
-        vouched: if vouched { Vouched::Yes } else { Vouched::No },
+        approved: if approved { Approved::Yes } else { Approved::No },
     }
 }
 

@@ -21,7 +21,7 @@ use super::synchronous::Confirming;
 pub struct Memory {
     /// Which run of Pacemaker this belongs to: transient attributes, and with them our score, are gone with it.
     pub run: Option<PacemakerRun>,
-    pub standing: Standing,
+    pub knowledge: Knowledge,
     /// The score that we wrote last, and when.
     pub score: Option<Score>,
     pub score_written: Option<Millis>,
@@ -46,9 +46,9 @@ pub struct Memory {
     /// When this instance was promoted.
     pub promoted: Option<Millis>,
     /// On a primary: who else had every acknowledged commit when we last looked.
-    pub safety: Safety,
+    pub coverage: CommitCoverage,
     /// Whether the instance was a primary when it last ran, as the control file told at start.
-    pub former: Former,
+    pub last_role: LastRole,
     /// Whether the last monitor ended by a hiccup of the server.
     pub last_monitor: LastMonitor,
     /// What the last trial write showed of the disk.
@@ -56,7 +56,7 @@ pub struct Memory {
     /// Why the last trial write could not be made, so that it is logged once.
     pub untried: Option<String>,
     /// Of the others' scores.
-    pub looks: Looks,
+    pub score_checks: ScoreChecks,
     /// Of the standbys that commits wait for.
     pub synchronous: Waiting,
     /// The complaint that was logged last, so that it is logged once.
@@ -83,7 +83,7 @@ pub struct Keepers {
 /// What the primary remembers of its looks at the others' scores.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Looks {
+pub struct ScoreChecks {
     /// The last one, and how far the primary had written then.
     pub last: Option<(Millis, Lsn)>,
     /// How many in a row found the order wrong.
@@ -107,7 +107,7 @@ pub struct Waiting {
 
 /// Whether this instance can know that it has every acknowledged commit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Standing {
+pub enum Knowledge {
     /// Since Pacemaker runs here it neither was the primary nor streamed from it: another node may have gone on.
     #[default]
     Unproven,
@@ -117,7 +117,7 @@ pub enum Standing {
 
 /// Whether somebody besides the primary has every acknowledged commit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Safety {
+pub enum CommitCoverage {
     #[default]
     Alone,
     /// A synchronous standby was attached: no commit is acknowledged without it.
@@ -126,7 +126,7 @@ pub enum Safety {
 
 /// What the control file said before the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Former {
+pub enum LastRole {
     #[default]
     Standby,
     Primary,
@@ -134,20 +134,20 @@ pub enum Former {
 
 /// Whether somebody else is the primary by now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Challenger {
+pub enum OtherPrimary {
     Nobody,
     Another,
     /// The cluster could not be asked.
     Unknown,
 }
 
-impl Challenger {
+impl OtherPrimary {
     /// By what the cluster said; `None`: nothing.
-    pub const fn of(cluster: Option<&ClusterFacts>, manager: Manager) -> Challenger {
+    pub const fn of(cluster: Option<&ClusterFacts>, manager: Manager) -> OtherPrimary {
         match (cluster, manager) {
-            (Some(ClusterFacts { primary: Some(_), .. }), _) => Challenger::Another,
-            (Some(ClusterFacts { primary: None, .. }), _) | (None, Manager::Nobody) => Challenger::Nobody,
-            (None, Manager::Pacemaker) => Challenger::Unknown,
+            (Some(ClusterFacts { primary: Some(_), .. }), _) => OtherPrimary::Another,
+            (Some(ClusterFacts { primary: None, .. }), _) | (None, Manager::Nobody) => OtherPrimary::Nobody,
+            (None, Manager::Pacemaker) => OtherPrimary::Unknown,
         }
     }
 }
@@ -156,22 +156,25 @@ impl Memory {
     /// What of this is still true in the run of Pacemaker that called us. `None`: not called by Pacemaker.
     pub fn in_run(self, run: Option<PacemakerRun>) -> Memory {
         match run {
-            Some(now) if self.run != Some(now) => {
-                Memory { run: Some(now), former: self.former, timeline: self.timeline, ..Memory::default() }
-            }
+            Some(now) if self.run != Some(now) => Memory {
+                run: Some(now),
+                last_role: self.last_role,
+                timeline: self.timeline,
+                ..Memory::default()
+            },
             _ => self,
         }
     }
 
     /// The server is started anew. A standby that was down does not know what it missed; a primary does, unless somebody
     /// else was promoted meanwhile.
-    pub fn restarted(&mut self, challenger: Challenger, branch: &Branch) {
+    pub fn restarted(&mut self, other: OtherPrimary, branch: &Branch) {
         self.last_monitor = LastMonitor::Answered;
         let is_last = !matches!(branch, Branch::Other(_));
-        match (self.former, challenger) {
-            (Former::Primary, Challenger::Nobody) if is_last => {}
-            (Former::Primary | Former::Standby, _) => {
-                self.standing = Standing::Unproven;
+        match (self.last_role, other) {
+            (LastRole::Primary, OtherPrimary::Nobody) if is_last => {}
+            (LastRole::Primary | LastRole::Standby, _) => {
+                self.knowledge = Knowledge::Unproven;
             }
         }
     }
@@ -190,26 +193,26 @@ mod tests {
 
     #[test]
     fn a_cluster_that_says_nothing_is_no_all_clear() {
-        assert_eq!(Challenger::of(None, Manager::Pacemaker), Challenger::Unknown);
-        assert_eq!(Challenger::of(None, Manager::Nobody), Challenger::Nobody);
+        assert_eq!(OtherPrimary::of(None, Manager::Pacemaker), OtherPrimary::Unknown);
+        assert_eq!(OtherPrimary::of(None, Manager::Nobody), OtherPrimary::Nobody);
     }
 
     #[test]
     fn a_restart_leaves_only_an_unchallenged_primary_current() {
-        for (former, challenged, standing) in [
-            (Former::Standby, Challenger::Nobody, Standing::Unproven),
-            (Former::Standby, Challenger::Another, Standing::Unproven),
-            (Former::Primary, Challenger::Another, Standing::Unproven),
-            (Former::Primary, Challenger::Unknown, Standing::Unproven),
-            (Former::Primary, Challenger::Nobody, Standing::Current),
+        for (last_role, challenged, knowledge) in [
+            (LastRole::Standby, OtherPrimary::Nobody, Knowledge::Unproven),
+            (LastRole::Standby, OtherPrimary::Another, Knowledge::Unproven),
+            (LastRole::Primary, OtherPrimary::Another, Knowledge::Unproven),
+            (LastRole::Primary, OtherPrimary::Unknown, Knowledge::Unproven),
+            (LastRole::Primary, OtherPrimary::Nobody, Knowledge::Current),
         ] {
-            let mut memory = Memory { standing: Standing::Current, former, ..Memory::default() };
+            let mut memory = Memory { knowledge: Knowledge::Current, last_role, ..Memory::default() };
             memory.restarted(challenged, &Branch::Last);
-            assert_eq!(memory.standing, standing, "{former:?} {challenged:?}");
+            assert_eq!(memory.knowledge, knowledge, "{last_role:?} {challenged:?}");
             let older = Branch::Other(Mismatch::Unusable("another one reigned meanwhile".into()));
-            let mut memory = Memory { standing: Standing::Current, former, ..Memory::default() };
+            let mut memory = Memory { knowledge: Knowledge::Current, last_role, ..Memory::default() };
             memory.restarted(challenged, &older);
-            assert_eq!(memory.standing, Standing::Unproven, "{former:?} {challenged:?}");
+            assert_eq!(memory.knowledge, Knowledge::Unproven, "{last_role:?} {challenged:?}");
         }
     }
 
@@ -218,14 +221,17 @@ mod tests {
         let run = |pid| PacemakerRun { pid, start_time: 7 };
         let memory = Memory {
             run: Some(run(1)),
-            standing: Standing::Current,
+            knowledge: Knowledge::Current,
             score: Some(Score::Standby),
-            former: Former::Primary,
+            last_role: LastRole::Primary,
             ..Memory::default()
         };
         assert_eq!(memory.clone().in_run(Some(run(1))), memory);
         assert_eq!(memory.clone().in_run(None), memory);
         let later = memory.in_run(Some(run(2)));
-        assert_eq!((later.standing, later.score, later.former), (Standing::Unproven, None, Former::Primary));
+        assert_eq!(
+            (later.knowledge, later.score, later.last_role),
+            (Knowledge::Unproven, None, LastRole::Primary)
+        );
     }
 }

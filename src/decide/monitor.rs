@@ -8,7 +8,7 @@ use crate::pg::control_data::DbState;
 use super::activity::Progress;
 use super::clock::Time;
 use super::disk::Disk;
-use super::facts::{Life, Pulse, Word};
+use super::facts::{ProcessSummary, RunState, ServerAnswer};
 
 /// What asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,21 +87,21 @@ pub enum LastMonitor {
 pub const fn decide(
     occasion: Occasion,
     time: Time,
-    life: Life,
-    word: Word,
+    process: ProcessSummary,
+    answer: ServerAnswer,
     state: Option<DbState>,
 ) -> Verdict {
     use MonitorOutcome as O;
     use Verdict::{Finish, Wait};
-    match (life, word) {
-        (_, Word::Primary) => Finish(O::Promoted, "takes connections as a primary"),
-        (_, Word::Standby) => Finish(O::Unpromoted, "takes connections as a standby"),
-        (Life::Unknown, _) => match time {
-            Time::Left => Wait("the processes could not be looked at"),
-            Time::Spent => Finish(O::Failed, "the processes could not be looked at"),
+    match (process, answer) {
+        (_, ServerAnswer::Primary) => Finish(O::Promoted, "takes connections as a primary"),
+        (_, ServerAnswer::Standby) => Finish(O::Unpromoted, "takes connections as a standby"),
+        (ProcessSummary::Unknown, _) => match time {
+            Time::Left => Wait("the processes could not be examined"),
+            Time::Over => Finish(O::Failed, "the processes could not be examined"),
         },
-        (Life::Absent, _) => Finish(O::NotRunning, absent_reason(occasion, state)),
-        (Life::Leftovers, _) => match state {
+        (ProcessSummary::Absent, _) => Finish(O::NotRunning, absent_reason(occasion, state)),
+        (ProcessSummary::Leftovers, _) => match state {
             Some(DbState::InProduction | DbState::ShuttingDown) => match occasion {
                 Occasion::Recurring => {
                     Finish(O::FailedPromoted, "the postmaster is gone, its children still run")
@@ -110,11 +110,13 @@ pub const fn decide(
             },
             _ => Finish(O::Failed, "the postmaster is gone, its children still run"),
         },
-        (Life::Alive(Pulse::Stopped), _) => {
+        (ProcessSummary::Alive(RunState::Stopped), _) => {
             Finish(O::Failed, "the postmaster is stopped (SIGSTOP) and does not answer")
         }
-        (Life::Alive(_), Word::ColdStandby) => Finish(O::Unpromoted, "a standby with hot_standby off"),
-        (Life::Alive(_), Word::Untold) => match (state, time) {
+        (ProcessSummary::Alive(_), ServerAnswer::ColdStandby) => {
+            Finish(O::Unpromoted, "a standby with hot_standby off")
+        }
+        (ProcessSummary::Alive(_), ServerAnswer::NoRole) => match (state, time) {
             (Some(DbState::InProduction), _) => {
                 Finish(O::Promoted, "answers with an error; the control file says in production")
             }
@@ -122,43 +124,49 @@ pub const fn decide(
                 Finish(O::Unpromoted, "answers with an error; the control file says in archive recovery")
             }
             (_, Time::Left) => Wait("answers with an error, and the control file does not tell the role"),
-            (_, Time::Spent) => {
+            (_, Time::Over) => {
                 Finish(O::Failed, "answers with an error, and the control file does not tell the role")
             }
         },
-        (Life::Alive(_), Word::Failing) => match (state, time) {
+        (ProcessSummary::Alive(_), ServerAnswer::Failing) => match (state, time) {
             (Some(DbState::InProduction), _) => Verdict::Once(O::Promoted, Hiccup::Error),
             (Some(DbState::InArchiveRecovery), _) => Verdict::Once(O::Unpromoted, Hiccup::Error),
             (_, Time::Left) => {
                 Wait("answers with an error of its own, and the control file does not tell the role")
             }
-            (_, Time::Spent) => Finish(O::Failed, FAILING),
+            (_, Time::Over) => Finish(O::Failed, FAILING),
         },
-        (Life::Alive(_), Word::Recovering) => match (state, time) {
+        (ProcessSummary::Alive(_), ServerAnswer::Recovering) => match (state, time) {
             (_, Time::Left) => Wait("starting up or in recovery"),
-            (Some(DbState::InArchiveRecovery), Time::Spent) => {
+            (Some(DbState::InArchiveRecovery), Time::Over) => {
                 Finish(O::Unpromoted, "a standby that is not yet consistent")
             }
-            (_, Time::Spent) => Finish(O::Failed, "still starting up or in crash recovery at our deadline"),
+            (_, Time::Over) => Finish(O::Failed, "still starting up or in crash recovery at our deadline"),
         },
-        (Life::Alive(_), Word::ShuttingDown) => match time {
+        (ProcessSummary::Alive(_), ServerAnswer::ShuttingDown) => match time {
             Time::Left => Wait("shutting down"),
-            Time::Spent => Finish(O::Failed, "still shutting down at our deadline"),
+            Time::Over => Finish(O::Failed, "still shutting down at our deadline"),
         },
-        (Life::Alive(pulse), Word::Silent | Word::None) => match (time, pulse) {
-            (Time::Left, _) => Wait("the postmaster is alive but silent"),
-            (Time::Spent, Pulse::Stuck) => Finish(O::Failed, "silent, and the postmaster waits for a device"),
-            (Time::Spent, _) => match (word, state) {
-                (Word::Silent, Some(DbState::InProduction)) => Verdict::Once(O::Promoted, Hiccup::Stall),
-                (Word::Silent, Some(DbState::InArchiveRecovery)) => {
-                    Verdict::Once(O::Unpromoted, Hiccup::Stall)
+        (ProcessSummary::Alive(run_state), ServerAnswer::Silent | ServerAnswer::None) => {
+            match (time, run_state) {
+                (Time::Left, _) => Wait("the postmaster is alive but silent"),
+                (Time::Over, RunState::Uninterruptible) => {
+                    Finish(O::Failed, "no answer, and the postmaster waits for a device")
                 }
-                _ => Finish(O::Failed, SILENT),
-            },
-        },
-        (Life::Alive(_), Word::Refused) => match time {
+                (Time::Over, _) => match (answer, state) {
+                    (ServerAnswer::Silent, Some(DbState::InProduction)) => {
+                        Verdict::Once(O::Promoted, Hiccup::Stall)
+                    }
+                    (ServerAnswer::Silent, Some(DbState::InArchiveRecovery)) => {
+                        Verdict::Once(O::Unpromoted, Hiccup::Stall)
+                    }
+                    _ => Finish(O::Failed, SILENT),
+                },
+            }
+        }
+        (ProcessSummary::Alive(_), ServerAnswer::Refused) => match time {
             Time::Left => Wait("the postmaster is alive but nobody listens on its socket"),
-            Time::Spent => Finish(
+            Time::Over => Finish(
                 O::Failed,
                 "the postmaster is alive but nobody listens on its socket: compare pghost and pgport with lines 4 and 5 \
                  of postmaster.pid",
@@ -215,13 +223,21 @@ mod tests {
     use super::super::facts::STATES;
     use super::*;
 
-    fn all() -> impl Iterator<Item = (Occasion, Time, Life, Word, Option<DbState>, Verdict)> {
+    fn all() -> impl Iterator<Item = (Occasion, Time, ProcessSummary, ServerAnswer, Option<DbState>, Verdict)>
+    {
         [Occasion::Probe, Occasion::Recurring].into_iter().flat_map(|occasion| {
-            [Time::Left, Time::Spent].into_iter().flat_map(move |time| {
-                Life::ALL.into_iter().flat_map(move |life| {
-                    Word::ALL.into_iter().flat_map(move |word| {
+            [Time::Left, Time::Over].into_iter().flat_map(move |time| {
+                ProcessSummary::ALL.into_iter().flat_map(move |process| {
+                    ServerAnswer::ALL.into_iter().flat_map(move |answer| {
                         STATES.into_iter().map(move |state| {
-                            (occasion, time, life, word, state, decide(occasion, time, life, word, state))
+                            (
+                                occasion,
+                                time,
+                                process,
+                                answer,
+                                state,
+                                decide(occasion, time, process, answer, state),
+                            )
                         })
                     })
                 })
@@ -232,9 +248,9 @@ mod tests {
     #[test]
     fn every_combination_keeps_the_laws() {
         let mut rows = 0;
-        for (occasion, time, life, word, state, verdict) in all() {
+        for (occasion, time, process, answer, state, verdict) in all() {
             rows += 1;
-            let row = format!("{occasion:?} {time:?} {life:?} {word:?} {state:?} -> {verdict:?}");
+            let row = format!("{occasion:?} {time:?} {process:?} {answer:?} {state:?} -> {verdict:?}");
             match verdict {
                 Verdict::Wait(reason) => {
                     assert_eq!(time, Time::Left, "waits past the deadline: {row}");
@@ -247,32 +263,42 @@ mod tests {
                         _ => None,
                     };
                     assert!(tells.is_some() && tells == state, "a role without evidence: {row}");
-                    let is_stall = word == Word::Silent && time == Time::Spent;
+                    let is_stall = answer == ServerAnswer::Silent && time == Time::Over;
                     let expected = if is_stall { Hiccup::Stall } else { Hiccup::Error };
-                    assert!((is_stall || word == Word::Failing) && hiccup == expected, "{row}");
-                    assert!(matches!(life, Life::Alive(Pulse::Beating | Pulse::Stuck)), "{row}");
+                    assert!((is_stall || answer == ServerAnswer::Failing) && hiccup == expected, "{row}");
+                    assert!(
+                        matches!(
+                            process,
+                            ProcessSummary::Alive(RunState::Running | RunState::Uninterruptible)
+                        ),
+                        "{row}"
+                    );
                 }
                 Verdict::Finish(outcome, reason) => {
                     assert!(!reason.is_empty(), "{row}");
                     match outcome {
                         MonitorOutcome::Promoted => assert!(
-                            word == Word::Primary
-                                || (word == Word::Untold
+                            answer == ServerAnswer::Primary
+                                || (answer == ServerAnswer::NoRole
                                     && state == Some(DbState::InProduction)
-                                    && matches!(life, Life::Alive(_))),
+                                    && matches!(process, ProcessSummary::Alive(_))),
                             "promoted without evidence: {row}"
                         ),
                         MonitorOutcome::Unpromoted => assert!(
-                            matches!(word, Word::Standby | Word::ColdStandby)
+                            matches!(answer, ServerAnswer::Standby | ServerAnswer::ColdStandby)
                                 || state == Some(DbState::InArchiveRecovery),
                             "unpromoted without evidence: {row}"
                         ),
                         MonitorOutcome::NotRunning => {
-                            assert_eq!(life, Life::Absent, "not running while something runs: {row}");
+                            assert_eq!(
+                                process,
+                                ProcessSummary::Absent,
+                                "not running while something runs: {row}"
+                            );
                         }
                         MonitorOutcome::Failed | MonitorOutcome::FailedPromoted => {
                             assert!(
-                                !matches!(word, Word::Primary | Word::Standby),
+                                !matches!(answer, ServerAnswer::Primary | ServerAnswer::Standby),
                                 "fails a server that answers: {row}"
                             );
                             assert!(
@@ -284,8 +310,8 @@ mod tests {
                 }
             }
             if occasion == Occasion::Probe
-                && life == Life::Absent
-                && !matches!(word, Word::Primary | Word::Standby)
+                && process == ProcessSummary::Absent
+                && !matches!(answer, ServerAnswer::Primary | ServerAnswer::Standby)
             {
                 assert!(
                     matches!(verdict, Verdict::Finish(MonitorOutcome::NotRunning, _)),
@@ -301,8 +327,8 @@ mod tests {
         let verdict = decide(
             Occasion::Recurring,
             Time::Left,
-            Life::Alive(Pulse::Stopped),
-            Word::Silent,
+            ProcessSummary::Alive(RunState::Stopped),
+            ServerAnswer::Silent,
             Some(DbState::InProduction),
         );
         assert!(matches!(verdict, Verdict::Finish(MonitorOutcome::Failed, _)));
@@ -336,9 +362,9 @@ mod tests {
     fn a_full_primary_is_healthy() {
         let verdict = decide(
             Occasion::Recurring,
-            Time::Spent,
-            Life::Alive(Pulse::Beating),
-            Word::Untold,
+            Time::Over,
+            ProcessSummary::Alive(RunState::Running),
+            ServerAnswer::NoRole,
             Some(DbState::InProduction),
         );
         assert!(matches!(verdict, Verdict::Finish(MonitorOutcome::Promoted, _)));

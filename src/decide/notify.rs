@@ -4,7 +4,7 @@ use crate::ocf::notify::{Notification, Operation, Phase};
 use crate::pg::control_data::DbState;
 
 use super::disk::Disk;
-use super::facts::{Facts, Life, Pulse, Signal, Word};
+use super::facts::{Facts, ProcessSummary, RunState, ServerAnswer, Signal};
 use super::promotion_score::Score;
 
 /// One thing to do.
@@ -40,10 +40,19 @@ pub fn is_possible(task: &Task, disk: Disk, score: Option<Score>) -> bool {
 
 /// Whether a server that did not tell its position may tell it a moment later: one that is full of clients, or slow.
 #[must_use]
-pub const fn is_worth_waiting(life: Life, word: Word) -> bool {
-    match (life, word) {
-        (Life::Alive(Pulse::Beating | Pulse::Stuck), Word::Untold | Word::Silent) => true,
-        (Life::Alive(_) | Life::Absent | Life::Leftovers | Life::Unknown, _) => false,
+pub const fn is_worth_waiting(process: ProcessSummary, answer: ServerAnswer) -> bool {
+    match (process, answer) {
+        (
+            ProcessSummary::Alive(RunState::Running | RunState::Uninterruptible),
+            ServerAnswer::NoRole | ServerAnswer::Silent,
+        ) => true,
+        (
+            ProcessSummary::Alive(_)
+            | ProcessSummary::Absent
+            | ProcessSummary::Leftovers
+            | ProcessSummary::Unknown,
+            _,
+        ) => false,
     }
 }
 
@@ -51,7 +60,7 @@ pub const fn is_worth_waiting(life: Life, word: Word) -> bool {
 /// clients, stopped, or not consistent yet, and the only one that has the last commits.
 #[must_use]
 pub fn votes_by_wal(facts: &Facts) -> bool {
-    matches!(facts.life(), Life::Alive(_))
+    matches!(facts.process_summary(), ProcessSummary::Alive(_))
         && facts.signal == Signal::Present
         && facts.state() == Some(DbState::InArchiveRecovery)
 }
@@ -133,11 +142,12 @@ mod tests {
 
     #[test]
     fn a_vote_waits_for_a_server_that_may_answer_soon() {
-        for life in Life::ALL {
-            for word in Word::ALL {
-                let lives = matches!(life, Life::Alive(Pulse::Beating | Pulse::Stuck));
-                let busy = matches!(word, Word::Untold | Word::Silent);
-                assert_eq!(is_worth_waiting(life, word), lives && busy, "{life:?} {word:?}");
+        for process in ProcessSummary::ALL {
+            for answer in ServerAnswer::ALL {
+                let lives =
+                    matches!(process, ProcessSummary::Alive(RunState::Running | RunState::Uninterruptible));
+                let busy = matches!(answer, ServerAnswer::NoRole | ServerAnswer::Silent);
+                assert_eq!(is_worth_waiting(process, answer), lives && busy, "{process:?} {answer:?}");
             }
         }
     }

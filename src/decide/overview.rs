@@ -151,7 +151,7 @@ fn quorated(told: &Known<Quorated>) -> String {
     match told {
         Err(Unknown(why)) => format!("unknown: {why}"),
         Ok(Quorated::Silent) => "NOT armed: it does not run on this node, or hangs".to_owned(),
-        Ok(Quorated::Runs(checker)) if !checker.acts => "NOT armed: it only says what it finds".to_owned(),
+        Ok(Quorated::Runs(checker)) if !checker.acts => "NOT armed: it only reports what it finds".to_owned(),
         Ok(Quorated::Runs(checker)) => {
             let armed = checker.watched.iter().filter(|w| w.armed).count();
             let quorum = if checker.quorum_armed { "the quorum" } else { "not yet the quorum" };
@@ -161,7 +161,7 @@ fn quorated(told: &Known<Quorated>) -> String {
                 if idle.is_empty() { String::new() } else { format!("; not seen well: {}", idle.join(", ")) };
             let device = match checker.device {
                 OwnDevice::None => "",
-                OwnDevice::Petted => ", a watchdog device",
+                OwnDevice::KeptAlive => ", a watchdog device",
                 OwnDevice::Missing(_) => ", NOT its watchdog device",
             };
             let sealed = match &checker.group.no_key {

@@ -3,7 +3,7 @@
 
 use super::cluster::Manager;
 use super::election::Approval;
-use super::memory::Former;
+use super::memory::LastRole;
 use super::promotions::Record;
 use crate::pg::role::PgRole;
 use crate::pg::timeline::Timeline;
@@ -15,7 +15,7 @@ pub struct Facts<'a> {
     pub node: &'a str,
     /// The role that the agent last recorded outside PGDATA.
     pub recorded: Option<PgRole>,
-    pub former: Former,
+    pub last_role: LastRole,
     /// Pacemaker asks what runs here, before it has started anything.
     pub is_probe: bool,
     /// `None`: neither the server nor the control file tells.
@@ -54,7 +54,7 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
     }
     let Some(record) = facts.record else { return Verdict::ReadRecord };
     // A hung daemon of Pacemaker must not end a primary of which nothing is known but that it runs.
-    let was_ours = facts.former == Former::Primary || !facts.is_probe;
+    let was_ours = facts.last_role == LastRole::Primary || !facts.is_probe;
     if facts.recorded.is_none() && was_ours && matches!(record, Record::Unread(_)) {
         return Verdict::Ours;
     }
@@ -78,7 +78,7 @@ mod tests {
             manager: Manager::Pacemaker,
             node: "srv1",
             recorded: Some(PgRole::Standby),
-            former: Former::Standby,
+            last_role: LastRole::Standby,
             is_probe: false,
             timeline: Timeline::new(4),
             system: Some(7),
@@ -134,7 +134,7 @@ mod tests {
         let none = Facts { recorded: None, ..facts(&unread) };
         assert_eq!(decide(&none), Verdict::Ours);
         assert_eq!(decide(&Facts { is_probe: true, ..none }), Verdict::AskCluster);
-        assert_eq!(decide(&Facts { is_probe: true, former: Former::Primary, ..none }), Verdict::Ours);
+        assert_eq!(decide(&Facts { is_probe: true, last_role: LastRole::Primary, ..none }), Verdict::Ours);
         assert_eq!(decide(&facts(&unread)), Verdict::AskCluster);
     }
 }

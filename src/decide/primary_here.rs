@@ -7,14 +7,14 @@
 use std::fmt;
 
 use super::disk::Disk;
-use super::facts::Pulse;
+use super::facts::RunState;
 use crate::pg::instance::Phase;
 use crate::pg::role::PgRole;
 use crate::pg::view::{Answer, Rejection};
 
 /// One instance as this node alone can tell.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sight {
+pub struct LocalInstance {
     /// Pacemaker's name of the resource.
     pub resource: String,
     /// `Err`: the agent's word of it can't be read, and why.
@@ -27,7 +27,7 @@ pub struct Told {
     pub role: PgRole,
     pub phase: Phase,
     /// The postmaster; `None`: that very process is over.
-    pub postmaster: Option<Pulse>,
+    pub postmaster: Option<RunState>,
     /// What the agent's last trial write showed.
     pub disk: Disk,
     /// `None`: not asked.
@@ -47,11 +47,11 @@ impl Told {
             (PgRole::Standby, _, _) => Some("a standby".to_owned()),
             (PgRole::Primary, Phase::Stopping, _) => Some("a primary that is being stopped".to_owned()),
             (PgRole::Primary, Phase::Running, None) => Some("a primary whose postmaster is gone".to_owned()),
-            (PgRole::Primary, Phase::Running, Some(Pulse::Stopped)) => {
+            (PgRole::Primary, Phase::Running, Some(RunState::Stopped)) => {
                 Some("a primary whose postmaster is stopped (SIGSTOP, or a debugger)".to_owned())
             }
             // A moment in state D is usual; one that stays there does not answer.
-            (PgRole::Primary, Phase::Running, Some(Pulse::Beating | Pulse::Stuck)) => {
+            (PgRole::Primary, Phase::Running, Some(RunState::Running | RunState::Uninterruptible)) => {
                 (!self.disk.is_fit()).then(|| format!("a primary whose disk is {}", self.disk.text()))
             }
         }
@@ -95,7 +95,7 @@ impl fmt::Display for Verdict {
 
 /// Judges the instances that the agent runs on this node.
 #[must_use]
-pub fn decide(instances: &[Sight]) -> Verdict {
+pub fn decide(instances: &[LocalInstance]) -> Verdict {
     if instances.is_empty() {
         return Verdict::NotHere("no instance runs here".to_owned());
     }
@@ -143,18 +143,18 @@ mod tests {
         Told {
             role: PgRole::Primary,
             phase: Phase::Running,
-            postmaster: Some(Pulse::Beating),
+            postmaster: Some(RunState::Running),
             disk: Disk::Sound,
             answer: Some(primary()),
         }
     }
 
-    fn sight(resource: &str, told: Told) -> Sight {
-        Sight { resource: resource.to_owned(), told: Ok(told) }
+    fn local(resource: &str, told: Told) -> LocalInstance {
+        LocalInstance { resource: resource.to_owned(), told: Ok(told) }
     }
 
     fn passes(all: &[Told]) -> bool {
-        let instances: Vec<Sight> = all.iter().map(|t| sight("pgsqld", t.clone())).collect();
+        let instances: Vec<LocalInstance> = all.iter().map(|t| local("pgsqld", t.clone())).collect();
         matches!(decide(&instances), Verdict::Here(_))
     }
 
@@ -175,7 +175,7 @@ mod tests {
             (
                 "its postmaster waits for a device this moment",
                 true,
-                change(|t| t.postmaster = Some(Pulse::Stuck)),
+                change(|t| t.postmaster = Some(RunState::Uninterruptible)),
             ),
             ("its disk is slow", true, change(|t| t.disk = Disk::Slow)),
             ("standby", false, change(|t| (t.role, t.answer) = (PgRole::Standby, Some(standby())))),
@@ -183,7 +183,7 @@ mod tests {
             ("being promoted", false, change(|t| t.answer = Some(standby()))),
             ("being stopped", false, change(|t| t.phase = Phase::Stopping)),
             ("its postmaster is gone", false, change(|t| t.postmaster = None)),
-            ("its postmaster is stopped", false, change(|t| t.postmaster = Some(Pulse::Stopped))),
+            ("its postmaster is stopped", false, change(|t| t.postmaster = Some(RunState::Stopped))),
             ("its disk is stuck", false, change(|t| t.disk = Disk::Stuck)),
             ("silent", false, change(silent)),
             ("starting up", false, change(starting)),
@@ -198,7 +198,7 @@ mod tests {
     fn several_instances() {
         let well = told;
         let other = || Told { role: PgRole::Standby, answer: None, ..told() };
-        let frozen = || Told { postmaster: Some(Pulse::Stopped), answer: None, ..told() };
+        let frozen = || Told { postmaster: Some(RunState::Stopped), answer: None, ..told() };
         let table: [(&str, bool, Vec<Told>); 7] = [
             ("crosswise: so does the other side", true, vec![well(), other()]),
             ("crosswise, and its own hangs", false, vec![frozen(), other()]),
@@ -216,9 +216,9 @@ mod tests {
     #[test]
     fn what_is_not_known_speaks_for_nobody_and_is_told() {
         assert_eq!(decide(&[]), Verdict::NotHere("no instance runs here".into()));
-        let unread = Sight { resource: "pg-b".into(), told: Err("not known: no JSON".into()) };
+        let unread = LocalInstance { resource: "pg-b".into(), told: Err("not known: no JSON".into()) };
         assert!(matches!(decide(std::slice::from_ref(&unread)), Verdict::NotHere(_)));
-        let both = decide(&[sight("pg-a", told()), unread]);
+        let both = decide(&[local("pg-a", told()), unread]);
         assert_eq!(both.to_string(), "pass: pg-a is a primary that is well; pg-b is not known: no JSON");
     }
 
@@ -226,7 +226,7 @@ mod tests {
     fn who_can_not_pass_is_not_asked() {
         assert!(Told { answer: None, ..told() }.is_worth_asking());
         assert!(!Told { role: PgRole::Standby, ..told() }.is_worth_asking());
-        assert!(!Told { postmaster: Some(Pulse::Stopped), ..told() }.is_worth_asking());
+        assert!(!Told { postmaster: Some(RunState::Stopped), ..told() }.is_worth_asking());
         assert!(!Told { disk: Disk::Full, ..told() }.is_worth_asking());
     }
 }

@@ -5,7 +5,7 @@ use crate::pg::control_data::DbState;
 use crate::pg::view::{Answer, Rejection};
 
 use super::clock::Millis;
-use super::facts::{Facts, Life, Pulse, Signal};
+use super::facts::{Facts, ProcessSummary, RunState, Signal};
 
 /// Why nobody is promoted beside another one: promoted-max was raised while the instances ran. With 1 Pacemaker plans no two.
 pub fn second_primary(plan: &Plan, node: &str, promoted_max: Option<usize>) -> Option<String> {
@@ -18,7 +18,7 @@ pub fn second_primary(plan: &Plan, node: &str, promoted_max: Option<usize>) -> O
 }
 
 /// A standby that is full of clients or hangs is waited for so long before it is launched anew, in milliseconds: it may have been chosen
-/// because it alone has the last commits, and one that gives up is restarted and has lost its standing.
+/// because it alone has the last commits, and one that gives up is restarted and has lost what it knew.
 pub const DEAF: Millis = 5_000;
 
 /// Whether the server that is to be promoted is launched anew because it does not answer.
@@ -27,11 +27,14 @@ pub fn launches_anew(facts: &Facts, waited: Millis) -> bool {
     let is_busy =
         matches!(facts.answer, Some(Answer::Silent { .. } | Answer::Rejects(Rejection::TooManyConnections)));
     is_standby
-        && match facts.life() {
-            Life::Alive(Pulse::Stopped) => true,
-            Life::Alive(Pulse::Beating) => is_busy && waited >= DEAF,
+        && match facts.process_summary() {
+            ProcessSummary::Alive(RunState::Stopped) => true,
+            ProcessSummary::Alive(RunState::Running) => is_busy && waited >= DEAF,
             // A device that hangs does not let it end.
-            Life::Alive(Pulse::Stuck) | Life::Absent | Life::Leftovers | Life::Unknown => false,
+            ProcessSummary::Alive(RunState::Uninterruptible)
+            | ProcessSummary::Absent
+            | ProcessSummary::Leftovers
+            | ProcessSummary::Unknown => false,
         }
 }
 
@@ -59,26 +62,29 @@ pub enum Step {
 }
 
 /// Decides on a look.
-pub fn decide(facts: &Facts, progress: Progress, spent: bool) -> Step {
-    match (facts.life(), &facts.answer) {
+pub fn decide(facts: &Facts, progress: Progress, time_over: bool) -> Step {
+    match (facts.process_summary(), &facts.answer) {
         (_, Some(Answer::Primary(_))) => Step::Prove,
-        (Life::Absent | Life::Leftovers, _) => {
+        (ProcessSummary::Absent | ProcessSummary::Leftovers, _) => {
             Step::Fail("the server does not run; it has to be started as a standby first".into())
         }
-        (Life::Unknown, _) => Step::Fail("the processes could not be looked at".into()),
-        (Life::Alive(Pulse::Stopped), _) => Step::Fail("the postmaster is stopped (SIGSTOP)".into()),
-        (Life::Alive(_), Some(Answer::Standby(_))) => match progress {
+        (ProcessSummary::Unknown, _) => Step::Fail("the processes could not be examined".into()),
+        (ProcessSummary::Alive(RunState::Stopped), _) => {
+            Step::Fail("the postmaster is stopped (SIGSTOP)".into())
+        }
+        (ProcessSummary::Alive(_), Some(Answer::Standby(_))) => match progress {
             Progress::Begun => Step::Elect,
             Progress::Elected => Step::Tell,
-            Progress::Told if spent => {
+            Progress::Told if time_over => {
                 Step::Fail("the server was told to promote, but is still in recovery at our deadline".into())
             }
             Progress::Told => Step::Wait("replays what it received, then becomes the primary"),
         },
-        (Life::Alive(_), _) if spent => {
-            Step::Fail(format!("the server does not tell its role at our deadline ({})", facts.word().text()))
-        }
-        (Life::Alive(_), _) => Step::Wait("the server does not tell its role yet"),
+        (ProcessSummary::Alive(_), _) if time_over => Step::Fail(format!(
+            "the server does not tell its role at our deadline ({})",
+            facts.server_answer().text()
+        )),
+        (ProcessSummary::Alive(_), _) => Step::Wait("the server does not tell its role yet"),
     }
 }
 
@@ -115,14 +121,14 @@ mod tests {
             control: at_rest(DbState::InArchiveRecovery),
             signal: Signal::Present,
         };
-        let busy = deaf(Process::Alive(Pulse::Beating), full());
+        let busy = deaf(Process::Alive(RunState::Running), full());
         assert!(!launches_anew(&busy, DEAF - 1) && launches_anew(&busy, DEAF));
-        assert!(launches_anew(&deaf(Process::Alive(Pulse::Stopped), None), 0));
+        assert!(launches_anew(&deaf(Process::Alive(RunState::Stopped), None), 0));
         for left_alone in [
-            deaf(Process::Alive(Pulse::Stuck), full()),
+            deaf(Process::Alive(RunState::Uninterruptible), full()),
             deaf(Process::Absent, None),
-            deaf(Process::Alive(Pulse::Beating), Some(idle_standby())),
-            deaf(Process::Alive(Pulse::Beating), Some(Answer::Rejects(Rejection::StartingUp))),
+            deaf(Process::Alive(RunState::Running), Some(idle_standby())),
+            deaf(Process::Alive(RunState::Running), Some(Answer::Rejects(Rejection::StartingUp))),
             Facts { signal: Signal::Missing, ..busy.clone() },
             Facts { control: at_rest(DbState::InProduction), ..busy.clone() },
         ] {
@@ -137,28 +143,31 @@ mod tests {
         let processes = [
             Process::Absent,
             Process::Leftovers(1),
-            Process::Alive(Pulse::Beating),
-            Process::Alive(Pulse::Stopped),
-            Process::Alive(Pulse::Stuck),
+            Process::Alive(RunState::Running),
+            Process::Alive(RunState::Stopped),
+            Process::Alive(RunState::Uninterruptible),
             Process::Unknown("x".into()),
         ];
         for process in processes {
             for answer in &answers {
                 for progress in [Progress::Begun, Progress::Elected, Progress::Told] {
-                    for spent in [false, true] {
+                    for time_over in [false, true] {
                         let facts = Facts {
                             process: process.clone(),
                             answer: answer.clone(),
                             control: Control::Unknown(String::new()),
                             signal: Signal::Present,
                         };
-                        let step = decide(&facts, progress, spent);
-                        let row = format!("{facts:?} {progress:?} {spent} -> {step:?}");
+                        let step = decide(&facts, progress, time_over);
+                        let row = format!("{facts:?} {progress:?} {time_over} -> {step:?}");
                         if step == Step::Tell {
                             assert_eq!(progress, Progress::Elected, "{row}");
                             assert!(matches!(answer, Some(Answer::Standby(_))), "{row}");
                         }
-                        assert!(!(spent && matches!(step, Step::Wait(_))), "waits past the deadline: {row}");
+                        assert!(
+                            !(time_over && matches!(step, Step::Wait(_))),
+                            "waits past the deadline: {row}"
+                        );
                     }
                 }
             }

@@ -324,7 +324,7 @@ pub fn branch(record: &Record, data: &Data<'_>) -> Branch {
         Record::Empty => return Branch::Unrecorded,
         Record::Unread(why) => return Branch::of_unread(why),
         Record::Contradictory(one, other) => {
-            return Branch::of_unread(&format!("two promotions have one number: {one} and {other}"));
+            return Branch::of_unread(&format!("two promotions have the same number: {one} and {other}"));
         }
         Record::Last(last) => last.clone(),
     };

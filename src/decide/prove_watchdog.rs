@@ -61,7 +61,7 @@ pub fn refusals(facts: &Facts) -> Vec<Refusal> {
     match &facts.standby {
         Standby::NoResources | Standby::Told => {}
         Standby::NotTold => found.push(refusal(
-            format!("{node} is not in standby: what ran here is taken back right after the reset"),
+            format!("{node} is not in standby: its resources move back right after the reset"),
             format!("with the cluster running here: pcs node standby {node} --wait=60, then pcs cluster stop {node}"),
         )),
         Standby::Unknown(why) => found.push(refusal(

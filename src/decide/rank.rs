@@ -9,7 +9,7 @@ use crate::pg::lsn::Lsn;
 use crate::pg::view::{ConnectedStandby, PrimaryView, SyncState};
 
 use super::clock::Millis;
-use super::memory::{Looks, Memory, Safety};
+use super::memory::{CommitCoverage, Memory, ScoreChecks};
 use super::promotion_score::Score;
 
 /// How often the scores of the others are read and compared.
@@ -25,7 +25,7 @@ pub const REST: Millis = 60_000;
 pub const NEAR: u64 = 1 << 20;
 
 /// What the primary remembers of its standbys for the case that it crashes.
-pub fn safety(synchronous_standby_names: &str, standbys: &[ConnectedStandby]) -> Safety {
+pub fn coverage(synchronous_standby_names: &str, standbys: &[ConnectedStandby]) -> CommitCoverage {
     let attached = standbys.iter().any(|s| {
         s.state == "streaming"
             && match s.sync_state {
@@ -33,7 +33,11 @@ pub fn safety(synchronous_standby_names: &str, standbys: &[ConnectedStandby]) ->
                 SyncState::Potential | SyncState::Async | SyncState::Unknown(_) => false,
             }
     });
-    if attached && !synchronous_standby_names.trim().is_empty() { Safety::Synchronous } else { Safety::Alone }
+    if attached && !synchronous_standby_names.trim().is_empty() {
+        CommitCoverage::Synchronous
+    } else {
+        CommitCoverage::Alone
+    }
 }
 
 /// Whether the others' scores should be read now. Not before its promotion has settled: until then the primary has a
@@ -41,13 +45,13 @@ pub fn safety(synchronous_standby_names: &str, standbys: &[ConnectedStandby]) ->
 pub fn due(memory: &Memory, standbys: &[ConnectedStandby], now: Millis) -> bool {
     memory.score == Some(Score::Primary)
         && standbys.len() > 1
-        && memory.looks.last.is_none_or(|(at, _)| now.saturating_sub(at) >= LOOK)
+        && memory.score_checks.last.is_none_or(|(at, _)| now.saturating_sub(at) >= LOOK)
 }
 
 /// The scores to write, given those that stand: node and new score. Two that stream with nothing against them never keep the same
 /// one: `crm_mon -A` shows who would be promoted. Whoever has less withdrew or is a last choice, and stays so.
 pub fn corrections(
-    looks: &mut Looks,
+    looks: &mut ScoreChecks,
     now: Millis,
     view: &PrimaryView,
     scores: &[(String, Score)],
@@ -134,7 +138,7 @@ mod tests {
 
     /// So many looks, one each [`LOOK`]; what the last one corrects.
     fn after(looks: u8, standbys: &[ConnectedStandby], before: &[(String, Score)]) -> Vec<(String, Score)> {
-        let mut state = Looks::default();
+        let mut state = ScoreChecks::default();
         let mut last = Vec::new();
         for look in 1..=looks {
             assert_eq!(last, [], "corrected by look {}", look - 1);
@@ -174,7 +178,7 @@ mod tests {
     fn what_is_written_in_a_second_is_near() {
         let s = [standby("a", "async", 1 << 20), standby("b", "async", 9 << 20)];
         let before = scores(&[("a", 1000), ("b", 990)]);
-        let mut looks = Looks::default();
+        let mut looks = ScoreChecks::default();
         for look in 1..9 {
             let lsn = look * (10 << 20) * LOOK / 1000;
             assert_eq!(corrections(&mut looks, look * LOOK, &view(lsn, &s), &before), [], "{look}");
@@ -183,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_moment_is_no_reason_and_a_correction_rests() {
-        let mut looks = Looks::default();
+        let mut looks = ScoreChecks::default();
         let a_first = [standby("a", "async", 9 << 20), standby("b", "async", 1)];
         let b_first = [standby("a", "async", 1), standby("b", "async", 9 << 20)];
         let before = scores(&[("a", 1000), ("b", 990)]);
@@ -220,12 +224,12 @@ mod tests {
 
     #[test]
     fn one_synchronous_standby_that_streams_is_safety() {
-        assert_eq!(safety("ANY 1 (a)", &[standby("a", "quorum", 1)]), Safety::Synchronous);
-        assert_eq!(safety("", &[standby("a", "sync", 1)]), Safety::Alone);
-        assert_eq!(safety("a", &[standby("a", "async", 1)]), Safety::Alone);
+        assert_eq!(coverage("ANY 1 (a)", &[standby("a", "quorum", 1)]), CommitCoverage::Synchronous);
+        assert_eq!(coverage("", &[standby("a", "sync", 1)]), CommitCoverage::Alone);
+        assert_eq!(coverage("a", &[standby("a", "async", 1)]), CommitCoverage::Alone);
         let mut behind = standby("a", "sync", 1);
         behind.state = "catchup".into();
-        assert_eq!(safety("a", &[behind]), Safety::Alone);
+        assert_eq!(coverage("a", &[behind]), CommitCoverage::Alone);
     }
 
     #[test]
@@ -237,7 +241,7 @@ mod tests {
         let mut settled = Memory { score: Some(Score::Primary), ..Memory::default() };
         assert!(due(&settled, &two, 1));
         assert!(!due(&settled, &two[..1], 1), "there is nobody to compare with");
-        settled.looks.last = Some((1, Lsn(1)));
+        settled.score_checks.last = Some((1, Lsn(1)));
         assert!(!due(&settled, &two, LOOK) && due(&settled, &two, 1 + LOOK));
     }
 }

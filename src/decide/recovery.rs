@@ -33,7 +33,7 @@ impl fmt::Display for RestoreCommand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "restore_command hangs since {} s: process {} ({})",
+            "restore_command has not returned for {} s: process {} ({})",
             self.age / 1000,
             self.id.pid,
             self.program

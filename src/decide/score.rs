@@ -8,8 +8,8 @@ use crate::pg::timeline::{Timeline, WalPosition};
 use crate::pg::view::Receiver;
 
 use super::clock::Millis;
-use super::cluster::{Attendance, ClusterFacts, ClusterWord, Upstream, Vouched};
-use super::memory::{Former, Memory, Safety, Standing};
+use super::cluster::{Approved, ClusterAnswer, ClusterFacts, InstanceCount, Upstream};
+use super::memory::{CommitCoverage, Knowledge, LastRole, Memory};
 use super::promotion_score::{Score, ScoreStep};
 use super::promotions::Mismatch;
 
@@ -48,7 +48,7 @@ pub struct StandbyFacts<'a> {
     /// Why its data are not on the last promotion's WAL; `None`: they are, or nothing is on record.
     pub mismatch: Option<&'a Mismatch>,
     /// `None`: not asked yet, or no answer.
-    pub cluster: ClusterWord,
+    pub cluster: ClusterAnswer,
 }
 
 /// What is said of a standby without a stream.
@@ -90,7 +90,7 @@ pub fn streamed(receiver: Option<&Receiver>, host: &str) -> Option<Timeline> {
 
 /// The score of a standby. Updates what is remembered of its stream.
 pub fn standby(memory: &mut Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
-    memory.safety = Safety::Alone;
+    memory.coverage = CommitCoverage::Alone;
     let host = facts.receiver.and_then(|r| r.sender_host.as_deref());
     if let Some(receiver) = facts.receiver {
         memory.primary_end = memory.primary_end.max(receiver.latest_end);
@@ -103,11 +103,11 @@ pub fn standby(memory: &mut Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
             return attached(memory, facts);
         }
         return match &facts.cluster {
-            ClusterWord::NotAsked => ScoreStep::AskCluster,
-            ClusterWord::Silent => {
+            ClusterAnswer::NotAsked => ScoreStep::AskCluster,
+            ClusterAnswer::Silent => {
                 ScoreStep::Keep(Some("the cluster could not be asked who is promoted".into()))
             }
-            ClusterWord::Says(cluster) => match &cluster.primary {
+            ClusterAnswer::Says(cluster) => match &cluster.primary {
                 Some(primary)
                     if host.is_none_or(|h| h == primary.host) && facts.caught_up == CaughtUp::NotYet =>
                 {
@@ -115,8 +115,8 @@ pub fn standby(memory: &mut Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
                 }
                 Some(primary) if host.is_none_or(|h| h == primary.host) => {
                     memory.upstream = host.map(str::to_owned);
-                    memory.standing = Standing::Current;
-                    memory.former = Former::Standby;
+                    memory.knowledge = Knowledge::Current;
+                    memory.last_role = LastRole::Standby;
                     attached(memory, facts)
                 }
                 Some(primary) => detached(memory, facts, &primary.node, Some(host.unwrap_or("?"))),
@@ -126,11 +126,11 @@ pub fn standby(memory: &mut Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
     }
     memory.upstream = None;
     match &facts.cluster {
-        ClusterWord::NotAsked => ScoreStep::AskCluster,
-        ClusterWord::Silent => {
+        ClusterAnswer::NotAsked => ScoreStep::AskCluster,
+        ClusterAnswer::Silent => {
             ScoreStep::Keep(Some("not streaming, and the cluster could not be asked".into()))
         }
-        ClusterWord::Says(cluster) => match &cluster.primary {
+        ClusterAnswer::Says(cluster) => match &cluster.primary {
             Some(primary) => {
                 let instead = facts.from_itself.then_some("itself (the address of the primary leads here)");
                 detached(memory, facts, &primary.node, instead)
@@ -147,7 +147,7 @@ pub fn lag(memory: &Memory, position: Option<WalPosition>) -> Option<u64> {
 
 /// Streams from the primary and has not caught up yet. One that was a candidate stays one: it is looked at again soon.
 fn behind(memory: &Memory, primary: &str) -> ScoreStep {
-    let candidate = memory.score.is_some_and(Score::is_candidate) && memory.standing == Standing::Current;
+    let candidate = memory.score.is_some_and(Score::is_candidate) && memory.knowledge == Knowledge::Current;
     ScoreStep::Keep(
         (!candidate).then(|| format!("streams from {primary}, but has not caught up with it yet")),
     )
@@ -206,9 +206,9 @@ fn attached(memory: &Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
 fn raised(facts: &StandbyFacts<'_>, lag: u64) -> ScoreStep {
     let raise = || ScoreStep::Set(Score::Standby, format!("streams from the primary, {lag} bytes behind"));
     match &facts.cluster {
-        ClusterWord::NotAsked => ScoreStep::AskCluster,
-        ClusterWord::Silent => ScoreStep::Keep(Some("streams, but the cluster could not be asked".into())),
-        ClusterWord::Says(cluster) => match &cluster.primary {
+        ClusterAnswer::NotAsked => ScoreStep::AskCluster,
+        ClusterAnswer::Silent => ScoreStep::Keep(Some("streams, but the cluster could not be asked".into())),
+        ClusterAnswer::Says(cluster) => match &cluster.primary {
             // It wants to hand over.
             Some(Upstream { score: Some(Score::PrimaryDiskFailing), .. }) => raise(),
             Some(Upstream { score: Some(score), .. }) if *score < Score::Standby => ScoreStep::Keep(None),
@@ -235,78 +235,78 @@ fn detached(
     if memory.score == Some(Score::Withdrawn) {
         return ScoreStep::Keep(Some(what));
     }
-    match memory.standing {
+    match memory.knowledge {
         // It took part in the election: for a moment it may stay what it was then.
-        Standing::Unproven if facts.now.saturating_sub(since) > RECONNECT && memory.score.is_some() => {
+        Knowledge::Unproven if facts.now.saturating_sub(since) > RECONNECT && memory.score.is_some() => {
             ScoreStep::Set(Score::Withdrawn, format!("{what} yet"))
         }
-        Standing::Unproven => ScoreStep::Keep(Some(format!("{what} yet"))),
-        Standing::Current if facts.now.saturating_sub(since) > patience => {
+        Knowledge::Unproven => ScoreStep::Keep(Some(format!("{what} yet"))),
+        Knowledge::Current if facts.now.saturating_sub(since) > patience => {
             ScoreStep::Set(Score::Withdrawn, format!("{what} since {seconds} s: it may lack commits"))
         }
-        Standing::Current if memory.score == Some(Score::Detached) => ScoreStep::Keep(Some(what)),
-        Standing::Current if facts.now.saturating_sub(since) > RECONNECT => {
+        Knowledge::Current if memory.score == Some(Score::Detached) => ScoreStep::Keep(Some(what)),
+        Knowledge::Current if facts.now.saturating_sub(since) > RECONNECT => {
             ScoreStep::Set(Score::Detached, format!("{what} since {seconds} s"))
         }
-        Standing::Current if memory.score.is_none_or(|s| s > Score::Standby) => {
+        Knowledge::Current if memory.score.is_none_or(|s| s > Score::Standby) => {
             ScoreStep::Set(Score::Standby, format!("{primary} is the primary now"))
         }
-        Standing::Current => ScoreStep::Keep(Some(what)),
+        Knowledge::Current => ScoreStep::Keep(Some(what)),
     }
 }
 
 /// Nobody is promoted.
 fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFacts) -> ScoreStep {
     memory.detached = None;
-    if let (Some(mismatch), Vouched::No) = (facts.mismatch, cluster.vouched) {
-        memory.standing = Standing::Unproven;
+    if let (Some(mismatch), Approved::No) = (facts.mismatch, cluster.approved) {
+        memory.knowledge = Knowledge::Unproven;
         return ScoreStep::Set(Score::Withdrawn, mismatch.to_string())
             .unless(memory.score == Some(Score::Withdrawn));
     }
-    let score = match memory.former {
-        Former::Primary => Score::FormerPrimary,
-        Former::Standby => Score::Standby,
+    let score = match memory.last_role {
+        LastRole::Primary => Score::FormerPrimary,
+        LastRole::Standby => Score::Standby,
     };
-    match memory.standing {
+    match memory.knowledge {
         // Also the score of a primary that was restarted in place or demoted: as long as nobody else is promoted,
         // it is the best candidate.
-        Standing::Current if memory.score.is_some_and(|s| s > Score::StandbyDiskFull) => {
+        Knowledge::Current if memory.score.is_some_and(|s| s > Score::StandbyDiskFull) => {
             ScoreStep::Keep(None)
         }
-        Standing::Current => {
+        Knowledge::Current => {
             let age = memory.score_written.map(|at| facts.now.saturating_sub(at));
-            match (memory.score, memory.former) {
-                (Some(Score::Withdrawn), Former::Standby) => ScoreStep::Keep(Some(
+            match (memory.score, memory.last_role) {
+                (Some(Score::Withdrawn), LastRole::Standby) => ScoreStep::Keep(Some(
                     "was no candidate when the primary vanished: it may lack commits".into(),
                 )),
                 // It gave way to a synchronous standby after a crash, and nobody took over.
-                (Some(Score::Withdrawn), Former::Primary) if age.is_some_and(|age| age < YIELD_TIME) => {
+                (Some(Score::Withdrawn), LastRole::Primary) if age.is_some_and(|age| age < YIELD_TIME) => {
                     ScoreStep::Keep(Some("gives way to a synchronous standby".into()))
                 }
                 _ => ScoreStep::Set(
                     score,
-                    "nobody is promoted, and it was there when the last primary was".into(),
+                    "nobody is promoted, and this node was connected to the last primary".into(),
                 ),
             }
         }
-        Standing::Unproven if cluster.vouched == Vouched::Yes => ScoreStep::Set(
+        Knowledge::Unproven if cluster.approved == Approved::Yes => ScoreStep::Set(
             Score::FirstStart,
-            "nobody is promoted, and the operator vouches for this node".into(),
+            "nobody is promoted, and the operator approved this node's data".into(),
         )
         .unless(memory.score == Some(Score::FirstStart)),
-        Standing::Unproven => match cluster.everybody {
-            Attendance::All => {
-                let score = match memory.former {
-                    Former::Primary => Score::FirstStartFormerPrimary,
-                    Former::Standby => Score::FirstStart,
+        Knowledge::Unproven => match cluster.everybody {
+            InstanceCount::All => {
+                let score = match memory.last_role {
+                    LastRole::Primary => Score::FirstStartFormerPrimary,
+                    LastRole::Standby => Score::FirstStart,
                 };
                 ScoreStep::Set(score, "nobody is promoted, and every instance is here to vote".into())
                     .unless(memory.score == Some(score))
             }
-            Attendance::Missing { running, expected } => {
+            InstanceCount::Missing { running, expected } => {
                 let reason = format!(
-                    "nobody is promoted, and only {running} of {expected} instances run: a missing one may have later commits. \
-                     Start it, or vouch for this node's data with crm_attribute (see docs/agent.md, \"Cold start\")"
+                    "start the missing instances, {running} of {expected} run: nobody is promoted, and a missing one may have later \
+                     commits; or approve this node's data (troubleshooting.md, \"No primary\")"
                 );
                 match memory.score {
                     // Without a score it is no candidate: nothing to write.
@@ -314,7 +314,7 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
                     Some(_) => ScoreStep::Set(Score::Withdrawn, reason),
                 }
             }
-            Attendance::Unknown => {
+            InstanceCount::Unknown => {
                 ScoreStep::Keep(Some("nobody is promoted, and the number of instances is unknown".into()))
             }
         },
@@ -325,8 +325,8 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
 /// aborts the transition in which Pacemaker starts the float IP. Until then the score of a standby does, because of
 /// equals Pacemaker prefers the one that is promoted.
 pub fn promoted(memory: &mut Memory, now: Millis) -> ScoreStep {
-    memory.standing = Standing::Current;
-    memory.former = Former::Primary;
+    memory.knowledge = Knowledge::Current;
+    memory.last_role = LastRole::Primary;
     memory.forget_stream();
     memory.primary_end = None;
     let settled = memory.promoted.is_none_or(|at| now.saturating_sub(at) >= SETTLE);
@@ -342,12 +342,12 @@ pub fn promoted(memory: &mut Memory, now: Millis) -> ScoreStep {
 /// which the next monitor puts right. Only where this instance was tended as the primary before: one that somebody else
 /// started is none of ours.
 pub fn probed(memory: &mut Memory, now: Millis) -> ScoreStep {
-    match (memory.former, memory.score) {
-        (Former::Primary, None | Some(Score::Primary)) => {
+    match (memory.last_role, memory.score) {
+        (LastRole::Primary, None | Some(Score::Primary)) => {
             promoted(memory, now);
-            ScoreStep::Set(Score::PrimaryAtProbe, "promoted, and Pacemaker asks anew".into())
+            ScoreStep::Set(Score::PrimaryAtProbe, "promoted, and Pacemaker asked again".into())
         }
-        (Former::Primary, Some(_)) | (Former::Standby, _) => ScoreStep::Keep(None),
+        (LastRole::Primary, Some(_)) | (LastRole::Standby, _) => ScoreStep::Keep(None),
     }
 }
 

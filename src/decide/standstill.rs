@@ -5,7 +5,7 @@
 //!
 //! A hypervisor that stops the machine's clocks with it (kvm-clock) leaves no gap to be seen; then the lost quorum tells.
 
-use super::detector::{Act, Maintenance, Millis, Voice};
+use super::detector::{Act, LogLevel, Maintenance, Millis};
 
 /// stonith-watchdog-timeout where it is not known or not set: twice sbd's default, as Pacemaker takes it.
 pub const OTHERS_GO_ON_MS: Millis = 10_000;
@@ -34,10 +34,11 @@ pub fn judge(
     let why = format!("this node stood still for {elapsed} ms, and the others go on after {others_go_on} ms");
     match (maintenance, primaries) {
         (Maintenance::Off, true) => Some(Act::Fence { why }),
-        (Maintenance::Off, false) => Some(Act::Say(Voice::Warning, why)),
-        (Maintenance::On, _) => {
-            Some(Act::Say(Voice::Warning, format!("{why}: left alone, the cluster is in maintenance mode")))
-        }
+        (Maintenance::Off, false) => Some(Act::Say(LogLevel::Warning, why)),
+        (Maintenance::On, _) => Some(Act::Say(
+            LogLevel::Warning,
+            format!("{why}: left alone, the cluster is in maintenance mode"),
+        )),
     }
 }
 

@@ -13,8 +13,8 @@ use super::clock::Time;
 use super::cluster::Manager;
 use super::disk::{Disk, Finding};
 use super::election::Approval;
-use super::facts::{Control, Facts, Life, Pulse, Signal, Word};
-use super::memory::Former;
+use super::facts::{Control, Facts, ProcessSummary, RunState, ServerAnswer, Signal};
+use super::memory::LastRole;
 use super::promotions::{Branch, Mismatch, Record};
 
 /// A standby without its stream counts as started after this time: the primary may be unreachable for reasons that
@@ -97,7 +97,7 @@ pub fn on_disk(occasion: Occasion, finding: &Finding, time: Time) -> Ground {
     match (finding.disk, time, occasion) {
         (Disk::Sound | Disk::Full | Disk::ReadOnly | Disk::Broken, _, _) => Ground::Launch,
         (Disk::Slow, Time::Left, _) | (Disk::Stuck, Time::Left, Occasion::Start) => Ground::TryAgain,
-        (Disk::Slow | Disk::Stuck, Time::Spent, _) | (Disk::Stuck, Time::Left, Occasion::Demotion) => {
+        (Disk::Slow | Disk::Stuck, Time::Over, _) | (Disk::Stuck, Time::Left, Occasion::Demotion) => {
             Ground::Refuse(format!("a start would hang: {}", finding.reason.as_deref().unwrap_or_default()))
         }
     }
@@ -149,7 +149,7 @@ pub enum Membership {
 pub struct AtRest<'a> {
     pub node: &'a str,
     /// Whether it ended as a primary, without standby.signal.
-    pub former: Former,
+    pub last_role: LastRole,
     /// A base backup that was not started yet is nobody's end.
     pub is_base_backup: bool,
     /// The node whose promotion the data are of; `None`: it stands nowhere.
@@ -194,7 +194,7 @@ pub fn membership(facts: &AtRest<'_>) -> Membership {
 fn forked_from<'a>(facts: &AtRest<'a>) -> Option<&'a str> {
     let last = facts.record.last()?;
     // Its own promotion began, and ended before it stood beside the data.
-    if facts.former != Former::Primary || facts.is_base_backup || last.node == facts.node {
+    if facts.last_role != LastRole::Primary || facts.is_base_backup || last.node == facts.node {
         return None;
     }
     let of_last = (*facts.branch == Branch::Last).then_some(last.node.as_str());
@@ -210,25 +210,25 @@ pub enum Occasion {
 }
 
 /// Decides on what there is.
-pub fn before(facts: &Facts, spent: bool) -> Before {
-    match (facts.life(), facts.word()) {
-        (_, Word::Standby) => Before::Already("a standby runs already"),
-        (_, Word::Primary) => Before::Refuse(
+pub fn before(facts: &Facts, time_over: bool) -> Before {
+    match (facts.process_summary(), facts.server_answer()) {
+        (_, ServerAnswer::Standby) => Before::Already("a standby runs already"),
+        (_, ServerAnswer::Primary) => Before::Refuse(
             OcfCode::ErrGeneric,
             "a primary runs already, started by something else than Pacemaker; stop it, then: pcs resource cleanup".into(),
         ),
-        (Life::Unknown, _) => Before::Refuse(OcfCode::ErrGeneric, "the processes could not be looked at".into()),
-        (Life::Leftovers, _) => Before::Clear("children of a dead postmaster still run"),
-        (Life::Alive(Pulse::Stopped), _) => Before::Clear("a stopped (SIGSTOP) postmaster is in the way"),
-        (Life::Alive(_), Word::ColdStandby) => Before::Refuse(
+        (ProcessSummary::Unknown, _) => Before::Refuse(OcfCode::ErrGeneric, "the processes could not be examined".into()),
+        (ProcessSummary::Leftovers, _) => Before::Clear("children of a dead postmaster still run"),
+        (ProcessSummary::Alive(RunState::Stopped), _) => Before::Clear("a stopped (SIGSTOP) postmaster is in the way"),
+        (ProcessSummary::Alive(_), ServerAnswer::ColdStandby) => Before::Refuse(
             OcfCode::ErrInstalled,
             "the server runs with hot_standby = off: set hot_standby = on, monitoring needs connections".into(),
         ),
-        (Life::Alive(_), _) if spent => {
+        (ProcessSummary::Alive(_), _) if time_over => {
             Before::Refuse(OcfCode::ErrGeneric, "a postmaster runs already, but does not tell its role".into())
         }
-        (Life::Alive(_), _) => Before::Wait("a postmaster runs already and does not tell its role yet"),
-        (Life::Absent, _) => match &facts.control {
+        (ProcessSummary::Alive(_), _) => Before::Wait("a postmaster runs already and does not tell its role yet"),
+        (ProcessSummary::Absent, _) => match &facts.control {
             Control::Known(_) => Before::Launch,
             Control::Unknown(why) => Before::Refuse(OcfCode::ErrInstalled, why.clone()),
         },
@@ -236,23 +236,23 @@ pub fn before(facts: &Facts, spent: bool) -> Before {
 }
 
 /// Whether the instance last ran as a primary, by what it left.
-pub fn former(facts: &Facts) -> Former {
+pub fn last_role(facts: &Facts) -> LastRole {
     match (facts.state(), facts.signal) {
         (
             Some(
                 DbState::ShutDown | DbState::ShuttingDown | DbState::InProduction | DbState::InCrashRecovery,
             ),
             Signal::Missing,
-        ) => Former::Primary,
-        _ => Former::Standby,
+        ) => LastRole::Primary,
+        _ => LastRole::Standby,
     }
 }
 
 /// The same, by what is remembered too. A start that failed half-way left standby.signal behind; what the instance was before still
 /// counts, until it has received WAL as a standby.
-pub const fn former_by(left: Former, remembered: Former, received: Option<Timeline>) -> Former {
+pub const fn last_role_by(left: LastRole, remembered: LastRole, received: Option<Timeline>) -> LastRole {
     match (left, remembered, received) {
-        (Former::Standby, Former::Primary, None) => Former::Primary,
+        (LastRole::Standby, LastRole::Primary, None) => LastRole::Primary,
         (now, _, _) => now,
     }
 }
@@ -299,40 +299,44 @@ pub struct Launched<'a> {
     pub consistent_for: Duration,
     /// Whether its recovery gets on.
     pub recovery: Progress,
-    pub spent: bool,
+    pub time_over: bool,
     /// The last lines of PostgreSQL's own output.
     pub log: &'a str,
 }
 
 /// Decides on a look after the launch.
 pub fn after(launched: &Launched<'_>) -> After {
-    let Launched { facts, stream, consistent_for, recovery, spent, log } = *launched;
-    match (facts.life(), facts.word()) {
-        (_, Word::Primary) => After::Fail(
+    let Launched { facts, stream, consistent_for, recovery, time_over, log } = *launched;
+    match (facts.process_summary(), facts.server_answer()) {
+        (_, ServerAnswer::Primary) => After::Fail(
             OcfCode::ErrGeneric,
             "the server came up as a primary although standby.signal was there".into(),
         ),
-        (_, Word::Standby) => match stream {
+        (_, ServerAnswer::Standby) => match stream {
             Stream::Diverged(why) => After::Fail(OcfCode::ErrGeneric, why.clone()),
             Stream::NoPrimary => After::Done("a standby runs; nobody is promoted yet"),
             Stream::Streaming => After::Done("a standby runs and streams"),
-            Stream::NotYet if consistent_for >= STREAM_WAIT || spent => {
+            Stream::NotYet if consistent_for >= STREAM_WAIT || time_over => {
                 After::Done("a standby runs, but does not stream yet")
             }
             Stream::NotYet => After::Wait("a standby runs, but does not stream yet"),
         },
-        (Life::Absent, _) => After::Fail(OcfCode::ErrGeneric, format!("postgres ended at once: {log}")),
-        (_, Word::ColdStandby) => After::Fail(
+        (ProcessSummary::Absent, _) => {
+            After::Fail(OcfCode::ErrGeneric, format!("postgres ended at once: {log}"))
+        }
+        (_, ServerAnswer::ColdStandby) => After::Fail(
             OcfCode::ErrInstalled,
             "the server runs with hot_standby = off: set hot_standby = on, monitoring needs connections"
                 .into(),
         ),
         // Recovery of much WAL may take longer than the operation's timeout; the role is sure all the same.
-        (Life::Alive(_), Word::Untold) if facts.state() == Some(DbState::InArchiveRecovery) => {
+        (ProcessSummary::Alive(_), ServerAnswer::NoRole)
+            if facts.state() == Some(DbState::InArchiveRecovery) =>
+        {
             After::Done("a standby runs, but refuses our login")
         }
-        (Life::Alive(Pulse::Beating | Pulse::Stuck), Word::Recovering)
-            if spent
+        (ProcessSummary::Alive(RunState::Running | RunState::Uninterruptible), ServerAnswer::Recovering)
+            if time_over
                 && recovery == Progress::GoesOn
                 && facts.role_state() == Some(DbState::InArchiveRecovery) =>
         {
@@ -340,12 +344,12 @@ pub fn after(launched: &Launched<'_>) -> After {
                 "a standby runs, and replays WAL until it is consistent: give op start a longer timeout, it ends before that",
             )
         }
-        (_, _) if spent => After::Fail(
+        (_, _) if time_over => After::Fail(
             OcfCode::ErrGeneric,
             format!(
                 "the server does not take connections at our deadline ({}); give op start a longer timeout if it has much WAL \
                  to replay: {log}",
-                facts.word().text()
+                facts.server_answer().text()
             ),
         ),
         (_, _) => After::Wait("the server starts"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::pg::view::Answer;
 
 use super::disk::Disk;
-use super::facts::{Process, Pulse};
+use super::facts::{Process, RunState};
 
 /// What was sent so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,7 +41,7 @@ pub enum Shutdown {
 pub const fn after_handover(purpose: Purpose) -> Option<Duration> {
     match purpose {
         Purpose::Demote => Some(Duration::from_secs(10)),
-        Purpose::Stop | Purpose::StopStandby | Purpose::Abandon => None,
+        Purpose::Stop | Purpose::StopStandby | Purpose::StopNow => None,
     }
 }
 
@@ -63,7 +63,7 @@ pub enum Purpose {
     /// The demotion needs time afterwards to start the standby.
     Demote,
     /// A primary without quorum and without standbys: an immediate shutdown writes no more WAL.
-    Abandon,
+    StopNow,
 }
 
 /// What Pacemaker's plan has for an instance that is brought down.
@@ -117,9 +117,9 @@ pub fn asks_for_quorum(answer: Option<&Answer>) -> bool {
 ///
 /// Without quorum the other side may promote: a shutdown checkpoint that no standby received would make this data
 /// diverge from it.
-pub const fn lonely_purpose(usual: Purpose, quorate: Option<bool>) -> Purpose {
+pub const fn purpose_without_quorum(usual: Purpose, quorate: Option<bool>) -> Purpose {
     match quorate {
-        Some(false) => Purpose::Abandon,
+        Some(false) => Purpose::StopNow,
         Some(true) | None => usual,
     }
 }
@@ -148,7 +148,7 @@ const fn bounds(purpose: Purpose) -> (u32, u32) {
         Purpose::Stop => (60, 80),
         Purpose::StopStandby => (10, 50),
         Purpose::Demote => (40, 55),
-        Purpose::Abandon => (0, 30),
+        Purpose::StopNow => (0, 30),
     }
 }
 
@@ -185,7 +185,7 @@ pub fn decide(
             Step::Send(Stage::Killed, "the disk is stuck: a shutdown could not write its checkpoint")
         }
         Process::Leftovers(_) => Step::Send(Stage::Killed, "the postmaster is gone, its children still run"),
-        Process::Alive(Pulse::Stopped) => {
+        Process::Alive(RunState::Stopped) => {
             Step::Send(Stage::Killed, "the postmaster is stopped (SIGSTOP) and can't react to a shutdown")
         }
         Process::Alive(_) if facts.stopped_children > 0 => Step::Send(
@@ -196,7 +196,7 @@ pub fn decide(
         _ if past(immediate_at) && sent < Stage::Immediate => Step::Send(
             Stage::Immediate,
             match purpose {
-                Purpose::Abandon => "without quorum and standbys: no more WAL is to be written",
+                Purpose::StopNow => "without quorum and standbys: no more WAL is to be written",
                 Purpose::Stop | Purpose::StopStandby | Purpose::Demote => {
                     "the fast shutdown did not end in its time"
                 }
@@ -235,9 +235,9 @@ mod tests {
         for process in [
             Process::Absent,
             Process::Leftovers(3),
-            Process::Alive(Pulse::Beating),
-            Process::Alive(Pulse::Stopped),
-            Process::Alive(Pulse::Stuck),
+            Process::Alive(RunState::Running),
+            Process::Alive(RunState::Stopped),
+            Process::Alive(RunState::Uninterruptible),
             Process::Unknown("x".into()),
         ] {
             for stopped in [0, 2] {
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn every_combination_keeps_the_laws() {
-        for purpose in [Purpose::Stop, Purpose::StopStandby, Purpose::Demote, Purpose::Abandon] {
+        for purpose in [Purpose::Stop, Purpose::StopStandby, Purpose::Demote, Purpose::StopNow] {
             for facts in all_facts() {
                 for disk in Disk::ALL {
                     for sent in [Stage::Nothing, Stage::Fast, Stage::Immediate, Stage::Killed] {
@@ -318,8 +318,8 @@ mod tests {
     #[test]
     fn a_server_that_can_not_react_is_killed_at_once() {
         for f in [
-            facts(Process::Alive(Pulse::Stopped), 0),
-            facts(Process::Alive(Pulse::Beating), 1),
+            facts(Process::Alive(RunState::Stopped), 0),
+            facts(Process::Alive(RunState::Running), 1),
             facts(Process::Leftovers(1), 0),
         ] {
             let step = decide(Purpose::Stop, &f, Disk::Sound, Stage::Nothing, Duration::ZERO, BUDGET);
@@ -348,14 +348,14 @@ mod tests {
         assert!(asks_for_quorum(Some(&primary(Some("catchup")))));
         assert!(!asks_for_quorum(Some(&primary(Some("streaming")))), "a switchover asks nothing");
         assert!(!asks_for_quorum(None));
-        assert_eq!(lonely_purpose(Purpose::Demote, Some(false)), Purpose::Abandon);
-        assert_eq!(lonely_purpose(Purpose::Demote, Some(true)), Purpose::Demote);
-        assert_eq!(lonely_purpose(Purpose::Stop, None), Purpose::Stop);
+        assert_eq!(purpose_without_quorum(Purpose::Demote, Some(false)), Purpose::StopNow);
+        assert_eq!(purpose_without_quorum(Purpose::Demote, Some(true)), Purpose::Demote);
+        assert_eq!(purpose_without_quorum(Purpose::Stop, None), Purpose::Stop);
     }
 
     #[test]
     fn a_standby_waits_for_nobody() {
-        let f = facts(Process::Alive(Pulse::Beating), 0);
+        let f = facts(Process::Alive(RunState::Running), 0);
         let after =
             |s, sent| decide(Purpose::StopStandby, &f, Disk::Sound, sent, Duration::from_secs(s), BUDGET);
         assert!(matches!(after(0, Stage::Nothing), Step::Send(Stage::Fast, _)));
@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn what_outlives_the_handover_is_not_waited_for() {
         let step = |shutdown, sent| {
-            let facts = StopFacts { shutdown, ..facts(Process::Alive(Pulse::Beating), 0) };
+            let facts = StopFacts { shutdown, ..facts(Process::Alive(RunState::Running), 0) };
             decide(Purpose::Demote, &facts, Disk::Sound, sent, Duration::from_secs(3), BUDGET)
         };
         let over = |ms| Shutdown::HandedOver(Duration::from_millis(ms));
@@ -382,7 +382,7 @@ mod tests {
 
     #[test]
     fn a_healthy_server_is_asked_first() {
-        let f = facts(Process::Alive(Pulse::Beating), 0);
+        let f = facts(Process::Alive(RunState::Running), 0);
         assert!(matches!(
             decide(Purpose::Stop, &f, Disk::Sound, Stage::Nothing, Duration::ZERO, BUDGET),
             Step::Send(Stage::Fast, _)

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::{ANSWER, Places};
 use crate::boundary::clock::{Deadline, boottime_ms};
-use crate::boundary::host::{Effect, Trouble};
+use crate::boundary::host::{HostError, HostResult};
 use crate::boundary::{corosync, self_fence_records, self_fence_requests};
 use crate::cluster::corosync::tools::Votes;
 use crate::cluster::self_fencing::{How, SelfFenceRecord, SelfFenceRequest};
-use crate::decide::fence::{self, Notice, Request, Time, Verdict, Word};
+use crate::decide::fence::{self, Notice, Request, Time, Verdict, VotequorumAnswer};
 
 /// How soon a record or a membership that may still change is looked at again.
 const AGAIN: Duration = Duration::from_millis(50);
@@ -17,7 +17,7 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// For how long what may still change is looked at again.
 pub(super) struct Patience {
     /// Until a member that was told to end has announced its self-fencing. Zero: none is told to.
-    pub(super) ending: Duration,
+    pub(super) self_fence_timeout: Duration,
     /// Until one that has announced its self-fencing has left the membership.
     pub(super) leaving: Duration,
 }
@@ -25,45 +25,45 @@ pub(super) struct Patience {
 /// What is known of the target at a moment.
 pub(super) struct Seen {
     pub(super) notice: Notice,
-    pub(super) word: Word,
+    pub(super) answer: VotequorumAnswer,
     votes: Option<Votes>,
     record: Option<SelfFenceRecord>,
     now: u64,
-    trouble: Option<Trouble>,
+    error: Option<HostError>,
 }
 
 impl Seen {
     pub(super) fn look(target: &str, how: How, places: &Places) -> Seen {
-        let (found, now): (Effect<Option<SelfFenceRecord>>, u64) =
+        let (found, now): (HostResult<Option<SelfFenceRecord>>, u64) =
             (self_fence_records::find(&places.self_fence_records, target), boottime_ms());
-        let (notice, record, trouble) = match found {
+        let (notice, record, error) = match found {
             Ok(record) => (fence::notice(record.as_ref(), target, how, now), record, None),
             Err(why) => (Notice::Unknown, None, Some(why)),
         };
-        Seen { notice, word: Word::NotAsked, votes: None, record, now, trouble }
+        Seen { notice, answer: VotequorumAnswer::NotAsked, votes: None, record, now, error }
     }
 
     pub(super) fn ask(mut self, target: &str, places: &Places, deadline: Deadline) -> Seen {
         match corosync::votes(&places.quorumtool, deadline) {
             Ok(votes) => {
-                self.word = fence::word(&votes, target, self.record.as_ref());
+                self.answer = fence::answer(&votes, target, self.record.as_ref());
                 self.votes = Some(votes);
             }
             Err(why) => {
-                self.word = Word::Silent;
-                self.trouble = self.trouble.or(Some(why));
+                self.answer = VotequorumAnswer::Silent;
+                self.error = self.error.or(Some(why));
             }
         }
         self
     }
 
     /// Has `quorated` ask the target to fence itself.
-    fn request(&self, target: &str, how: How, socket: &Path) -> Effect<()> {
+    fn request(&self, target: &str, how: How, socket: &Path) -> HostResult<()> {
         let members = self.votes.iter().flat_map(|votes| &votes.members);
         let node = members
             .into_iter()
             .find(|member| member.name == target)
-            .ok_or_else(|| Trouble(format!("votequorum has no id of {target}")))?;
+            .ok_or_else(|| HostError(format!("votequorum has no id of {target}")))?;
         self_fence_requests::give(
             socket,
             &SelfFenceRequest { node_id: node.id, node: target.to_owned(), how },
@@ -88,8 +88,8 @@ impl Seen {
             Some(None) => text.push_str(" (its copy of the CIB could not be read)"),
             Some(Some(_)) | None => {}
         }
-        if let Some(trouble) = &self.trouble {
-            text.push_str(&format!(" ({trouble})"));
+        if let Some(error) = &self.error {
+            text.push_str(&format!(" ({error})"));
         }
         text
     }
@@ -98,18 +98,18 @@ impl Seen {
 /// Looks until there is an answer.
 pub(super) fn confirm(target: &str, how: How, patience: &Patience, places: &Places) -> (Seen, Verdict) {
     let mut waiting = Deadline::after(patience.leaving);
-    let mut request = if patience.ending.is_zero() { Request::Failed } else { Request::NotSent };
+    let mut request = if patience.self_fence_timeout.is_zero() { Request::Failed } else { Request::NotSent };
     let mut untold = None;
     let mut looked_again = false;
     loop {
-        let time = || if waiting.passed() { Time::Spent } else { Time::Left };
+        let time = || if waiting.passed() { Time::Over } else { Time::Left };
         // The record before the membership: a node that came back in between is then seen as a member.
         let mut seen = Seen::look(target, how, places);
-        let mut verdict = fence::decide(seen.notice, seen.word, request, time());
+        let mut verdict = fence::decide(seen.notice, seen.answer, request, time());
         if verdict == Verdict::Ask {
             // A loaded survivor is slow, which is no reason for the next level's wait; it is longer than this one.
             seen = seen.ask(target, places, waiting.max(Deadline::after(ANSWER)));
-            verdict = fence::decide(seen.notice, seen.word, request, time());
+            verdict = fence::decide(seen.notice, seen.answer, request, time());
         }
         if request == Request::Sent && seen.notice != Notice::None {
             // It has heeded the request, which is no reason to wait for a self-fencing notice any more: from now on it has the time to leave.
@@ -125,7 +125,7 @@ pub(super) fn confirm(target: &str, how: How, patience: &Patience, places: &Plac
                         Request::Failed
                     }
                 };
-                waiting = Deadline::after(patience.ending);
+                waiting = Deadline::after(patience.self_fence_timeout);
             }
             Verdict::Wait(_) => waiting.sleep(AGAIN),
             // It may have announced its self-fencing and left after the look at the record, before votequorum answered.
@@ -135,7 +135,7 @@ pub(super) fn confirm(target: &str, how: How, patience: &Patience, places: &Plac
                 looked_again = true;
             }
             Verdict::Ask | Verdict::Confirmed(_) | Verdict::Refused(_) => {
-                seen.trouble = seen.trouble.or(untold);
+                seen.error = seen.error.or(untold);
                 return (seen, verdict);
             }
         }

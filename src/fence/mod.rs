@@ -180,7 +180,7 @@ fn on_node(options: &Options, target: &str, places: &Places) -> Report {
         Action::Status => {
             let answer = Deadline::after(Duration::from_secs(options.wait).max(ANSWER));
             let seen = Seen::look(target, How::Reboot, places).ask(target, places, answer);
-            match fence::status(seen.notice, seen.word) {
+            match fence::status(seen.notice, seen.answer) {
                 Status::On => told(Code::Done, "it is a member".to_owned()),
                 Status::Off => {
                     told(Code::Off, format!("it is gone: {}", seen.explain("its end is confirmed")))
@@ -190,7 +190,7 @@ fn on_node(options: &Options, target: &str, places: &Places) -> Report {
         }
         _ => {
             let patience = Patience {
-                ending: Duration::from_secs(options.ending),
+                self_fence_timeout: Duration::from_secs(options.self_fence_timeout),
                 leaving: Duration::from_secs(options.wait),
             };
             let how = if options.action == Action::Off { How::Off } else { How::Reboot };

@@ -92,8 +92,9 @@ pub struct Options {
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     pub wait: u64,
     /// Seconds for which a member that is told to end may take to announce its self-fencing; 0: none is told to
-    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds)]
-    pub ending: u64,
+    #[arg(long = "self_fence_timeout", alias = "self-fence-timeout", value_name = "SECONDS", default_value = "4",
+          value_parser = seconds)]
+    pub self_fence_timeout: u64,
 }
 
 /// Options that are none, in one line.

@@ -199,7 +199,7 @@ impl ControlData {
         })
     }
 
-    /// The furthest position that the file itself vouches for. The WAL may go on past it.
+    /// The furthest position that the file itself guarantees. The WAL may go on past it.
     pub fn furthest(&self) -> WalPosition {
         self.min_recovery.map_or(self.checkpoint, |min| min.max(self.checkpoint))
     }

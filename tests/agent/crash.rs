@@ -101,8 +101,8 @@ fn diverged_data_is_refused() {
     // It may lack commits, as it does here: only the operator can take the loss.
     let refused = promote().run();
     assert_eq!(refused.code, Some(code::GENERIC), "{refused}");
-    refused.assert_reason(&["vouch"]);
-    world.set_attribute("srv2", "quorate-vouch-pgsqld", "1");
+    refused.assert_reason(&["approve"]);
+    world.set_attribute("srv2", "quorate-approve-pgsqld", "1");
     promote().must(code::SUCCESS);
     two.write();
     let lists = [("promoted_uname", "srv2"), ("start_uname", "srv1"), ("active_uname", "srv2")];

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::support::{Node, Run, SOON, Volume, World, code, wait_for};
 
 /// The promoted instance, when it should hand over; a standby without room; one that can't write at all.
-const ENCUMBERED: i64 = 150;
-const CRAMPED: i64 = 50;
+const PRIMARY_DISK_FAILING: i64 = 150;
+const STANDBY_DISK_FULL: i64 = 50;
 const WITHDRAWN: i64 = -1000;
 const PRIMARY: i64 = 1001;
 const STANDBY: i64 = 900;
@@ -56,7 +56,7 @@ fn a_full_disk_is_noticed_at_once_and_the_end_of_it() {
     volume.fill();
     let run = monitor(&node);
     run.assert_code(code::PROMOTED);
-    assert_eq!(world.score("srv1"), Some(ENCUMBERED), "{run}");
+    assert_eq!(world.score("srv1"), Some(PRIMARY_DISK_FAILING), "{run}");
     volume.make_room();
     monitor(&node).assert_code(code::PROMOTED);
     assert_eq!(world.score("srv1"), Some(PRIMARY));
@@ -71,7 +71,7 @@ fn a_read_only_disk_is_noticed_without_a_write_by_anybody() {
     let run = monitor(&node);
     // PostgreSQL may have found it too.
     assert!(matches!(run.code, Some(code::PROMOTED | code::NOT_RUNNING)), "{run}");
-    assert!(world.score("srv1").is_some_and(|s| s <= ENCUMBERED), "{:?}", world.score("srv1"));
+    assert!(world.score("srv1").is_some_and(|s| s <= PRIMARY_DISK_FAILING), "{:?}", world.score("srv1"));
     let run = node.call("stop").timeout(20).run();
     run.assert_code(code::SUCCESS);
 }
@@ -88,7 +88,7 @@ fn a_stuck_disk_is_noticed_in_time_and_one_write_hangs_for_it() {
     wait_for("lowered score", NOTICED, || {
         monitor(&node).assert_code(code::PROMOTED);
         assert_eq!(hanging(&world).len(), 1, "one trial write is evidence enough");
-        (world.score("srv1") == Some(ENCUMBERED)).then_some(())
+        (world.score("srv1") == Some(PRIMARY_DISK_FAILING)).then_some(())
     });
     assert!(frozen.elapsed() > Duration::from_secs(7), "{:?}", frozen.elapsed());
     volume.thaw();
@@ -167,7 +167,7 @@ fn a_stop_on_a_stuck_disk_ends_soon_and_tells_the_truth() {
     crate::support::spawn_as_owner(&words, &world.dir);
     wait_for("lowered score", NOTICED, || {
         monitor(&node).assert_code(code::PROMOTED);
-        (world.score("srv1") == Some(ENCUMBERED)).then_some(())
+        (world.score("srv1") == Some(PRIMARY_DISK_FAILING)).then_some(())
     });
     for action in ["demote", "stop"] {
         let run = node.call(action).timeout(60).run();
@@ -227,7 +227,7 @@ fn a_file_system_of_the_wal_alone_counts_too() {
     node.must("promote", code::SUCCESS);
     volume.fill();
     monitor(&node).assert_code(code::PROMOTED);
-    assert_eq!(world.score("srv1"), Some(ENCUMBERED));
+    assert_eq!(world.score("srv1"), Some(PRIMARY_DISK_FAILING));
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn a_standby_whose_disk_is_full_or_read_only_is_no_candidate() {
     };
     look(STANDBY);
     volume.fill();
-    look(CRAMPED);
+    look(STANDBY_DISK_FULL);
     volume.make_room();
     look(STANDBY);
     volume.break_it();

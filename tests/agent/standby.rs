@@ -190,7 +190,7 @@ fn a_demoted_primary_that_followed_nobody_since_stays_a_former_primary() {
     two.must("start", code::SUCCESS);
     let memory = world.rsctmp().join(&two.name).join("quorate-pgsqld.json");
     let memory = std::fs::read_to_string(memory).expect("it remembers");
-    assert!(memory.contains(r#""former":"Primary""#), "{memory}");
+    assert!(memory.contains(r#""last_role":"Primary""#), "{memory}");
     assert!(memory.contains(r#""timeline":null"#), "{memory}");
 }
 
@@ -286,6 +286,6 @@ fn a_standby_that_does_not_answer_votes_with_its_wal() {
     // Chosen for it, it is launched anew: who gives up is restarted, and nobody could be promoted any more.
     let lists = [("promote_uname", "srv3"), ("unpromoted_uname", "srv2 srv3"), ("active_uname", "srv2 srv3")];
     let run = three.call("promote").notify("pre", "promote", &lists).timeout(60).must(code::SUCCESS);
-    assert!(run.stderr.contains("launched anew"), "{run}");
+    assert!(run.stderr.contains("restarting it"), "{run}");
     assert_eq!(three.sql("select count(*) from t where n = 7"), "2");
 }

@@ -348,7 +348,7 @@ pub const CASES: &[Case] = &[
         "watchdog-corosync",
         Classic,
         &[Corosync("logging {", "resources {\n    watchdog_device: /dev/watchdog\n}\nlogging {")],
-        "corosync pets the watchdog /dev/watchdog",
+        "corosync has the watchdog open, /dev/watchdog",
     ),
     case(
         "monitor-timeout",
@@ -438,7 +438,7 @@ pub const CASES: &[Case] = &[
         "srv2 is a member, and counts here as one that has",
     ),
     case("quorated", Classic, &[QuoratedIsSilent], "does not run here, or hangs"),
-    case("quorated", Classic, &[QuoratedOnlySays], "only says what it finds"),
+    case("quorated", Classic, &[QuoratedOnlySays], "only reports what it finds"),
     case("quorated", Classic, &[QuoratedHasNoDevice], "does not have its watchdog device"),
     case(
         "quorated",

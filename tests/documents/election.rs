@@ -7,7 +7,7 @@ use quorate::decide::election::{
     Again, Approval, Arrived, Ballot, Ballots, Earlier, Facts, Failure, Fitness, OnRecord, Receiver, Refusal,
     Verdict, decide,
 };
-use quorate::decide::memory::{Former, Standing};
+use quorate::decide::memory::{Knowledge, LastRole};
 use quorate::decide::promotions::{Branch, Record};
 use quorate::pg::lsn::Lsn;
 use quorate::pg::timeline::{Timeline, WalPosition};
@@ -35,8 +35,8 @@ fn candidate<'a>(ballots: &'a [Ballot]) -> Facts<'a> {
         ballots: Ballots::Read(ballots),
         receiver: Receiver::Idle,
         earlier: Earlier::default(),
-        standing: Standing::Current,
-        former: Former::Standby,
+        knowledge: Knowledge::Current,
+        last_role: LastRole::Standby,
         record: &Record::Empty,
         branch: &Branch::Unrecorded,
         voters: OnRecord::Nothing,
@@ -66,7 +66,7 @@ pub fn first() -> String {
         if *read == 1 {
             facts.ballots = Ballots::Unread("timed out");
         }
-        facts.time = [Time::Left, Time::Spent][*time];
+        facts.time = [Time::Left, Time::Over][*time];
         facts.receiver = if *wal == 0 { Receiver::Idle } else { Receiver::Streams };
         let before = |lsn, arrived| Earlier { position: Some(at(lsn)), arrived };
         facts.earlier = match wal {
@@ -90,9 +90,9 @@ pub fn first() -> String {
             Verdict::Failed(Failure::BallotsUnread(_)) => {
                 "fails (1): the others' positions are unknown".to_owned()
             }
-            Verdict::Failed(Failure::OldPrimaryLives(_)) => "fails (1): the old primary lives".to_owned(),
+            Verdict::Failed(Failure::OldPrimaryLives(_)) => "fails (1): the old primary is alive".to_owned(),
             Verdict::Failed(Failure::BallotsOutdated) => {
-                "fails (1): their positions are outdated, Pacemaker asks anew".to_owned()
+                "fails (1): their positions are outdated, Pacemaker asks again".to_owned()
             }
             Verdict::Again(Again::AskCluster)
             | Verdict::Won(_)
@@ -107,17 +107,17 @@ pub fn comparison() -> String {
     const OTHERS: [(&str, Option<(u64, Fitness)>); 13] = [
         ("nobody", None),
         ("behind", Some((OWN - 1, Fitness::Fit))),
-        ("behind, disk full", Some((OWN - 1, Fitness::Cramped))),
-        ("behind, not writable", Some((OWN - 1, Fitness::Blocked))),
-        ("behind, failed primary", Some((OWN - 1, Fitness::Spent))),
+        ("behind, disk full", Some((OWN - 1, Fitness::DiskFull))),
+        ("behind, not writable", Some((OWN - 1, Fitness::NotWritable))),
+        ("behind, failed primary", Some((OWN - 1, Fitness::FailedPrimary))),
         ("equal", Some((OWN, Fitness::Fit))),
-        ("equal, disk full", Some((OWN, Fitness::Cramped))),
-        ("equal, not writable", Some((OWN, Fitness::Blocked))),
-        ("equal, failed primary", Some((OWN, Fitness::Spent))),
+        ("equal, disk full", Some((OWN, Fitness::DiskFull))),
+        ("equal, not writable", Some((OWN, Fitness::NotWritable))),
+        ("equal, failed primary", Some((OWN, Fitness::FailedPrimary))),
         ("ahead", Some((OWN + 1, Fitness::Fit))),
-        ("ahead, disk full", Some((OWN + 1, Fitness::Cramped))),
-        ("ahead, not writable", Some((OWN + 1, Fitness::Blocked))),
-        ("ahead, failed primary", Some((OWN + 1, Fitness::Spent))),
+        ("ahead, disk full", Some((OWN + 1, Fitness::DiskFull))),
+        ("ahead, not writable", Some((OWN + 1, Fitness::NotWritable))),
+        ("ahead, failed primary", Some((OWN + 1, Fitness::FailedPrimary))),
     ];
     const KNOWLEDGE: [&str; 6] =
         ["current", "approved", "all answered", "one missing", "number unknown", "no cluster"];
@@ -136,7 +136,7 @@ pub fn comparison() -> String {
         facts.position = facts.position.filter(|_| *position == 0);
         facts.disk = Disk::ALL[*disk];
         facts.lag = (*lag == 1).then_some(1001);
-        facts.standing = if *knowledge == 0 { Standing::Current } else { Standing::Unproven };
+        facts.knowledge = if *knowledge == 0 { Knowledge::Current } else { Knowledge::Unproven };
         match knowledge {
             1 => facts.approval = Approval::Given,
             2 => facts.expected = Some(ballots.len() + 1),

@@ -11,6 +11,7 @@ mod election;
 #[cfg(feature = "cli")]
 mod layouts;
 mod merge;
+mod messages;
 mod narrow;
 mod notice;
 mod pages;

@@ -31,7 +31,7 @@ fn places(source: &str) -> Vec<usize> {
 /// Whether a comment right above, or within the statement above, says why.
 fn is_explained(source: &str, place: usize) -> bool {
     let lines: Vec<&str> = source.lines().collect();
-    let says = |line: &&str| line.contains("// SAFETY:") || line.contains("# Safety");
+    let says = |line: &&str| line.contains("// SAFETY:") || line.contains("# CommitCoverage");
     lines[place.saturating_sub(8)..=place].iter().rev().any(says)
 }
 

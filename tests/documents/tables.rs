@@ -6,7 +6,9 @@ use std::time::Duration;
 use quorate::decide::activity;
 use quorate::decide::clock::Time;
 use quorate::decide::disk::Disk;
-use quorate::decide::facts::{Control, Facts, Life, Process, Pulse, STATES, Signal, Word};
+use quorate::decide::facts::{
+    Control, Facts, Process, ProcessSummary, RunState, STATES, ServerAnswer, Signal,
+};
 use quorate::decide::monitor::{self, Hiccup, LastMonitor, MonitorOutcome, Occasion, Verdict};
 use quorate::decide::notify::{Task, tasks};
 use quorate::decide::promote::{self, Progress};
@@ -18,17 +20,17 @@ use quorate::pg::lsn::{Lsn, SegmentSize};
 use quorate::pg::timeline::{Timeline, WalPosition};
 use quorate::pg::view::{Answer, PrimaryView, Rejection, StandbyView};
 
-fn answer(word: Word) -> Option<Answer> {
+fn answer_of(answer: ServerAnswer) -> Option<Answer> {
     let lsn = Lsn::valid(1).expect("not zero");
-    Some(match word {
-        Word::None => return None,
-        Word::Primary => Answer::Primary(PrimaryView {
+    Some(match answer {
+        ServerAnswer::None => return None,
+        ServerAnswer::Primary => Answer::Primary(PrimaryView {
             lsn,
             timeline: Timeline::new(1).expect("not zero"),
             standbys: Vec::new(),
             synchronous_standby_names: String::new(),
         }),
-        Word::Standby => Answer::Standby(StandbyView {
+        ServerAnswer::Standby => Answer::Standby(StandbyView {
             received: None,
             replayed: None,
             receiver: None,
@@ -36,22 +38,24 @@ fn answer(word: Word) -> Option<Answer> {
             primary_conninfo: None,
             is_paused: false,
         }),
-        Word::Recovering => Answer::Rejects(Rejection::InRecovery),
-        Word::ShuttingDown => Answer::Rejects(Rejection::ShuttingDown),
-        Word::ColdStandby => Answer::Rejects(Rejection::HotStandbyDisabled),
-        Word::Untold => Answer::Rejects(Rejection::TooManyConnections),
-        Word::Failing => Answer::Rejects(Rejection::Other { sqlstate: "58030".into(), message: "x".into() }),
-        Word::Silent => Answer::Silent { after: Duration::from_secs(1) },
-        Word::Refused => Answer::Refused,
+        ServerAnswer::Recovering => Answer::Rejects(Rejection::InRecovery),
+        ServerAnswer::ShuttingDown => Answer::Rejects(Rejection::ShuttingDown),
+        ServerAnswer::ColdStandby => Answer::Rejects(Rejection::HotStandbyDisabled),
+        ServerAnswer::NoRole => Answer::Rejects(Rejection::TooManyConnections),
+        ServerAnswer::Failing => {
+            Answer::Rejects(Rejection::Other { sqlstate: "58030".into(), message: "x".into() })
+        }
+        ServerAnswer::Silent => Answer::Silent { after: Duration::from_secs(1) },
+        ServerAnswer::Refused => Answer::Refused,
     })
 }
 
-fn process(life: Life) -> Process {
-    match life {
-        Life::Absent => Process::Absent,
-        Life::Leftovers => Process::Leftovers(3),
-        Life::Alive(pulse) => Process::Alive(pulse),
-        Life::Unknown => Process::Unknown("no answer from /proc".into()),
+fn process_of(process: ProcessSummary) -> Process {
+    match process {
+        ProcessSummary::Absent => Process::Absent,
+        ProcessSummary::Leftovers => Process::Leftovers(3),
+        ProcessSummary::Alive(state) => Process::Alive(state),
+        ProcessSummary::Unknown => Process::Unknown("no answer from /proc".into()),
     }
 }
 
@@ -74,26 +78,26 @@ fn control() -> Control {
     })
 }
 
-fn facts(life: Life, word: Word, control: Control) -> Facts {
-    Facts { process: process(life), answer: answer(word), control, signal: Signal::Present }
+fn facts(process: ProcessSummary, answer: ServerAnswer, control: Control) -> Facts {
+    Facts { process: process_of(process), answer: answer_of(answer), control, signal: Signal::Present }
 }
 
 /// Rows (process, answer, outcomes…); answers of a process with equal outcomes share a row.
-fn merged(head: &str, decide: impl Fn(Life, Word) -> Vec<String>) -> String {
+fn merged(head: &str, decide: impl Fn(ProcessSummary, ServerAnswer) -> Vec<String>) -> String {
     let columns = head.matches('|').count() + 1;
     let mut table = format!("| process | answer | {head} |\n|{}\n", "---|".repeat(columns + 2));
-    for life in Life::ALL {
+    for process in ProcessSummary::ALL {
         let mut rows: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
-        for word in Word::ALL {
-            let outcome = decide(life, word);
+        for answer in ServerAnswer::ALL {
+            let outcome = decide(process, answer);
             match rows.iter_mut().find(|(_, o)| *o == outcome) {
-                Some((words, _)) => words.push(word.text()),
-                None => rows.push((vec![word.text()], outcome)),
+                Some((words, _)) => words.push(answer.text()),
+                None => rows.push((vec![answer.text()], outcome)),
             }
         }
         for (words, outcome) in rows {
             let words = words_cell(&words);
-            let _ = writeln!(table, "| {} | {words} | {} |", life.text(), outcome.join(" | "));
+            let _ = writeln!(table, "| {} | {words} | {} |", process.text(), outcome.join(" | "));
         }
     }
     table
@@ -104,19 +108,19 @@ pub fn monitor() -> String {
     let mut table = String::from(
         "| process | answer | control file | recurring monitor | probe | reason |\n|---|---|---|---|---|---|\n",
     );
-    for life in Life::ALL {
+    for process in ProcessSummary::ALL {
         let mut groups: Vec<(Vec<&str>, Rows)> = Vec::new();
-        for word in Word::ALL {
-            let rows = by_state(life, word);
+        for answer in ServerAnswer::ALL {
+            let rows = by_state(process, answer);
             match groups.iter_mut().find(|(_, r)| *r == rows) {
-                Some((words, _)) => words.push(word.text()),
-                None => groups.push((vec![word.text()], rows)),
+                Some((words, _)) => words.push(answer.text()),
+                None => groups.push((vec![answer.text()], rows)),
             }
         }
         for (words, rows) in groups {
             let words = words_cell(&words);
             for (states, verdict) in rows {
-                let _ = writeln!(table, "| {} | {words} | {states} | {verdict} |", life.text());
+                let _ = writeln!(table, "| {} | {words} | {states} | {verdict} |", process.text());
             }
         }
     }
@@ -126,12 +130,12 @@ pub fn monitor() -> String {
 /// States of the control file and the cells that follow them.
 type Rows = Vec<(String, String)>;
 
-fn by_state(life: Life, word: Word) -> Rows {
+fn by_state(process: ProcessSummary, answer: ServerAnswer) -> Rows {
     let mut rows: Vec<(Vec<String>, String)> = Vec::new();
     for state in STATES {
         let both = |occasion| {
-            let now = monitor::decide(occasion, Time::Left, life, word, state);
-            (now, monitor::decide(occasion, Time::Spent, life, word, state))
+            let now = monitor::decide(occasion, Time::Left, process, answer, state);
+            (now, monitor::decide(occasion, Time::Over, process, answer, state))
         };
         let (recurring, probe) = (both(Occasion::Recurring), both(Occasion::Probe));
         let reason = match recurring.1 {
@@ -213,11 +217,11 @@ pub fn start_before() -> String {
         Before::Wait(reason) => format!("waits: {reason}"),
         Before::Refuse(code, reason) => fails(code, &reason),
     };
-    merged("start | at the deadline | control file unreadable", |life, word| {
+    merged("start | at the deadline | control file unreadable", |process, answer| {
         vec![
-            text(before(&facts(life, word, control()), false)),
-            text(before(&facts(life, word, control()), true)),
-            text(before(&facts(life, word, Control::Unknown("what is wrong with it".into())), false)),
+            text(before(&facts(process, answer, control()), false)),
+            text(before(&facts(process, answer, control()), true)),
+            text(before(&facts(process, answer, Control::Unknown("what is wrong with it".into())), false)),
         ]
     })
 }
@@ -229,18 +233,18 @@ pub fn start_after() -> String {
         After::Done(reason) | After::Recovering(reason) => format!("success: {reason}"),
         After::Fail(code, reason) => fails(code, &reason),
     };
-    let decide = |life, word, stream: &Stream, spent| {
+    let decide = |process, answer, stream: &Stream, time_over| {
         text(after(&Launched {
-            facts: &facts(life, word, control()),
+            facts: &facts(process, answer, control()),
             stream,
             consistent_for: Duration::ZERO,
             recovery: activity::Progress::StandsStill,
-            spent,
+            time_over,
             log: "PostgreSQL's last lines",
         }))
     };
-    let mut table = merged("now | at the deadline", |life, word| {
-        vec![decide(life, word, &Stream::NotYet, false), decide(life, word, &Stream::NotYet, true)]
+    let mut table = merged("now | at the deadline", |process, answer| {
+        vec![decide(process, answer, &Stream::NotYet, false), decide(process, answer, &Stream::NotYet, true)]
     });
     table.push_str(
         "\nA standby that answers, by its stream:\n\n| stream | now | at the deadline |\n|---|---|---|\n",
@@ -251,9 +255,11 @@ pub fn start_after() -> String {
         ("not yet", Stream::NotYet),
         ("its WAL diverged", Stream::Diverged("both timelines, both positions, the cure".into())),
     ] {
-        let life = Life::Alive(Pulse::Beating);
-        let (now, end) =
-            (decide(life, Word::Standby, &stream, false), decide(life, Word::Standby, &stream, true));
+        let process = ProcessSummary::Alive(RunState::Running);
+        let (now, end) = (
+            decide(process, ServerAnswer::Standby, &stream, false),
+            decide(process, ServerAnswer::Standby, &stream, true),
+        );
         let _ = writeln!(table, "| {name} | {now} | {end} |");
     }
     table
@@ -263,10 +269,10 @@ pub fn start_after() -> String {
 pub fn stop() -> String {
     let mut table =
         String::from("| process | children | stop | stop of a standby | demote |\n|---|---|---|---|---|\n");
-    for life in Life::ALL {
+    for process in ProcessSummary::ALL {
         for stopped_children in [0, 2] {
             let facts = StopFacts {
-                process: process(life),
+                process: process_of(process),
                 stopped_children,
                 node_reset: NodeReset::NotHeldBack,
                 shutdown: Shutdown::UnderWay,
@@ -274,7 +280,7 @@ pub fn stop() -> String {
             let children = if stopped_children == 0 { "run" } else { "some stopped (SIGSTOP)" };
             let [stop, standby, demote] =
                 [Purpose::Stop, Purpose::StopStandby, Purpose::Demote].map(|purpose| play(purpose, &facts));
-            let _ = writeln!(table, "| {} | {children} | {stop} | {standby} | {demote} |", life.text());
+            let _ = writeln!(table, "| {} | {children} | {stop} | {standby} | {demote} |", process.text());
         }
     }
     table
@@ -325,8 +331,8 @@ pub fn promote() -> String {
         promote::Step::Prove => "proves that it takes a write: success".into(),
         promote::Step::Fail(reason) => fails(OcfCode::ErrGeneric, &reason),
     };
-    merged("begun | elected | told | told, at the deadline", |life, word| {
-        let facts = facts(life, word, control());
+    merged("begun | elected | told | told, at the deadline", |process, answer| {
+        let facts = facts(process, answer, control());
         vec![
             text(promote::decide(&facts, Progress::Begun, false)),
             text(promote::decide(&facts, Progress::Elected, false)),

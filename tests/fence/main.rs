@@ -122,7 +122,7 @@ fn a_notice_confirms_what_it_announces_and_no_more() {
         world.keep(&kept);
     };
     with(&|r| r.notice.how = How::Reboot);
-    refused(&world.asked("action=off\nplug=srv1"), &["to be off, and resets itself"]);
+    refused(&world.asked("action=off\nplug=srv1"), &["to be off, but resets itself"]);
     assert_eq!(world.asked("action=reboot\nplug=srv1").code, Code::Done);
     with(&|r| r.notice.foreign = Some(vec!["web (systemd:nginx)".to_owned()]));
     refused(&world.asked("action=reboot\nplug=srv1"), &["other resources", "web (systemd:nginx)"]);
@@ -176,7 +176,7 @@ fn a_votequorum_that_is_slow_is_waited_for() {
     let asked = world.dir.path().join("asked");
     let script = format!("[ -e {0} ] || {{ >{0}; sleep 1; }}\ncat <<'END'\n{BOTH}END", asked.display());
     world.votequorum(&script);
-    refused(&world.asked("action=off\nplug=srv1\nending=1"), &["was asked to fence itself"]);
+    refused(&world.asked("action=off\nplug=srv1\nself_fence_timeout=1"), &["was asked to fence itself"]);
     assert!(requests.next().expect("it was given").is_some());
     for (lines, code) in
         [("action=status\nplug=srv1", Code::Done), ("action=status\nplug=srv1\nwait=0", Code::Failed)]
@@ -197,19 +197,19 @@ fn a_member_without_a_notice_is_asked_to_fence_itself() {
     assert!(began.elapsed() < Duration::from_millis(1000), "{:?}", began.elapsed());
 
     let requests = Requests::open(&world.places.self_fence_requests).expect("its place is free");
-    refused(&world.asked("action=off\nplug=srv1\nending=0"), &["can't be asked to fence itself"]);
+    refused(&world.asked("action=off\nplug=srv1\nself_fence_timeout=0"), &["can't be asked to fence itself"]);
     let began = Instant::now();
     refused(
-        &world.asked("action=off\nplug=srv1\nending=1"),
+        &world.asked("action=off\nplug=srv1\nself_fence_timeout=1"),
         &["was asked to fence itself", "no self-fencing notice"],
     );
     let waited = began.elapsed();
     assert!(waited >= Duration::from_secs(1) && waited < Duration::from_millis(2500), "{waited:?}");
     let request = SelfFenceRequest { node_id: 1, node: "srv1".to_owned(), how: How::Off };
-    assert_eq!(requests.next(), Ok(Some(request)), "and nobody with ending=0");
+    assert_eq!(requests.next(), Ok(Some(request)), "and nobody with self_fence_timeout=0");
 
     let report = std::thread::scope(|scope| {
-        let asked = scope.spawn(|| world.asked("action=reboot\nplug=srv1\nending=10\nwait=0"));
+        let asked = scope.spawn(|| world.asked("action=reboot\nplug=srv1\nself_fence_timeout=10\nwait=0"));
         assert!(requests.next().expect("it was given").is_some());
         world.notice("srv1", Some(0));
         world.says(ALONE);
@@ -245,7 +245,7 @@ fn neither_itself_nor_anybody_without_quorum_is_asked_to_fence_itself() {
     world.says(&BOTH.replace("Quorate: Yes", "Quorate: No"));
     refused(&world.asked("action=off\nplug=srv1"), &["it sent no self-fencing notice"]);
     world.says(BOTH);
-    refused(&world.asked("action=off\nplug=srv1\nending=1"), &["was asked to fence itself"]);
+    refused(&world.asked("action=off\nplug=srv1\nself_fence_timeout=1"), &["was asked to fence itself"]);
     let first = requests.next().expect("it was given").expect("an order");
     assert_eq!(first.node, "srv1", "the only one");
 }
@@ -299,8 +299,8 @@ fn a_votequorum_that_hangs_or_fails_confirms_nothing_and_delays_little() {
     let world = World::saying(ALONE);
     world.notice("srv1", Some(300));
     fs::remove_file(&world.places.quorumtool).expect("it is there");
-    refused(&world.asked("action=off\nplug=srv1\nwait=0"), &["is not there or not executable"]);
-    refused(&world.asked("action=monitor"), &["is not there or not executable"]);
+    refused(&world.asked("action=off\nplug=srv1\nwait=0"), &["is missing or not executable"]);
+    refused(&world.asked("action=monitor"), &["is missing or not executable"]);
 }
 
 #[test]

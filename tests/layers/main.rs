@@ -147,7 +147,7 @@ const OWN_FILES: &[(&str, &str)] = &[
     ("boundary/daemons.rs", "/proc"),
     ("boundary/disk_stats.rs", "/sys"),
     ("boundary/disk_times.rs", "/sys, /proc/self/mountinfo"),
-    ("boundary/ending.rs", "/proc/sysrq-trigger, /run/quorate"),
+    ("boundary/node_reset.rs", "/proc/sysrq-trigger, /run/quorate"),
     ("boundary/group_key.rs", "the group's key, root's own"),
     ("boundary/ipc.rs", "/etc/libqb"),
     ("boundary/memory.rs", "HA_RSCTMP"),

@@ -4,12 +4,12 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use quorate::boundary::host::{Effect, Host, InstallTrouble, Level, Trouble};
+use quorate::boundary::host::{Host, HostError, HostResult, InstallError, Level};
 use quorate::cluster::crm_mon::Status;
 use quorate::decide::clock::Millis;
 use quorate::decide::disk::{ROOM, Trial};
 use quorate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
-use quorate::decide::facts::{Facts, Process, Pulse, Signal};
+use quorate::decide::facts::{Facts, Process, RunState, Signal};
 use quorate::decide::memory::{Keepers, Memory, PacemakerRun};
 use quorate::decide::promotion_score::Score;
 use quorate::decide::promotions::Promotion;
@@ -69,9 +69,9 @@ impl SimHost {
     }
 
     /// One of Pacemaker's programs.
-    fn program<T>(&mut self, effect: impl FnOnce(&mut World, usize) -> T) -> Effect<T> {
+    fn program<T>(&mut self, effect: impl FnOnce(&mut World, usize) -> T) -> HostResult<T> {
         self.call(4, 60, |w, n| {
-            if w.nodes[n].joined { Ok(effect(w, n)) } else { Err(Trouble("no cluster runs here".into())) }
+            if w.nodes[n].joined { Ok(effect(w, n)) } else { Err(HostError("no cluster runs here".into())) }
         })
     }
 }
@@ -113,7 +113,7 @@ impl Host for SimHost {
         self.line.wait(millis(wait).clamp(1, 60));
     }
 
-    fn send(&mut self, stage: Stage) -> Effect<()> {
+    fn send(&mut self, stage: Stage) -> HostResult<()> {
         self.call(1, 3, |w, n| {
             let now = w.now;
             let node = &mut w.nodes[n];
@@ -134,26 +134,26 @@ impl Host for SimHost {
         self.call(2, 12, |_, _| vec![("/nowhere".into(), Trial::Written { free: ROOM })])
     }
 
-    fn pulse(&mut self, _pid: i32) -> Option<Pulse> {
-        self.call(1, 2, |_, _| Some(Pulse::Beating))
+    fn run_state(&mut self, _pid: i32) -> Option<RunState> {
+        self.call(1, 2, |_, _| Some(RunState::Running))
     }
 
     fn resetting(&mut self) -> Option<String> {
         None
     }
 
-    fn check_installation(&mut self) -> Result<(), InstallTrouble> {
+    fn check_installation(&mut self) -> Result<(), InstallError> {
         self.call(1, 3, |_, _| Ok(()))
     }
 
-    fn keep_standby_signal(&mut self) -> Effect<()> {
+    fn keep_standby_signal(&mut self) -> HostResult<()> {
         self.call(1, 5, |w, n| {
             w.nodes[n].data.standby_signal = true;
             Ok(())
         })
     }
 
-    fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> Effect<()> {
+    fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> HostResult<()> {
         self.call(1, 5, |w, n| {
             let data = &mut w.nodes[n].data;
             if let Some(conninfo) = primary_conninfo {
@@ -171,7 +171,7 @@ impl Host for SimHost {
         false
     }
 
-    fn launch(&mut self, settings: &[LaunchSetting]) -> Effect<()> {
+    fn launch(&mut self, settings: &[LaunchSetting]) -> HostResult<()> {
         let has_no_target =
             settings.iter().any(|s| s.name == "recovery_target_action" && s.value != "promote");
         self.call(2, 10, |w, n| {
@@ -184,7 +184,7 @@ impl Host for SimHost {
         "FATAL: simulated".into()
     }
 
-    fn repoint(&mut self, primary_conninfo: &str) -> Effect<()> {
+    fn repoint(&mut self, primary_conninfo: &str) -> HostResult<()> {
         self.call(2, 10, |w, n| {
             w.nodes[n].data.conninfo = Some(primary_conninfo.into());
             let at = w.now + w.rng.between(5, 400);
@@ -195,7 +195,7 @@ impl Host for SimHost {
         })
     }
 
-    fn reserve_timelines(&mut self, timelines: &[Timeline]) -> Effect<()> {
+    fn reserve_timelines(&mut self, timelines: &[Timeline]) -> HostResult<()> {
         self.call(1, 3, |w, n| {
             let data = &mut w.nodes[n].data;
             for timeline in timelines {
@@ -205,7 +205,7 @@ impl Host for SimHost {
         })
     }
 
-    fn set_synchronous(&mut self, names: Option<&str>) -> Effect<()> {
+    fn set_synchronous(&mut self, names: Option<&str>) -> HostResult<()> {
         let names = names.and_then(Names::parse).unwrap_or_default();
         let sync = match names.count {
             0 => Sync::Off,
@@ -221,7 +221,7 @@ impl Host for SimHost {
         })
     }
 
-    fn tell_to_promote(&mut self) -> Effect<()> {
+    fn tell_to_promote(&mut self) -> HostResult<()> {
         self.call(1, 4, |w, n| {
             let at = w.now + w.rng.between(20, 300);
             if let Some(server) = &mut w.nodes[n].server {
@@ -231,14 +231,14 @@ impl Host for SimHost {
         })
     }
 
-    fn prove_writable(&mut self, _patience: Duration) -> Effect<()> {
+    fn prove_writable(&mut self, _patience: Duration) -> HostResult<()> {
         self.call(2, 10, |w, n| match &w.nodes[n].server {
             Some(server) if server.takes_writes() => Ok(()),
-            _ => Err(Trouble("cannot execute in a read-only transaction".into())),
+            _ => Err(HostError("cannot execute in a read-only transaction".into())),
         })
     }
 
-    fn checkpoint(&mut self, _patience: Duration) -> Effect<()> {
+    fn checkpoint(&mut self, _patience: Duration) -> HostResult<()> {
         self.call(20, 200, |w, n| {
             let uid = w.uid();
             let node = &mut w.nodes[n];
@@ -250,7 +250,7 @@ impl Host for SimHost {
         })
     }
 
-    fn histories(&mut self) -> Effect<Vec<History>> {
+    fn histories(&mut self) -> HostResult<Vec<History>> {
         self.call(1, 3, |w, n| {
             Ok(w.nodes[n].data.histories().into_iter().filter(|h| !h.is_placeholder()).collect())
         })
@@ -260,42 +260,42 @@ impl Host for SimHost {
         self.call(1, 3, |w, n| w.nodes[n].data.segment_timeline(lsn.0))
     }
 
-    fn wal_end(&mut self) -> Effect<WalPosition> {
+    fn wal_end(&mut self) -> HostResult<WalPosition> {
         self.call(200, 400, |w, n| {
             let data = &w.nodes[n].data;
-            let timeline = data.segment_timeline(data.end()).ok_or_else(|| Trouble("no WAL".into()))?;
+            let timeline = data.segment_timeline(data.end()).ok_or_else(|| HostError("no WAL".into()))?;
             Ok(WalPosition { timeline, lsn: Lsn(data.end()) })
         })
     }
 
-    fn cluster(&mut self) -> Effect<Status> {
+    fn cluster(&mut self) -> HostResult<Status> {
         self.program(|w, n| w.status(n))
     }
 
-    fn set_score(&mut self, node: &str, score: Score) -> Effect<()> {
+    fn set_score(&mut self, node: &str, score: Score) -> HostResult<()> {
         let owner = index(node);
         self.program(|w, n| w.write_score(n, owner, Some(score.value())))
     }
 
-    fn delete_score(&mut self, node: &str) -> Effect<()> {
+    fn delete_score(&mut self, node: &str) -> HostResult<()> {
         let owner = index(node);
         self.program(|w, n| w.write_score(n, owner, None))
     }
 
-    fn resend_score(&mut self, node: &str, score: Score) -> Effect<()> {
+    fn resend_score(&mut self, node: &str, score: Score) -> HostResult<()> {
         self.set_score(node, score)
     }
 
-    fn scores(&mut self) -> Effect<Vec<(String, Score)>> {
+    fn scores(&mut self) -> HostResult<Vec<(String, Score)>> {
         self.program(|w, n| (0..w.count()).filter_map(|o| Some((name(o), w.score(n, o)?.into()))).collect())
     }
 
-    fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> Effect<()> {
+    fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> HostResult<()> {
         let text = ballot.map(|(position, fitness)| ballot_text(position, fitness));
         self.program(|w, n| w.set_attribute(n, n, BALLOT, text.as_deref()))
     }
 
-    fn ballots(&mut self) -> Effect<Vec<Ballot>> {
+    fn ballots(&mut self) -> HostResult<Vec<Ballot>> {
         self.program(|w, n| {
             let all = w.nodes[n].attributes.iter().filter(|((_, name), _)| name == BALLOT);
             all.filter_map(|((owner, _), text)| {
@@ -306,16 +306,16 @@ impl Host for SimHost {
         })
     }
 
-    fn promotions(&mut self) -> Effect<Vec<Promotion>> {
+    fn promotions(&mut self) -> HostResult<Vec<Promotion>> {
         let promotions: Vec<String> = self.program(|w, n| {
             let node = &w.nodes[n];
             let attributes = node.attributes.iter().filter(|((_, name), _)| name == PROMOTION);
             attributes.map(|(_, text)| text.clone()).chain(node.cib.promotion.clone()).collect()
         })?;
-        promotions.iter().map(|text| text.parse().map_err(|e| Trouble(format!("{e}")))).collect()
+        promotions.iter().map(|text| text.parse().map_err(|e| HostError(format!("{e}")))).collect()
     }
 
-    fn publish_promotion(&mut self, nodes: &[String], promotion: &Promotion) -> Effect<()> {
+    fn publish_promotion(&mut self, nodes: &[String], promotion: &Promotion) -> HostResult<()> {
         let text = promotion.to_string();
         for node in nodes {
             let owner = index(node);
@@ -324,15 +324,15 @@ impl Host for SimHost {
         Ok(())
     }
 
-    fn voters(&mut self) -> Effect<Vec<Voters>> {
+    fn voters(&mut self) -> HostResult<Vec<Voters>> {
         let texts: Vec<String> = self.program(|w, n| {
             let all = w.nodes[n].attributes.iter().filter(|((_, name), _)| name == VOTERS);
             all.map(|(_, text)| text.clone()).collect()
         })?;
-        texts.iter().map(|text| text.parse().map_err(|e| Trouble(format!("{e}")))).collect()
+        texts.iter().map(|text| text.parse().map_err(|e| HostError(format!("{e}")))).collect()
     }
 
-    fn publish_voters(&mut self, nodes: &[String], voters: &Voters) -> Effect<()> {
+    fn publish_voters(&mut self, nodes: &[String], voters: &Voters) -> HostResult<()> {
         let text = voters.to_string();
         for node in nodes {
             let owner = index(node);
@@ -345,26 +345,26 @@ impl Host for SimHost {
                 whole
             })?;
             if !delivered {
-                return Err(Trouble("the record did not come back from pacemaker-attrd".into()));
+                return Err(HostError("the record did not come back from pacemaker-attrd".into()));
             }
         }
         Ok(())
     }
 
-    fn keep_promotion(&mut self, promotion: &Promotion) -> Effect<()> {
+    fn keep_promotion(&mut self, promotion: &Promotion) -> HostResult<()> {
         let text = promotion.to_string();
         self.program(|w, n| w.change_cib(n, |cib| cib.promotion = Some(text.clone())))
     }
 
-    fn end_approval(&mut self) -> Effect<()> {
+    fn end_approval(&mut self) -> HostResult<()> {
         self.program(|w, n| w.change_cib(n, |cib| cib.loss_accepted &= !(1 << n)))
     }
 
-    fn branch_mark(&mut self) -> Effect<Option<Promotion>> {
+    fn branch_mark(&mut self) -> HostResult<Option<Promotion>> {
         self.call(1, 2, |w, n| Ok(w.nodes[n].data.mark.as_deref().and_then(|text| text.parse().ok())))
     }
 
-    fn mark_branch(&mut self, promotion: &Promotion) -> Effect<()> {
+    fn mark_branch(&mut self, promotion: &Promotion) -> HostResult<()> {
         let text = promotion.to_string();
         self.call(1, 3, |w, n| {
             w.nodes[n].data.mark = Some(text);
@@ -372,12 +372,12 @@ impl Host for SimHost {
         })
     }
 
-    fn announce(&mut self, node: &str, end: Option<WalPosition>) -> Effect<()> {
+    fn announce(&mut self, node: &str, end: Option<WalPosition>) -> HostResult<()> {
         let (owner, text) = (index(node), end.map(|end| format!("{}:{}", end.timeline, end.lsn)));
         self.program(|w, n| w.set_attribute(n, owner, END, text.as_deref()))
     }
 
-    fn announced(&mut self, node: &str) -> Effect<Option<WalPosition>> {
+    fn announced(&mut self, node: &str) -> HostResult<Option<WalPosition>> {
         let owner = index(node);
         self.program(|w, n| {
             let text = w.nodes[n].attributes.get(&(owner, END.to_owned()))?;
@@ -398,14 +398,14 @@ impl Host for SimHost {
         })
     }
 
-    fn remember(&mut self, memory: &Memory) -> Effect<()> {
+    fn remember(&mut self, memory: &Memory) -> HostResult<()> {
         self.call(1, 3, |w, n| {
             w.nodes[n].memory = memory.clone();
             Ok(())
         })
     }
 
-    fn record(&mut self, role: PgRole) -> Effect<()> {
+    fn record(&mut self, role: PgRole) -> HostResult<()> {
         self.call(1, 2, |w, n| {
             let node = &mut w.nodes[n];
             node.recorded = node.server.as_ref().map(|server| (server.pid, role));
@@ -421,11 +421,11 @@ impl Host for SimHost {
         })
     }
 
-    fn record_stopping(&mut self) -> Effect<()> {
+    fn record_stopping(&mut self) -> HostResult<()> {
         self.call(1, 2, |_, _| Ok(()))
     }
 
-    fn forget(&mut self) -> Effect<()> {
+    fn forget(&mut self) -> HostResult<()> {
         self.call(1, 2, |w, n| {
             w.nodes[n].recorded = None;
             Ok(())
@@ -444,5 +444,5 @@ fn index(node: &str) -> usize {
 }
 
 const fn process(runs: bool) -> Process {
-    if runs { Process::Alive(Pulse::Beating) } else { Process::Absent }
+    if runs { Process::Alive(RunState::Running) } else { Process::Absent }
 }

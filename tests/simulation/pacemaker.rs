@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use quorate::cluster::crm_mon::{self, Instance, Status};
-use quorate::decide::follow::vouch_attribute;
+use quorate::decide::follow::approval_attribute;
 use quorate::ocf::{Action, OcfCode};
 
 use crate::environment::{Kind, Lists, environment};
@@ -135,7 +135,7 @@ impl World {
                 attributes.insert(SCORE.into(), score.to_string());
             }
             if self.nodes[node].cib.loss_accepted & bit(n) != 0 {
-                attributes.insert(vouch_attribute(RESOURCE), "1".into());
+                attributes.insert(approval_attribute(RESOURCE), "1".into());
             }
         }
         status

@@ -247,7 +247,7 @@ fn fingerprint(w: &World) -> u64 {
         (node.up, node.joined, node.ip, node.view, w.score(n, n)).hash(&mut hasher);
         node.busy.as_ref().map(|b| b.action).map(Action::name).hash(&mut hasher);
         (node.data.timeline, node.data.standby_signal, node.data.histories.len()).hash(&mut hasher);
-        (node.memory.standing as u8, node.memory.former as u8).hash(&mut hasher);
+        (node.memory.knowledge as u8, node.memory.last_role as u8).hash(&mut hasher);
         if let Some(server) = &node.server {
             let role = match server.role {
                 Role::Starting => 0_u8,

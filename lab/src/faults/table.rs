@@ -28,7 +28,7 @@ macro_rules! kill {
 
 /// So much later the cable is pulled: less than anybody needs to notice the hang, and longer than it takes to be sure of it.
 const CABLE: Duration = Duration::from_secs(5);
-/// The agent's monitor restarts a stopped postmaster within some seconds, and the watchdog expires 4 to 5 s after sbd's last pet.
+/// The agent's monitor restarts a stopped postmaster within some seconds, and the watchdog expires 4 to 5 s after sbd's last keepalive.
 const CABLE_AT_ONCE: Duration = Duration::from_secs(1);
 
 /// SIGSTOP of a daemon, and 5 s later the cable is pulled.

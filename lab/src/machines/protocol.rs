@@ -55,7 +55,7 @@ pub enum Watchdog {
     /// Nobody opened it, or it was closed in the orderly way.
     #[default]
     Idle,
-    /// It is armed: without a pet within its timeout the node is reset.
+    /// It is armed: without a keepalive within its timeout the node is reset.
     Armed,
 }
 
@@ -147,7 +147,7 @@ pub enum Happening {
     WatchdogArmed { of: Owner, timeout_ms: u64 },
     /// A watchdog was closed in the orderly way.
     WatchdogDisarmed { of: Owner },
-    /// A watchdog was not petted in time. The power cut follows at once.
+    /// A watchdog was not kept alive in time. The power cut follows at once.
     WatchdogExpired { of: Owner },
     /// A process inside asked for a reset (reboot(2) by sbd).
     ResetRequested,

@@ -118,9 +118,9 @@ fn in_words(happening: &Happening) -> Option<String> {
         Happening::PowerLost { cause: PowerLoss::Cut } => "has lost its power".to_owned(),
         Happening::PowerLost { cause: PowerLoss::Watchdog } => "was reset by its watchdog".to_owned(),
         Happening::PowerLost { cause: PowerLoss::Itself } => "has shut itself down".to_owned(),
-        Happening::WatchdogExpired { of: Owner::Sbd } => "watchdog: nobody petted it in time".to_owned(),
+        Happening::WatchdogExpired { of: Owner::Sbd } => "watchdog: no keepalive in time".to_owned(),
         Happening::WatchdogExpired { of: Owner::Quorated } => {
-            "quorated's watchdog: nobody petted it in time".to_owned()
+            "quorated's watchdog: no keepalive in time".to_owned()
         }
         Happening::ResetRequested => "sbd asks for a reset".to_owned(),
         Happening::Unlinked => "cable pulled".to_owned(),

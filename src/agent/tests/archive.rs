@@ -4,7 +4,7 @@ use super::*;
 
 fn candidate() -> FakeHost {
     let mut host = FakeHost::new(Condition::Standby, position(2, 0x100));
-    (host.memory.standing, host.status) = (Standing::Current, Some(cluster(None)));
+    (host.memory.knowledge, host.status) = (Knowledge::Current, Some(cluster(None)));
     host
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::decide::disk::{Disk, ROOM, STUCK_AFTER, Trial};
-use crate::decide::memory::Former;
+use crate::decide::memory::LastRole;
 use crate::decide::promotion_score::Score;
 
 const BAD: [Trial; 5] =
@@ -101,7 +101,7 @@ fn nothing_is_promoted_where_it_can_not_write() {
         (Trial::Pending(STUCK_AFTER), 0),
     ] {
         let mut host = FakeHost::new(Condition::Standby, position(2, 0x100));
-        host.memory.standing = Standing::Current;
+        host.memory.knowledge = Knowledge::Current;
         host.trial = trial.clone();
         act(&mut host, Action::Promote, &[]);
         assert_eq!(host.did("promote").len(), promoted, "{trial:?}");
@@ -112,12 +112,12 @@ fn nothing_is_promoted_where_it_can_not_write() {
 fn of_two_that_have_the_same_the_one_with_room_is_promoted() {
     for (trial, theirs, promoted) in [
         (Trial::NoSpace, Fitness::Fit, 0),
-        (Trial::NoSpace, Fitness::Cramped, 1),
+        (Trial::NoSpace, Fitness::DiskFull, 1),
         (GOOD, Fitness::Fit, 1),
-        (GOOD, Fitness::Cramped, 1),
+        (GOOD, Fitness::DiskFull, 1),
     ] {
         let mut host = FakeHost::new(Condition::Standby, position(2, 0x100));
-        host.memory.standing = Standing::Current;
+        host.memory.knowledge = Knowledge::Current;
         host.trial = trial.clone();
         host.ballots = vec![Ballot { node: "srv2".into(), position: position(2, 0x100), fitness: theirs }];
         act(&mut host, Action::Promote, &[]);
@@ -171,14 +171,14 @@ fn an_instance_that_can_not_write_says_so_in_its_ballot() {
         ("notify_promote_uname", "srv2"),
         ("notify_unpromoted_uname", "srv1 srv2"),
     ];
-    for (disk, former, ballot) in [
-        (Disk::Sound, Former::Standby, "vote 2:0/100"),
-        (Disk::Full, Former::Standby, "vote 2:0/100:full"),
-        (Disk::ReadOnly, Former::Standby, "vote 2:0/100:blocked"),
-        (Disk::Full, Former::Primary, "vote 2:0/100:spent"),
+    for (disk, last_role, ballot) in [
+        (Disk::Sound, LastRole::Standby, "vote 2:0/100"),
+        (Disk::Full, LastRole::Standby, "vote 2:0/100:full"),
+        (Disk::ReadOnly, LastRole::Standby, "vote 2:0/100:not-writable"),
+        (Disk::Full, LastRole::Primary, "vote 2:0/100:failed-primary"),
     ] {
         let mut host = FakeHost::new(Condition::Standby, position(2, 0x100));
-        (host.memory.disk, host.memory.former) = (disk, former);
+        (host.memory.disk, host.memory.last_role) = (disk, last_role);
         act(&mut host, Action::Notify, &plan);
         assert_eq!(host.did("vote"), [ballot]);
     }

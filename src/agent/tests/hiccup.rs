@@ -38,7 +38,7 @@ fn an_error_of_the_server_fails_the_second_monitor_in_a_row() {
     let mut host = primary(error("58030"));
     monitor(&mut host);
     host.memory
-        .restarted(crate::decide::memory::Challenger::Nobody, &crate::decide::promotions::Branch::Last);
+        .restarted(crate::decide::memory::OtherPrimary::Nobody, &crate::decide::promotions::Branch::Last);
     assert_eq!(monitor(&mut host).code, RunningPromoted);
 }
 

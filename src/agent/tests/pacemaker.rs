@@ -7,7 +7,7 @@ use crate::pg::view::{Answer, Rejection};
 #[test]
 fn a_score_that_the_cib_lost_is_sent_again_by_the_next_monitor() {
     let mut host = FakeHost::new(Condition::Standby, position(3, 0x500));
-    host.memory.standing = Standing::Current;
+    host.memory.knowledge = Knowledge::Current;
     host.memory.score = Some(Score::Standby);
     host.memory.score_doubted = Some(host.now);
     host.status = Some(cluster(None));
@@ -59,7 +59,7 @@ fn a_clone_with_two_primaries_is_refused() {
         ("notify_unpromoted_uname", "srv1"),
     ];
     let mut host = FakeHost::new(Condition::Standby, position(2, 0x100));
-    host.memory.standing = Standing::Current;
+    host.memory.knowledge = Knowledge::Current;
     let report = act(&mut host, Action::Promote, &beside);
     assert_eq!(report.code, OcfCode::ErrConfigured, "{}", report.reason);
     assert!(report.reason.contains("promoted-max=1"), "{}", report.reason);

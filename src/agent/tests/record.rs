@@ -11,7 +11,7 @@ fn promotion(node: &str) -> Promotion {
 #[test]
 fn a_promotion_is_on_record_before_the_postmaster_is_told_and_in_the_cib_once_it_has_settled() {
     let mut host = FakeHost::new(Condition::Standby, position(3, 0x500));
-    host.memory.standing = Standing::Current;
+    host.memory.knowledge = Knowledge::Current;
     host.memory.score = Some(Score::Standby);
     host.promotions = vec![promotion("srv2")];
     host.status = Some(cluster(None));
@@ -34,7 +34,7 @@ fn a_promotion_is_on_record_before_the_postmaster_is_told_and_in_the_cib_once_it
 #[test]
 fn nobody_is_promoted_whose_promotion_can_not_be_put_on_record() {
     let mut host = FakeHost::new(Condition::Standby, position(3, 0x500));
-    host.memory.standing = Standing::Current;
+    host.memory.knowledge = Knowledge::Current;
     host.failing = Failing::Cluster;
     assert_eq!(act(&mut host, Action::Promote, &[]).code, OcfCode::ErrGeneric);
     assert_eq!(host.did("promote").len(), 0, "{:?}", host.done);
@@ -43,7 +43,7 @@ fn nobody_is_promoted_whose_promotion_can_not_be_put_on_record() {
 #[test]
 fn who_knows_of_a_later_promotion_is_not_promoted() {
     let mut host = FakeHost::new(Condition::Standby, position(2, 0x500));
-    host.memory.standing = Standing::Current;
+    host.memory.knowledge = Knowledge::Current;
     host.promotions = vec![promotion("srv2")];
     host.status = Some(cluster(None));
     let report = act(&mut host, Action::Promote, &[]);
@@ -87,7 +87,7 @@ fn a_promotion_once_told_is_brought_down_by_the_demotion() {
 #[test]
 fn a_standby_on_the_wrong_branch_is_no_candidate_while_nobody_is_promoted() {
     let mut host = FakeHost::new(Condition::Standby, position(2, 0x500));
-    host.memory.standing = Standing::Current;
+    host.memory.knowledge = Knowledge::Current;
     host.memory.score = Some(Score::FormerPrimary);
     host.promotions = vec![promotion("srv2")];
     host.status = Some(cluster(None));
@@ -114,7 +114,7 @@ fn an_approval_holds_for_one_promotion() {
     let mut host = FakeHost::new(Condition::Standby, position(2, 0x500));
     host.promotions = vec![promotion("srv2")];
     let mut status = cluster(None);
-    let approval = ("quorate-vouch-pgsqld".to_owned(), "1".to_owned());
+    let approval = ("quorate-approve-pgsqld".to_owned(), "1".to_owned());
     status.attributes.entry("srv1".into()).or_default().extend([approval]);
     host.status = Some(status);
     host.timeline = timeline(2);

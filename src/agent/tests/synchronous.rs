@@ -105,14 +105,14 @@ fn a_setting_that_does_not_come_into_force_is_said() {
 #[test]
 fn a_candidate_sets_the_names_ahead_and_needs_enough_answers() {
     let mut host = FakeHost::new(Condition::Standby, position(2, 0x500));
-    host.memory.standing = Standing::Current;
+    host.memory.knowledge = Knowledge::Current;
     host.promotions = vec!["1:2:7:-:-:0000000a::srv2".parse().unwrap()];
     host.status = Some(cluster(None));
     host.voters = vec!["1:1:2:srv1,srv2,srv3".parse().unwrap()];
     let mut alone = host.clone();
     let report = act_with(&mut alone, Action::Promote, "prefer", &[]);
     assert_eq!(report.code, OcfCode::ErrGeneric);
-    assert!(report.reason.contains("no answer of srv2, srv3"), "{}", report.reason);
+    assert!(report.reason.contains("start srv2, srv3: acknowledged"), "{}", report.reason);
     assert_eq!(alone.did("promote"), [""; 0]);
     host.ballots = vec![Ballot { node: "srv3".into(), position: position(2, 0x500), fitness: Fitness::Fit }];
     let report = act_with(&mut host, Action::Promote, "prefer", &[]);

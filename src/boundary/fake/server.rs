@@ -1,7 +1,7 @@
 //! The played server: its processes and its control file, by its condition.
 
 use super::{Condition, FakeHost};
-use crate::decide::facts::{Process, Pulse};
+use crate::decide::facts::{Process, RunState};
 use crate::pg::control_data::{ControlData, DbState};
 use crate::pg::lsn::{Lsn, SegmentSize};
 use crate::pg::timeline::WalPosition;
@@ -12,10 +12,10 @@ impl FakeHost {
             _ if self.at_rest => Process::Absent,
             Condition::Down => Process::Absent,
             Condition::Standby | Condition::Primary | Condition::Deaf | Condition::Archiving => {
-                Process::Alive(Pulse::Beating)
+                Process::Alive(RunState::Running)
             }
-            Condition::Immortal => Process::Alive(Pulse::Stuck),
-            Condition::Frozen => Process::Alive(Pulse::Stopped),
+            Condition::Immortal => Process::Alive(RunState::Uninterruptible),
+            Condition::Frozen => Process::Alive(RunState::Stopped),
             Condition::Orphans => Process::Leftovers(2),
         }
     }

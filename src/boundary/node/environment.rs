@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use super::{Effect, Node, OwnedFiles, Trouble, trouble};
+use super::{HostError, HostResult, Node, OwnedFiles, host_error};
 use crate::pg::environment_file;
 
 /// Where Debian keeps its clusters' configurations.
@@ -15,15 +15,15 @@ const COMMON: &str = "/etc/postgresql-common/environment";
 impl Node {
     /// The variables of Debian's file `environment` beside the configuration, which pg_ctlcluster starts the server with: libraries,
     /// locale, time zone of an instance that was run by systemd before.
-    pub(super) fn environment(&self, files: &OwnedFiles) -> Effect<Vec<(OsString, OsString)>> {
+    pub(super) fn environment(&self, files: &OwnedFiles) -> HostResult<Vec<(OsString, OsString)>> {
         let Some(path) = place(files, &self.settings.config_file) else { return Ok(Vec::new()) };
         let content = match files.read_configuration(&path) {
             Ok(content) => content,
             Err(error) if error.is_missing() => return Ok(Vec::new()),
-            Err(error) => return Err(trouble(error)),
+            Err(error) => return Err(host_error(error)),
         };
         let variables =
-            environment_file::parse(&content).map_err(|e| Trouble(format!("{}: {e}", path.display())))?;
+            environment_file::parse(&content).map_err(|e| HostError(format!("{}: {e}", path.display())))?;
         Ok(variables.into_iter().map(|(name, value)| (name.into(), OsString::from_vec(value))).collect())
     }
 }

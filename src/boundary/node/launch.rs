@@ -1,28 +1,26 @@
 //! The start of the server.
 
-use super::{Node, trouble};
+use super::{Node, host_error};
 use crate::boundary::command::{Command, Environment};
 use crate::boundary::data_directory;
-use crate::boundary::host::{Effect, InstallTrouble, Trouble};
+use crate::boundary::host::{HostError, HostResult, InstallError};
 use crate::decide::start::LaunchSetting;
 
 impl Node {
-    pub(super) fn launch_server(&mut self, settings: &[LaunchSetting]) -> Effect<()> {
-        let files = self.files().map_err(trouble)?.clone();
+    pub(super) fn launch_server(&mut self, settings: &[LaunchSetting]) -> HostResult<()> {
+        let files = self.files().map_err(host_error)?.clone();
         let bindir = match self.bindir() {
             Ok(bindir) => bindir,
-            Err(
-                InstallTrouble::Missing(why) | InstallTrouble::Unusable(why) | InstallTrouble::Forbidden(why),
-            ) => {
-                return Err(Trouble(why));
+            Err(InstallError::Missing(why) | InstallError::Unusable(why) | InstallError::Forbidden(why)) => {
+                return Err(HostError(why));
             }
         };
-        let version = data_directory::read_version(&files, self.pgdata()).map_err(trouble)?.get();
+        let version = data_directory::read_version(&files, self.pgdata()).map_err(host_error)?.get();
         let log_file = self.log_file();
         if let Some(directory) = log_file.parent() {
-            files.make_directory(directory).map_err(|e| Trouble(format!("parameter log_file: {e}")))?;
+            files.make_directory(directory).map_err(|e| HostError(format!("parameter log_file: {e}")))?;
         }
-        let log = files.append(&log_file).map_err(|e| Trouble(format!("parameter log_file: {e}")))?;
+        let log = files.append(&log_file).map_err(|e| HostError(format!("parameter log_file: {e}")))?;
         self.log_from = files.length(&log_file);
         let mut command = Command::new(bindir.join("postgres"))
             .arg("-D")
@@ -42,7 +40,7 @@ impl Node {
         for setting in settings.iter().filter(|s| s.until.is_none_or(|last| version <= last)) {
             command = command.arg("-c").arg(format!("{}={}", setting.name, setting.value));
         }
-        self.launched = Some(command.spawn_detached(log).map_err(trouble)?);
+        self.launched = Some(command.spawn_detached(log).map_err(host_error)?);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
-use super::{Effect, Node, OwnedFiles, trouble};
+use super::{HostResult, Node, OwnedFiles, host_error};
 use crate::boundary::process::{self, ProcessState};
 use crate::boundary::storage::{SMALL, StorageError};
 use crate::pg::socket_lock::{Holder, Listener, SocketLock, is_held};
@@ -16,13 +16,13 @@ impl Node {
     /// After a crash the recorded pid may belong to something else by now (or to a zombie that nobody reaped), and
     /// PostgreSQL would refuse to start beside it. That nothing works in this data directory was seen just before; the
     /// socket's lock is removed only where no server holds it ([`is_held`]).
-    pub(super) fn remove_stale_locks(&self) -> Effect<()> {
-        match self.processes().map_err(trouble)? {
+    pub(super) fn remove_stale_locks(&self) -> HostResult<()> {
+        match self.processes().map_err(host_error)? {
             (None, children) if children.is_empty() => {}
             _ => return Ok(()),
         }
-        let files = self.files().map_err(trouble)?;
-        files.remove(&self.pgdata().join("postmaster.pid")).map_err(trouble)?;
+        let files = self.files().map_err(host_error)?;
+        files.remove(&self.pgdata().join("postmaster.pid")).map_err(host_error)?;
         let socket = self.settings.pghost.join(format!(".s.PGSQL.{}", self.settings.pgport));
         let path = socket.with_file_name(format!(".s.PGSQL.{}.lock", self.settings.pgport));
         let bytes = match files.read(&path, SMALL) {
@@ -46,11 +46,11 @@ impl Node {
             Ok(Some(directory)) => Holder::Postgres(directory),
             Err(_) => Holder::Unknown,
         };
-        let own = files.resolve(self.pgdata()).map_err(trouble)?;
+        let own = files.resolve(self.pgdata()).map_err(host_error)?;
         if is_held(made_for.as_deref(), &own, holder, listener(files, &socket)) {
             return Ok(());
         }
-        files.remove(&path).map(drop).map_err(trouble)
+        files.remove(&path).map(drop).map_err(host_error)
     }
 }
 

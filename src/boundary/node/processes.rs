@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nix::sys::signal::Signal as Unix;
 
-use super::{Effect, IdentityError, Node, trouble};
+use super::{HostResult, IdentityError, Node, host_error};
 use crate::boundary::process::{self, Debugged, ProcessId, ProcessInfo};
 use crate::boundary::storage;
 use crate::decide::activity::Activity;
@@ -92,20 +92,20 @@ impl Node {
 
     pub(super) fn process(&self) -> Process {
         if let Some(postmaster) = self.postmaster_by_file() {
-            return Process::Alive(postmaster.state.pulse(Debugged::AsRunning));
+            return Process::Alive(postmaster.state.run_state(Debugged::AsRunning));
         }
         match self.processes() {
-            Err(error) => Process::Unknown(format!("can't tell PostgreSQL's processes: {error}")),
-            Ok((Some(postmaster), _)) => Process::Alive(postmaster.state.pulse(Debugged::AsRunning)),
+            Err(error) => Process::Unknown(format!("PostgreSQL's processes can't be identified: {error}")),
+            Ok((Some(postmaster), _)) => Process::Alive(postmaster.state.run_state(Debugged::AsRunning)),
             Ok((None, children)) if children.is_empty() => Process::Absent,
             Ok((None, children)) => Process::Leftovers(children.len()),
         }
     }
 
-    pub(super) fn signal_postmaster(&self, signal: Unix) -> Effect<()> {
-        let (postmaster, _) = self.processes().map_err(trouble)?;
+    pub(super) fn signal_postmaster(&self, signal: Unix) -> HostResult<()> {
+        let (postmaster, _) = self.processes().map_err(host_error)?;
         match postmaster {
-            Some(postmaster) => self.signal(postmaster.id, signal).map_err(trouble),
+            Some(postmaster) => self.signal(postmaster.id, signal).map_err(host_error),
             None => Ok(()),
         }
     }

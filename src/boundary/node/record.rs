@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use super::{Node, trouble};
+use super::{Node, host_error};
 use crate::boundary::clock::Deadline;
 use crate::boundary::data_directory;
-use crate::boundary::host::{Effect, Trouble};
+use crate::boundary::host::{HostError, HostResult};
 use crate::boundary::pacemaker;
 use crate::cluster::attributes::NodeValue;
 use crate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
-use crate::decide::follow::vouch_attribute;
+use crate::decide::follow::approval_attribute;
 use crate::decide::promotions::Promotion;
 use crate::decide::voters::Voters;
 use crate::pg::history::History;
@@ -36,7 +36,7 @@ impl Node {
         format!("quorate-primary-end-{}", self.run.resource)
     }
 
-    pub(super) fn write_ballot(&self, ballot: Option<(WalPosition, Fitness)>) -> Effect<()> {
+    pub(super) fn write_ballot(&self, ballot: Option<(WalPosition, Fitness)>) -> HostResult<()> {
         match ballot {
             Some((position, fitness)) => {
                 pacemaker::publish(&self.ballot_name(), &ballot_text(position, fitness), self.patience())
@@ -45,7 +45,7 @@ impl Node {
         }
     }
 
-    pub(super) fn read_ballots(&self) -> Effect<Vec<Ballot>> {
+    pub(super) fn read_ballots(&self) -> HostResult<Vec<Ballot>> {
         let values = pacemaker::query(&self.ballot_name(), self.patience())?;
         let read = |v: NodeValue| {
             let (position, fitness) = parse_ballot(&v.value)?;
@@ -59,40 +59,40 @@ impl Node {
         self.files().is_ok_and(|files| files.is_file(&path))
     }
 
-    pub(super) fn read_promotions(&self) -> Effect<Vec<Promotion>> {
+    pub(super) fn read_promotions(&self) -> HostResult<Vec<Promotion>> {
         let name = self.promotion_name();
-        let unread = |trouble: Trouble| Trouble(format!("could not be read: {trouble}"));
+        let unread = |error: HostError| HostError(format!("could not be read: {error}"));
         let attributes = pacemaker::query(&name, self.patience()).map_err(unread)?;
         let property = pacemaker::property(&name, self.patience()).map_err(unread)?;
         let read = |text: String| {
-            text.parse::<Promotion>().map_err(|e| Trouble(format!("{name}: {e}; delete it on all nodes")))
+            text.parse::<Promotion>().map_err(|e| HostError(format!("{name}: {e}; delete it on all nodes")))
         };
         attributes.into_iter().map(|v| v.value).chain(property).map(read).collect()
     }
 
-    pub(super) fn write_promotion(&self, nodes: &[String], promotion: &Promotion) -> Effect<()> {
+    pub(super) fn write_promotion(&self, nodes: &[String], promotion: &Promotion) -> HostResult<()> {
         let (name, value) = (self.promotion_name(), promotion.to_string());
         let mut failed = Vec::new();
         for node in nodes {
-            if let Err(trouble) = pacemaker::publish_for(node, &name, &value, self.patience()) {
-                failed.push(trouble.0);
+            if let Err(error) = pacemaker::publish_for(node, &name, &value, self.patience()) {
+                failed.push(error.0);
             }
         }
         // One that has it keeps it for all.
-        if failed.len() < nodes.len() { Ok(()) } else { Err(Trouble(failed.join("; "))) }
+        if failed.len() < nodes.len() { Ok(()) } else { Err(HostError(failed.join("; "))) }
     }
 
-    pub(super) fn read_voters(&self) -> Effect<Vec<Voters>> {
+    pub(super) fn read_voters(&self) -> HostResult<Vec<Voters>> {
         let name = self.voters_name();
         let values = pacemaker::query(&name, self.patience())?;
         let read = |v: NodeValue| {
-            v.value.parse::<Voters>().map_err(|e| Trouble(format!("{name}: {e}; delete it on all nodes")))
+            v.value.parse::<Voters>().map_err(|e| HostError(format!("{name}: {e}; delete it on all nodes")))
         };
         values.into_iter().map(read).collect()
     }
 
     /// pacemaker-attrd takes a value up when the group's message comes back to it, in the order in which all members get it.
-    pub(super) fn write_voters(&self, nodes: &[String], voters: &Voters) -> Effect<()> {
+    pub(super) fn write_voters(&self, nodes: &[String], voters: &Voters) -> HostResult<()> {
         let (name, value) = (self.voters_name(), voters.to_string());
         for node in nodes {
             pacemaker::publish_for(node, &name, &value, self.patience())?;
@@ -105,22 +105,22 @@ impl Node {
                 return Ok(());
             }
             if deadline.passed() {
-                return Err(Trouble(format!("{name}={value} did not come back from pacemaker-attrd")));
+                return Err(HostError(format!("{name}={value} did not come back from pacemaker-attrd")));
             }
             deadline.sleep(DELIVERY / 20);
         }
     }
 
-    pub(super) fn write_property(&self, promotion: &Promotion) -> Effect<()> {
+    pub(super) fn write_property(&self, promotion: &Promotion) -> HostResult<()> {
         pacemaker::set_property(&self.promotion_name(), &promotion.to_string(), self.patience())
     }
 
-    pub(super) fn delete_approval(&self) -> Effect<()> {
+    pub(super) fn delete_approval(&self) -> HostResult<()> {
         let node = self.run.node.as_deref().unwrap_or_default();
-        pacemaker::delete_attribute(node, &vouch_attribute(&self.run.resource), self.patience())
+        pacemaker::delete_attribute(node, &approval_attribute(&self.run.resource), self.patience())
     }
 
-    pub(super) fn write_end(&self, node: &str, end: Option<WalPosition>) -> Effect<()> {
+    pub(super) fn write_end(&self, node: &str, end: Option<WalPosition>) -> HostResult<()> {
         match end {
             Some(end) => {
                 let value = format!("{}:{}", end.timeline, end.lsn);
@@ -130,7 +130,7 @@ impl Node {
         }
     }
 
-    pub(super) fn read_end(&self, node: &str) -> Effect<Option<WalPosition>> {
+    pub(super) fn read_end(&self, node: &str) -> HostResult<Option<WalPosition>> {
         let values = pacemaker::query(&self.end_name(), self.patience())?;
         let read = |text: &str| {
             let (timeline, lsn) = text.split_once(':')?;
@@ -140,51 +140,54 @@ impl Node {
     }
 
     /// Beside the data: it goes where they go, with a base backup, a rewind or a copy.
-    pub(super) fn read_mark(&self) -> Effect<Option<Promotion>> {
+    pub(super) fn read_mark(&self) -> HostResult<Option<Promotion>> {
         let path = self.pgdata().join(MARK);
-        let bytes = self.files().map_err(trouble)?.read_if_there(&path).map_err(trouble)?;
+        let bytes = self.files().map_err(host_error)?.read_if_there(&path).map_err(host_error)?;
         let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let read =
-            |text: String| text.parse().map_err(|e| Trouble(format!("{}: {e}; remove it", path.display())));
+            |text: String| text.parse().map_err(|e| HostError(format!("{}: {e}; remove it", path.display())));
         text.map(read).transpose()
     }
 
-    pub(super) fn write_mark(&self, promotion: &Promotion) -> Effect<()> {
+    pub(super) fn write_mark(&self, promotion: &Promotion) -> HostResult<()> {
         let text = format!("{promotion}\n");
-        self.files().map_err(trouble)?.replace(&self.pgdata().join(MARK), text.as_bytes()).map_err(trouble)
+        self.files()
+            .map_err(host_error)?
+            .replace(&self.pgdata().join(MARK), text.as_bytes())
+            .map_err(host_error)
     }
 
     /// PostgreSQL looks for history files upwards, one by one, and gives a promotion the first free number (timeline.c,
     /// findNewestTimeLine). The recovery that runs does not follow a timeline that left its own before the position it has reached.
-    pub(super) fn write_reserved(&self, timelines: &[Timeline]) -> Effect<()> {
-        let files = self.files().map_err(trouble)?;
+    pub(super) fn write_reserved(&self, timelines: &[Timeline]) -> HostResult<()> {
+        let files = self.files().map_err(host_error)?;
         let own = self.control()?.furthest().timeline;
         for timeline in timelines {
             let Some(name) = timeline.history_file_name() else { continue };
             let path = self.pgdata().join("pg_wal").join(name);
-            if files.is_there(&path).map_err(trouble)? {
+            if files.is_there(&path).map_err(host_error)? {
                 continue;
             }
             let ancestor = own.min(Timeline::new(timeline.get() - 1).unwrap_or(Timeline::FIRST));
             files
                 .replace(&path, format!("{ancestor}\t{}\t{RESERVED}\n", History::PLACEHOLDER).as_bytes())
-                .map_err(trouble)?;
+                .map_err(host_error)?;
         }
         Ok(())
     }
 
     /// With one of them above its own timeline PostgreSQL does not start as a standby. Below a real one they stay: it looks upwards
     /// without gaps.
-    pub(super) fn remove_reserved(&self) -> Effect<()> {
-        let files = self.files().map_err(trouble)?;
+    pub(super) fn remove_reserved(&self) -> HostResult<()> {
+        let files = self.files().map_err(host_error)?;
         let own = self.control()?.furthest().timeline.get();
         let mut highest = own;
         let mut reserved = Vec::new();
-        for name in data_directory::pg_wal_names(files, self.pgdata()).map_err(trouble)? {
+        for name in data_directory::pg_wal_names(files, self.pgdata()).map_err(host_error)? {
             let Some(hex) = name.strip_suffix(".history") else { continue };
             let Ok(number) = u32::from_str_radix(hex, 16) else { continue };
             let path = self.pgdata().join("pg_wal").join(&name);
-            let bytes = files.read_if_there(&path).map_err(trouble)?.unwrap_or_default();
+            let bytes = files.read_if_there(&path).map_err(host_error)?.unwrap_or_default();
             if String::from_utf8_lossy(&bytes).contains(RESERVED) {
                 reserved.push((number, path));
             } else {
@@ -192,7 +195,7 @@ impl Node {
             }
         }
         for (_, path) in reserved.iter().filter(|(number, _)| *number > highest) {
-            files.remove(path).map_err(trouble)?;
+            files.remove(path).map_err(host_error)?;
         }
         Ok(())
     }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Node, Trouble, trouble};
+use super::{HostError, Node, host_error};
 use crate::boundary::clock::Deadline;
 use crate::boundary::command::{Command, Environment};
 use crate::boundary::data_directory;
-use crate::boundary::host::{Effect, InstallTrouble};
+use crate::boundary::host::{HostResult, InstallError};
 use crate::pg::timeline::WalPosition;
 use crate::pg::wal_end;
 
@@ -16,18 +16,18 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 impl Node {
     /// By pg_waldump, as the instance's owner.
-    pub(super) fn read_wal_end(&self) -> Effect<WalPosition> {
-        let files = self.files().map_err(trouble)?;
+    pub(super) fn read_wal_end(&self) -> HostResult<WalPosition> {
+        let files = self.files().map_err(host_error)?;
         let bindir = self.bindir().map_err(|why| match why {
-            InstallTrouble::Missing(why) | InstallTrouble::Unusable(why) | InstallTrouble::Forbidden(why) => {
-                Trouble(why)
+            InstallError::Missing(why) | InstallError::Unusable(why) | InstallError::Forbidden(why) => {
+                HostError(why)
             }
         })?;
         let control = self.control()?;
-        let names = data_directory::pg_wal_names(files, self.pgdata()).map_err(trouble)?;
+        let names = data_directory::pg_wal_names(files, self.pgdata()).map_err(host_error)?;
         let start =
             wal_end::start(names.iter().map(String::as_str), control.furthest(), control.segment_size)
-                .ok_or_else(|| Trouble(format!("no WAL at {} in pg_wal", control.furthest())))?;
+                .ok_or_else(|| HostError(format!("no WAL at {} in pg_wal", control.furthest())))?;
         let command = Command::new(bindir.join("pg_waldump"))
             .arg("--quiet")
             .arg(format!("--path={}", self.pgdata().join("pg_wal").display()))
@@ -36,9 +36,9 @@ impl Node {
             .environment(Environment::Clean)
             .run_as(files.user());
         let left = self.deadline.remaining() / 2;
-        let said = command.run_any(Deadline::after(PATIENCE.min(left))).map_err(trouble)?.stderr;
+        let said = command.run_any(Deadline::after(PATIENCE.min(left))).map_err(host_error)?.stderr;
         let lsn = wal_end::end(&said, start.lsn, control.segment_size)
-            .ok_or_else(|| Trouble(format!("pg_waldump tells no end of the WAL: {}", said.trim())))?;
+            .ok_or_else(|| HostError(format!("pg_waldump tells no end of the WAL: {}", said.trim())))?;
         Ok(WalPosition { timeline: start.timeline, lsn })
     }
 }

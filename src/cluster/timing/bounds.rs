@@ -262,7 +262,7 @@ pub const fn fencing_total_s(timeouts_s: u32) -> u32 {
 }
 
 /// How long fence_quorate takes to fail at most for a target that has left: its `wait`, and what it and Pacemaker need besides.
-/// A member, which it tells to end, it waits for longer (`ending`); the watchdog's time is counted there.
+/// A member, which it tells to end, it waits for longer (`self_fence_timeout`); the watchdog's time is counted there.
 #[must_use]
 pub const fn notice_wait_s(wait_s: u32) -> u32 {
     wait_s.saturating_add(1)

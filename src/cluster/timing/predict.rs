@@ -18,7 +18,7 @@ const RESTART_MS: u32 = 1700;
 const RESTART_TOLD_MS: (u32, u32) = (700, 3800);
 /// quorated is woken by the kernel; Pacemaker's program takes the rest (docs/lab/hangs.md).
 const TOLD_MS: (u32, u32) = (0, 100);
-/// PostgreSQL is shut down, or killed where the disk hangs (`daemon/ending`).
+/// PostgreSQL is shut down, or killed where the disk hangs (`daemon/self_fence`).
 const ENDING_MS: (u32, u32) = (100, 1500);
 /// The self-fencing notice, and corosync's leave.
 const NOTICE_MS: (u32, u32) = (100, 800);

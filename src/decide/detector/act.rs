@@ -5,7 +5,7 @@ use crate::pg::instance::ProcessId;
 
 /// How loudly something is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Voice {
+pub enum LogLevel {
     Note,
     Warning,
     Error,
@@ -14,7 +14,7 @@ pub enum Voice {
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    Say(Voice, String),
+    Say(LogLevel, String),
     /// The state of all units, and the cluster's live configuration, are wanted at the next look.
     AskUnits,
     /// The others are asked whether someone well goes on when this node resets itself.
@@ -50,17 +50,17 @@ pub enum Act {
     /// This node ends now. Nothing else comes after it.
     Reset {
         ground: Ground,
-        manner: Manner,
+        mode: ShutdownMode,
         why: String,
     },
 }
 
 /// How the PostgreSQL of a node that ends is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
+pub enum ShutdownMode {
     /// It is told to shut down first: it sends its standbys what they lack. The others go on only when they are told to, or after
     /// stonith-watchdog-timeout, which is far longer.
     Orderly,
     /// SIGKILL: a device hangs, and a shutdown would wait for it.
-    AtOnce,
+    Immediate,
 }

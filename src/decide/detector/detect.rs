@@ -1,10 +1,10 @@
 //! One node over time: what its parts call for in each look, and what of it happens.
 
-use super::act::{Act, Manner, Voice};
+use super::act::{Act, LogLevel, ShutdownMode};
 use super::excuses::{Excuse, Excuses};
 use super::instances::Instances;
 use super::limits::{Limits, MEMBERSHIP_MARGIN, Millis};
-use super::observation::{InstanceLook, Life, Maintenance, Quorum, Sight};
+use super::observation::{InstanceObservation, Maintenance, NodeSnapshot, PostmasterState, Quorum};
 use super::proposal::{Proposal, Wanted};
 use super::quorum::{Duty, QuorumWatch};
 use super::shortage::Shortages;
@@ -102,46 +102,47 @@ impl Detector {
     }
 
     /// Takes a look, and says what follows from it.
-    pub fn step(&mut self, sight: &Sight) -> Vec<Act> {
+    pub fn step(&mut self, snapshot: &NodeSnapshot) -> Vec<Act> {
         if self.over {
             return Vec::new();
         }
-        self.now += sight.elapsed.min(self.limits.longest_step);
-        self.passed += sight.elapsed;
+        self.now += snapshot.elapsed.min(self.limits.longest_step);
+        self.passed += snapshot.elapsed;
         self.unwell = None;
-        if let Some(by) = &sight.request {
+        if let Some(by) = &snapshot.request {
             // No excuse counts, maintenance neither: Pacemaker has decided with the quorum, and the watchdog would end it later.
             self.over = true;
             let why = format!("fenced: {by} carries it out");
-            return vec![Act::Reset { ground: Ground::Fenced, manner: Manner::Orderly, why }];
+            return vec![Act::Reset { ground: Ground::Fenced, mode: ShutdownMode::Orderly, why }];
         }
-        self.excuses.see(self.now, &sight.units);
-        let mut proposals = self.watch_quorum(sight);
-        self.watch_daemons(sight, &mut proposals);
-        proposals.extend(self.instances.step(self.now, sight, &self.limits));
-        proposals.extend(self.places.step(self.now, sight, &self.limits));
-        let acts = self.settle(sight, proposals);
+        self.excuses.see(self.now, &snapshot.units);
+        let mut proposals = self.watch_quorum(snapshot);
+        self.watch_daemons(snapshot, &mut proposals);
+        proposals.extend(self.instances.step(self.now, snapshot, &self.limits));
+        proposals.extend(self.places.step(self.now, snapshot, &self.limits));
+        let acts = self.settle(snapshot, proposals);
         self.over = acts.iter().any(|act| matches!(act, Act::Reset { .. }));
         acts
     }
 
-    fn watch_quorum(&mut self, sight: &Sight) -> Vec<Proposal> {
-        let corosync = sight.looks.iter().find(|(s, _)| *s == Subject::Corosync).and_then(|(_, l)| l.process);
-        // Under maintenance of the node Pacemaker does not end it either: its primaries alone are silenced.
+    fn watch_quorum(&mut self, snapshot: &NodeSnapshot) -> Vec<Proposal> {
+        let corosync =
+            snapshot.daemons.iter().find(|(s, _)| *s == Subject::Corosync).and_then(|(_, l)| l.process);
+        // Under maintenance of the node Pacemaker does not end it either: its primaries alone are stopped.
         let pacemaker = self.watches.iter().find(|w| w.rule.subject == Subject::Pacemakerd);
-        let pacemaker =
-            pacemaker.is_some_and(|w| w.is_armed() && self.excuses.find(self.now, w.rule, sight).is_none());
-        let duty = match (sight.cluster.maintenance, sight.cluster.no_quorum_policy) {
+        let pacemaker = pacemaker
+            .is_some_and(|w| w.is_armed() && self.excuses.find(self.now, w.rule, snapshot).is_none());
+        let duty = match (snapshot.cluster.maintenance, snapshot.cluster.no_quorum_policy) {
             (Maintenance::On, _) | (_, Some(NoQuorumPolicy::Ignore)) => Duty::None,
             (_, Some(NoQuorumPolicy::Suicide | NoQuorumPolicy::Fence)) if pacemaker => Duty::End,
-            (Maintenance::Off, _) => Duty::Silence,
+            (Maintenance::Off, _) => Duty::StopPrimaries,
         };
-        let primaries = sight.instances.iter().any(InstanceLook::may_write);
+        let primaries = snapshot.instances.iter().any(InstanceObservation::may_write);
         let corosync = corosync.map(|(id, _)| id);
-        self.quorum.step(self.now, sight.quorum, corosync, duty, primaries, &self.limits)
+        self.quorum.step(self.now, snapshot.quorum, corosync, duty, primaries, &self.limits)
     }
 
-    fn watch_daemons(&mut self, sight: &Sight, proposals: &mut Vec<Proposal>) {
+    fn watch_daemons(&mut self, snapshot: &NodeSnapshot, proposals: &mut Vec<Proposal>) {
         let mut suspicious = self.quorum.is_lost();
         let mut unwell = None;
         let formation = self.limits.totem.saturating_sub(MEMBERSHIP_MARGIN);
@@ -151,7 +152,7 @@ impl Detector {
         }
         let explained = if self.now < self.forming_until { formation } else { 0 };
         for watch in &mut self.watches {
-            let Some((_, look)) = sight.looks.iter().find(|(s, _)| *s == watch.rule.subject) else {
+            let Some((_, look)) = snapshot.daemons.iter().find(|(s, _)| *s == watch.rule.subject) else {
                 continue;
             };
             let finding = watch.step(self.now, look, explained, &self.limits);
@@ -162,38 +163,38 @@ impl Detector {
             match finding {
                 Finding::Well => self.excuses.end(watch.rule.subject),
                 Finding::Suspect(None) => {}
-                Finding::Suspect(Some(line)) => proposals.push(Act::Say(Voice::Warning, line).into()),
+                Finding::Suspect(Some(line)) => proposals.push(Act::Say(LogLevel::Warning, line).into()),
                 Finding::SurvivesSigkill(why) => {
-                    if let Some(excuse) = self.excuses.find(self.now, watch.rule, sight) {
+                    if let Some(excuse) = self.excuses.find(self.now, watch.rule, snapshot) {
                         if self.excuses.begin(self.now, watch.rule.subject, &excuse) {
                             let line = format!("{why}: left alone, {excuse}");
-                            proposals.push(Act::Say(Voice::Note, line).into());
+                            proposals.push(Act::Say(LogLevel::Note, line).into());
                         }
                         continue;
                     }
-                    let (ground, manner) = (Ground::Daemon, Manner::AtOnce);
-                    proposals.push(Wanted { ground, manner, why, victim: None }.into());
+                    let (ground, mode) = (Ground::Daemon, ShutdownMode::Immediate);
+                    proposals.push(Wanted { ground, mode, why, victim: None }.into());
                 }
                 Finding::Hangs { process, evidence } => {
-                    if let Some(why) = self.excuses.find(self.now, watch.rule, sight) {
+                    if let Some(why) = self.excuses.find(self.now, watch.rule, snapshot) {
                         // Said once, not at every look of a long stop.
                         if self.excuses.begin(self.now, watch.rule.subject, &why) {
                             let line = format!("{evidence}: left alone, {why}");
-                            proposals.push(Act::Say(Voice::Note, line).into());
+                            proposals.push(Act::Say(LogLevel::Note, line).into());
                         }
                         continue;
                     }
                     self.excuses.end(watch.rule.subject);
-                    let primaries = sight.instances.iter().any(InstanceLook::may_write);
-                    proposals.push(watch.treat(self.now, process, evidence, primaries, &self.limits));
+                    let primaries = snapshot.instances.iter().any(InstanceObservation::may_write);
+                    proposals.push(watch.remedy(self.now, process, evidence, primaries, &self.limits));
                 }
             }
         }
-        self.unwell = unwell.or_else(|| storage::unwell(&sight.places));
+        self.unwell = unwell.or_else(|| storage::unwell(&snapshot.places));
         suspicious |= self.unwell.is_some();
         // Another node asks who goes on: the answer is about this moment, and passing attributes stand in the live configuration alone.
-        suspicious |= sight.resets.another_first.is_some();
-        proposals.extend(self.shortages.step(sight));
+        suspicious |= snapshot.resets.another_first.is_some();
+        proposals.extend(self.shortages.step(snapshot));
         if suspicious && self.units_asked.is_none_or(|at| self.now - at >= UNITS_FRESH) {
             self.units_asked = Some(self.now);
             proposals.push(Act::AskUnits.into());
@@ -201,7 +202,7 @@ impl Detector {
     }
 
     /// What happens.
-    fn settle(&mut self, sight: &Sight, proposals: Vec<Proposal>) -> Vec<Act> {
+    fn settle(&mut self, snapshot: &NodeSnapshot, proposals: Vec<Proposal>) -> Vec<Act> {
         let mut acts = Vec::new();
         let mut wanted = Vec::new();
         for proposal in proposals {
@@ -216,31 +217,31 @@ impl Detector {
             acts.extend(self.gate.rest().into_iter().map(act));
             return acts;
         };
-        let writing = sight.instances.iter().filter(|i| i.may_write());
+        let writing = snapshot.instances.iter().filter(|i| i.may_write());
         let primaries: Vec<String> = writing.map(|i| i.instance.resource.clone()).collect();
-        let excluded = excluded(sight);
+        let excluded = excluded(snapshot);
         let call = Call {
             ground: first.ground,
             why: &first.why,
             primaries: &primaries,
-            view: &sight.resets,
-            votes: sight.votes,
+            view: &snapshot.resets,
+            votes: snapshot.votes,
             excluded: &excluded,
         };
         let (verdict, said) = self.gate.step(self.passed, &call);
         acts.extend(said.into_iter().map(act));
         match verdict {
             Verdict::Reset => {
-                let at_once = wanted.iter().any(|w| w.manner == Manner::AtOnce);
-                let manner = if at_once { Manner::AtOnce } else { Manner::Orderly };
+                let at_once = wanted.iter().any(|w| w.mode == ShutdownMode::Immediate);
+                let mode = if at_once { ShutdownMode::Immediate } else { ShutdownMode::Orderly };
                 let Wanted { ground, why, .. } = wanted.swap_remove(0);
-                acts.push(Act::Reset { ground, manner, why });
+                acts.push(Act::Reset { ground, mode, why });
             }
             Verdict::Ask | Verdict::Wait => {}
             Verdict::Hold => {
                 for Wanted { victim, why, .. } in wanted {
                     // The others would call the node lost and have it fenced: the same reset by another way.
-                    if victim == Some(Subject::Based) && !sight.resets.others.is_empty() {
+                    if victim == Some(Subject::Based) && !snapshot.resets.others.is_empty() {
                         continue;
                     }
                     let watch = self.watches.iter_mut().find(|w| Some(w.rule.subject) == victim);
@@ -256,47 +257,50 @@ impl Detector {
 
     /// How this node is, for another one that would reset itself.
     #[must_use]
-    pub fn condition(&self, sight: &Sight) -> Condition {
-        let runs = |i: &&InstanceLook| i.life == Life::Runs && i.instance.phase == Phase::Running;
-        let managed = |i: &&InstanceLook| maintenance::instance(&i.instance.resource, sight).is_none();
-        let candidate = |i: &&InstanceLook| i.may_be_promoted();
-        let able = sight.instances.iter().filter(runs).filter(managed).filter(candidate);
+    pub fn condition(&self, snapshot: &NodeSnapshot) -> Condition {
+        let runs = |i: &&InstanceObservation| {
+            i.postmaster == PostmasterState::Runs && i.instance.phase == Phase::Running
+        };
+        let managed =
+            |i: &&InstanceObservation| maintenance::instance(&i.instance.resource, snapshot).is_none();
+        let candidate = |i: &&InstanceObservation| i.may_be_promoted();
+        let able = snapshot.instances.iter().filter(runs).filter(managed).filter(candidate);
         Condition {
-            node: sight.instances.iter().find_map(|i| i.instance.node.clone()).unwrap_or_default(),
-            obstacle: self.obstacle(sight),
+            node: snapshot.instances.iter().find_map(|i| i.instance.node.clone()).unwrap_or_default(),
+            obstacle: self.obstacle(snapshot),
             instances: able.map(|i| i.instance.resource.clone()).collect(),
         }
     }
 
     /// Why this node can't go on for another one.
-    fn obstacle(&self, sight: &Sight) -> Option<String> {
+    fn obstacle(&self, snapshot: &NodeSnapshot) -> Option<String> {
         if self.over {
             return Some("it resets itself".to_owned());
         }
         if self.gate.intends() || self.gate.held().is_some() {
             return Some("it would reset itself too".to_owned());
         }
-        if sight.quorum != Quorum::Quorate {
+        if snapshot.quorum != Quorum::Quorate {
             return Some("it has no quorum".to_owned());
         }
         if let Some(why) = &self.unwell {
             return Some(why.clone());
         }
-        if let Some(why) = maintenance::node(sight).or_else(|| maintenance::standby(sight)) {
+        if let Some(why) = maintenance::node(snapshot).or_else(|| maintenance::standby(snapshot)) {
             return Some(why);
         }
-        if let Some((_, shortage)) = sight.looks.iter().find_map(|(s, l)| l.shortage.map(|x| (s, x))) {
+        if let Some((_, shortage)) = snapshot.daemons.iter().find_map(|(s, l)| l.shortage.map(|x| (s, x))) {
             return Some(format!("its daemons can't be asked: {}", shortage.text()));
         }
         let needed = |s: Subject| !matches!(s, Subject::Sbd | Subject::Qdevice);
         let unseen = self.watches.iter().find(|w| needed(w.rule.subject) && !w.is_armed());
-        unseen.map(|w| format!("{} was not seen well yet", w.rule.name))
+        unseen.map(|w| format!("{} has not been healthy yet", w.rule.name))
     }
 }
 
 /// The other nodes on which Pacemaker may promote nobody, as this node knows it: more recent than their own word, it may be.
-fn excluded(sight: &Sight) -> Vec<(u32, String)> {
-    let states = sight.cluster.management.nodes.iter();
+fn excluded(snapshot: &NodeSnapshot) -> Vec<(u32, String)> {
+    let states = snapshot.cluster.management.nodes.iter();
     let told = states.filter_map(|n| Some((n.id?, n.maintenance.clone().or_else(|| n.standby.clone())?)));
     told.collect()
 }
@@ -305,12 +309,13 @@ fn act(said: Said) -> Act {
     match said {
         Said::Ask { number, why } => Act::AskOthers { number, why },
         Said::Withdraw { number } => Act::Withdraw { number },
-        Said::Wanted(why) => {
-            Act::Say(Voice::Error, format!("reset wanted: {why}; the others are asked who goes on"))
-        }
-        Said::HeldBack(text) => Act::Say(Voice::Error, format!("reset held back: {text}")),
+        Said::Wanted(why) => Act::Say(
+            LogLevel::Error,
+            format!("reset wanted: {why}; asking the others whether one can take over"),
+        ),
+        Said::HeldBack(text) => Act::Say(LogLevel::Error, format!("reset held back: {text}")),
         Said::Over(why) => {
-            Act::Say(Voice::Note, format!("a reset that was held back is not called for any more: {why}"))
+            Act::Say(LogLevel::Note, format!("a reset that was held back is no longer needed: {why}"))
         }
     }
 }

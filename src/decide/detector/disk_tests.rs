@@ -6,13 +6,13 @@ use crate::cluster::cib::{Management, NodeState};
 use crate::decide::reset::Ground;
 use crate::pg::role::PgRole;
 
-pub(super) fn place(content: Content) -> PlaceLook {
-    PlaceLook { path: "/data".into(), content, pending: true, progress: Progress::Still }
+pub(super) fn place(content: Content) -> PlaceObservation {
+    PlaceObservation { path: "/data".into(), content, pending: true, progress: Progress::Still }
 }
 
 fn hanging(content: Content) -> Played {
     let mut played = Played::healthy();
-    played.sight.places = vec![place(content)];
+    played.snapshot.places = vec![place(content)];
     played
 }
 
@@ -21,7 +21,8 @@ fn a_stuck_disk_ends_a_node_with_a_primary_where_another_one_is_well() {
     let mut played = hanging(Content::Data(PgRole::Primary));
     let began = played.at;
     let done = played.deeds(12_000, |_| {});
-    let [(at, Act::Reset { manner: Manner::AtOnce, ground: Ground::PrimaryDisk, .. })] = &done[..] else {
+    let [(at, Act::Reset { mode: ShutdownMode::Immediate, ground: Ground::PrimaryDisk, .. })] = &done[..]
+    else {
         panic!("{done:?}: a shutdown would wait for the disk")
     };
     assert!((8000..=9000).contains(&(at - began)), "{at}: no more than a look is lost by asking");
@@ -33,14 +34,13 @@ fn a_stuck_disk_ends_a_node_with_a_primary_where_another_one_is_well() {
 fn the_state_s_disk_may_hang_for_minutes() {
     let mut played = hanging(Content::State);
     let said = played.run(60_000, |_| {});
-    let hangs =
-        |(_, act): &&(Millis, Act)| matches!(act, Act::Say(Voice::Error, text) if text.starts_with("hangs"));
+    let hangs = |(_, act): &&(Millis, Act)| matches!(act, Act::Say(LogLevel::Error, text) if text.starts_with("hangs"));
     assert_eq!(said.iter().filter(hangs).count(), 1, "{said:?}");
     assert!(said.iter().all(|(_, act)| matches!(act, Act::Say(..) | Act::AskUnits)), "{said:?}");
     let done = played.deeds(240_000 + 2 * TICK, |_| {});
-    assert!(matches!(&done[..], [(_, Act::Reset { manner: Manner::Orderly, .. })]), "{done:?}");
+    assert!(matches!(&done[..], [(_, Act::Reset { mode: ShutdownMode::Orderly, .. })]), "{done:?}");
     let mut slow = hanging(Content::State);
-    let deeds = slow.deeds(900_000, |p| p.sight.places[0].pending = p.at % 7000 != 0);
+    let deeds = slow.deeds(900_000, |p| p.snapshot.places[0].pending = p.at % 7000 != 0);
     assert_eq!(deeds, [], "each write returned, if late");
 }
 
@@ -48,13 +48,13 @@ fn the_state_s_disk_may_hang_for_minutes() {
 fn a_disk_that_is_only_busy_ends_nobody() {
     let mut busy = hanging(Content::Data(PgRole::Primary));
     let deeds = busy.deeds(60_000, |p| {
-        p.sight.places[0].progress = if p.at % 6000 == 0 { Progress::Advances } else { Progress::Still };
+        p.snapshot.places[0].progress = if p.at % 6000 == 0 { Progress::Advances } else { Progress::Still };
     });
     assert_eq!(deeds, [], "somebody's writes are completed");
     // From then on nobody's.
-    assert_eq!(busy.deeds(10_000, |p| p.sight.places[0].progress = Progress::Still).len(), 1);
+    assert_eq!(busy.deeds(10_000, |p| p.snapshot.places[0].progress = Progress::Still).len(), 1);
     let mut untold = hanging(Content::Data(PgRole::Primary));
-    let each = |p: &mut Played| p.sight.places[0].progress = Progress::Unknown;
+    let each = |p: &mut Played| p.snapshot.places[0].progress = Progress::Unknown;
     assert_eq!(untold.deeds(23_500, each), []);
     assert_eq!(untold.deeds(5000, each).len(), 1);
 }
@@ -65,12 +65,12 @@ fn nobody_well_means_that_the_node_goes_on_and_says_it_until_somebody_is() {
     played.other.obstacle = Some("a small write to /data has not returned".into());
     let all = played.run(120_000, |_| {});
     assert!(!all.iter().any(|(_, act)| matches!(act, Act::Reset { .. })), "{all:?}");
-    let errors: Vec<_> = all.iter().filter(|(_, act)| matches!(act, Act::Say(Voice::Error, _))).collect();
+    let errors: Vec<_> = all.iter().filter(|(_, act)| matches!(act, Act::Say(LogLevel::Error, _))).collect();
     let [(_, Act::Say(_, wanted)), (_, Act::Say(_, text))] = &errors[..] else { panic!("{errors:?}") };
     assert!(wanted.starts_with("reset wanted"), "{wanted}");
     assert!(text.contains("reset held back") && text.contains("srv2: a small write"), "{text}");
     assert!(played.detector.held().is_some());
-    assert!(played.detector.condition(&played.sight).obstacle.is_some(), "it goes on for nobody");
+    assert!(played.detector.condition(&played.snapshot).obstacle.is_some(), "it goes on for nobody");
     // The other one recovers first.
     played.other.obstacle = None;
     let began = played.at;
@@ -80,10 +80,10 @@ fn nobody_well_means_that_the_node_goes_on_and_says_it_until_somebody_is() {
     let mut back = hanging(Content::Data(PgRole::Primary));
     back.other.obstacle = Some("hangs".into());
     back.run(30_000, |_| {});
-    back.sight.places.clear();
+    back.snapshot.places.clear();
     back.other.obstacle = None;
     assert_eq!(back.deeds(60_000, |_| {}), []);
-    assert_eq!((back.detector.held(), back.detector.condition(&back.sight).obstacle), (None, None));
+    assert_eq!((back.detector.held(), back.detector.condition(&back.snapshot).obstacle), (None, None));
 }
 
 /// Row Q3.
@@ -100,7 +100,7 @@ fn all_forms_of_maintenance_keep_a_node_from_its_reset() {
         Management { unmanaged: resource(), ..Management::default() },
     ] {
         let mut played = hanging(Content::Data(PgRole::Primary));
-        played.sight.cluster.management = management.clone();
+        played.snapshot.cluster.management = management.clone();
         let all = played.run(60_000, |_| {});
         assert!(all.iter().all(|(_, act)| matches!(act, Act::Say(..) | Act::AskUnits)), "{all:?}");
         let told =
@@ -108,16 +108,16 @@ fn all_forms_of_maintenance_keep_a_node_from_its_reset() {
         assert_eq!(all.iter().filter(told).count(), 1, "{all:?}");
         // Its postmaster is not told of either, and nobody else may rely on it.
         let mut dead = Played::healthy();
-        dead.sight.cluster.management = management;
-        dead.sight.instances[0].life = Life::Gone;
+        dead.snapshot.cluster.management = management;
+        dead.snapshot.instances[0].postmaster = PostmasterState::Gone;
         assert_eq!(dead.deeds(10_000, |_| {}), []);
-        let condition = dead.detector.condition(&dead.sight);
+        let condition = dead.detector.condition(&dead.snapshot);
         assert!(condition.obstacle.is_some() || condition.instances.is_empty(), "{condition:?}");
     }
     // Another node's maintenance is no excuse, but that node goes on for nobody.
     let mut other = hanging(Content::Data(PgRole::Primary));
     let away = NodeState { id: Some(2), name: "srv2".into(), ..node(Some("maintenance=true")) };
-    other.sight.cluster.management = Management { nodes: vec![node(None), away], ..Management::default() };
+    other.snapshot.cluster.management = Management { nodes: vec![node(None), away], ..Management::default() };
     assert_eq!(other.deeds(60_000, |_| {}), []);
     assert!(other.detector.held().is_some_and(|h| h.because.contains("maintenance=true")));
 }
@@ -136,7 +136,7 @@ fn a_daemon_is_killed_where_its_node_would_be_reset_and_nobody_is_well() {
                     let look = p.look(subject);
                     let (id, _) = look.process.expect("there");
                     let fresh = crate::pg::instance::ProcessId { pid: id.pid + 1000, ..id };
-                    look.process = Some((fresh, crate::decide::facts::Pulse::Beating));
+                    look.process = Some((fresh, crate::decide::facts::RunState::Running));
                 }
             });
             kills += deeds.iter().filter(|(_, act)| matches!(act, Act::Kill { .. })).count();
@@ -165,7 +165,7 @@ fn kills_in(detector: &Detector, subject: Subject) -> bool {
 #[test]
 fn what_this_machine_lacks_is_no_evidence_against_its_daemons() {
     let lacks = |p: &mut Played| {
-        for (subject, look) in &mut p.sight.looks {
+        for (subject, look) in &mut p.snapshot.daemons {
             if subject.rule().socket.is_some() {
                 (look.answers, look.failures, look.shortage) = (5, 9, Some(Shortage::Space));
             }
@@ -177,9 +177,9 @@ fn what_this_machine_lacks_is_no_evidence_against_its_daemons() {
     assert!(all.iter().all(|(_, act)| matches!(act, Act::Say(..) | Act::AskUnits)), "{all:?}");
     let mut fresh = Played::healthy();
     let said = fresh.run(60_000, lacks);
-    let named = |(_, act): &&(Millis, Act)| matches!(act, Act::Say(Voice::Error, t) if t.contains("ENOSPC") && t.contains("df /dev/shm"));
+    let named = |(_, act): &&(Millis, Act)| matches!(act, Act::Say(LogLevel::Error, t) if t.contains("ENOSPC") && t.contains("df /dev/shm"));
     assert_eq!(said.iter().filter(named).count(), 1, "{said:?}");
-    assert!(fresh.detector.condition(&fresh.sight).obstacle.is_some_and(|o| o.contains("ENOSPC")));
+    assert!(fresh.detector.condition(&fresh.snapshot).obstacle.is_some_and(|o| o.contains("ENOSPC")));
     // One that hangs meanwhile is still seen, by the state of its process.
     fresh.stop(Subject::Execd);
     let deeds = fresh.deeds(5000, lacks);
@@ -190,11 +190,11 @@ fn what_this_machine_lacks_is_no_evidence_against_its_daemons() {
 #[test]
 fn a_standby_that_can_not_be_promoted_goes_on_for_nobody() {
     let mut standby = Played::healthy();
-    standby.sight.instances = vec![super::tests::instance(PgRole::Standby)];
+    standby.snapshot.instances = vec![super::tests::instance(PgRole::Standby)];
     for (score, goes_on) in [(Some(900), true), (Some(0), true), (Some(-1000), false), (None, false)] {
-        standby.sight.instances[0].score = score.map(crate::decide::promotion_score::Score::from);
+        standby.snapshot.instances[0].score = score.map(crate::decide::promotion_score::Score::from);
         standby.deeds(1000, |_| {});
-        let able = standby.detector.condition(&standby.sight).instances;
+        let able = standby.detector.condition(&standby.snapshot).instances;
         assert_eq!(able == ["pgsqld"], goes_on, "{score:?}: {able:?}");
     }
 }
@@ -205,6 +205,6 @@ fn who_is_asked_to_go_on_asks_pacemaker_anew() {
     let asks = |all: &[(Millis, Act)]| all.iter().filter(|(_, act)| *act == Act::AskUnits).count();
     let mut asked = Played::healthy();
     assert_eq!(asks(&asked.run(10_000, |_| {})), 0);
-    asked.sight.resets.another_first = Some(2);
+    asked.snapshot.resets.another_first = Some(2);
     assert!(asks(&asked.run(10_000, |_| {})) >= 4);
 }

@@ -2,12 +2,12 @@
 
 use super::limits::Millis;
 use super::maintenance;
-use super::observation::{Sight, Unit};
+use super::observation::{NodeSnapshot, Unit};
 use super::subjects::{Rule, Subject};
 
 /// A unit that was stopped by order has no processes when systemd calls it off, or some that are just ending.
 /// One that lives on and hangs after this time was not stopped with it.
-const ENDING: Millis = 5000;
+const STOP_TIME: Millis = 5000;
 
 /// A daemon that hangs and is left alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,17 +39,19 @@ impl Excuses {
     }
 
     /// Why one that hangs is nobody's concern.
-    pub(super) fn find(&self, now: Millis, rule: &Rule, sight: &Sight) -> Option<String> {
-        if let Some(why) = maintenance::node(sight) {
+    pub(super) fn find(&self, now: Millis, rule: &Rule, snapshot: &NodeSnapshot) -> Option<String> {
+        if let Some(why) = maintenance::node(snapshot) {
             return Some(why);
         }
-        let unit = sight.units.iter().find(|(name, _)| *name == rule.unit).map_or(Unit::Unknown, |(_, u)| *u);
+        let unit =
+            snapshot.units.iter().find(|(name, _)| *name == rule.unit).map_or(Unit::Unknown, |(_, u)| *u);
         let by_order = match unit {
             Unit::Active | Unit::Unknown => false,
             Unit::Changing => true,
-            Unit::Off => {
-                self.off.iter().any(|(name, since)| *name == rule.unit && now.saturating_sub(*since) < ENDING)
-            }
+            Unit::Off => self
+                .off
+                .iter()
+                .any(|(name, since)| *name == rule.unit && now.saturating_sub(*since) < STOP_TIME),
         };
         by_order.then(|| format!("{} is started or stopped by order", rule.unit))
     }

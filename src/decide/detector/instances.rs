@@ -1,9 +1,9 @@
 //! The postmasters: their end is noticed when it happens, not at the next monitor.
 
-use super::act::{Act, Voice};
+use super::act::{Act, LogLevel};
 use super::limits::{Limits, Millis};
 use super::maintenance;
-use super::observation::{InstanceLook, Life, Sight};
+use super::observation::{InstanceObservation, NodeSnapshot, PostmasterState};
 use super::proposal::Proposal;
 use crate::pg::instance::{Phase, ProcessId};
 
@@ -15,34 +15,38 @@ pub(super) struct Instances {
 }
 
 impl Instances {
-    pub(super) fn step(&mut self, now: Millis, sight: &Sight, limits: &Limits) -> Vec<Proposal> {
-        let looks = &sight.instances;
+    pub(super) fn step(&mut self, now: Millis, snapshot: &NodeSnapshot, limits: &Limits) -> Vec<Proposal> {
+        let looks = &snapshot.instances;
         let there = |id: ProcessId| looks.iter().any(|l| l.instance.postmaster == Some(id));
         self.reported.retain(|id| there(*id));
-        let stops = |id| looks.iter().any(|l| l.instance.postmaster == Some(id) && l.life == Life::Stopped);
+        let stops = |id| {
+            looks
+                .iter()
+                .any(|l| l.instance.postmaster == Some(id) && l.postmaster == PostmasterState::Stopped)
+        };
         self.stopped.retain(|(id, _)| stops(*id));
         let mut acts = Vec::new();
-        for InstanceLook { instance, life, .. } in looks {
+        for InstanceObservation { instance, postmaster, .. } in looks {
             let (Some(id), Phase::Running) = (instance.postmaster, instance.phase) else { continue };
-            let trouble = match life {
-                Life::Runs | Life::Unknown => None,
-                Life::Leftovers | Life::Gone => Some("ended by itself".to_owned()),
-                Life::Stopped => self.stopped_for(id, now, limits),
+            let error = match postmaster {
+                PostmasterState::Runs | PostmasterState::Unknown => None,
+                PostmasterState::Leftovers | PostmasterState::Gone => Some("ended by itself".to_owned()),
+                PostmasterState::Stopped => self.stopped_for(id, now, limits),
             };
-            let Some(trouble) = trouble else { continue };
+            let Some(error) = error else { continue };
             if self.reported.contains(&id) {
                 continue;
             }
             self.reported.push(id);
-            let why = format!("{}: the postmaster (pid {id}) {trouble}", instance.resource);
-            let act = match (&instance.node, maintenance::instance(&instance.resource, sight)) {
+            let why = format!("{}: the postmaster (pid {id}) {error}", instance.resource);
+            let act = match (&instance.node, maintenance::instance(&instance.resource, snapshot)) {
                 (Some(node), None) => {
                     Act::Fail { resource: instance.resource.clone(), node: node.clone(), why }
                 }
                 (None, _) => {
-                    Act::Say(Voice::Note, format!("{why}: left alone, the agent was called by hand"))
+                    Act::Say(LogLevel::Note, format!("{why}: left alone, the agent was called by hand"))
                 }
-                (_, Some(excuse)) => Act::Say(Voice::Note, format!("{why}: left alone, {excuse}")),
+                (_, Some(excuse)) => Act::Say(LogLevel::Note, format!("{why}: left alone, {excuse}")),
             };
             acts.push(act.into());
         }

@@ -2,37 +2,37 @@
 
 use std::path::Path;
 
-use super::observation::{Maintenance, Sight};
+use super::observation::{Maintenance, NodeSnapshot};
 use crate::cluster::cib::NodeState;
 
 /// What Pacemaker is told of this node.
-fn this_node(sight: &Sight) -> Option<&NodeState> {
-    let name = sight.instances.iter().find_map(|i| i.instance.node.as_deref());
-    sight.cluster.management.node(sight.node_id, name)
+fn this_node(snapshot: &NodeSnapshot) -> Option<&NodeState> {
+    let name = snapshot.instances.iter().find_map(|i| i.instance.node.as_deref());
+    snapshot.cluster.management.node(snapshot.node_id, name)
 }
 
 /// Nothing of this node is Pacemaker's concern.
-pub(super) fn node(sight: &Sight) -> Option<String> {
-    if sight.cluster.maintenance == Maintenance::On {
+pub(super) fn node(snapshot: &NodeSnapshot) -> Option<String> {
+    if snapshot.cluster.maintenance == Maintenance::On {
         return Some("the cluster is in maintenance mode".to_owned());
     }
-    let of_node = || this_node(sight).and_then(|n| n.maintenance.clone());
-    sight.cluster.management.cluster.clone().or_else(of_node).map(|what| format!("maintenance: {what}"))
+    let of_node = || this_node(snapshot).and_then(|n| n.maintenance.clone());
+    snapshot.cluster.management.cluster.clone().or_else(of_node).map(|what| format!("maintenance: {what}"))
 }
 
 /// This instance is not.
-pub(super) fn instance(resource: &str, sight: &Sight) -> Option<String> {
-    let of_resource = || sight.cluster.management.unmanaged.get(resource);
-    node(sight).or_else(|| of_resource().map(|what| format!("{resource} is unmanaged: {what}")))
+pub(super) fn instance(resource: &str, snapshot: &NodeSnapshot) -> Option<String> {
+    let of_resource = || snapshot.cluster.management.unmanaged.get(resource);
+    node(snapshot).or_else(|| of_resource().map(|what| format!("{resource} is unmanaged: {what}")))
 }
 
 /// The instance whose data lies there is not.
-pub(super) fn place(path: &Path, sight: &Sight) -> Option<String> {
-    let there = sight.instances.iter().find(|i| path.starts_with(&i.instance.pgdata));
-    there.map_or_else(|| node(sight), |i| instance(&i.instance.resource, sight))
+pub(super) fn place(path: &Path, snapshot: &NodeSnapshot) -> Option<String> {
+    let there = snapshot.instances.iter().find(|i| path.starts_with(&i.instance.pgdata));
+    there.map_or_else(|| node(snapshot), |i| instance(&i.instance.resource, snapshot))
 }
 
 /// Nobody is promoted on this node.
-pub(super) fn standby(sight: &Sight) -> Option<String> {
-    this_node(sight).and_then(|n| n.standby.clone())
+pub(super) fn standby(snapshot: &NodeSnapshot) -> Option<String> {
+    this_node(snapshot).and_then(|n| n.standby.clone())
 }

@@ -31,13 +31,13 @@ mod subjects;
 mod tests;
 mod watch;
 
-pub use act::{Act, Manner, Voice};
+pub use act::{Act, LogLevel, ShutdownMode};
 pub use detect::Detector;
 pub use excuses::Excuse;
 pub use limits::{Limits, Millis, RunningTotem};
 pub use observation::{
-    ClusterWord, Content, InstanceLook, Life, Look, Maintenance, PlaceLook, Progress, Quorum, Shortage,
-    Sight, Unit,
+    ClusterSettings, Content, DaemonObservation, InstanceObservation, Maintenance, NodeSnapshot,
+    PlaceObservation, PostmasterState, Progress, Quorum, Shortage, Unit,
 };
 pub use search::Search;
 pub use subjects::{Expected, Remedy, Rule, Subject};

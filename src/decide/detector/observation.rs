@@ -6,7 +6,7 @@ use super::limits::Millis;
 use super::subjects::Subject;
 use crate::cluster::cib::Management;
 use crate::cluster::timing::NoQuorumPolicy;
-use crate::decide::facts::Pulse;
+use crate::decide::facts::RunState;
 use crate::decide::promotion_score::Score;
 use crate::decide::reset::{View, VoteCount};
 use crate::pg::instance::{Instance, ProcessId};
@@ -27,7 +27,7 @@ pub enum Unit {
 
 /// What is known of the cluster's configuration without asking a daemon: from the CIB as it lies on the disk.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ClusterWord {
+pub struct ClusterSettings {
     pub maintenance: Maintenance,
     /// `None`: unknown, which is no permission to write without quorum.
     pub no_quorum_policy: Option<NoQuorumPolicy>,
@@ -46,14 +46,14 @@ pub enum Maintenance {
 
 /// Everything that was seen at one moment.
 #[derive(Debug, Clone)]
-pub struct Sight {
+pub struct NodeSnapshot {
     /// Real time that went by since the last one, ms.
     pub elapsed: Millis,
-    pub looks: Vec<(Subject, Look)>,
+    pub daemons: Vec<(Subject, DaemonObservation)>,
     pub quorum: Quorum,
-    pub instances: Vec<InstanceLook>,
-    pub places: Vec<PlaceLook>,
-    pub cluster: ClusterWord,
+    pub instances: Vec<InstanceObservation>,
+    pub places: Vec<PlaceObservation>,
+    pub cluster: ClusterSettings,
     /// The answer to the last `Act::AskUnits`.
     pub units: Vec<(&'static str, Unit)>,
     /// Another member has this node fenced, by Pacemaker's decision: its name.
@@ -67,9 +67,9 @@ pub struct Sight {
 
 /// A daemon at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Look {
+pub struct DaemonObservation {
     /// The process, and what the kernel says of it. A debugger's stop counts as beating: whoever debugs a daemon knows it.
-    pub process: Option<(ProcessId, Pulse)>,
+    pub process: Option<(ProcessId, RunState)>,
     /// How many times it has answered so far.
     pub answers: u64,
     /// How many times in a row it has not, since the last answer.
@@ -119,16 +119,16 @@ pub enum Quorum {
 
 /// An instance as the agent left word of it, and its postmaster now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InstanceLook {
+pub struct InstanceObservation {
     pub instance: Instance,
-    pub life: Life,
+    pub postmaster: PostmasterState,
     /// The promotion score that the agent wrote last; `None`: none, or it can't be read.
     pub score: Option<Score>,
 }
 
 /// What the kernel says of a postmaster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Life {
+pub enum PostmasterState {
     Runs,
     /// By a signal.
     Stopped,
@@ -140,11 +140,11 @@ pub enum Life {
     Unknown,
 }
 
-impl InstanceLook {
+impl InstanceObservation {
     /// Whether it takes writes, or may be about to.
     #[must_use]
     pub fn may_write(&self) -> bool {
-        self.instance.role == PgRole::Primary && self.life != Life::Gone
+        self.instance.role == PgRole::Primary && self.postmaster != PostmasterState::Gone
     }
 
     /// Whether Pacemaker may promote it, as far as its score goes: one below zero is a standby that lacks commits or hangs behind.
@@ -156,7 +156,7 @@ impl InstanceLook {
 
 /// A directory into which a small write was made, or is being made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlaceLook {
+pub struct PlaceObservation {
     pub path: PathBuf,
     pub content: Content,
     /// Whether a write is under way for longer than one takes.

@@ -1,6 +1,6 @@
 //! What a look calls for: a reset is proposed, and happens where someone well goes on.
 
-use super::act::{Act, Manner};
+use super::act::{Act, ShutdownMode};
 use super::subjects::Subject;
 use crate::decide::reset::Ground;
 
@@ -8,7 +8,7 @@ use crate::decide::reset::Ground;
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) ground: Ground,
-    pub(super) manner: Manner,
+    pub(super) mode: ShutdownMode,
     pub(super) why: String,
     /// The daemon that is killed in its stead, while nobody well would go on.
     pub(super) victim: Option<Subject>,

@@ -3,7 +3,7 @@
 //! A node that lost it has at least stonith-watchdog-timeout until the others go on. Its sbd resets it in that time, if it hears of
 //! the loss; it hears through pacemaker-controld and the CIB. So the primaries of this node end here, at once.
 
-use super::act::{Act, Manner, Voice};
+use super::act::{Act, LogLevel, ShutdownMode};
 use super::limits::{Limits, Millis};
 use super::observation::Quorum;
 use super::proposal::{Proposal, Wanted};
@@ -16,7 +16,7 @@ pub(super) enum Duty {
     /// By maintenance mode or no-quorum-policy.
     None,
     /// Stop writing.
-    Silence,
+    StopPrimaries,
     /// End: Pacemaker runs here, and no-quorum-policy is suicide or fence. It does so within a second, unless it hangs.
     End,
 }
@@ -63,7 +63,7 @@ impl QuorumWatch {
             Quorum::Quorate => {
                 self.armed = corosync;
                 let back = self.lost.take().is_some_and(|lost| lost.said);
-                let line = || Act::Say(Voice::Note, "the quorum is back".to_owned()).into();
+                let line = || Act::Say(LogLevel::Note, "the quorum is back".to_owned()).into();
                 back.then(line).into_iter().collect()
             }
             Quorum::Lost if self.armed.is_none() => Vec::new(),
@@ -78,31 +78,31 @@ impl QuorumWatch {
                         "quorum lost for {} ms, and Pacemaker does not end this node as no-quorum-policy says",
                         now - lost.since
                     );
-                    let (ground, manner) = (Ground::QuorumLost, Manner::AtOnce);
-                    return vec![Wanted { ground, manner, why, victim: None }.into()];
+                    let (ground, mode) = (Ground::QuorumLost, ShutdownMode::Immediate);
+                    return vec![Wanted { ground, mode, why, victim: None }.into()];
                 }
                 match (duty, primaries, first) {
                     // Again and again: one may be promoted, or started, meanwhile.
-                    (Duty::Silence | Duty::End, true, _) => {
+                    (Duty::StopPrimaries | Duty::End, true, _) => {
                         let why = "quorum lost: the others may go on without this node".to_owned();
                         vec![Act::Fence { why }.into()]
                     }
-                    (Duty::Silence | Duty::End, false, true) => vec![
+                    (Duty::StopPrimaries | Duty::End, false, true) => vec![
                         Act::Say(
-                            Voice::Warning,
-                            "quorum lost: no primary runs here, and none will be let write".to_owned(),
+                            LogLevel::Warning,
+                            "quorum lost: no primary runs here, and none will be allowed to write".to_owned(),
                         )
                         .into(),
                     ],
                     (Duty::None, _, true) => vec![
                         Act::Say(
-                            Voice::Warning,
+                            LogLevel::Warning,
                             "quorum lost: left alone, by maintenance mode or no-quorum-policy=ignore"
                                 .to_owned(),
                         )
                         .into(),
                     ],
-                    (Duty::Silence | Duty::End, false, false) | (Duty::None, _, false) => Vec::new(),
+                    (Duty::StopPrimaries | Duty::End, false, false) | (Duty::None, _, false) => Vec::new(),
                 }
             }
         }

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::act::{Act, Manner, Voice};
+use super::act::{Act, LogLevel, ShutdownMode};
 use super::limits::{Limits, Millis};
 use super::maintenance;
-use super::observation::{Content, PlaceLook, Progress, Sight};
+use super::observation::{Content, NodeSnapshot, PlaceObservation, Progress};
 use super::proposal::{Proposal, Wanted};
 use crate::decide::reset::Ground;
 use crate::pg::role::PgRole;
@@ -32,14 +32,20 @@ struct Pending {
 }
 
 impl Places {
-    pub(super) fn step(&mut self, now: Millis, sight: &Sight, limits: &Limits) -> Vec<Proposal> {
-        let looks = &sight.places;
+    pub(super) fn step(&mut self, now: Millis, snapshot: &NodeSnapshot, limits: &Limits) -> Vec<Proposal> {
+        let looks = &snapshot.places;
         self.pending.retain(|path, _| looks.iter().any(|l| l.pending && &l.path == path));
-        let pending: Vec<&PlaceLook> = looks.iter().filter(|l| l.pending).collect();
-        pending.into_iter().filter_map(|look| self.judge(now, look, sight, limits)).collect()
+        let pending: Vec<&PlaceObservation> = looks.iter().filter(|l| l.pending).collect();
+        pending.into_iter().filter_map(|look| self.judge(now, look, snapshot, limits)).collect()
     }
 
-    fn judge(&mut self, now: Millis, look: &PlaceLook, sight: &Sight, limits: &Limits) -> Option<Proposal> {
+    fn judge(
+        &mut self,
+        now: Millis,
+        look: &PlaceObservation,
+        snapshot: &NodeSnapshot,
+        limits: &Limits,
+    ) -> Option<Proposal> {
         let fresh = Pending { since: now, still: now, suspected: false, said: false };
         let pending = self.pending.entry(look.path.clone()).or_insert(fresh);
         if look.progress == Progress::Advances {
@@ -54,38 +60,38 @@ impl Places {
         let evidence = evidence(&look.path, age);
         if still < patience {
             let first = age >= limits.storage / 2 && !std::mem::replace(&mut pending.suspected, true);
-            return first.then(|| Act::Say(Voice::Warning, format!("suspect: {evidence}")).into());
+            return first.then(|| Act::Say(LogLevel::Warning, format!("suspect: {evidence}")).into());
         }
         let excuse = match look.content {
-            Content::Data(_) => maintenance::place(&look.path, sight),
-            Content::State => maintenance::node(sight),
+            Content::Data(_) => maintenance::place(&look.path, snapshot),
+            Content::State => maintenance::node(snapshot),
         };
         let left_alone = match (&look.content, excuse) {
             (_, Some(excuse)) => format!("left alone, {excuse}"),
             (Content::Data(PgRole::Standby), None) => "a standby's: left to Pacemaker".to_owned(),
             (Content::Data(PgRole::Primary), None) => {
                 let why = format!("hangs: {evidence}");
-                let (ground, manner) = (Ground::PrimaryDisk, Manner::AtOnce);
-                return Some(Wanted { ground, manner, why, victim: None }.into());
+                let (ground, mode) = (Ground::PrimaryDisk, ShutdownMode::Immediate);
+                return Some(Wanted { ground, mode, why, victim: None }.into());
             }
             (Content::State, None) if still >= limits.state => {
                 let why = format!("hangs: {evidence}");
-                let (ground, manner) = (Ground::StateDirectory, Manner::Orderly);
-                return Some(Wanted { ground, manner, why, victim: None }.into());
+                let (ground, mode) = (Ground::StateDirectory, ShutdownMode::Orderly);
+                return Some(Wanted { ground, mode, why, victim: None }.into());
             }
             (Content::State, None) => format!(
-                "the cluster goes on in memory; the node is reset after {} s, where someone well goes on",
+                "the cluster goes on from memory; the node is reset after {} s, if a healthy node can take over",
                 limits.state / 1000
             ),
         };
         let first = !std::mem::replace(&mut pending.said, true);
-        let voice = if look.content == Content::State { Voice::Error } else { Voice::Warning };
-        first.then(|| Act::Say(voice, format!("hangs: {evidence}; {left_alone}")).into())
+        let level = if look.content == Content::State { LogLevel::Error } else { LogLevel::Warning };
+        first.then(|| Act::Say(level, format!("hangs: {evidence}; {left_alone}")).into())
     }
 }
 
 /// A write that is pending on a device that is not only busy: nobody takes over onto such a node.
-pub(super) fn unwell(looks: &[PlaceLook]) -> Option<String> {
+pub(super) fn unwell(looks: &[PlaceObservation]) -> Option<String> {
     let hangs = looks.iter().find(|look| look.pending && look.progress != Progress::Advances)?;
     Some(format!("a small write to {} has not returned", hangs.path.display()))
 }

@@ -6,7 +6,7 @@ use super::disk_tests::place;
 use super::*;
 use crate::cluster::reset_intent::Condition;
 use crate::cluster::timing::NoQuorumPolicy;
-use crate::decide::facts::Pulse;
+use crate::decide::facts::RunState;
 use crate::decide::reset::{Answer, View, VoteCount};
 use crate::pg::instance::{Instance, Phase, ProcessId};
 use crate::pg::role::PgRole;
@@ -16,7 +16,7 @@ pub(super) const TICK: Millis = 500;
 /// A node whose daemons are all well, until a test says otherwise.
 pub(super) struct Played {
     pub(super) detector: Detector,
-    pub(super) sight: Sight,
+    pub(super) snapshot: NodeSnapshot,
     pub(super) at: Millis,
     /// How another node answers an intent.
     pub(super) other: Condition,
@@ -31,8 +31,8 @@ pub(super) fn pid_of(subject: Subject) -> i32 {
     100 + if subject == Subject::Totem { Subject::Corosync as i32 } else { subject as i32 }
 }
 
-pub(super) fn instance(role: PgRole) -> InstanceLook {
-    InstanceLook {
+pub(super) fn instance(role: PgRole) -> InstanceObservation {
+    InstanceObservation {
         instance: Instance {
             resource: "pgsqld".into(),
             node: Some("srv1".into()),
@@ -42,25 +42,32 @@ pub(super) fn instance(role: PgRole) -> InstanceLook {
             phase: Phase::Running,
             access: None,
         },
-        life: Life::Runs,
+        postmaster: PostmasterState::Runs,
         score: Some(crate::decide::promotion_score::Score::Primary),
     }
 }
 
 impl Played {
     pub(super) fn healthy() -> Self {
-        let looks = Subject::ALL.map(|s| {
-            (s, Look { process: Some((id(pid_of(s)), Pulse::Beating)), answers: 1, ..Look::default() })
+        let daemons = Subject::ALL.map(|s| {
+            (
+                s,
+                DaemonObservation {
+                    process: Some((id(pid_of(s)), RunState::Running)),
+                    answers: 1,
+                    ..DaemonObservation::default()
+                },
+            )
         });
         let mut played = Self {
             detector: Detector::new(Limits::default()),
-            sight: Sight {
+            snapshot: NodeSnapshot {
                 elapsed: TICK,
-                looks: looks.into(),
+                daemons: daemons.into(),
                 quorum: Quorum::Quorate,
                 instances: vec![instance(PgRole::Primary)],
                 places: Vec::new(),
-                cluster: ClusterWord::default(),
+                cluster: ClusterSettings::default(),
                 units: ["corosync.service", "pacemaker.service", "sbd.service", "corosync-qdevice.service"]
                     .map(|u| (u, Unit::Active))
                     .into(),
@@ -77,13 +84,13 @@ impl Played {
         played
     }
 
-    pub(super) fn look(&mut self, subject: Subject) -> &mut Look {
-        &mut self.sight.looks.iter_mut().find(|(s, _)| *s == subject).expect("all are there").1
+    pub(super) fn look(&mut self, subject: Subject) -> &mut DaemonObservation {
+        &mut self.snapshot.daemons.iter_mut().find(|(s, _)| *s == subject).expect("all are there").1
     }
 
     pub(super) fn stop(&mut self, subject: Subject) {
         let look = self.look(subject);
-        look.process = look.process.map(|(id, _)| (id, Pulse::Stopped));
+        look.process = look.process.map(|(id, _)| (id, RunState::Stopped));
     }
 
     /// Goes on for so long; `each` changes what is seen before each look. Gives what was done, and when.
@@ -92,8 +99,8 @@ impl Played {
         let until = self.at + millis;
         while self.at < until {
             self.at += TICK;
-            for (subject, look) in &mut self.sight.looks {
-                let beats = matches!(look.process, Some((_, Pulse::Beating)));
+            for (subject, look) in &mut self.snapshot.daemons {
+                let beats = matches!(look.process, Some((_, RunState::Running)));
                 if subject.answers() && beats {
                     (look.answers, look.failures) = (look.answers + 1, 0);
                 } else {
@@ -101,15 +108,16 @@ impl Played {
                 }
             }
             each(self);
-            let acts = self.detector.step(&self.sight);
+            let acts = self.detector.step(&self.snapshot);
             for act in &acts {
                 match act {
                     Act::AskOthers { number, .. } => {
                         let answer = Answer { from: 2, condition: self.other.clone() };
-                        (self.sight.resets.own, self.sight.resets.answers) = (Some(*number), vec![answer]);
+                        (self.snapshot.resets.own, self.snapshot.resets.answers) =
+                            (Some(*number), vec![answer]);
                     }
                     Act::Withdraw { .. } => {
-                        (self.sight.resets.own, self.sight.resets.answers) = (None, Vec::new());
+                        (self.snapshot.resets.own, self.snapshot.resets.answers) = (None, Vec::new());
                     }
                     _ => {}
                 }
@@ -185,10 +193,10 @@ fn one_answer_in_time_is_enough() {
 #[test]
 fn a_moment_in_which_nobody_ran_is_held_against_nobody() {
     let mut played = Played::healthy();
-    played.sight.elapsed = 60_000;
+    played.snapshot.elapsed = 60_000;
     let deeds = played.deeds(4 * TICK, mute(Subject::Corosync));
     assert_eq!(deeds, []);
-    played.sight.elapsed = TICK;
+    played.snapshot.elapsed = TICK;
     assert_eq!(played.deeds(5000, |_| {}), []);
 }
 
@@ -203,7 +211,7 @@ fn what_was_never_well_or_is_a_new_process_is_not_armed() {
     let deeds = played.deeds(60_000, |p| {
         mute(p);
         let at = i32::try_from(p.at / 8000).unwrap();
-        p.look(Subject::Based).process = Some((id(1000 + at), Pulse::Beating));
+        p.look(Subject::Based).process = Some((id(1000 + at), RunState::Running));
     });
     assert_eq!(deeds, [], "a daemon that is restarted again and again is its supervisor's matter");
 }
@@ -212,12 +220,12 @@ fn what_was_never_well_or_is_a_new_process_is_not_armed() {
 fn an_orderly_stop_is_left_alone_and_not_knowing_is_no_excuse() {
     for (unit, acts) in [(Unit::Changing, 0), (Unit::Off, 0), (Unit::Unknown, 1), (Unit::Active, 1)] {
         let mut played = Played::healthy();
-        played.sight.units = vec![("pacemaker.service", unit)];
+        played.snapshot.units = vec![("pacemaker.service", unit)];
         played.stop(Subject::Controld);
         assert_eq!(played.deeds(5000, |_| {}).len(), acts, "{unit:?}");
     }
     let mut played = Played::healthy();
-    played.sight.units = Vec::new();
+    played.snapshot.units = Vec::new();
     played.stop(Subject::Controld);
     let all = played.run(20_000, |_| {});
     assert!(all.iter().any(|(_, a)| *a == Act::AskUnits), "{all:?}");
@@ -227,15 +235,15 @@ fn an_orderly_stop_is_left_alone_and_not_knowing_is_no_excuse() {
 #[test]
 fn maintenance_excuses_everything_and_says_it_once() {
     let mut played = Played::healthy();
-    played.sight.cluster.maintenance = Maintenance::On;
+    played.snapshot.cluster.maintenance = Maintenance::On;
     played.stop(Subject::Controld);
     played.stop(Subject::Corosync);
-    played.sight.quorum = Quorum::Lost;
-    played.sight.instances[0].life = Life::Gone;
-    played.sight.places = vec![place(Content::Data(PgRole::Primary))];
+    played.snapshot.quorum = Quorum::Lost;
+    played.snapshot.instances[0].postmaster = PostmasterState::Gone;
+    played.snapshot.places = vec![place(Content::Data(PgRole::Primary))];
     let all = played.run(60_000, |_| {});
     assert!(all.iter().all(|(_, a)| matches!(a, Act::Say(..) | Act::AskUnits)), "{all:?}");
-    let said = all.iter().filter(|(_, a)| matches!(a, Act::Say(Voice::Note, t) if t.contains("controld")));
+    let said = all.iter().filter(|(_, a)| matches!(a, Act::Say(LogLevel::Note, t) if t.contains("controld")));
     assert_eq!(said.count(), 1);
 }
 
@@ -246,7 +254,7 @@ fn one_that_hangs_again_and_again_costs_the_node() {
     for round in 0..3 {
         played.stop(Subject::Attrd);
         deeds.extend(played.deeds(4000, |_| {}));
-        played.look(Subject::Attrd).process = Some((id(500 + round), Pulse::Beating));
+        played.look(Subject::Attrd).process = Some((id(500 + round), RunState::Running));
         deeds.extend(played.deeds(30_000, |_| {}));
     }
     let [(_, Act::Kill { .. }), (_, Act::Kill { .. }), (_, Act::Reset { why, .. })] = deeds.as_slice() else {
@@ -258,7 +266,7 @@ fn one_that_hangs_again_and_again_costs_the_node() {
     for round in 0..5 {
         played.stop(Subject::Attrd);
         assert!(matches!(played.deeds(3000, |_| {})[0].1, Act::Kill { .. }));
-        played.look(Subject::Attrd).process = Some((id(500 + round), Pulse::Beating));
+        played.look(Subject::Attrd).process = Some((id(500 + round), RunState::Running));
         assert_eq!(played.deeds(400_000, |_| {}), []);
     }
 }
@@ -278,28 +286,29 @@ fn one_that_survives_sigkill_costs_the_node_unless_it_is_only_restarted() {
 fn nothing_comes_after_a_reset() {
     let mut played = Played::healthy();
     played.stop(Subject::Corosync);
-    let deeds = played.deeds(60_000, |p| p.sight.quorum = Quorum::Unknown);
+    let deeds = played.deeds(60_000, |p| p.snapshot.quorum = Quorum::Unknown);
     assert_eq!(deeds.len(), 1, "{deeds:?}");
 }
 
 #[test]
 fn without_quorum_no_primary_of_this_node_writes() {
     let mut played = Played::healthy();
-    played.sight.quorum = Quorum::Lost;
+    played.snapshot.quorum = Quorum::Lost;
     let began = played.at;
     let deeds = played.deeds(5000, |_| {});
     assert!(deeds[0].0 - began <= 1000 && matches!(deeds[0].1, Act::Fence { .. }), "{deeds:?}");
     // As long as one is there.
-    played.sight.instances[0].life = Life::Gone;
+    played.snapshot.instances[0].postmaster = PostmasterState::Gone;
     assert_eq!(
-        played.deeds(5000, |p| p.sight.instances[0].instance.phase = Phase::Stopping),
+        played.deeds(5000, |p| p.snapshot.instances[0].instance.phase = Phase::Stopping),
         [],
         "it is gone"
     );
-    for (life, what) in
-        [(Life::Runs, "one that was started since"), (Life::Leftovers, "a backend goes on alone")]
-    {
-        played.sight.instances[0].life = life;
+    for (postmaster, what) in [
+        (PostmasterState::Runs, "one that was started since"),
+        (PostmasterState::Leftovers, "a backend goes on alone"),
+    ] {
+        played.snapshot.instances[0].postmaster = postmaster;
         assert!(matches!(played.deeds(TICK, |_| {})[0].1, Act::Fence { .. }), "{what}");
     }
 }
@@ -307,25 +316,25 @@ fn without_quorum_no_primary_of_this_node_writes() {
 #[test]
 fn a_standby_a_flaw_of_one_look_and_a_node_that_never_had_quorum_are_left_alone() {
     let mut standby = Played::healthy();
-    standby.sight.instances = vec![instance(PgRole::Standby)];
-    standby.sight.quorum = Quorum::Lost;
+    standby.snapshot.instances = vec![instance(PgRole::Standby)];
+    standby.snapshot.quorum = Quorum::Lost;
     assert_eq!(standby.deeds(60_000, |_| {}), []);
 
     let mut flawed = Played::healthy();
     let deeds = flawed.deeds(60_000, |p| {
-        p.sight.quorum = if p.at % 1000 == 0 { Quorum::Lost } else { Quorum::Quorate };
+        p.snapshot.quorum = if p.at % 1000 == 0 { Quorum::Lost } else { Quorum::Quorate };
     });
     assert_eq!(deeds, []);
 
     let mut fresh = Played::healthy();
     fresh.detector = Detector::new(Limits::default());
-    fresh.sight.quorum = Quorum::Lost;
+    fresh.snapshot.quorum = Quorum::Lost;
     assert_eq!(fresh.deeds(60_000, |_| {}), []);
     assert!(!fresh.detector.quorum_armed());
 
     let mut ignoring = Played::healthy();
-    ignoring.sight.cluster.no_quorum_policy = Some(NoQuorumPolicy::Ignore);
-    ignoring.sight.quorum = Quorum::Lost;
+    ignoring.snapshot.cluster.no_quorum_policy = Some(NoQuorumPolicy::Ignore);
+    ignoring.snapshot.quorum = Quorum::Lost;
     assert_eq!(ignoring.deeds(60_000, |_| {}), []);
 }
 
@@ -337,40 +346,41 @@ fn a_membership_that_never_forms_ends_the_primaries_not_the_node() {
     let [(at, Act::Fence { .. })] = deeds.as_slice() else { panic!("{deeds:?}") };
     assert!((12_600..14_000).contains(&(at - began)), "{deeds:?}");
     let mut standby = Played::healthy();
-    standby.sight.instances = vec![instance(PgRole::Standby)];
+    standby.snapshot.instances = vec![instance(PgRole::Standby)];
     assert_eq!(standby.deeds(60_000, mute(Subject::Totem)), []);
 }
 
 #[test]
 fn a_postmaster_that_ended_is_told_once_and_one_that_is_stopped_by_the_agent_never() {
     let mut played = Played::healthy();
-    played.sight.instances[0].life = Life::Gone;
+    played.snapshot.instances[0].postmaster = PostmasterState::Gone;
     let deeds = played.deeds(10_000, |_| {});
     let [(_, Act::Fail { resource, node, .. })] = deeds.as_slice() else { panic!("{deeds:?}") };
     assert_eq!((resource.as_str(), node.as_str()), ("pgsqld", "srv1"));
-    played.sight.instances[0].instance.postmaster = Some(id(10));
+    played.snapshot.instances[0].instance.postmaster = Some(id(10));
     assert_eq!(played.deeds(10_000, |_| {}).len(), 1, "the next one");
 
     let mut stopping = Played::healthy();
-    stopping.sight.instances[0].instance.phase = Phase::Stopping;
-    stopping.sight.instances[0].life = Life::Gone;
+    stopping.snapshot.instances[0].instance.phase = Phase::Stopping;
+    stopping.snapshot.instances[0].postmaster = PostmasterState::Gone;
     assert_eq!(stopping.deeds(10_000, |_| {}), []);
 
     let mut by_hand = Played::healthy();
-    by_hand.sight.instances[0].instance.node = None;
-    by_hand.sight.instances[0].life = Life::Gone;
+    by_hand.snapshot.instances[0].instance.node = None;
+    by_hand.snapshot.instances[0].postmaster = PostmasterState::Gone;
     assert_eq!(by_hand.deeds(10_000, |_| {}), []);
 }
 
 #[test]
 fn a_frozen_postmaster_is_told_after_its_time() {
     let mut played = Played::healthy();
-    played.sight.instances[0].life = Life::Stopped;
+    played.snapshot.instances[0].postmaster = PostmasterState::Stopped;
     assert_eq!(played.deeds(1500, |_| {}), []);
     assert_eq!(played.deeds(10_000, |_| {}).len(), 1);
     let mut flapping = Played::healthy();
     let deeds = flapping.deeds(60_000, |p| {
-        p.sight.instances[0].life = if p.at % 2000 == 0 { Life::Runs } else { Life::Stopped };
+        p.snapshot.instances[0].postmaster =
+            if p.at % 2000 == 0 { PostmasterState::Runs } else { PostmasterState::Stopped };
     });
     assert_eq!(deeds, []);
 }
@@ -379,8 +389,8 @@ fn a_frozen_postmaster_is_told_after_its_time() {
 fn where_the_policy_is_to_end_a_node_without_quorum_ends_though_pacemaker_hangs() {
     let lost = |policy, stop: fn(&mut Played)| {
         let mut played = Played::healthy();
-        played.sight.cluster.no_quorum_policy = policy;
-        played.sight.quorum = Quorum::Lost;
+        played.snapshot.cluster.no_quorum_policy = policy;
+        played.snapshot.quorum = Quorum::Lost;
         stop(&mut played);
         let began = played.at;
         let deeds = played.deeds(10_000, |_| {});
@@ -391,9 +401,9 @@ fn where_the_policy_is_to_end_a_node_without_quorum_ends_though_pacemaker_hangs(
         assert!((4000..=5000).contains(&after), "{after}");
         // No Pacemaker runs here that could have a policy; or it is stopped by order.
         assert_eq!(lost(Some(policy), |p| p.look(Subject::Pacemakerd).process = None), None);
-        let stopping = |p: &mut Played| p.sight.units = vec![("pacemaker.service", Unit::Changing)];
+        let stopping = |p: &mut Played| p.snapshot.units = vec![("pacemaker.service", Unit::Changing)];
         assert_eq!(lost(Some(policy), stopping), None);
-        assert_eq!(lost(Some(policy), |p| p.sight.cluster.maintenance = Maintenance::On), None);
+        assert_eq!(lost(Some(policy), |p| p.snapshot.cluster.maintenance = Maintenance::On), None);
     }
     for policy in
         [None, Some(NoQuorumPolicy::Stop), Some(NoQuorumPolicy::Freeze), Some(NoQuorumPolicy::Ignore)]
@@ -406,11 +416,11 @@ fn where_the_policy_is_to_end_a_node_without_quorum_ends_though_pacemaker_hangs(
 fn a_fenced_node_ends_also_under_maintenance() {
     for maintenance in [Maintenance::Off, Maintenance::On] {
         let mut node = Played::healthy();
-        node.sight.cluster.maintenance = maintenance;
-        node.sight.request = Some("srv2".into());
+        node.snapshot.cluster.maintenance = maintenance;
+        node.snapshot.request = Some("srv2".into());
         let done = node.deeds(3000, |_| {});
         assert!(
-            matches!(&done[..], [(_, Act::Reset { manner: Manner::Orderly, why, .. })] if why.contains("srv2")),
+            matches!(&done[..], [(_, Act::Reset { mode: ShutdownMode::Orderly, why, .. })] if why.contains("srv2")),
             "{done:?}"
         );
     }

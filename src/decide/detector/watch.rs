@@ -1,11 +1,11 @@
 //! One daemon over time.
 
-use super::act::{Act, Manner, Voice};
+use super::act::{Act, LogLevel, ShutdownMode};
 use super::limits::{Limits, Millis};
-use super::observation::Look;
+use super::observation::DaemonObservation;
 use super::proposal::{Proposal, Wanted};
 use super::subjects::{Remedy, Rule, Subject};
-use crate::decide::facts::Pulse;
+use crate::decide::facts::RunState;
 use crate::decide::reset::Ground;
 use crate::pg::instance::ProcessId;
 
@@ -66,10 +66,16 @@ impl Watch {
     }
 
     /// `explained`: so long a silence has its reason, in that corosync's membership is changing.
-    pub(super) fn step(&mut self, now: Millis, look: &Look, explained: Millis, limits: &Limits) -> Finding {
+    pub(super) fn step(
+        &mut self,
+        now: Millis,
+        look: &DaemonObservation,
+        explained: Millis,
+        limits: &Limits,
+    ) -> Finding {
         let answered = self.answers.is_some_and(|before| look.answers > before);
         self.answers = Some(look.answers);
-        let Some((process, pulse)) = look.process else {
+        let Some((process, state)) = look.process else {
             (self.armed, self.killed) = (None, None);
             return Finding::Well;
         };
@@ -81,21 +87,21 @@ impl Watch {
         }
         let Some(mut armed) = self.armed.filter(|a| a.process == process) else {
             // A new process, or the first look: what it is like counts from when it was once well.
-            let well = pulse == Pulse::Beating && (answered || !self.rule.subject.answers());
+            let well = state == RunState::Running && (answered || !self.rule.subject.answers());
             self.armed = well.then_some(Armed { process, good: now, stopped: None, said: false });
             return Finding::Well;
         };
-        if answered || (!self.rule.subject.answers() && pulse != Pulse::Stopped) {
+        if answered || (!self.rule.subject.answers() && state != RunState::Stopped) {
             armed = Armed { good: now, said: false, ..armed };
         }
         if look.shortage.is_some() {
             // Who was not asked was not silent.
             armed.good = now;
         }
-        armed.stopped = match (pulse, armed.stopped) {
-            (Pulse::Stopped, Some((since, looks))) => Some((since, looks + 1)),
-            (Pulse::Stopped, None) => Some((now, 1)),
-            (Pulse::Beating | Pulse::Stuck, _) => None,
+        armed.stopped = match (state, armed.stopped) {
+            (RunState::Stopped, Some((since, looks))) => Some((since, looks + 1)),
+            (RunState::Stopped, None) => Some((now, 1)),
+            (RunState::Running | RunState::Uninterruptible, _) => None,
         };
         let finding = self.judge(now, look, &mut armed, explained, limits);
         self.armed = Some(armed);
@@ -105,7 +111,7 @@ impl Watch {
     fn judge(
         &self,
         now: Millis,
-        look: &Look,
+        look: &DaemonObservation,
         armed: &mut Armed,
         explained: Millis,
         limits: &Limits,
@@ -152,7 +158,7 @@ impl Watch {
     }
 
     /// What to do about one that hangs.
-    pub(super) fn treat(
+    pub(super) fn remedy(
         &mut self,
         now: Millis,
         process: ProcessId,
@@ -169,7 +175,7 @@ impl Watch {
                     subject => (Ground::Daemon, Some(subject)),
                 };
                 let why = format!("hangs: {evidence}");
-                Wanted { ground, manner: Manner::Orderly, why, victim }.into()
+                Wanted { ground, mode: ShutdownMode::Orderly, why, victim }.into()
             }
             Remedy::Fence => {
                 // Once: after the next delivery it may hang again.
@@ -178,7 +184,7 @@ impl Watch {
                     let why = format!("{evidence}: the others may have gone on without this node");
                     Act::Fence { why }.into()
                 } else {
-                    Act::Say(Voice::Warning, format!("hangs: {evidence}; no primary runs here")).into()
+                    Act::Say(LogLevel::Warning, format!("hangs: {evidence}; no primary runs here")).into()
                 }
             }
             Remedy::Restart => {
@@ -192,7 +198,7 @@ impl Watch {
                     let minutes = limits.recurrence / 60_000;
                     let why = format!("hangs: {evidence}; it did so {times} times in {minutes} minutes");
                     let (ground, victim) = (Ground::Daemon, Some(self.rule.subject));
-                    return Wanted { ground, manner: Manner::Orderly, why, victim }.into();
+                    return Wanted { ground, mode: ShutdownMode::Orderly, why, victim }.into();
                 }
                 self.kill(now);
                 Act::Kill { process, why: evidence }.into()

@@ -221,7 +221,7 @@ pub struct Corosync {
     pub nodes: Vec<crate::cluster::corosync::conf::Node>,
     /// Those of two_node, auto_tie_breaker and last_man_standing that are on.
     pub switches: Vec<At<String>>,
-    /// The device that corosync pets itself.
+    /// The device that corosync keeps alive itself.
     pub watchdog_device: Option<At<String>>,
     pub device: Option<Device>,
     /// Whether it authenticates what it receives.

@@ -56,7 +56,7 @@ pub(super) fn quorated(facts: &Facts) -> Outcome {
         )],
         Quorated::Runs(checker) if !checker.acts => vec![Finding::new(
             &place,
-            "quorated only says what it finds",
+            "quorated only reports what it finds",
             "mode = \"act\" in /etc/quorate/quorated.toml, then systemctl restart quorated".to_owned(),
         )],
         Quorated::Runs(checker) => {
@@ -67,7 +67,7 @@ pub(super) fn quorated(facts: &Facts) -> Outcome {
                     "watchdog_device in /etc/quorate/quorated.toml, then systemctl restart quorated"
                         .to_owned(),
                 )),
-                OwnDevice::None | OwnDevice::Petted => None,
+                OwnDevice::None | OwnDevice::KeptAlive => None,
             };
             let left_alone = checker.excuses.iter().map(|excuse| {
                 Finding::new(

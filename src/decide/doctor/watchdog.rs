@@ -186,7 +186,7 @@ pub(super) fn systemd(facts: &Facts) -> Outcome {
     }
     Ok(vec![Finding::new(
         &Place::of("systemctl show --property=RuntimeWatchdogUSec"),
-        format!("systemd pets a watchdog: RuntimeWatchdogSec is {value}"),
+        format!("systemd has a watchdog open: RuntimeWatchdogSec is {value}"),
         "RuntimeWatchdogSec=off in /etc/systemd/system.conf, then systemctl daemon-reexec",
     )])
 }
@@ -196,7 +196,7 @@ pub(super) fn corosync(facts: &Facts) -> Outcome {
     let found = device.map(|device| {
         Finding::new(
             &device.place,
-            format!("corosync pets the watchdog {}", device.value),
+            format!("corosync has the watchdog open, {}", device.value),
             format!("resources {{ watchdog_device: off }} in /etc/corosync/corosync.conf, pcs cluster sync, then {RESTART}"),
         )
     });

@@ -1,7 +1,7 @@
 //! What each instance publishes for an election, and how it is written in a node attribute.
 
 use crate::decide::disk::Disk;
-use crate::decide::memory::Former;
+use crate::decide::memory::LastRole;
 use crate::pg::timeline::WalPosition;
 
 /// One instance's word.
@@ -17,23 +17,26 @@ pub struct Ballot {
 pub enum Fitness {
     Fit,
     /// A standby without space: of equals the last choice, but what it has is not given up for another one's room.
-    Cramped,
+    DiskFull,
     /// A standby whose disk takes no writes: it can't be promoted, and what it has may be acknowledged commits.
-    Blocked,
+    NotWritable,
     /// It was the primary, and its disk ended that: passed by like a primary whose node died.
-    Spent,
+    FailedPrimary,
 }
 
 impl Fitness {
-    pub const ALL: [Fitness; 4] = [Fitness::Fit, Fitness::Cramped, Fitness::Blocked, Fitness::Spent];
+    pub const ALL: [Fitness; 4] =
+        [Fitness::Fit, Fitness::DiskFull, Fitness::NotWritable, Fitness::FailedPrimary];
 
     /// Of an instance that was this on such a disk.
-    pub const fn of(disk: Disk, former: Former) -> Fitness {
-        match (disk, former) {
+    pub const fn of(disk: Disk, last_role: LastRole) -> Fitness {
+        match (disk, last_role) {
             (Disk::Sound | Disk::Slow, _) => Fitness::Fit,
-            (Disk::Full | Disk::ReadOnly | Disk::Broken | Disk::Stuck, Former::Primary) => Fitness::Spent,
-            (Disk::Full, Former::Standby) => Fitness::Cramped,
-            (Disk::ReadOnly | Disk::Broken | Disk::Stuck, Former::Standby) => Fitness::Blocked,
+            (Disk::Full | Disk::ReadOnly | Disk::Broken | Disk::Stuck, LastRole::Primary) => {
+                Fitness::FailedPrimary
+            }
+            (Disk::Full, LastRole::Standby) => Fitness::DiskFull,
+            (Disk::ReadOnly | Disk::Broken | Disk::Stuck, LastRole::Standby) => Fitness::NotWritable,
         }
     }
 
@@ -41,9 +44,9 @@ impl Fitness {
     const fn word(self) -> Option<&'static str> {
         match self {
             Fitness::Fit => None,
-            Fitness::Cramped => Some("full"),
-            Fitness::Blocked => Some("blocked"),
-            Fitness::Spent => Some("spent"),
+            Fitness::DiskFull => Some("full"),
+            Fitness::NotWritable => Some("not-writable"),
+            Fitness::FailedPrimary => Some("failed-primary"),
         }
     }
 }
@@ -73,11 +76,11 @@ mod tests {
     #[test]
     fn what_a_ballot_says_of_the_disk() {
         for disk in Disk::ALL {
-            let standby = Fitness::of(disk, Former::Standby);
+            let standby = Fitness::of(disk, LastRole::Standby);
             assert_eq!(standby == Fitness::Fit, disk.is_fit());
-            assert_eq!(standby == Fitness::Cramped, disk == Disk::Full);
-            let primary = Fitness::of(disk, Former::Primary);
-            assert_eq!(primary, if disk.is_fit() { Fitness::Fit } else { Fitness::Spent });
+            assert_eq!(standby == Fitness::DiskFull, disk == Disk::Full);
+            let primary = Fitness::of(disk, LastRole::Primary);
+            assert_eq!(primary, if disk.is_fit() { Fitness::Fit } else { Fitness::FailedPrimary });
         }
     }
 

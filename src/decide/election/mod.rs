@@ -10,9 +10,9 @@ mod reason;
 use crate::pg::timeline::{WalPosition, election_order};
 
 use super::clock::Time;
-use super::cluster::{Attendance, ClusterFacts, Manager, Vouched};
+use super::cluster::{Approved, ClusterFacts, InstanceCount, Manager};
 use super::disk::Disk;
-use super::memory::{Former, Standing};
+use super::memory::{Knowledge, LastRole};
 use super::promotions::{Branch, Mismatch, Record};
 use super::voters::Statement;
 
@@ -33,9 +33,9 @@ pub struct Facts<'a> {
     pub ballots: Ballots<'a>,
     pub receiver: Receiver,
     pub earlier: Earlier,
-    pub standing: Standing,
+    pub knowledge: Knowledge,
     /// What it was when it last ran.
-    pub former: Former,
+    pub last_role: LastRole,
     /// What is known of the last promotion.
     pub record: &'a Record,
     /// How this instance's data stand to it.
@@ -93,7 +93,7 @@ pub enum Arrived {
     Wal,
 }
 
-/// Whether the operator approved of this node's data.
+/// Whether the operator approved this node's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Approval {
     NotAsked,
@@ -106,8 +106,8 @@ impl Approval {
     #[must_use]
     pub const fn of(cluster: Option<&ClusterFacts>) -> Approval {
         match cluster {
-            Some(ClusterFacts { vouched: Vouched::Yes, .. }) => Approval::Given,
-            Some(ClusterFacts { vouched: Vouched::No, .. }) | None => Approval::NotGiven,
+            Some(ClusterFacts { approved: Approved::Yes, .. }) => Approval::Given,
+            Some(ClusterFacts { approved: Approved::No, .. }) | None => Approval::NotGiven,
         }
     }
 }
@@ -155,7 +155,7 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
         (Ballots::Read(ballots), _) => ballots,
         // Without the others' positions nothing is known of them.
         (Ballots::Unread(_), Time::Left) => return Verdict::Again(Again::ReadBallots),
-        (Ballots::Unread(why), Time::Spent) => {
+        (Ballots::Unread(why), Time::Over) => {
             return Verdict::Failed(Failure::BallotsUnread(why.to_owned()));
         }
     };
@@ -165,7 +165,7 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
     match (facts.voters, facts.approval, facts.time) {
         (OnRecord::Unread(_), Approval::NotAsked, _) => return Verdict::Again(Again::AskCluster),
         (OnRecord::Unread(_), Approval::NotGiven, Time::Left) => return Verdict::Again(Again::ReadBallots),
-        (OnRecord::Unread(why), Approval::NotGiven, Time::Spent) => {
+        (OnRecord::Unread(why), Approval::NotGiven, Time::Over) => {
             return Verdict::Failed(Failure::VotersUnread(why.to_owned()));
         }
         (OnRecord::Unread(_), Approval::Given, _) | (OnRecord::Nothing | OnRecord::Says(_), _, _) => {}
@@ -182,7 +182,7 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
     // Promoted by hand, or another cluster's: what it has was acknowledged by nobody of this one.
     let ballots: Vec<Ballot> =
         ballots.iter().filter(|b| facts.record.knows(b.position.timeline)).cloned().collect();
-    let lacks_proof = facts.standing == Standing::Unproven
+    let lacks_proof = facts.knowledge == Knowledge::Unproven
         || matches!(facts.branch, Branch::Other(_))
         || too_few(facts, &ballots).is_some();
     match (facts.manager, facts.approval) {
@@ -197,7 +197,7 @@ fn too_few(c: &Facts<'_>, ballots: &[Ballot]) -> Option<Refusal> {
     let (OnRecord::Says(statement), Some(own)) = (c.voters, c.position) else { return None };
     // The last primary itself, started again on its own data: whatever was acknowledged since its promotion it has.
     let was_last = c.record.last().is_some_and(|last| last.node == c.node) && *c.branch == Branch::Last;
-    if was_last && (c.standing, c.former) == (Standing::Current, Former::Primary) {
+    if was_last && (c.knowledge, c.last_role) == (Knowledge::Current, LastRole::Primary) {
         return None;
     }
     let level = ballots.iter().filter(|b| !election_order(b.position, own).is_gt());
@@ -207,15 +207,16 @@ fn too_few(c: &Facts<'_>, ballots: &[Ballot]) -> Option<Refusal> {
 }
 
 fn wait_for_its_end(facts: &Facts<'_>, position: WalPosition, old: OldPrimary) -> Verdict {
-    if facts.time == Time::Spent {
+    if facts.time == Time::Over {
         return Verdict::Failed(Failure::OldPrimaryLives(position));
     }
     let arrived = match old {
         OldPrimary::Lives => Arrived::Wal,
         OldPrimary::Silent | OldPrimary::Unknown => facts.earlier.arrived,
     };
-    let warning = (arrived != facts.earlier.arrived)
-        .then(|| format!("WAL still arrives, at {position}: the old primary lives; waiting for its end"));
+    let warning = (arrived != facts.earlier.arrived).then(|| {
+        format!("WAL still arrives, at {position}: the old primary is alive; waiting until it ends")
+    });
     Verdict::Again(Again::WatchWal { earlier: Earlier { position: Some(position), arrived }, warning })
 }
 
@@ -233,7 +234,7 @@ fn compare(c: &Facts<'_>, ballots: &[Ballot]) -> Verdict {
     {
         return Verdict::Refused(Refusal::Branch(mismatch.clone()));
     }
-    let best = furthest(c.node, ballots, &[Fitness::Cramped, Fitness::Fit]);
+    let best = furthest(c.node, ballots, &[Fitness::DiskFull, Fitness::Fit]);
     if let Some(best) = best {
         let order = election_order(best.position, own);
         // A standby with the same WAL, and free space besides, is preferred.
@@ -250,21 +251,22 @@ fn compare(c: &Facts<'_>, ballots: &[Ballot]) -> Verdict {
         return Verdict::Refused(Refusal::Lag { bytes, maxlag });
     }
     let attendance = attendance(c.node, ballots, c.expected);
-    let proven = match (c.manager, c.standing, c.approval) {
-        (Manager::Nobody, _, _) | (_, Standing::Current, _) | (_, _, Approval::Given) => true,
+    let proven = match (c.manager, c.knowledge, c.approval) {
+        (Manager::Nobody, _, _) | (_, Knowledge::Current, _) | (_, _, Approval::Given) => true,
         // Nobody knows what the last primary was: only the positions of all instances tell who has most.
-        (Manager::Pacemaker, Standing::Unproven, Approval::NotGiven | Approval::NotAsked) => match attendance
-        {
-            Attendance::All => true,
-            Attendance::Missing { .. } | Attendance::Unknown => false,
-        },
+        (Manager::Pacemaker, Knowledge::Unproven, Approval::NotGiven | Approval::NotAsked) => {
+            match attendance {
+                InstanceCount::All => true,
+                InstanceCount::Missing { .. } | InstanceCount::Unknown => false,
+            }
+        }
     };
     // Who was there when the last primary was has what that one's death would have left to it as well: a primary whose disk ended it
     // is passed by like one whose node died. Who does not know that passes nobody by, and a standby that is ahead is passed
     // by by nobody: it may be the one that a synchronous commit waited for.
-    let in_the_way: &[Fitness] = match c.standing {
-        Standing::Current => &[Fitness::Blocked],
-        Standing::Unproven => &[Fitness::Blocked, Fitness::Spent],
+    let in_the_way: &[Fitness] = match c.knowledge {
+        Knowledge::Current => &[Fitness::NotWritable],
+        Knowledge::Unproven => &[Fitness::NotWritable, Fitness::FailedPrimary],
     };
     if let (Some(ahead), Approval::NotGiven | Approval::NotAsked) =
         (furthest(c.node, ballots, in_the_way), c.approval)
@@ -289,7 +291,7 @@ fn lost(c: &Facts<'_>, own: WalPosition, best: &Ballot) -> Verdict {
     let reason = if c.disk.is_fit() {
         format!("{} is more advanced: {} against {own} here", best.node, best.position)
     } else {
-        format!("{} has all that is here, and the disk here is {}", best.node, c.disk.text())
+        format!("{} has all WAL of this node, whose disk is {}", best.node, c.disk.text())
     };
     Verdict::Lost { to: best.node.clone(), reason }
 }
@@ -325,12 +327,12 @@ fn furthest<'a>(own: &str, ballots: &'a [Ballot], those: &[Fitness]) -> Option<&
 }
 
 /// Whether everybody answered, by ballots rather than by running instances.
-fn attendance(own: &str, ballots: &[Ballot], expected: Option<usize>) -> Attendance {
+fn attendance(own: &str, ballots: &[Ballot], expected: Option<usize>) -> InstanceCount {
     let answered = 1 + ballots.iter().filter(|b| b.node != own).count();
     match expected {
-        None => Attendance::Unknown,
-        Some(expected) if answered >= expected => Attendance::All,
-        Some(expected) => Attendance::Missing { running: answered, expected },
+        None => InstanceCount::Unknown,
+        Some(expected) if answered >= expected => InstanceCount::All,
+        Some(expected) => InstanceCount::Missing { running: answered, expected },
     }
 }
 

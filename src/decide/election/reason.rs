@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::decide::cluster::Attendance;
+use crate::decide::cluster::InstanceCount;
 use crate::decide::disk::Disk;
 use crate::decide::promotions::Mismatch;
 use crate::decide::voters::Statement;
@@ -24,7 +24,7 @@ pub enum Refusal {
     Branch(Mismatch),
     Unproven {
         answered: usize,
-        attendance: Attendance,
+        attendance: InstanceCount,
     },
     /// Too few of those that may have the last acknowledged commits are heard of.
     TooFewVoters {
@@ -51,23 +51,23 @@ impl fmt::Display for Refusal {
             Refusal::TooFewVoters { statement, missing } => {
                 write!(
                     f,
-                    "may lack acknowledged commits: no answer of {}; each is on {statement}, so {} of these have to answer: \
-                     start them, or accept the loss (docs/agent.md, \"Cold start\")",
+                    "start {}: acknowledged commits may be missing here, each is on {statement}, and {} of these must answer; or \
+                     accept the loss (troubleshooting.md, \"No primary\")",
                     missing.join(", "),
                     statement.needed(),
                 )
             }
             Refusal::Unproven { answered, attendance } => {
                 let others = match attendance {
-                    Attendance::Missing { expected, .. } => {
+                    InstanceCount::Missing { expected, .. } => {
                         format!("{answered} of {}", expected.saturating_sub(1))
                     }
-                    Attendance::All | Attendance::Unknown => format!("{answered}"),
+                    InstanceCount::All | InstanceCount::Unknown => format!("{answered}"),
                 };
                 write!(
                     f,
-                    "may lack commits: saw no primary since Pacemaker started here, {others} other instances answered; start \
-                     them, or vouch for this node (docs/agent.md, \"Cold start\")"
+                    "start the other instances, {others} answered: this node saw no primary since Pacemaker started and may lack \
+                     commits; or approve its data (troubleshooting.md, \"No primary\")"
                 )
             }
         }
@@ -99,11 +99,10 @@ impl fmt::Display for Failure {
             }
             Failure::OldPrimaryLives(position) => write!(
                 f,
-                "not promoted: WAL still arrives, at {position}: the old primary lives; end it first"
+                "not promoted: WAL still arrives, at {position}: the old primary is alive; end it first"
             ),
             Failure::BallotsOutdated => f.write_str(
-                "not promoted: the old primary has ended only now, and what the others told of their positions is of before; \
-                 Pacemaker asks them anew",
+                "not promoted: the old primary ended only now, and the others' positions are older than that; Pacemaker asks them again",
             ),
         }
     }

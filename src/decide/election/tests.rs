@@ -19,8 +19,8 @@ fn candidate(own: Option<WalPosition>, ballots: &[Ballot]) -> Facts<'_> {
         ballots: Ballots::Read(ballots),
         receiver: Receiver::Idle,
         earlier: Earlier::default(),
-        standing: Standing::Current,
-        former: Former::Standby,
+        knowledge: Knowledge::Current,
+        last_role: LastRole::Standby,
         record: &Record::Empty,
         branch: &Branch::Unrecorded,
         voters: OnRecord::Nothing,
@@ -55,22 +55,22 @@ fn who_does_not_answer_does_not_block() {
 fn who_is_ahead_on_a_bad_disk_is_passed_by_only_as_a_primary_that_is_gone() {
     for (fitness, current, unproven) in [
         (Fitness::Fit, false, false),
-        (Fitness::Cramped, false, false),
-        (Fitness::Blocked, false, false),
-        (Fitness::Spent, true, false),
+        (Fitness::DiskFull, false, false),
+        (Fitness::NotWritable, false, false),
+        (Fitness::FailedPrimary, true, false),
     ] {
         let mut ahead = ballots(&[("srv2", 2, 0x300), ("srv3", 2, 0x100)]);
         ahead[0].fitness = fitness;
         let mut c = candidate(Some(position(2, 0x100)), &ahead);
         assert_eq!(matches!(decide(&c), Verdict::Won(_)), current, "{fitness:?}");
-        c.standing = Standing::Unproven;
+        c.knowledge = Knowledge::Unproven;
         assert_eq!(matches!(decide(&c), Verdict::Won(_)), unproven, "{fitness:?}");
         let told = decide(&c);
         match fitness {
-            Fitness::Fit | Fitness::Cramped => {
+            Fitness::Fit | Fitness::DiskFull => {
                 assert!(matches!(told, Verdict::Lost { to, .. } if to == "srv2"))
             }
-            Fitness::Blocked | Fitness::Spent => {
+            Fitness::NotWritable | Fitness::FailedPrimary => {
                 assert_eq!(told, Verdict::Refused(Refusal::AnotherIsAhead("srv2".into())));
                 c.approval = Approval::Given;
                 assert!(matches!(decide(&c), Verdict::Won(_)));
@@ -96,7 +96,7 @@ fn wal_that_arrives_tells_of_a_primary_that_lives() {
 #[test]
 fn two_without_space_do_not_send_the_role_to_and_fro() {
     let mut other = ballots(&[("srv2", 2, 0x100)]);
-    for (theirs, won) in [(Fitness::Fit, false), (Fitness::Cramped, true)] {
+    for (theirs, won) in [(Fitness::Fit, false), (Fitness::DiskFull, true)] {
         other[0].fitness = theirs;
         let mut c = candidate(Some(position(2, 0x100)), &other);
         c.disk = Disk::Full;
@@ -131,13 +131,13 @@ fn an_unknown_own_position_never_wins() {
 fn an_unproven_node_needs_everybody_or_the_operator() {
     let two = ballots(&[("srv2", 2, 1)]);
     let mut c = candidate(Some(position(2, 1)), &two);
-    c.standing = Standing::Unproven;
+    c.knowledge = Knowledge::Unproven;
     assert!(matches!(decide(&c), Verdict::Refused(Refusal::Unproven { .. })));
     c.approval = Approval::Given;
     assert!(matches!(decide(&c), Verdict::Won(_)));
     let three = ballots(&[("srv2", 2, 1), ("srv3", 2, 1)]);
     let mut c = candidate(Some(position(2, 1)), &three);
-    c.standing = Standing::Unproven;
+    c.knowledge = Knowledge::Unproven;
     assert!(matches!(decide(&c), Verdict::Won(_)));
 }
 
@@ -172,8 +172,8 @@ fn every_combination(check: impl Fn(&Facts<'_>)) -> usize {
     for ballots in answers {
         for earlier in &rounds {
             for disk in Disk::ALL {
-                for (standing, approval) in
-                    [Standing::Current, Standing::Unproven].into_iter().flat_map(|s| {
+                for (knowledge, approval) in
+                    [Knowledge::Current, Knowledge::Unproven].into_iter().flat_map(|s| {
                         [Approval::NotAsked, Approval::Given, Approval::NotGiven]
                             .map(|approval| (s, approval))
                     })
@@ -187,14 +187,14 @@ fn every_combination(check: impl Fn(&Facts<'_>)) -> usize {
                             let facts = Facts {
                                 node: "srv1",
                                 manager: if either(0) { Manager::Pacemaker } else { Manager::Nobody },
-                                time: if either(1) { Time::Left } else { Time::Spent },
+                                time: if either(1) { Time::Left } else { Time::Over },
                                 position: either(2).then_some(own),
                                 disk,
                                 ballots,
                                 receiver: if either(3) { Receiver::Streams } else { Receiver::Idle },
                                 earlier: *earlier,
-                                standing,
-                                former: Former::Standby,
+                                knowledge,
+                                last_role: LastRole::Standby,
                                 record: &Record::Empty,
                                 branch: &Branch::Unrecorded,
                                 voters: OnRecord::Nothing,
@@ -224,7 +224,7 @@ fn may_be_promoted(f: &Facts<'_>) -> bool {
     let may_send = f.earlier.position.is_none() && f.receiver == Receiver::Streams;
     let approved = f.approval == Approval::Given;
     let asked =
-        f.standing == Standing::Current || f.manager == Manager::Nobody || f.approval != Approval::NotAsked;
+        f.knowledge == Knowledge::Current || f.manager == Manager::Nobody || f.approval != Approval::NotAsked;
     let everybody = f.expected.is_some_and(|expected| others.len() + 1 >= expected);
     let rooms_elsewhere = f.disk == Disk::Full
         && others.iter().any(|b| b.fitness == Fitness::Fit && election_order(b.position, own).is_eq());
@@ -234,12 +234,12 @@ fn may_be_promoted(f: &Facts<'_>) -> bool {
         && asked
         && matches!(f.disk, Disk::Sound | Disk::Slow | Disk::Full)
         && !ahead(Fitness::Fit)
-        && !ahead(Fitness::Cramped)
-        && (!ahead(Fitness::Blocked) || approved)
-        && (!ahead(Fitness::Spent) || approved || f.standing == Standing::Current)
+        && !ahead(Fitness::DiskFull)
+        && (!ahead(Fitness::NotWritable) || approved)
+        && (!ahead(Fitness::FailedPrimary) || approved || f.knowledge == Knowledge::Current)
         && !rooms_elsewhere
         && f.lag.is_none_or(|lag| lag <= 2)
-        && (f.manager == Manager::Nobody || f.standing == Standing::Current || approved || everybody)
+        && (f.manager == Manager::Nobody || f.knowledge == Knowledge::Current || approved || everybody)
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn wal_that_arrives_is_said_once() {
     }
     assert_eq!(
         said,
-        ["WAL still arrives, at 0/110 on timeline 2: the old primary lives; waiting for its end"]
+        ["WAL still arrives, at 0/110 on timeline 2: the old primary is alive; waiting until it ends"]
     );
     assert!(matches!(decide(&facts), Verdict::Won(_)), "nobody else has published an older position");
     let told = ballots(&[("srv2", 2, 0x100)]);
@@ -345,28 +345,28 @@ fn who_hears_from_too_few_of_those_that_have_the_commits_is_not_promoted() {
         assert_eq!(verdict(own, Approval::NotAsked, &few), Verdict::Again(Again::AskCluster));
         let Verdict::Refused(refusal) = verdict(own, Approval::NotGiven, &few) else { panic!("{few:?}") };
         let text = refusal.to_string();
-        assert!(text.contains("2 of srv1, srv2, srv3") && text.contains("no answer of srv2, srv3"), "{text}");
+        assert!(text.contains("2 of srv1, srv2, srv3") && text.contains("start srv2, srv3: acknowledged"), "{text}");
         assert!(matches!(verdict(own, Approval::Given, &few), Verdict::Won(_)));
     }
     // The last primary itself has what it acknowledged, as long as the data are its own.
     let record = Record::Last("4:2:7:-:-:0000000a::srv1".parse().unwrap());
-    let alone = |former, standing, branch: &Branch| {
+    let alone = |last_role, knowledge, branch: &Branch| {
         let facts = candidate(Some(own), &[]);
         let voters = OnRecord::Says(&statement);
-        let last = Facts { voters, record: &record, former, standing, branch, ..facts };
+        let last = Facts { voters, record: &record, last_role, knowledge, branch, ..facts };
         matches!(decide(&last), Verdict::Won(_))
     };
-    for (former, standing, branch, wins) in [
-        (Former::Primary, Standing::Current, Branch::Last, true),
-        (Former::Standby, Standing::Current, Branch::Last, false),
-        (Former::Primary, Standing::Unproven, Branch::Last, false),
-        (Former::Primary, Standing::Current, Branch::Unrecorded, false),
+    for (last_role, knowledge, branch, wins) in [
+        (LastRole::Primary, Knowledge::Current, Branch::Last, true),
+        (LastRole::Standby, Knowledge::Current, Branch::Last, false),
+        (LastRole::Primary, Knowledge::Unproven, Branch::Last, false),
+        (LastRole::Primary, Knowledge::Current, Branch::Unrecorded, false),
     ] {
-        assert_eq!(alone(former, standing, &branch), wins, "{former:?} {standing:?} {branch:?}");
+        assert_eq!(alone(last_role, knowledge, &branch), wins, "{last_role:?} {knowledge:?} {branch:?}");
     }
     // What a former primary with a broken disk has would be given up.
     let mut ahead = ballots(&[("srv2", 2, 0x400)]);
-    ahead[0].fitness = Fitness::Spent;
+    ahead[0].fitness = Fitness::FailedPrimary;
     assert!(matches!(
         verdict(own, Approval::NotGiven, &ahead),
         Verdict::Refused(Refusal::TooFewVoters { .. })
@@ -375,13 +375,13 @@ fn who_hears_from_too_few_of_those_that_have_the_commits_is_not_promoted() {
     assert_eq!(
         decide(&unread),
         Verdict::Again(Again::ReadBallots),
-        "a candidate that gives up has lost its standing"
+        "a candidate that gives up has lost what it knew"
     );
     let asked = Facts { approval: Approval::NotAsked, ..unread.clone() };
     assert_eq!(decide(&asked), Verdict::Again(Again::AskCluster));
     assert!(matches!(decide(&Facts { approval: Approval::Given, ..unread.clone() }), Verdict::Won(_)));
     assert!(matches!(
-        decide(&Facts { time: Time::Spent, ..unread }),
+        decide(&Facts { time: Time::Over, ..unread }),
         Verdict::Failed(Failure::VotersUnread(_))
     ));
 }

@@ -3,15 +3,15 @@
 use super::*;
 use crate::decide::samples::*;
 
-fn cluster(primary: Option<&str>, everybody: Attendance) -> ClusterWord {
-    ClusterWord::Says(ClusterFacts {
+fn cluster(primary: Option<&str>, everybody: InstanceCount) -> ClusterAnswer {
+    ClusterAnswer::Says(ClusterFacts {
         primary: primary.map(|n| Upstream { node: n.into(), host: n.into(), score: Some(Score::Primary) }),
         everybody,
-        vouched: Vouched::No,
+        approved: Approved::No,
     })
 }
 
-fn facts<'a>(now: Millis, receiver: Option<&'a Receiver>, cluster: ClusterWord) -> StandbyFacts<'a> {
+fn facts<'a>(now: Millis, receiver: Option<&'a Receiver>, cluster: ClusterAnswer) -> StandbyFacts<'a> {
     StandbyFacts {
         now,
         interval: 16_000,
@@ -29,8 +29,8 @@ fn facts<'a>(now: Millis, receiver: Option<&'a Receiver>, cluster: ClusterWord) 
 #[test]
 fn a_standby_whose_replay_is_paused_is_the_last_choice_until_it_goes_on() {
     let r = receiver("srv1", 2, 0x500);
-    let known = ClusterWord::NotAsked;
-    let mut m = Memory { upstream: Some("srv1".into()), standing: Standing::Current, ..Memory::default() };
+    let known = ClusterAnswer::NotAsked;
+    let mut m = Memory { upstream: Some("srv1".into()), knowledge: Knowledge::Current, ..Memory::default() };
     for before in [None, Some(Score::Standby), Some(Score::ranked(0)), Some(Score::FirstStart)] {
         m.score = before;
         let step = standby(&mut m, &StandbyFacts { is_paused: true, ..facts(1, Some(&r), known.clone()) });
@@ -45,7 +45,7 @@ fn a_standby_whose_replay_is_paused_is_the_last_choice_until_it_goes_on() {
         assert!(matches!(step, ScoreStep::Keep(Some(_))), "{before}: {step:?}");
     }
     m.score = Some(Score::Detached);
-    let step = standby(&mut m, &facts(1, Some(&r), cluster(Some("srv1"), Attendance::All)));
+    let step = standby(&mut m, &facts(1, Some(&r), cluster(Some("srv1"), InstanceCount::All)));
     assert!(matches!(step, ScoreStep::Set(Score::Standby, _)), "{step:?}");
 }
 
@@ -53,12 +53,12 @@ fn a_standby_whose_replay_is_paused_is_the_last_choice_until_it_goes_on() {
 fn the_first_stream_is_confirmed_by_the_cluster_then_nothing_is_asked_again() {
     let mut m = Memory::default();
     let r = receiver("srv1", 2, 0x500);
-    assert_eq!(standby(&mut m, &facts(1, Some(&r), ClusterWord::NotAsked)), ScoreStep::AskCluster);
-    let step = standby(&mut m, &facts(1, Some(&r), cluster(Some("srv1"), Attendance::All)));
+    assert_eq!(standby(&mut m, &facts(1, Some(&r), ClusterAnswer::NotAsked)), ScoreStep::AskCluster);
+    let step = standby(&mut m, &facts(1, Some(&r), cluster(Some("srv1"), InstanceCount::All)));
     assert!(matches!(step, ScoreStep::Set(Score::Standby, _)));
     m.score = Some(Score::Standby);
     for now in 2..100 {
-        let step = standby(&mut m, &facts(now * 16_000, Some(&r), ClusterWord::NotAsked));
+        let step = standby(&mut m, &facts(now * 16_000, Some(&r), ClusterAnswer::NotAsked));
         assert_eq!(step, ScoreStep::Keep(None), "a steady state asks or writes");
     }
 }
@@ -67,8 +67,8 @@ fn the_first_stream_is_confirmed_by_the_cluster_then_nothing_is_asked_again() {
 fn no_standby_rises_above_the_primary() {
     let r = receiver("srv1", 2, 0x500);
     let with = |score| {
-        let mut word = cluster(Some("srv1"), Attendance::All);
-        if let ClusterWord::Says(ClusterFacts { primary: Some(primary), .. }) = &mut word {
+        let mut word = cluster(Some("srv1"), InstanceCount::All);
+        if let ClusterAnswer::Says(ClusterFacts { primary: Some(primary), .. }) = &mut word {
             primary.score = score;
         }
         facts(1, Some(&r), word)
@@ -76,9 +76,9 @@ fn no_standby_rises_above_the_primary() {
     for low in [Some(Score::FirstStartFormerPrimary), Some(Score::from(899)), None] {
         let mut m = Memory { score: Some(Score::FirstStart), ..Memory::default() };
         assert_eq!(standby(&mut m, &with(low)), ScoreStep::Keep(None), "{low:?}");
-        assert_eq!(m.standing, Standing::Current, "it streams all the same");
+        assert_eq!(m.knowledge, Knowledge::Current, "it streams all the same");
         // The next monitor asks again.
-        assert_eq!(standby(&mut m, &facts(2, Some(&r), ClusterWord::NotAsked)), ScoreStep::AskCluster);
+        assert_eq!(standby(&mut m, &facts(2, Some(&r), ClusterAnswer::NotAsked)), ScoreStep::AskCluster);
     }
     for settled in [Some(Score::Primary), Some(Score::Standby), Some(Score::PrimaryDiskFailing)] {
         let mut m = Memory { score: Some(Score::FirstStart), ..Memory::default() };
@@ -90,19 +90,21 @@ fn no_standby_rises_above_the_primary() {
 fn streaming_from_another_standby_proves_nothing() {
     let mut m = Memory::default();
     let r = receiver("srv2", 2, 0x500);
-    let step =
-        standby(&mut m, &facts(1, Some(&r), cluster(None, Attendance::Missing { running: 2, expected: 3 })));
+    let step = standby(
+        &mut m,
+        &facts(1, Some(&r), cluster(None, InstanceCount::Missing { running: 2, expected: 3 })),
+    );
     assert!(matches!(step, ScoreStep::Keep(Some(_))), "{step:?}");
-    assert_eq!(m.standing, Standing::Unproven);
+    assert_eq!(m.knowledge, Knowledge::Unproven);
 }
 
 #[test]
 fn the_score_stays_when_the_primary_vanishes() {
-    let mut m = Memory { standing: Standing::Current, score: Some(Score::Standby), ..Memory::default() };
+    let mut m = Memory { knowledge: Knowledge::Current, score: Some(Score::Standby), ..Memory::default() };
     for now in [0, 10_000, 1_000_000] {
         let step = standby(
             &mut m,
-            &facts(now, None, cluster(None, Attendance::Missing { running: 1, expected: 2 })),
+            &facts(now, None, cluster(None, InstanceCount::Missing { running: 1, expected: 2 })),
         );
         assert_eq!(step, ScoreStep::Keep(None));
     }
@@ -110,8 +112,8 @@ fn the_score_stays_when_the_primary_vanishes() {
 
 #[test]
 fn a_standby_without_a_stream_loses_its_score_while_a_primary_is_there() {
-    let mut m = Memory { standing: Standing::Current, score: Some(Score::Standby), ..Memory::default() };
-    let at = |now| facts(now, None, cluster(Some("srv1"), Attendance::All));
+    let mut m = Memory { knowledge: Knowledge::Current, score: Some(Score::Standby), ..Memory::default() };
+    let at = |now| facts(now, None, cluster(Some("srv1"), InstanceCount::All));
     assert!(matches!(standby(&mut m, &at(0)), ScoreStep::Keep(Some(_))));
     assert!(matches!(standby(&mut m, &at(RECONNECT + 1)), ScoreStep::Set(Score::Detached, _)));
     m.score = Some(Score::Detached);
@@ -119,14 +121,14 @@ fn a_standby_without_a_stream_loses_its_score_while_a_primary_is_there() {
     assert!(matches!(standby(&mut m, &at(DETACHED_GRACE + 32_001)), ScoreStep::Set(Score::Withdrawn, _)));
     // The primary dies afterwards: still no candidate.
     m.score = Some(Score::Withdrawn);
-    let step = standby(&mut m, &facts(90_000, None, cluster(None, Attendance::All)));
+    let step = standby(&mut m, &facts(90_000, None, cluster(None, InstanceCount::All)));
     assert!(matches!(step, ScoreStep::Keep(Some(_))), "{step:?}");
 }
 
 #[test]
 fn a_lonely_cold_start_waits_for_the_others_or_the_operator() {
     let mut m = Memory::default();
-    let alone = Attendance::Missing { running: 1, expected: 2 };
+    let alone = InstanceCount::Missing { running: 1, expected: 2 };
     let step = standby(&mut m, &facts(1, None, cluster(None, alone)));
     assert!(matches!(step, ScoreStep::Keep(Some(_))), "{step:?}");
     m.score = Some(Score::FirstStart);
@@ -134,12 +136,12 @@ fn a_lonely_cold_start_waits_for_the_others_or_the_operator() {
     assert!(matches!(step, ScoreStep::Set(Score::Withdrawn, _)), "the other one left again: {step:?}");
     m.score = Some(Score::Withdrawn);
     let mut word = facts(1, None, cluster(None, alone));
-    if let ClusterWord::Says(c) = &mut word.cluster {
-        c.vouched = Vouched::Yes;
+    if let ClusterAnswer::Says(c) = &mut word.cluster {
+        c.approved = Approved::Yes;
     }
     assert!(matches!(standby(&mut m, &word), ScoreStep::Set(Score::FirstStart, _)));
-    let mut m = Memory { former: Former::Primary, ..Memory::default() };
-    let step = standby(&mut m, &facts(1, None, cluster(None, Attendance::All)));
+    let mut m = Memory { last_role: LastRole::Primary, ..Memory::default() };
+    let step = standby(&mut m, &facts(1, None, cluster(None, InstanceCount::All)));
     assert!(
         matches!(step, ScoreStep::Set(Score::FirstStartFormerPrimary, _)),
         "the former primary first: {step:?}"
@@ -149,14 +151,14 @@ fn a_lonely_cold_start_waits_for_the_others_or_the_operator() {
 #[test]
 fn maxlag_withdraws_once_and_rests() {
     let mut m = Memory {
-        standing: Standing::Current,
+        knowledge: Knowledge::Current,
         score: Some(Score::Standby),
         score_written: Some(0),
         upstream: Some("srv1".into()),
         ..Memory::default()
     };
     let far = receiver("srv1", 2, 0x500 + 2000);
-    let mut f = facts(1_000, Some(&far), ClusterWord::NotAsked);
+    let mut f = facts(1_000, Some(&far), ClusterAnswer::NotAsked);
     f.maxlag = Some(1000);
     assert!(matches!(standby(&mut m, &f), ScoreStep::Set(Score::Withdrawn, _)));
     (m.score, m.score_written) = (Some(Score::Withdrawn), Some(1_000));
@@ -165,7 +167,7 @@ fn maxlag_withdraws_once_and_rests() {
     assert_eq!(standby(&mut m, &f), ScoreStep::Keep(None), "no second write within a minute");
     f.now = 1_000 + LAG_REST;
     assert_eq!(standby(&mut m, &f), ScoreStep::AskCluster);
-    f.cluster = cluster(Some("srv1"), Attendance::All);
+    f.cluster = cluster(Some("srv1"), InstanceCount::All);
     assert!(matches!(standby(&mut m, &f), ScoreStep::Set(Score::Standby, _)));
 }
 
@@ -181,33 +183,33 @@ fn the_promoted_writes_its_score_once() {
     assert!(matches!(promoted(&mut m, 1_000 + SETTLE), ScoreStep::Set(Score::Primary, _)));
     m.score = Some(Score::Primary);
     assert_eq!(promoted(&mut m, 1_000 + SETTLE), ScoreStep::Keep(None));
-    assert_eq!(m.standing, Standing::Current);
+    assert_eq!(m.knowledge, Knowledge::Current);
 }
 
 #[test]
 fn a_demoted_primary_is_no_higher_than_its_successor() {
     let mut m = Memory {
-        standing: Standing::Current,
-        former: Former::Primary,
+        knowledge: Knowledge::Current,
+        last_role: LastRole::Primary,
         score: Some(Score::Primary),
         ..Memory::default()
     };
     let r = receiver("srv2", 3, 0x500);
-    let step = standby(&mut m, &facts(1, Some(&r), cluster(Some("srv2"), Attendance::All)));
+    let step = standby(&mut m, &facts(1, Some(&r), cluster(Some("srv2"), InstanceCount::All)));
     assert!(matches!(step, ScoreStep::Set(Score::Standby, _)), "{step:?}");
 }
 
 #[test]
 fn a_standby_that_has_not_caught_up_is_no_candidate() {
     let r = receiver("srv1", 2, 0x500);
-    let word = || cluster(Some("srv1"), Attendance::All);
+    let word = || cluster(Some("srv1"), InstanceCount::All);
     let mut m = Memory::default();
     let behind = StandbyFacts { caught_up: CaughtUp::NotYet, ..facts(1, Some(&r), word()) };
     assert!(matches!(standby(&mut m, &behind), ScoreStep::Keep(Some(_))));
-    assert_eq!((m.standing, m.upstream.as_deref()), (Standing::Unproven, None));
+    assert_eq!((m.knowledge, m.upstream.as_deref()), (Knowledge::Unproven, None));
     assert!(matches!(standby(&mut m, &facts(2, Some(&r), word())), ScoreStep::Set(Score::Standby, _)));
     // One that was a candidate before its stream broke stays one.
-    let mut m = Memory { standing: Standing::Current, score: Some(Score::Standby), ..Memory::default() };
+    let mut m = Memory { knowledge: Knowledge::Current, score: Some(Score::Standby), ..Memory::default() };
     assert_eq!(standby(&mut m, &behind), ScoreStep::Keep(None));
 }
 
@@ -217,22 +219,22 @@ fn who_streams_from_itself_streams_from_nobody() {
     let mut m = Memory::default();
     let itself = |now| StandbyFacts {
         from_itself: true,
-        ..facts(now, Some(&r), cluster(Some("srv1"), Attendance::All))
+        ..facts(now, Some(&r), cluster(Some("srv1"), InstanceCount::All))
     };
     for now in [1, 100_000] {
         assert!(
             matches!(standby(&mut m, &itself(now)), ScoreStep::Keep(Some(why)) if why.contains("itself"))
         );
-        assert_eq!(m.standing, Standing::Unproven);
+        assert_eq!(m.knowledge, Knowledge::Unproven);
     }
 }
 
 #[test]
 fn another_branch_than_the_last_promotions_is_no_candidate_when_nobody_is_promoted() {
     let mismatch = Mismatch::Unusable("x".into());
-    for standing in [Standing::Current, Standing::Unproven] {
-        for everybody in [Attendance::All, Attendance::Unknown] {
-            let mut m = Memory { standing, score: Some(Score::FormerPrimary), ..Memory::default() };
+    for knowledge in [Knowledge::Current, Knowledge::Unproven] {
+        for everybody in [InstanceCount::All, InstanceCount::Unknown] {
+            let mut m = Memory { knowledge, score: Some(Score::FormerPrimary), ..Memory::default() };
             let other =
                 StandbyFacts { mismatch: Some(&mismatch), ..facts(1, None, cluster(None, everybody)) };
             assert!(matches!(standby(&mut m, &other), ScoreStep::Set(Score::Withdrawn, _)));

@@ -31,7 +31,7 @@ fn a_copy_that_was_started_by_hand_is_no_member() {
     let older = Branch::Other(Mismatch::Older { own, last: last.clone() });
     let base = AtRest {
         node: "srv1",
-        former: Former::Primary,
+        last_role: LastRole::Primary,
         is_base_backup: false,
         owner: None,
         position: Some(own),
@@ -45,25 +45,25 @@ fn a_copy_that_was_started_by_hand_is_no_member() {
     // Its own reign, an older one of its own, a standby, a base backup, an acceptance.
     assert!(fits(AtRest { node: "srv2", ..base }));
     assert!(fits(AtRest { branch: &older, owner: Some("srv1"), ..base }));
-    assert!(fits(AtRest { former: Former::Standby, ..base }));
+    assert!(fits(AtRest { last_role: LastRole::Standby, ..base }));
     assert!(fits(AtRest { is_base_backup: true, ..base }));
     assert!(fits(AtRest { approval: Approval::Given, ..base }));
     let foreign = Branch::Other(Mismatch::AnotherSystem { own: Some(8), last });
-    assert!(!fits(AtRest { former: Former::Standby, branch: &foreign, ..base }));
+    assert!(!fits(AtRest { last_role: LastRole::Standby, branch: &foreign, ..base }));
     assert!(fits(AtRest { branch: &Branch::Unrecorded, record: &Record::Empty, ..base }));
 }
 
 #[test]
 fn nothing_is_launched_on_a_disk_that_does_not_answer() {
     for disk in Disk::ALL {
-        for time in [Time::Left, Time::Spent] {
+        for time in [Time::Left, Time::Over] {
             for occasion in [Occasion::Start, Occasion::Demotion] {
                 let finding = Finding { disk, reason: Some("since 9 s".into()) };
                 let ground = on_disk(occasion, &finding, time);
                 let row = format!("{disk:?} {time:?} {occasion:?}");
                 assert_eq!(ground == Ground::Launch, disk.returns(), "{row}");
                 let refused = !disk.returns()
-                    && (time == Time::Spent || (disk == Disk::Stuck && occasion == Occasion::Demotion));
+                    && (time == Time::Over || (disk == Disk::Stuck && occasion == Occasion::Demotion));
                 assert_eq!(matches!(ground, Ground::Refuse(_)), refused, "{row}");
             }
         }
@@ -83,11 +83,11 @@ fn a_disk_is_waited_for_within_the_action_and_not_while_the_service_waits() {
 #[test]
 fn a_primary_that_failed_to_start_is_a_former_primary_until_it_received_wal() {
     for received in [None, Timeline::new(2)] {
-        for left in [Former::Standby, Former::Primary] {
-            for remembered in [Former::Standby, Former::Primary] {
-                let kept = remembered == Former::Primary && received.is_none();
-                let is_primary = former_by(left, remembered, received) == Former::Primary;
-                assert_eq!(is_primary, left == Former::Primary || kept, "{left:?} {remembered:?}");
+        for left in [LastRole::Standby, LastRole::Primary] {
+            for remembered in [LastRole::Standby, LastRole::Primary] {
+                let kept = remembered == LastRole::Primary && received.is_none();
+                let is_primary = last_role_by(left, remembered, received) == LastRole::Primary;
+                assert_eq!(is_primary, left == LastRole::Primary || kept, "{left:?} {remembered:?}");
             }
         }
     }
@@ -108,20 +108,20 @@ fn standby() -> Option<Answer> {
 
 #[test]
 fn never_launches_beside_something_that_runs() {
-    for life in [
+    for process in [
         Process::Leftovers(1),
-        Process::Alive(Pulse::Beating),
-        Process::Alive(Pulse::Stopped),
-        Process::Alive(Pulse::Stuck),
+        Process::Alive(RunState::Running),
+        Process::Alive(RunState::Stopped),
+        Process::Alive(RunState::Uninterruptible),
         Process::Unknown("x".into()),
     ] {
         for answer in [None, Some(Answer::Refused), Some(Answer::Rejects(Rejection::StartingUp)), standby()] {
-            for spent in [false, true] {
-                let step = before(&facts(life.clone(), answer.clone()), spent);
-                assert_ne!(step, Before::Launch, "{life:?} {answer:?}");
+            for time_over in [false, true] {
+                let step = before(&facts(process.clone(), answer.clone()), time_over);
+                assert_ne!(step, Before::Launch, "{process:?} {answer:?}");
                 assert!(
-                    !(spent && matches!(step, Before::Wait(_))),
-                    "waits past the deadline: {life:?} {answer:?}"
+                    !(time_over && matches!(step, Before::Wait(_))),
+                    "waits past the deadline: {process:?} {answer:?}"
                 );
             }
         }
@@ -136,10 +136,10 @@ fn an_unreadable_control_file_is_refused_with_its_reason() {
 
 #[test]
 fn a_standby_waits_for_its_stream_but_not_for_ever() {
-    let f = facts(Process::Alive(Pulse::Beating), standby());
-    let look = |stream: &Stream, consistent_for, spent| {
+    let f = facts(Process::Alive(RunState::Running), standby());
+    let look = |stream: &Stream, consistent_for, time_over| {
         let recovery = Progress::StandsStill;
-        after(&Launched { facts: &f, stream, consistent_for, recovery, spent, log: "" })
+        after(&Launched { facts: &f, stream, consistent_for, recovery, time_over, log: "" })
     };
     let at = |seconds, stream: &Stream| look(stream, Duration::from_secs(seconds), false);
     assert!(matches!(at(0, &Stream::NotYet), After::Wait(_)));
@@ -155,8 +155,8 @@ fn no_look_waits_past_the_deadline() {
     for process in [
         Process::Absent,
         Process::Leftovers(1),
-        Process::Alive(Pulse::Stopped),
-        Process::Alive(Pulse::Beating),
+        Process::Alive(RunState::Stopped),
+        Process::Alive(RunState::Running),
     ] {
         for answer in [None, Some(Answer::Refused), Some(Answer::Rejects(Rejection::InRecovery)), standby()] {
             for recovery in [Progress::GoesOn, Progress::StandsStill] {
@@ -167,7 +167,7 @@ fn no_look_waits_past_the_deadline() {
                     stream,
                     consistent_for,
                     recovery,
-                    spent: true,
+                    time_over: true,
                     log: "log",
                 });
                 assert!(!matches!(step, After::Wait(_)), "{process:?} {answer:?}");
@@ -182,12 +182,15 @@ fn a_recovery_that_gets_on_is_not_ended() {
     for state in [DbState::InArchiveRecovery, DbState::InCrashRecovery, DbState::InProduction] {
         for signal in [Signal::Present, Signal::Missing] {
             for recovery in [Progress::GoesOn, Progress::StandsStill] {
-                for spent in [false, true] {
+                for time_over in [false, true] {
                     let position = WalPosition { timeline: Timeline::FIRST, lsn: Lsn(0x100) };
                     let facts = Facts {
                         control: Control::Known(control(state, position)),
                         signal,
-                        ..facts(Process::Alive(Pulse::Beating), Some(Answer::Rejects(Rejection::StartingUp)))
+                        ..facts(
+                            Process::Alive(RunState::Running),
+                            Some(Answer::Rejects(Rejection::StartingUp)),
+                        )
                     };
                     let consistent_for = Duration::ZERO;
                     let step = after(&Launched {
@@ -195,15 +198,15 @@ fn a_recovery_that_gets_on_is_not_ended() {
                         stream: &stream,
                         consistent_for,
                         recovery,
-                        spent,
+                        time_over,
                         log: "",
                     });
                     let is_standby = state == DbState::InArchiveRecovery
                         || (state == DbState::InCrashRecovery && signal == Signal::Present);
-                    let kept = spent && is_standby && recovery == Progress::GoesOn;
-                    let row = format!("{state:?} {signal:?} {recovery:?} {spent}");
+                    let kept = time_over && is_standby && recovery == Progress::GoesOn;
+                    let row = format!("{state:?} {signal:?} {recovery:?} {time_over}");
                     assert_eq!(matches!(step, After::Recovering(_)), kept, "{row}");
-                    assert_eq!(matches!(step, After::Fail(..)), spent && !kept, "{row}");
+                    assert_eq!(matches!(step, After::Fail(..)), time_over && !kept, "{row}");
                 }
             }
         }

@@ -82,7 +82,7 @@ pub const TARGETS: &[Target] = &[
             "host=\"srv1\"",
             "value=\"1:0/3000060\"",
             ":full",
-            ":blocked",
+            ":not-writable",
             "INFINITY",
         ],
         seeds: || {

@@ -131,7 +131,7 @@ pub const TARGETS: &[Target] = &[
             "port=",
             "--help",
             "action=metadata",
-            "ending=",
+            "self_fence_timeout=",
         ],
         seeds: || {
             seeds(&["action=reboot\nnodename=srv1\nplug=srv1\nwait=2\n", "# c\naction=monitor\nunknown=1\n"])

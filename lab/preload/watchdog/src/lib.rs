@@ -4,13 +4,13 @@
 //! node, where the timer is. Each message on that socket is one of
 //!
 //! - `O`+`!`: the device is opened; answered by `y`, or `n` where somebody has it;
-//! - one byte: what the program itself writes to the device: a pet, or 'V', the magic close;
+//! - one byte: what the program itself writes to the device: a keepalive, or 'V', the magic close;
 //! - `T` and a decimal number: the timeout in seconds (WDIOC_SETTIMEOUT);
-//! - `K`+`!`: a pet by ioctl (WDIOC_KEEPALIVE);
+//! - `K`+`!`: a keepalive by ioctl (WDIOC_KEEPALIVE);
 //! - `D`+`!`, `E`+`!`: disable and enable (WDIOC_SETOPTIONS);
 //! - `RESET`: sbd called reboot(2).
 //!
-//! Closing the socket without the magic close is a last pet and leaves the timer armed, as with the real device.
+//! Closing the socket without the magic close is a last keepalive and leaves the timer armed, as with the real device.
 //!
 //! reboot(2) is taken from sbd only: that of quorated is the node's own, which ends its init.
 //!

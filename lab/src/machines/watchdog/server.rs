@@ -25,7 +25,7 @@ pub enum Verdict {
     Armed(Duration),
     /// It was closed in the orderly way.
     Disarmed,
-    /// It wasn't petted in time: the power has to be cut.
+    /// It wasn't kept alive in time: the power has to be cut.
     Expired,
     /// sbd asked for a reset: the power has to be cut.
     ResetRequested,
@@ -36,7 +36,7 @@ struct Connection {
     fd: OwnedFd,
     /// Whether this is the one that has the device: as a real one it can be opened once.
     has_it: bool,
-    /// Whether the last that was written was the magic close. Another pet takes it back.
+    /// Whether the last that was written was the magic close. Another keepalive takes it back.
     closing: bool,
 }
 
@@ -114,7 +114,7 @@ impl Server {
         // One millisecond more: poll counts whole ones, and waking early would only make another round.
         self.wait(left + Duration::from_millis(1));
         self.accept();
-        // All pets that have arrived count, even when this thread got the processor late: a busy host must not
+        // All keepalives that have arrived count, even when this thread got the processor late: a busy host must not
         // look like a node that hangs.
         self.receive();
         let expired = {
@@ -156,9 +156,9 @@ impl Server {
             }
             let ended = self.connections.remove(at);
             // The end comes when the last copy of the descriptor is closed, also those of forked children. Without the magic
-            // close the kernel pets the device once more ("watchdog did not stop!") and leaves it armed.
+            // close the kernel sends the device one more keepalive ("watchdog did not stop!") and leaves it armed.
             if ended.has_it {
-                self.handle(if ended.closing { Signal::Disarm } else { Signal::Pet });
+                self.handle(if ended.closing { Signal::Disarm } else { Signal::Keepalive });
             }
         }
     }
@@ -265,7 +265,7 @@ mod tests {
         assert_eq!((word, bench.next()), (b'y', Some(Verdict::Armed(Duration::from_secs(60)))));
         say(&sbd, b"T0000000001");
         assert_eq!(bench.next(), Some(Verdict::Armed(Duration::from_secs(1))));
-        // A pet takes the magic close back.
+        // A keepalive takes the magic close back.
         say(&sbd, b"V");
         say(&sbd, b"\0");
         let started = Instant::now();

@@ -11,14 +11,14 @@ pub enum Signal {
     /// The device was opened: it is armed from then on.
     Open,
     /// A byte was written, or a keep-alive sent.
-    Pet,
-    /// 'V' was written, which is a pet, too: a close that comes next is the orderly one.
+    Keepalive,
+    /// 'V' was written, which is a keepalive, too: a close that comes next is the orderly one.
     MagicClose,
     /// The device was disabled, or closed in the orderly way: disarmed.
     Disarm,
     /// The device was enabled again.
     Arm,
-    /// The timeout was set; this counts as a pet.
+    /// The timeout was set; this counts as a keepalive.
     Timeout(Duration),
     /// reboot(2) was called.
     Reset,
@@ -34,7 +34,7 @@ impl Signal {
             b"V" => Signal::MagicClose,
             b"D!" => Signal::Disarm,
             b"E!" => Signal::Arm,
-            b"K!" | [_] => Signal::Pet,
+            b"K!" | [_] => Signal::Keepalive,
             b"RESET" => Signal::Reset,
             [b'T', digits @ ..] => std::str::from_utf8(digits)
                 .ok()
@@ -46,7 +46,7 @@ impl Signal {
     }
 }
 
-/// The timer. Closing the device without [`Signal::MagicClose`] is a last pet, and leaves it armed.
+/// The timer. Closing the device without [`Signal::MagicClose`] is a last keepalive, and leaves it armed.
 #[derive(Debug, Clone)]
 pub struct Timer {
     timeout: Duration,
@@ -68,7 +68,7 @@ impl Timer {
         let now = self.suspended.unwrap_or(now);
         match signal {
             Signal::Open | Signal::Arm => self.fires = Some(now + self.timeout),
-            Signal::Pet | Signal::MagicClose => self.fires = self.fires.map(|_| now + self.timeout),
+            Signal::Keepalive | Signal::MagicClose => self.fires = self.fires.map(|_| now + self.timeout),
             Signal::Timeout(timeout) => {
                 self.timeout = timeout;
                 self.fires = self.fires.map(|_| now + timeout);
@@ -123,11 +123,11 @@ mod tests {
     #[test]
     fn messages() {
         for (message, signal) in [
-            (&b"\0"[..], Signal::Pet),
-            (b"x", Signal::Pet),
+            (&b"\0"[..], Signal::Keepalive),
+            (b"x", Signal::Keepalive),
             (b"O!", Signal::Open),
             (b"V", Signal::MagicClose),
-            (b"K!", Signal::Pet),
+            (b"K!", Signal::Keepalive),
             (b"D!", Signal::Disarm),
             (b"E!", Signal::Arm),
             (b"T0000000005", Signal::Timeout(s(5))),
@@ -149,7 +149,7 @@ mod tests {
         timer.take(Signal::Open, start);
         timer.take(Signal::Timeout(s(5)), start);
         assert_eq!(timer.fires(), Some(start + s(5)));
-        timer.take(Signal::Pet, start + s(4));
+        timer.take(Signal::Keepalive, start + s(4));
         assert_eq!(timer.fires(), Some(start + s(9)));
     }
 
@@ -162,8 +162,8 @@ mod tests {
         assert!(timer.fires().is_some(), "a word, and no close yet");
         timer.take(Signal::Disarm, start);
         assert_eq!(timer.fires(), None);
-        timer.take(Signal::Pet, start);
-        assert_eq!(timer.fires(), None, "a pet doesn't arm");
+        timer.take(Signal::Keepalive, start);
+        assert_eq!(timer.fires(), None, "a keepalive doesn't arm");
     }
     /// A pause longer than its timeout is no reason to fire: what was left is left afterwards.
     #[test]
@@ -179,8 +179,8 @@ mod tests {
         timer.resume(start + s(70));
         assert_eq!(timer.fires(), Some(start + s(65)), "it goes already");
         timer.suspend(start + s(64));
-        timer.take(Signal::Pet, start + s(64));
+        timer.take(Signal::Keepalive, start + s(64));
         timer.resume(start + s(80));
-        assert_eq!(timer.fires(), Some(start + s(85)), "a pet that was under way");
+        assert_eq!(timer.fires(), Some(start + s(85)), "a keepalive that was under way");
     }
 }

@@ -13,7 +13,7 @@ use crate::machines::protocol::{Event, Happening};
 pub enum By {
     /// sbd, by a servant that does not report.
     Sbd,
-    /// A watchdog device of the node, which nobody petted.
+    /// A watchdog device of the node, which nobody kept alive.
     Watchdog,
     /// pacemakerd, which kills or starts anew what it looks after.
     Pacemakerd,

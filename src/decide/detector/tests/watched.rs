@@ -5,18 +5,18 @@ use super::*;
 #[test]
 fn what_lives_on_in_a_unit_that_is_off_was_not_stopped_by_order() {
     let mut played = Played::healthy();
-    played.sight.units = vec![("pacemaker.service", Unit::Off)];
+    played.snapshot.units = vec![("pacemaker.service", Unit::Off)];
     played.stop(Subject::Controld);
     let began = played.at;
     let all = played.run(10_000, |_| {});
-    let note = all.iter().find(|(_, a)| matches!(a, Act::Say(Voice::Note, t) if t.contains("left alone")));
+    let note = all.iter().find(|(_, a)| matches!(a, Act::Say(LogLevel::Note, t) if t.contains("left alone")));
     assert!(note.is_some(), "{all:?}");
     let kill = all.iter().find(|(_, a)| matches!(a, Act::Kill { .. })).expect("it is killed after all");
     assert!((5000..=6000).contains(&(kill.0 - began)), "{all:?}");
     assert_eq!(played.detector.excuses(), []);
     // Its stop goes on: as long as that takes.
     let mut stopping = Played::healthy();
-    stopping.sight.units = vec![("pacemaker.service", Unit::Changing)];
+    stopping.snapshot.units = vec![("pacemaker.service", Unit::Changing)];
     stopping.stop(Subject::Controld);
     assert_eq!(stopping.deeds(600_000, |_| {}), []);
 }
@@ -25,14 +25,14 @@ fn what_lives_on_in_a_unit_that_is_off_was_not_stopped_by_order() {
 fn who_is_left_alone_is_told_with_the_reason_and_since_when() {
     let mut played = Played::healthy();
     assert_eq!(played.detector.excuses(), []);
-    played.sight.cluster.maintenance = Maintenance::On;
+    played.snapshot.cluster.maintenance = Maintenance::On;
     played.stop(Subject::Sbd);
     played.run(60_000, |_| {});
     let excuses = played.detector.excuses();
     let [Excuse { subject: Subject::Sbd, why, for_ms }] = excuses.as_slice() else { panic!("{excuses:?}") };
     assert!(why.contains("maintenance") && (56_000..58_000).contains(for_ms), "{excuses:?}");
     let look = played.look(Subject::Sbd);
-    look.process = look.process.map(|(id, _)| (id, Pulse::Beating));
+    look.process = look.process.map(|(id, _)| (id, RunState::Running));
     played.run(1000, |_| {});
     assert_eq!(played.detector.excuses(), []);
 }
@@ -97,8 +97,9 @@ fn a_membership_that_forms_makes_nobody_suspect() {
         let mut played = Played::healthy();
         let began = played.at;
         let all = played.run(12_000, mute(subject));
-        let said =
-            all.into_iter().find(|(_, a)| matches!(a, Act::Say(Voice::Warning, t) if t.contains("suspect")));
+        let said = all
+            .into_iter()
+            .find(|(_, a)| matches!(a, Act::Say(LogLevel::Warning, t) if t.contains("suspect")));
         said.expect("a warning").0 - began
     };
     assert!((11_000..=12_000).contains(&suspect(Subject::Totem)));

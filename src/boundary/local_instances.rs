@@ -1,12 +1,12 @@
-//! The instances of this node as the quorum device's heuristics look at them: by the agent's word, by /proc and by the server's own
+//! The instances of this node as the quorum device's heuristics look at them: by the agent's record, by /proc and by the server's own
 //! answer. Neither Pacemaker nor corosync is asked: while the membership changes they wait for this very answer.
 
 use super::clock::Deadline;
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use super::postgres::Endpoint;
 use super::process::{self, Debugged};
 use super::{memory, registry};
-use crate::decide::primary_here::{Sight, Told};
+use crate::decide::primary_here::{LocalInstance, Told};
 use crate::pg::instance::Instance;
 use crate::pg::view::Answer;
 
@@ -14,35 +14,40 @@ use crate::pg::view::Answer;
 /// PostgreSQL's service file that hangs.
 ///
 /// # Errors
-/// When the directory of the agent's words can't be read.
-pub fn instances(deadline: Deadline) -> Effect<Vec<Sight>> {
-    let words = registry::all()?;
+/// When the directory of the agent's records can't be read.
+pub fn instances(deadline: Deadline) -> HostResult<Vec<LocalInstance>> {
+    let records = registry::all()?;
     Ok(std::thread::scope(|scope| {
-        let threads: Vec<_> = words.iter().map(|word| scope.spawn(move || look(word, deadline))).collect();
-        let ended =
-            || Sight { resource: "an instance".into(), told: Err("not known: its thread ended".into()) };
+        let threads: Vec<_> =
+            records.iter().map(|record| scope.spawn(move || look(record, deadline))).collect();
+        let ended = || LocalInstance {
+            resource: "an instance".into(),
+            told: Err("not known: its thread ended".into()),
+        };
         threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| ended())).collect()
     }))
 }
 
-fn look(word: &Effect<Instance>, deadline: Deadline) -> Sight {
-    let instance = match word {
+fn look(record: &HostResult<Instance>, deadline: Deadline) -> LocalInstance {
+    let instance = match record {
         Ok(instance) => instance,
-        Err(why) => return Sight { resource: "an instance".into(), told: Err(format!("not known: {why}")) },
+        Err(why) => {
+            return LocalInstance { resource: "an instance".into(), told: Err(format!("not known: {why}")) };
+        }
     };
     let told = told(instance, deadline).map_err(|why| format!("not known: {why}"));
-    Sight { resource: instance.resource.clone(), told }
+    LocalInstance { resource: instance.resource.clone(), told }
 }
 
-fn told(instance: &Instance, deadline: Deadline) -> Effect<Told> {
+fn told(instance: &Instance, deadline: Deadline) -> HostResult<Told> {
     let postmaster = match instance.postmaster {
-        Some(id) => process::alive(id).map_err(|e| Trouble(e.to_string()))?,
+        Some(id) => process::alive(id).map_err(|e| HostError(e.to_string()))?,
         None => None,
     };
     let mut told = Told {
         role: instance.role,
         phase: instance.phase,
-        postmaster: postmaster.map(|p| p.state.pulse(Debugged::AsStopped)),
+        postmaster: postmaster.map(|p| p.state.run_state(Debugged::AsStopped)),
         disk: memory::recall(&instance.resource)?.disk,
         answer: None,
     };

@@ -1,6 +1,6 @@
 //! The end of this node: PostgreSQL first, then a self-fencing notice to the others, then the reset, by one way after the other.
 //!
-//! Run in the control thread: from here on it does not come round any more, so that nothing is petted where all of this hangs. Where it
+//! Run in the control thread: from here on it does not come round any more, so that no watchdog is kept alive where all of this hangs. Where it
 //! only fails, or systemd kills it, `quorated` is started anew, finds the mark, and tries again; the watchdog device is left to bite.
 
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use super::pause;
 use super::resetter::{POWERING_OFF, RESET_WITHIN, Trigger};
 use super::threads::spawn_for_once;
 use crate::boundary::clock::Deadline;
-use crate::boundary::ending::{self, Remains};
 use crate::boundary::host::Level;
+use crate::boundary::node_reset::{self, Remains};
 use crate::boundary::{corosync_lib, process, realtime, registry};
 use crate::cluster::group::Message;
 use crate::cluster::self_fencing::{How, SelfFencingNotice};
-use crate::decide::detector::{InstanceLook, Life, Manner};
+use crate::decide::detector::{InstanceObservation, PostmasterState, ShutdownMode};
 use crate::decide::notice::{self, Instances, Marker, Postgres, Terms, Verdict};
 use crate::pg::instance::ProcessId;
 
@@ -54,24 +54,24 @@ pub(super) struct Means {
 }
 
 /// Ends every process of these instances at once; whether none of them will ever run again.
-pub(super) fn silence(instances: &[&InstanceLook], logs: &Logs) -> bool {
+pub(super) fn stop_primaries(instances: &[&InstanceObservation], logs: &Logs) -> bool {
     kill(instances, Deadline::after(KILLING), logs).is_ended()
 }
 
 /// What is left of the worst of them.
-fn kill(instances: &[&InstanceLook], deadline: Deadline, logs: &Logs) -> Postgres {
+fn kill(instances: &[&InstanceObservation], deadline: Deadline, logs: &Logs) -> Postgres {
     // All of them first: none is to commit while the node's processes are gone through for another one.
     for instance in instances.iter().map(|look| &look.instance) {
         if let (Some(postmaster), Ok(uid)) = (instance.postmaster, instances::owner(instance)) {
-            ending::kill_family(postmaster, &instance.pgdata, uid);
+            node_reset::kill_family(postmaster, &instance.pgdata, uid);
         }
     }
     let mut worst = Postgres::Gone;
     for look in instances {
         let instance = &look.instance;
         let name = &instance.resource;
-        let left =
-            instances::owner(instance).and_then(|uid| ending::kill_postgres(&instance.pgdata, uid, deadline));
+        let left = instances::owner(instance)
+            .and_then(|uid| node_reset::kill_postgres(&instance.pgdata, uid, deadline));
         worst = worst.max(match left {
             Ok(Remains::Nothing) => {
                 logs.line(Level::Warning, format!("{name}: PostgreSQL is ended"));
@@ -88,8 +88,8 @@ fn kill(instances: &[&InstanceLook], deadline: Deadline, logs: &Logs) -> Postgre
                 logs.line(Level::Error, format!("{name}: some of PostgreSQL is not ended yet"));
                 Postgres::Alive
             }
-            Err(trouble) => {
-                logs.line(Level::Error, format!("{name}: {trouble}"));
+            Err(error) => {
+                logs.line(Level::Error, format!("{name}: {error}"));
                 Postgres::Unknown
             }
         });
@@ -98,10 +98,10 @@ fn kill(instances: &[&InstanceLook], deadline: Deadline, logs: &Logs) -> Postgre
 }
 
 /// Tells those that run to shut down (PostgreSQL's fast shutdown), and waits a moment for it.
-fn shut_down(instances: &[&InstanceLook], logs: &Logs) {
-    let running = instances.iter().filter(|i| i.life == Life::Runs);
+fn shut_down(instances: &[&InstanceObservation], logs: &Logs) {
+    let running = instances.iter().filter(|i| i.postmaster == PostmasterState::Runs);
     let mut postmasters: Vec<ProcessId> = Vec::new();
-    for InstanceLook { instance, .. } in running {
+    for InstanceObservation { instance, .. } in running {
         if let (Some(id), Ok(uid)) = (instance.postmaster, instances::owner(instance)) {
             // Who can't be told is killed in the next moment.
             let _ = process::signal_of(uid, id, Signal::SIGINT);
@@ -118,13 +118,19 @@ fn shut_down(instances: &[&InstanceLook], logs: &Logs) {
 pub(super) struct End<'a> {
     pub(super) why: &'a str,
     pub(super) how: How,
-    pub(super) manner: Manner,
+    pub(super) mode: ShutdownMode,
     /// Resources that may run here and that only the reset ends; `None`: not known.
     pub(super) foreign: Option<Vec<String>>,
 }
 
 /// Ends this node, within [`RESET_WITHIN`] whatever hangs meanwhile. Comes back only where no way to reset worked.
-pub(super) fn end(end: &End<'_>, instances: &[InstanceLook], line: &Arc<Line>, means: &Means, logs: &Logs) {
+pub(super) fn end(
+    end: &End<'_>,
+    instances: &[InstanceObservation],
+    line: &Arc<Line>,
+    means: &Means,
+    logs: &Logs,
+) {
     let why = end.why;
     if end.how == How::Off {
         means.trigger.switches_off();
@@ -136,12 +142,12 @@ pub(super) fn end(end: &End<'_>, instances: &[InstanceLook], line: &Arc<Line>, m
     let _ = realtime::run_before_all();
     means.evidence.leave(why, logs);
     logs.line(Level::Critical, format!("reset ({}): {why}", end.how.name()));
-    let marked = ending::mark(why);
-    if let Err(trouble) = &marked {
-        logs.line(Level::Error, format!("the agent can't be told: {trouble}"));
+    let marked = node_reset::mark(why);
+    if let Err(error) = &marked {
+        logs.line(Level::Error, format!("the agent can't be told: {error}"));
     }
-    let refs: Vec<&InstanceLook> = instances.iter().collect();
-    if end.manner == Manner::Orderly {
+    let refs: Vec<&InstanceObservation> = instances.iter().collect();
+    if end.mode == ShutdownMode::Orderly {
         shut_down(&refs, logs);
     }
     let mut facts = notice::Facts {
@@ -179,22 +185,26 @@ pub(super) fn end(end: &End<'_>, instances: &[InstanceLook], line: &Arc<Line>, m
 fn no_way(failed: &str, logs: &Logs) {
     logs.line(
         Level::Error,
-        format!("reset: none of the ways worked ({failed}); no watchdog device is petted any more"),
+        format!("reset: none of the ways worked ({failed}); no watchdog device is kept alive any more"),
     );
     pause(WRITING);
 }
 
 /// What [`end`] did not bring to its end, where the node was marked before this process was started.
 pub(super) fn go_on(why: &str, trigger: &Trigger, logs: &Logs) {
-    logs.line(Level::Critical, format!("reset: once more, it was to be reset before: {why}"));
+    logs.line(Level::Critical, format!("reset: again, an earlier one did not happen: {why}"));
     match registry::all() {
         Ok(all) => {
-            let look = |instance| InstanceLook { instance, life: Life::Unknown, score: None };
-            let looks: Vec<InstanceLook> = all.into_iter().filter_map(Result::ok).map(look).collect();
-            silence(&looks.iter().collect::<Vec<_>>(), logs);
+            let look = |instance| InstanceObservation {
+                instance,
+                postmaster: PostmasterState::Unknown,
+                score: None,
+            };
+            let looks: Vec<InstanceObservation> = all.into_iter().filter_map(Result::ok).map(look).collect();
+            stop_primaries(&looks.iter().collect::<Vec<_>>(), logs);
         }
-        Err(trouble) => {
-            logs.line(Level::Error, format!("what of PostgreSQL is left is not known: {trouble}"))
+        Err(error) => {
+            logs.line(Level::Error, format!("which processes of PostgreSQL are left is unknown: {error}"))
         }
     }
     pause(WRITING);
@@ -203,19 +213,19 @@ pub(super) fn go_on(why: &str, trigger: &Trigger, logs: &Logs) {
 }
 
 /// What the agent has recorded, beside these that were ended. One whose record can't be read may still write.
-fn recorded(instances: &[InstanceLook]) -> Instances {
+fn recorded(instances: &[InstanceObservation]) -> Instances {
     let known = |resource: &str| instances.iter().any(|look| look.instance.resource == resource);
     match registry::all().and_then(|all| all.into_iter().collect::<Result<Vec<_>, _>>()) {
         Ok(all) => match all.into_iter().find(|instance| !known(&instance.resource)) {
             None => Instances::Ended,
             Some(other) => Instances::Another(other.resource),
         },
-        Err(trouble) => Instances::Unreadable(trouble.to_string()),
+        Err(error) => Instances::Unreadable(error.to_string()),
     }
 }
 
 /// In a thread of its own: corosync may be what hangs.
-fn part(end: &End<'_>, terms: Terms, instances: &[InstanceLook], line: &Arc<Line>, logs: &Logs) {
+fn part(end: &End<'_>, terms: Terms, instances: &[InstanceObservation], line: &Arc<Line>, logs: &Logs) {
     let here = line.sender();
     let notice = SelfFencingNotice {
         node: name(instances, here.node),
@@ -235,18 +245,18 @@ fn part(end: &End<'_>, terms: Terms, instances: &[InstanceLook], line: &Arc<Line
         });
         let _ = done.send(parted);
     });
-    if let Err(trouble) = started {
-        logs.line(Level::Error, format!("the others are not told: {trouble}"));
+    if let Err(error) = started {
+        logs.line(Level::Error, format!("the others are not told: {error}"));
         return;
     }
     match wait.recv_timeout(PARTING) {
         Ok(Ok(())) => logs.line(Level::Warning, "the others are told, and corosync leaves".to_owned()),
-        Ok(Err(trouble)) => logs.line(Level::Error, format!("the others are not told: {trouble}")),
+        Ok(Err(error)) => logs.line(Level::Error, format!("the others are not told: {error}")),
         Err(_) => logs.line(Level::Error, "the others are not told: corosync does not answer".to_owned()),
     }
 }
 
 /// Pacemaker's name of this node: as it told the agent, else as corosync's configuration has it.
-fn name(instances: &[InstanceLook], configured: String) -> String {
+fn name(instances: &[InstanceObservation], configured: String) -> String {
     instances.iter().find_map(|i| i.instance.node.clone()).unwrap_or(configured)
 }

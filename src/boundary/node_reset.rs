@@ -13,7 +13,7 @@ use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::signal::Signal;
 
 use super::clock::Deadline;
-use super::host::{Effect, Trouble};
+use super::host::{HostError, HostResult};
 use super::process::{self, ProcessState};
 use super::{files, storage};
 #[cfg(feature = "daemon")]
@@ -45,8 +45,8 @@ pub enum Remains {
 ///
 /// # Errors
 /// /proc can't be read, or a process may not be signalled.
-pub fn kill_postgres(pgdata: &Path, uid: u32, deadline: Deadline) -> Effect<Remains> {
-    let failed = |e: io::Error| Trouble(format!("SIGKILL to the PostgreSQL in {}: {e}", pgdata.display()));
+pub fn kill_postgres(pgdata: &Path, uid: u32, deadline: Deadline) -> HostResult<Remains> {
+    let failed = |e: io::Error| HostError(format!("SIGKILL to the PostgreSQL in {}: {e}", pgdata.display()));
     loop {
         let mut found = process::postgres_below(pgdata, uid).map_err(failed)?;
         if found.is_empty() {
@@ -79,12 +79,12 @@ pub fn kill_family(postmaster: process::ProcessId, pgdata: &Path, uid: u32) {
 ///
 /// # Errors
 /// When it can't be written.
-pub fn mark(why: &str) -> Effect<()> {
-    let trouble = |e: io::Error| Trouble(format!("{MARKER}: {e}"));
+pub fn mark(why: &str) -> HostResult<()> {
+    let host_error = |e: io::Error| HostError(format!("{MARKER}: {e}"));
     if let Some(directory) = Path::new(MARKER).parent() {
-        std::fs::create_dir_all(directory).map_err(trouble)?;
+        std::fs::create_dir_all(directory).map_err(host_error)?;
     }
-    files::replace(Path::new(MARKER), why.as_bytes()).map_err(trouble)
+    files::replace(Path::new(MARKER), why.as_bytes()).map_err(host_error)
 }
 
 /// Why this node is being reset, while it is. One that can't be read counts.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use super::board::Board;
 use super::cluster;
 use super::log::Logs;
+use super::observations::Observations;
 use crate::boundary::clock::Deadline;
 use crate::boundary::command::{Command, Environment};
 use crate::boundary::host::Level;
@@ -37,14 +37,14 @@ pub(super) enum Job {
 
 /// Hands jobs over.
 #[derive(Clone)]
-pub(super) struct Hands {
+pub(super) struct CommandQueue {
     /// What waits for systemd does not hold up what is told to Pacemaker.
     asking: SyncSender<Job>,
     doing: SyncSender<Job>,
     logs: Logs,
 }
 
-impl Hands {
+impl CommandQueue {
     /// With what the two threads receive.
     pub(super) fn new(logs: &Logs) -> (Self, [Receiver<Job>; 2]) {
         let (asking, asked) = sync_channel(WAITING);
@@ -56,23 +56,23 @@ impl Hands {
     pub(super) fn give(&self, job: Job) {
         let to = if matches!(job, Job::Units) { &self.asking } else { &self.doing };
         if let Err(e) = to.try_send(job) {
-            self.logs.line(Level::Error, format!("not done, too much waits already: {e}"));
+            self.logs.line(Level::Error, format!("not done, the command queue is full: {e}"));
         }
     }
 }
 
 /// Works, until nobody is left who could give a job.
-pub(super) fn work(board: &Arc<Board>, jobs: &Receiver<Job>, logs: &Logs) {
+pub(super) fn work(observations: &Arc<Observations>, jobs: &Receiver<Job>, logs: &Logs) {
     while let Ok(job) = jobs.recv() {
         let failed = match &job {
             Job::Units => {
-                let units = units(board);
-                board.seen().units = units;
-                live(board, logs);
+                let units = units(observations);
+                observations.latest().units = units;
+                live(observations, logs);
                 None
             }
             Job::Start { unit } => {
-                let unit = real_name(board, unit);
+                let unit = real_name(observations, unit);
                 let start = Command::new(SYSTEMCTL).environment(Environment::Clean).args(["start", &unit]);
                 start.run(Deadline::after(STARTING)).err().map(|e| e.to_string())
             }
@@ -88,18 +88,18 @@ pub(super) fn work(board: &Arc<Board>, jobs: &Receiver<Job>, logs: &Logs) {
 
 /// The live configuration, which has what its copy on the disk has not: the passing attributes of nodes. Where Pacemaker does not
 /// answer the copy holds.
-fn live(board: &Board, logs: &Logs) {
+fn live(observations: &Observations, logs: &Logs) {
     let Ok(text) = pacemaker::cib(Patience::of(ASKING)) else { return };
-    let Ok(now) = cluster::word(&text) else { return };
-    let before = std::mem::replace(&mut board.seen().cluster, now.clone());
+    let Ok(now) = cluster::settings(&text) else { return };
+    let before = std::mem::replace(&mut observations.latest().cluster, now.clone());
     cluster::report(&before, &now, logs);
 }
 
 /// The states of the units in which the daemons run, each by its usual name.
-fn units(board: &Board) -> Vec<(&'static str, Unit)> {
+fn units(observations: &Observations) -> Vec<(&'static str, Unit)> {
     let mut names: Vec<&'static str> = Subject::ALL.iter().map(|s| s.rule().unit).collect();
     names.dedup();
-    let real: Vec<String> = names.iter().map(|unit| real_name(board, unit)).collect();
+    let real: Vec<String> = names.iter().map(|unit| real_name(observations, unit)).collect();
     let show = Command::new(SYSTEMCTL)
         .environment(Environment::Clean)
         .args(["show", "--property=ActiveState", "--value"])
@@ -110,9 +110,13 @@ fn units(board: &Board) -> Vec<(&'static str, Unit)> {
 }
 
 /// The name of a unit here: a site may have its daemons under another one's.
-fn real_name(board: &Board, unit: &'static str) -> String {
+fn real_name(observations: &Observations, unit: &'static str) -> String {
     let of_unit = Subject::ALL.into_iter().filter(|s| s.rule().unit == unit);
-    of_unit.filter_map(|s| board.daemon(s)).map(|found| found.unit).next().unwrap_or_else(|| unit.to_owned())
+    of_unit
+        .filter_map(|s| observations.daemon(s))
+        .map(|found| found.unit)
+        .next()
+        .unwrap_or_else(|| unit.to_owned())
 }
 
 fn state(word: Option<&str>) -> Unit {

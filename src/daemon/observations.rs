@@ -5,13 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::storage::Placed;
-use crate::boundary::corosync_lib::VoteWord;
+use crate::boundary::corosync_lib::QuorumAnswer;
 use crate::boundary::daemons::Found;
 use crate::cluster::checker::{GroupState, OwnDevice};
 use crate::cluster::reset_intent::Condition;
 use crate::cluster::self_fencing::How;
 use crate::decide::detector::{
-    ClusterWord, Expected, InstanceLook, Limits, Millis, RunningTotem, Shortage, Subject, Unit,
+    ClusterSettings, Expected, InstanceObservation, Limits, Millis, RunningTotem, Shortage, Subject, Unit,
 };
 use crate::decide::reset::Claims;
 use crate::decide::standstill::OTHERS_GO_ON_MS;
@@ -19,24 +19,24 @@ use crate::decide::standstill::OTHERS_GO_ON_MS;
 /// An attempt counts as failed each time this goes by without an answer.
 pub(super) const ATTEMPT: Duration = Duration::from_secs(1);
 
-/// The board.
-pub(super) struct Board {
-    seen: Mutex<Seen>,
+/// The observations.
+pub(super) struct Observations {
+    latest: Mutex<Latest>,
     /// Has the control thread look now.
     wake: SyncSender<()>,
 }
 
 /// What is on it.
-pub(super) struct Seen {
+pub(super) struct Latest {
     pub(super) probes: [Probe; Subject::ALL.len()],
     /// The daemons that run.
     pub(super) daemons: Vec<(Subject, Found)>,
     /// What the configuration of the cluster has.
     pub(super) expected: Expected,
-    pub(super) votes: Option<(VoteWord, Instant)>,
-    pub(super) instances: Vec<InstanceLook>,
+    pub(super) votes: Option<(QuorumAnswer, Instant)>,
+    pub(super) instances: Vec<InstanceObservation>,
     pub(super) places: Vec<Placed>,
-    pub(super) cluster: ClusterWord,
+    pub(super) cluster: ClusterSettings,
     pub(super) limits: Limits,
     /// As corosync said last.
     pub(super) totem: Option<RunningTotem>,
@@ -77,7 +77,7 @@ pub(super) struct Probe {
     /// How long the last answer took.
     pub(super) took: Duration,
     /// What the last failure said.
-    pub(super) trouble: Option<String>,
+    pub(super) error: Option<String>,
     /// The last attempt failed for want of something of this machine's, which says nothing about who was to be asked.
     pub(super) shortage: Option<Shortage>,
 }
@@ -96,16 +96,16 @@ impl Probe {
     }
 }
 
-impl Board {
+impl Observations {
     pub(super) fn new(wake: SyncSender<()>, limits: Limits) -> Self {
-        let seen = Seen {
+        let latest = Latest {
             probes: std::array::from_fn(|_| Probe::default()),
             daemons: Vec::new(),
             expected: Expected::default(),
             votes: None,
             instances: Vec::new(),
             places: Vec::new(),
-            cluster: ClusterWord::default(),
+            cluster: ClusterSettings::default(),
             limits,
             totem: None,
             others_go_on: OTHERS_GO_ON_MS,
@@ -122,17 +122,17 @@ impl Board {
             device: OwnDevice::None,
             last_reset: None,
         };
-        Self { seen: Mutex::new(seen), wake }
+        Self { latest: Mutex::new(latest), wake }
     }
 
-    pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn latest(&self) -> MutexGuard<'_, Latest> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The process of a subject, if it runs, and the unit in which it does.
     pub(super) fn daemon(&self, subject: Subject) -> Option<Found> {
         let subject = if subject == Subject::Totem { Subject::Corosync } else { subject };
-        self.seen().daemons.iter().find(|(known, _)| *known == subject).map(|(_, found)| found.clone())
+        self.latest().daemons.iter().find(|(known, _)| *known == subject).map(|(_, found)| found.clone())
     }
 
     /// Has the control thread look at once. It looks soon anyway where it is busy.
@@ -156,30 +156,30 @@ impl Board {
     }
 
     pub(super) fn begin(&self, subject: Subject) {
-        self.seen().probes[subject as usize].begun.get_or_insert_with(Instant::now);
+        self.latest().probes[subject as usize].begun.get_or_insert_with(Instant::now);
     }
 
     pub(super) fn answered(&self, subject: Subject) {
-        let mut seen = self.seen();
-        let probe = &mut seen.probes[subject as usize];
+        let mut latest = self.latest();
+        let probe = &mut latest.probes[subject as usize];
         let took = probe.begun.take().map_or(Duration::ZERO, |b| b.elapsed());
         *probe = Probe { answers: probe.answers + 1, took, ..Probe::default() };
     }
 
-    pub(super) fn failed(&self, subject: Subject, trouble: String) {
-        let mut seen = self.seen();
-        let probe = &mut seen.probes[subject as usize];
+    pub(super) fn failed(&self, subject: Subject, error: String) {
+        let mut latest = self.latest();
+        let probe = &mut latest.probes[subject as usize];
         probe.failures = probe.failures(Instant::now()).saturating_add(1);
         probe.begun = None;
-        probe.trouble = Some(trouble);
+        probe.error = Some(error);
         probe.shortage = None;
     }
 
     /// It could not even be asked.
-    pub(super) fn not_asked(&self, subject: Subject, shortage: Shortage, trouble: String) {
-        let mut seen = self.seen();
-        let probe = &mut seen.probes[subject as usize];
-        (probe.begun, probe.trouble, probe.shortage) = (None, Some(trouble), Some(shortage));
+    pub(super) fn not_asked(&self, subject: Subject, shortage: Shortage, error: String) {
+        let mut latest = self.latest();
+        let probe = &mut latest.probes[subject as usize];
+        (probe.begun, probe.error, probe.shortage) = (None, Some(error), Some(shortage));
     }
 }
 
@@ -187,16 +187,16 @@ impl Board {
 mod tests {
     use super::*;
 
-    fn board() -> Board {
-        Board::new(std::sync::mpsc::sync_channel(1).0, Limits::default())
+    fn observations() -> Observations {
+        Observations::new(std::sync::mpsc::sync_channel(1).0, Limits::default())
     }
 
     #[test]
     fn an_attempt_that_does_not_return_fails_every_second() {
-        let board = board();
-        board.begin(Subject::Corosync);
-        let seen = board.seen();
-        let probe = &seen.probes[Subject::Corosync as usize];
+        let observations = observations();
+        observations.begin(Subject::Corosync);
+        let latest = observations.latest();
+        let probe = &latest.probes[Subject::Corosync as usize];
         let begun = probe.begun.unwrap();
         assert_eq!(probe.failures(begun), 0);
         assert_eq!(probe.failures(begun + Duration::from_millis(3500)), 3);
@@ -204,17 +204,17 @@ mod tests {
 
     #[test]
     fn an_answer_forgets_the_failures() {
-        let board = board();
+        let observations = observations();
         for _ in 0..3 {
-            assert!(board.attempt(Subject::Based, || Err::<(), _>("refused")).is_err());
+            assert!(observations.attempt(Subject::Based, || Err::<(), _>("refused")).is_err());
         }
-        board.begin(Subject::Based);
-        board.not_asked(Subject::Based, Shortage::Space, "ENOSPC".into());
-        let probe = board.seen().probes[Subject::Based as usize].clone();
+        observations.begin(Subject::Based);
+        observations.not_asked(Subject::Based, Shortage::Space, "ENOSPC".into());
+        let probe = observations.latest().probes[Subject::Based as usize].clone();
         assert_eq!((probe.failures(Instant::now()), probe.shortage), (3, Some(Shortage::Space)), "not asked");
-        board.attempt(Subject::Based, || Ok::<_, String>(())).unwrap();
-        let probe = board.seen().probes[Subject::Based as usize].clone();
-        assert_eq!((probe.answers, probe.failures(Instant::now()), probe.trouble), (1, 0, None));
+        observations.attempt(Subject::Based, || Ok::<_, String>(())).unwrap();
+        let probe = observations.latest().probes[Subject::Based as usize].clone();
+        assert_eq!((probe.answers, probe.failures(Instant::now()), probe.error), (1, 0, None));
         assert_eq!(probe.shortage, None);
     }
 }

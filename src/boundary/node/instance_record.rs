@@ -1,18 +1,18 @@
 //! What this node's other programs are told of the instance.
 
-use super::{Node, trouble};
-use crate::boundary::host::Effect;
+use super::{Node, host_error};
+use crate::boundary::host::HostResult;
 use crate::boundary::registry;
 use crate::pg::instance::{Access, Instance, Phase};
 use crate::pg::role::PgRole;
 
 impl Node {
-    pub(super) fn leave_word(&self, role: PgRole) -> Effect<()> {
+    pub(super) fn write_instance_record(&self, role: PgRole) -> HostResult<()> {
         // As the kernel names it: the working directory of the server's processes.
-        let pgdata = self.files().map_err(trouble)?.resolve(self.pgdata()).map_err(trouble)?;
+        let pgdata = self.files().map_err(host_error)?.resolve(self.pgdata()).map_err(host_error)?;
         let postmaster = match self.postmaster_by_file() {
             Some(postmaster) => Some(postmaster.id),
-            None => self.processes().map_err(trouble)?.0.map(|p| p.id),
+            None => self.processes().map_err(host_error)?.0.map(|p| p.id),
         };
         registry::record(&Instance {
             resource: self.run.resource.clone(),
@@ -35,7 +35,7 @@ impl Node {
     }
 
     /// Asks no disk: it may hang.
-    pub(super) fn change_word(&self) -> Effect<()> {
+    pub(super) fn change_word(&self) -> HostResult<()> {
         match registry::find(&self.run.resource)? {
             Some(instance) => registry::record(&Instance { phase: Phase::Stopping, ..instance }),
             None => Ok(()),
