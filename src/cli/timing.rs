@@ -11,9 +11,9 @@ use super::prove_watchdog::measured_ms;
 use crate::cluster::timing::predict::{Advice, Commits, Margin, Prediction, faster, margin, predictions};
 use crate::cluster::timing::{Profile, witness_may_be_silent_ms};
 use crate::cluster::watchdog_proof::used_s;
-use crate::layout::kind::Replication;
 use crate::layout::proof::after_reset;
 use crate::layout::site::{AtBoot, Site};
+use crate::ocf::Sync;
 
 /// Which site.
 #[derive(Debug, Args)]
@@ -94,10 +94,11 @@ fn drill(profile: &mut Profile) -> Option<String> {
 /// What a site's commits wait for.
 #[must_use]
 pub fn commits(site: &Site) -> Commits {
-    match site.kind.replication() {
-        Replication::Asynchronous => Commits::Alone,
-        Replication::AnyOne => Commits::ForAny,
-        Replication::OtherCentreFirst => Commits::ForFirst,
+    let waits = site.instances.iter().any(|instance| instance.sync != Sync::Off);
+    match (waits, site.nodes.len()) {
+        (false, _) => Commits::Alone,
+        (true, ..=2) => Commits::ForTheOther,
+        (true, _) => Commits::ForAny,
     }
 }
 

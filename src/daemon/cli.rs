@@ -184,7 +184,9 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> HostResult<u8> {
         End::Told => {}
         End::NotReset => return Ok(1),
         // The device stays armed: systemd starts us anew in time.
-        End::Lost(why) => return Err(HostError(format!("{why}; quorated exits, and systemd starts it again"))),
+        End::Lost(why) => {
+            return Err(HostError(format!("{why}; quorated exits, and systemd starts it again")));
+        }
     }
     let _ = notify(false, &[NotifyState::Stopping]);
     keepalive.end(&feeder);

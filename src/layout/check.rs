@@ -11,6 +11,7 @@ use super::problem::{Complaints, Problem};
 use super::rules;
 use super::site::{AtBoot, Failback, Heuristics, Instance, Node, Site, Witness};
 use crate::cluster::timing::{Inputs, Preset, Profile, QuorumDevice};
+use crate::ocf::Sync;
 
 /// What PostgreSQL versions the agent knows.
 const VERSIONS: std::ops::RangeInclusive<i64> = 13..=18;
@@ -69,7 +70,7 @@ fn build(d: &Description, overrides: &Overrides, c: &mut Complaints<'_>) -> Opti
         }
     });
     let instances: Vec<Instance> =
-        d.instances.iter().enumerate().map(|(i, n)| instance(i, n.get_ref(), &nodes, c)).collect();
+        d.instances.iter().enumerate().map(|(i, n)| instance(i, n.get_ref(), kind, &nodes, c)).collect();
     let profile = profile(d, overrides, nodes.len(), c);
     let postgresql = version(d, overrides, c);
     let failback = if d.failback == Some(true) { Failback::Home } else { Failback::Stay };
@@ -127,7 +128,13 @@ fn node(n: &describe::Node, c: &mut Complaints<'_>) -> Node {
     }
 }
 
-fn instance(index: usize, n: &describe::Instance, nodes: &[Node], c: &mut Complaints<'_>) -> Instance {
+fn instance(
+    index: usize,
+    n: &describe::Instance,
+    kind: Kind,
+    nodes: &[Node],
+    c: &mut Complaints<'_>,
+) -> Instance {
     word(&n.name, "an instance", 32, c);
     let port = u16::try_from(*n.port.get_ref()).ok().filter(|p| *p > 0).unwrap_or_else(|| {
         c.at(
@@ -153,7 +160,17 @@ fn instance(index: usize, n: &describe::Instance, nodes: &[Node], c: &mut Compla
         home,
         primary_ip: address(&n.primary_ip, c),
         standby_ips: n.standby_ips.iter().map(|a| address(a, c)).collect(),
+        sync: n.sync.as_ref().map_or(kind.sync(), |word| sync(word, c)),
     }
+}
+
+fn sync(word: &Spanned<String>, c: &mut Complaints<'_>) -> Sync {
+    let found = Sync::ALL.into_iter().find(|sync| sync.name() == word.get_ref());
+    found.unwrap_or_else(|| {
+        let names = Sync::ALL.map(|sync| format!("{:?}", sync.name())).join(", ");
+        c.at(word, format!("there is no sync {:?}", word.get_ref()), &format!("use one of {names}"));
+        Sync::Off
+    })
 }
 
 fn profile(d: &Description, overrides: &Overrides, nodes: usize, c: &mut Complaints<'_>) -> Profile {

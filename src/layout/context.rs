@@ -9,6 +9,7 @@ use super::names::AGENT_ROLE;
 use super::render::{Agent, Step, start_command, steps};
 use super::site::{AtBoot, Failback, Heuristics, Instance, Site};
 use crate::cluster::timing::{self, start_wait_s};
+use crate::ocf::{Preference, Sync};
 
 /// Everything that a template can say of a site.
 #[derive(Debug, Serialize)]
@@ -32,7 +33,6 @@ pub(super) struct Context {
     /// The nodes on which instances are made.
     homes: Vec<String>,
     instances: Vec<Database>,
-    waits_for: &'static str,
     heuristics_command: &'static str,
     profile: Profile,
     steps: Vec<Step>,
@@ -72,6 +72,10 @@ struct Database {
     standby_ips: Vec<FloatIp>,
     /// Every two of the standbys' float IPs, by name.
     standby_ip_pairs: Vec<(String, String)>,
+    /// The agent's parameters `sync` and `sync_prefer`.
+    sync: &'static str,
+    sync_prefer: &'static str,
+    waits_for: &'static str,
     bindir: String,
     data: String,
     etc: String,
@@ -118,7 +122,10 @@ impl Context {
                 name: n.name.clone(),
                 centre: n.centre.clone(),
                 addresses: n.addresses.clone(),
-                synchronous_standby_names: site.synchronous_standby_names(n),
+                synchronous_standby_names: match agent {
+                    Agent::Quorate => String::new(),
+                    Agent::Paf => site.synchronous_standby_names(n),
+                },
             })
             .collect();
         let witness = site.witness.as_ref().map(|w| Witness {
@@ -150,11 +157,6 @@ impl Context {
             },
             homes: site.homes(),
             instances: site.instances.iter().map(|i| database(site, i)).collect(),
-            waits_for: match site.kind.replication() {
-                Replication::Asynchronous => "nobody (asynchronous)",
-                Replication::AnyOne => "any one of the others",
-                Replication::OtherCentreFirst => "one of the others, the other centre's first",
-            },
             heuristics_command: timing::HEURISTICS_COMMAND,
             profile: profile(&site.profile),
             steps: steps(site),
@@ -188,9 +190,29 @@ fn database(site: &Site, instance: &Instance) -> Database {
         primary_ip_name: names.primary_ip(),
         standby_ip_pairs: pairs.collect(),
         standby_ips,
+        sync: instance.sync.name(),
+        sync_prefer: match site.kind.replication() {
+            Replication::Asynchronous | Replication::AnyOne => Preference::Any.name(),
+            Replication::OtherCentreFirst => Preference::OtherSite.name(),
+        },
+        waits_for: waits_for(site, instance),
         bindir: format!("/usr/lib/postgresql/{version}/bin"),
         data: format!("/var/lib/postgresql/{version}/{name}"),
         etc: format!("/etc/postgresql/{version}/{name}"),
+    }
+}
+
+fn waits_for(site: &Site, instance: &Instance) -> &'static str {
+    match (instance.sync, site.kind.replication()) {
+        (Sync::Off, _) => "nobody (asynchronous)",
+        (Sync::Prefer, Replication::Asynchronous) => "the other node, while it streams",
+        (Sync::Prefer, Replication::AnyOne) => "any one of the others, while one streams",
+        (Sync::Prefer, Replication::OtherCentreFirst) => {
+            "one of the others, the other centre's first, while one streams"
+        }
+        (Sync::Strict, Replication::Asynchronous) => "the other node",
+        (Sync::Strict, Replication::AnyOne) => "any one of the others",
+        (Sync::Strict, Replication::OtherCentreFirst) => "one of the others, the other centre's first",
     }
 }
 

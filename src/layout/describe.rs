@@ -62,8 +62,7 @@ pub struct Instance {
     pub primary_ip: Spanned<String>,
     #[serde(default)]
     pub standby_ips: Vec<Spanned<String>>,
-    /// Not for the layouts that are synchronous anyway.
-    pub synchronous: Option<Spanned<bool>>,
+    pub sync: Option<Spanned<String>>,
 }
 
 /// `[postgresql]`

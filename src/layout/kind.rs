@@ -1,5 +1,7 @@
 //! Which layouts there are.
 
+use crate::ocf::Sync;
+
 /// One of the four layouts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -62,7 +64,16 @@ impl Kind {
         Self::ALL.into_iter().find(|k| k.name() == word || k.number().to_string() == word)
     }
 
-    /// Whether commits wait for a standby.
+    /// Whether commits wait for a standby, where the description does not say.
+    #[must_use]
+    pub const fn sync(self) -> Sync {
+        match self.replication() {
+            Replication::Asynchronous => Sync::Off,
+            Replication::AnyOne | Replication::OtherCentreFirst => Sync::Prefer,
+        }
+    }
+
+    /// For which standbys.
     #[must_use]
     pub const fn replication(self) -> Replication {
         match self {
@@ -87,9 +98,9 @@ impl Kind {
 pub enum Replication {
     /// Nothing: the standbys follow as fast as they can.
     Asynchronous,
-    /// Any one of the other nodes has flushed it: `ANY 1 (…)`.
+    /// Any one of the other nodes has flushed it.
     AnyOne,
-    /// The first of a list has flushed it, the other centre's nodes first: `FIRST 1 (…)`.
+    /// One of the other centre's nodes has flushed it; one of the same centre's, where none of those is there.
     OtherCentreFirst,
 }
 

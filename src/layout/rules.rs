@@ -234,19 +234,23 @@ fn instances(d: &Description, site: &Site, c: &mut Complaints<'_>) {
             };
             c.at(first_too_many, what, cure);
         }
-        let Some(synchronous) = &instance.synchronous else { continue };
-        match (synchronous.get_ref(), site.kind.replication()) {
-            (true, Replication::Asynchronous) => c.at(
-                synchronous,
-                "synchronous replication with two nodes: every commit would hang while one of them is away".to_owned(),
-                "choose the layout three-centres or many-replicas, which are synchronous and go on with one node less",
+        let Some(sync) = &instance.sync else { continue };
+        match (sync.get_ref().as_str(), site.kind.replication()) {
+            ("strict", Replication::Asynchronous) => c.at(
+                sync,
+                "sync = \"strict\" with two nodes: every commit would hang while one of them is away"
+                    .to_owned(),
+                "use \"prefer\", or choose the layout three-centres or many-replicas",
             ),
-            (false, Replication::AnyOne | Replication::OtherCentreFirst) => c.at(
-                synchronous,
-                format!("the layout {} is synchronous: without that it may lose commits", site.kind.name()),
-                "leave the key out, or choose the layout classic",
+            ("off", Replication::AnyOne | Replication::OtherCentreFirst) => c.at(
+                sync,
+                format!(
+                    "the layout {} is synchronous: with sync = \"off\" it may lose commits",
+                    site.kind.name()
+                ),
+                "use \"prefer\" or \"strict\", or choose the layout classic",
             ),
-            (true, _) | (false, Replication::Asynchronous) => {}
+            _ => {}
         }
     }
 }

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use super::kind::{Kind, Replication};
 use super::names::Names;
 use crate::cluster::timing::Profile;
+use crate::ocf::Sync;
 
 /// A cluster as it is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +72,8 @@ pub struct Instance {
     pub primary_ip: IpAddr,
     /// The standbys' float IPs.
     pub standby_ips: Vec<IpAddr>,
+    /// Whether commits wait for a standby (the agent's parameter `sync`).
+    pub sync: Sync,
 }
 
 /// What the cluster's services do when a node boots.
@@ -134,7 +137,7 @@ impl Site {
         self.networks[0].prefix_len()
     }
 
-    /// `synchronous_standby_names` of a node; empty where commits wait for nobody.
+    /// `synchronous_standby_names` of a node where no agent of ours keeps it (PAF); empty where commits wait for nobody.
     #[must_use]
     pub fn synchronous_standby_names(&self, node: &Node) -> String {
         let others = || self.nodes.iter().filter(|n| n.name != node.name);

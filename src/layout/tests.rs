@@ -194,13 +194,18 @@ fn every_wrong_description_gets_its_line_and_its_cure() {
         ),
         (
             Classic,
-            &[("port = 5432", "port = 5432\nsynchronous = true")],
-            "synchronous = true| synchronous replication with two nodes: every commit would hang",
+            &[("port = 5432", "port = 5432\nsync = \"strict\"")],
+            "sync = \"strict\"| sync = \"strict\" with two nodes: every commit would hang",
         ),
         (
             ThreeCentres,
-            &[("port = 5432", "port = 5432\nsynchronous = false")],
-            "synchronous = false| the layout three-centres is synchronous",
+            &[("port = 5432", "port = 5432\nsync = \"off\"")],
+            "sync = \"off\"| the layout three-centres is synchronous",
+        ),
+        (
+            Classic,
+            &[("port = 5432", "port = 5432\nsync = \"on\"")],
+            "sync = \"on\"| there is no sync \"on\"; use one of \"off\", \"prefer\", \"strict\"",
         ),
     ];
     for (kind, changes, expected) in cases {

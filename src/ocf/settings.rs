@@ -58,6 +58,20 @@ pub enum Sync {
     Strict,
 }
 
+impl Sync {
+    pub const ALL: [Sync; 3] = [Sync::Off, Sync::Prefer, Sync::Strict];
+
+    /// As the parameter `sync` has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Sync::Off => "off",
+            Sync::Prefer => "prefer",
+            Sync::Strict => "strict",
+        }
+    }
+}
+
 /// Which standbys are chosen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Preference {
@@ -65,6 +79,19 @@ pub enum Preference {
     Any,
     /// Those of another site, by the node attribute `site`, while there are enough.
     OtherSite,
+}
+
+impl Preference {
+    pub const ALL: [Preference; 2] = [Preference::Any, Preference::OtherSite];
+
+    /// As the parameter `sync_prefer` has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Preference::Any => "any",
+            Preference::OtherSite => "other-site",
+        }
+    }
 }
 
 /// Which standbys a primary's commits wait for.
@@ -141,16 +168,12 @@ impl Settings {
                 &[("restart", OnCrash::Restart), ("failover", OnCrash::Failover)],
             ),
             synchronous: Policy {
-                sync: read.choice(
-                    "sync",
-                    Sync::Off,
-                    &[("off", Sync::Off), ("prefer", Sync::Prefer), ("strict", Sync::Strict)],
-                ),
+                sync: read.choice("sync", Sync::Off, &Sync::ALL.map(|sync| (sync.name(), sync))),
                 count: read.count("sync_count"),
                 preference: read.choice(
                     "sync_prefer",
                     Preference::Any,
-                    &[("any", Preference::Any), ("other-site", Preference::OtherSite)],
+                    &Preference::ALL.map(|preference| (preference.name(), preference)),
                 ),
             },
             log_file: read.path("log_file"),

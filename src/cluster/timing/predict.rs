@@ -37,8 +37,8 @@ pub enum Commits {
     Alone,
     /// Any one of several standbys.
     ForAny,
-    /// The first of a list.
-    ForFirst,
+    /// The only standby, while it is there.
+    ForTheOther,
 }
 
 /// A part of an outage.
@@ -90,13 +90,14 @@ pub fn predictions(profile: &Profile, commits: Commits) -> Vec<Prediction> {
     };
     let standby = match commits {
         Commits::Alone | Commits::ForAny => Vec::new(),
-        Commits::ForFirst => {
-            vec![phase(
-                "commits wait until the WAL sender gives it up, if it was the one they wait for",
+        Commits::ForTheOther => vec![
+            phase(
+                "its WAL sender gives it up, or the membership does",
                 0,
-                profile.wal_timeout_ms,
-            )]
-        }
+                profile.wal_timeout_ms.max(profile.recovery_ms()),
+            ),
+            phase("the next monitor has commits wait for nobody", 0, interval_ms),
+        ],
     };
     let mut all = vec![
         p("the primary's node, or its data centre, loses its power or is cut off", lost(profile)),
@@ -272,12 +273,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_first_standby_is_waited_for() {
+    fn only_a_single_standby_is_waited_for() {
         let profile = profile(Preset::Default, 4, QuorumDevice::Present);
         let standby = |commits| predictions(&profile, commits)[3].most_ms();
         assert_eq!(
-            (standby(Commits::Alone), standby(Commits::ForAny), standby(Commits::ForFirst)),
-            (0, 0, 5000)
+            (standby(Commits::Alone), standby(Commits::ForAny), standby(Commits::ForTheOther)),
+            (0, 0, 5000 + 3000)
         );
     }
 

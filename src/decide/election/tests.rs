@@ -345,7 +345,10 @@ fn who_hears_from_too_few_of_those_that_have_the_commits_is_not_promoted() {
         assert_eq!(verdict(own, Approval::NotAsked, &few), Verdict::Again(Again::AskCluster));
         let Verdict::Refused(refusal) = verdict(own, Approval::NotGiven, &few) else { panic!("{few:?}") };
         let text = refusal.to_string();
-        assert!(text.contains("2 of srv1, srv2, srv3") && text.contains("start srv2, srv3: acknowledged"), "{text}");
+        assert!(
+            text.contains("2 of srv1, srv2, srv3") && text.contains("start srv2, srv3: acknowledged"),
+            "{text}"
+        );
         assert!(matches!(verdict(own, Approval::Given, &few), Verdict::Won(_)));
     }
     // The last primary itself has what it acknowledged, as long as the data are its own.
