@@ -503,6 +503,13 @@ mutate voters-ahead src/decide/election/mod.rs '.filter(|b| !election_order(b.po
 mutate voters-weaker-first src/decide/synchronous.rs '&& !(now.implies(recorded) && then.implies(recorded))' '&& false' --lib decide::synchronous
 mutate voters-confirmed src/decide/synchronous.rs ' && s.flush >= Some(confirming.until)' '' --lib decide::synchronous
 mutate voters-taken-up src/decide/synchronous.rs 'if !is_taken_up(&target, facts.standbys) {' 'if false {' --lib decide::synchronous
-mutate voters-quorum src/agent/synchronous.rs 'Some(true) => Ok(()),' 'Some(_) => Ok(()),' --lib agent::tests::synchronous
+mutate voters-quorum src/decide/synchronous/peers.rs '(Some(true), Ok(true)) => Ok(()),' '(Some(_), _) => Ok(()),' --lib agent::tests::synchronous
+mutate voters-votequorum src/decide/synchronous/peers.rs '(Some(true), Ok(true)) => Ok(()),' '(Some(true), _) => Ok(()),' --lib decide::synchronous
+mutate voters-lost src/agent/synchronous.rs 'if is_settled && is_fresh && leaving.is_empty() {' 'if is_settled && leaving.is_empty() {' --lib put_there_again
 mutate voters-promotion src/agent/promote.rs 'self.prepare_synchronous(&record)' 'Ok::<(), crate::boundary::host::HostError>(())' --lib agent::tests::synchronous
+mutate safe-mode-is-no-candidate src/decide/score.rs 'Some(Score::SafeMode) if facts.now.saturating_sub(since) <= patience => {' 'Some(Score::SafeMode) if false => {' \
+    --lib safe_mode_ends_with_a_primary
+mutate safe-mode-ends src/agent/score.rs 'if primary.is_some() {
+            self.say_safe_mode(None);
+        }' '' --lib it_is_published_once
 exit $failed

@@ -114,6 +114,24 @@ on "$first" pcs resource update pgsqld sync=off >/dev/null
 until_true 60 on_record "0:" && waits_for ""
 say $? "sync=off takes it back"
 
+# Everything is stopped, and one of the two comes back: it may lack commits, says so, and serves reads.
+on "$first" pcs cluster stop --all >/dev/null 2>&1
+on "$second" pcs cluster start >/dev/null 2>&1
+# shellcheck disable=SC2317 # called by until_true
+safe() { on "$second" crm_mon -1A | grep -q 'quorate-safe-mode-pgsqld.*start the missing instances, 1 of 2 run'; }
+until_true 90 safe
+say $? "$second, started alone, is in safe mode, and crm_mon -A says why"
+# shellcheck disable=SC2317 # called by until_true
+reads() { on "$second" crm_mon -1 | grep -q "standby-ip.*Started $second" && has "$second" '11 12 13'; }
+until_true 40 reads && [ -z "$(primary "$second")" ]
+say $? "it serves reads at the standby's address, and nobody is promoted"
+status=$(on "$second" quorate status)
+[ $? = 2 ] && [[ $status == *"SAFE MODE on $second"* ]]
+say $? "quorate status says it, with exit code 2"
+on "$first" pcs cluster start >/dev/null 2>&1
+until_true 90 is_primary "$second" "$first" && until_true 40 is_candidate "$first" "$second" && ! safe && has "$first" '11 12 13'
+say $? "with $first back it is the primary again, and safe mode is over"
+
 # Pacemaker keeps the scores, and a daemon of it that dies takes this one's along.
 on "$second" pkill -KILL -x pacemaker-attrd
 lost() { [ -z "$(score "$first" "$second")" ]; }

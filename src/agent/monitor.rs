@@ -100,7 +100,7 @@ impl Agent<'_> {
         self.host.look(Duration::from_secs(1).min(left).max(ROUND))
     }
 
-    /// ScoreChecks until a verdict is reached or the time is spent.
+    /// Looks until a verdict is reached or the time is over.
     fn observe(&mut self, occasion: Occasion) -> Observed {
         let mut patience = FIRST_LOOK;
         let mut silent: Option<(Option<Activity>, Option<Finding>)> = None;
@@ -175,7 +175,7 @@ impl Agent<'_> {
         Report::new(outcome.code(), reason)
     }
 
-    /// ScoreChecks at the process of the WAL receiver, and again where it is stopped.
+    /// Looks at the process of the WAL receiver, and again where it is stopped.
     fn receiver_hangs(&mut self, facts: &Facts) -> Option<&'static str> {
         let Some(Answer::Standby(view)) = &facts.answer else { return None };
         let pid = view.receiver.as_ref()?.pid?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Agent, ROUND, Report};
 use crate::boundary::host::Level;
 use crate::decide::cluster::Manager;
-use crate::decide::election::{self, Again, Approval, Ballot, Ballots, Earlier, OnRecord, Receiver, Verdict};
+use crate::decide::election::{self, Again, Approval, Ballots, Earlier, OnRecord, Receiver, Verdict};
 use crate::decide::facts::{Facts, Signal};
 use crate::decide::memory::Knowledge;
 use crate::decide::promote::{Progress, Step, decide, launches_anew, second_primary};
@@ -216,11 +216,8 @@ impl Agent<'_> {
         let disk = self.try_disk().disk;
         let answers =
             if election::asks_the_others(manager, self.run.node.as_deref(), &self.plan.running_after()) {
-                // One that was left by an instance that stopped since is no answer.
-                let running = self.plan.running_after().into_iter().map(str::to_owned).collect::<Vec<_>>();
-                let runs = |ballot: &Ballot| running.is_empty() || running.contains(&ballot.node);
                 let ballots = self.host.ballots().map_err(|error| error.to_string());
-                ballots.map(|all| all.into_iter().filter(runs).collect())
+                ballots.map(|all| election::of_running(all, &self.plan.running_after()))
             } else {
                 Ok(Vec::new())
             };
@@ -264,6 +261,10 @@ impl Agent<'_> {
             match verdict {
                 Verdict::Won(reason) => {
                     self.memory.approved = approval == Approval::Given;
+                    if self.memory.approved {
+                        let text = "promoted by the operator's approval: commits that only missing instances have are given up";
+                        self.host.log(Level::Warning, text);
+                    }
                     return Round::Won(reason);
                 }
                 Verdict::Lost { to, reason } => {
@@ -274,7 +275,7 @@ impl Agent<'_> {
                     ));
                 }
                 Verdict::Refused(refusal) => {
-                    self.apply(ScoreStep::Set(Score::Withdrawn, refusal.to_string()));
+                    self.apply(ScoreStep::Set(refusal.score(), refusal.to_string()));
                     return Round::Over(Report::changed(
                         OcfCode::ErrGeneric,
                         format!("not promoted: {refusal}"),

@@ -60,7 +60,7 @@ impl Agent<'_> {
         }
     }
 
-    /// ScoreChecks after a standby: follows the right primary, notices divergence, keeps its score. `told`: what a
+    /// Looks after a standby: follows the right primary, notices divergence, keeps its score. `told`: what a
     /// notification said about the cluster, in place of asking it.
     pub(super) fn tend_standby(&mut self, facts: &Facts, told: Option<ClusterFacts>) -> Health {
         let finding = self.try_disk();
@@ -82,6 +82,9 @@ impl Agent<'_> {
         let cluster = told.or_else(|| self.ask_cluster());
         let answer = cluster.clone().map_or(ClusterAnswer::Silent, ClusterAnswer::Says);
         let primary = cluster.and_then(|c| c.primary);
+        if primary.is_some() {
+            self.say_safe_mode(None);
+        }
         let end = view.receiver.as_ref().and_then(|r| r.latest_end);
         let view = self.steady(&view);
         if let (Some(position), Some(primary)) = (position, &primary) {
@@ -241,16 +244,34 @@ impl Agent<'_> {
         }
     }
 
+    /// Safe mode has a name that `crm_mon -A` and `quorate status` show: nobody is promoted, and this instance must not be.
+    pub(super) fn say_safe_mode(&mut self, reason: Option<&str>) {
+        if self.run.node.is_none() || self.memory.safe_mode.as_deref() == reason {
+            return;
+        }
+        match self.host.set_safe_mode(reason) {
+            Ok(()) => self.memory.safe_mode = reason.map(str::to_owned),
+            Err(error) => {
+                self.host.log(Level::Warning, &format!("safe mode could not be published: {error}"))
+            }
+        }
+    }
+
     /// Writes a score where it changed. An error is logged and does not fail the action: the next monitor
     /// tries again, because the memory still holds the old one.
     pub(super) fn apply(&mut self, step: ScoreStep) {
         match step {
             ScoreStep::AskCluster => {}
             ScoreStep::Keep(complaint) => self.complain(complaint),
+            ScoreStep::Wait(reason) => {
+                self.say_safe_mode(Some(&reason));
+                self.complain(Some(reason));
+            }
             ScoreStep::Set(score, reason) => {
                 if self.run.node.is_none() {
                     return;
                 }
+                self.say_safe_mode((score == Score::SafeMode).then_some(reason.as_str()));
                 if self.memory.score == Some(score) {
                     return self.complain(score.is_withdrawn().then_some(reason));
                 }

@@ -92,6 +92,7 @@ impl Agent<'_> {
         }
         self.memory.score = None;
         self.memory.score_written = None;
+        self.say_safe_mode(None);
     }
 
     /// After a shutdown as a primary the instance is a former primary, until it streams from another one.

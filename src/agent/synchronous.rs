@@ -1,16 +1,16 @@
 //! The standbys that the primary's commits wait for, and the record of who has them.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Agent, ROUND};
 use crate::boundary::host::{HostError, HostResult, Level};
-use crate::cluster::crm_mon::{Role, Status};
 use crate::decide::cluster::Manager;
 use crate::decide::election::Fitness;
 use crate::decide::memory::Waiting;
 use crate::decide::promotions::Record;
-use crate::decide::synchronous::{Facts, Peer, Place, Presence, Step, at_promotion, is_short, step};
+use crate::decide::synchronous::{
+    Facts, Peer, Place, Presence, Step, at_promotion, is_short, may_weaken, peers, shortage, step, streams,
+};
 use crate::decide::voters::{Names, Voters};
 use crate::ocf::Sync;
 use crate::pg::view::{Answer, PrimaryView};
@@ -18,8 +18,9 @@ use crate::pg::view::{Answer, PrimaryView};
 /// Standbys that have to catch up get so long in one call; the next one looks again.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The node attribute of a data centre, as the layouts set it.
-const SITE: &str = "site";
+/// The record is looked for so often where nothing else is to be done, in milliseconds: each pacemaker-attrd that had it may have died
+/// since.
+const RECORD_AGAIN: u64 = 30_000;
 
 impl Agent<'_> {
     /// Has commits wait for the right standbys, and keeps the record of it. `leaving`: instances that are about to stop.
@@ -31,7 +32,9 @@ impl Agent<'_> {
         let is_settled = self.memory.synchronous.settled.as_ref().is_some_and(|(setting, streaming)| {
             is_managed && *setting == view.synchronous_standby_names && *streaming == streams(view)
         });
-        if is_settled && leaving.is_empty() {
+        let looked = self.memory.synchronous.looked.unwrap_or_default();
+        let is_fresh = self.host.now().saturating_sub(looked) < RECORD_AGAIN;
+        if is_settled && is_fresh && leaving.is_empty() {
             return;
         }
         self.memory.synchronous.settled = None;
@@ -54,7 +57,7 @@ impl Agent<'_> {
         let node = self.node();
         let mut written = None;
         loop {
-            let peers = self.peers(&status, &view, leaving);
+            let peers = peers(&node, &self.run.resource, &status, &view, leaving);
             let current = Names::parse(&view.synchronous_standby_names).unwrap_or_default();
             let waiting = &mut self.memory.synchronous;
             let now = self.host.now();
@@ -81,6 +84,10 @@ impl Agent<'_> {
                     }
                     let streaming = streams(&view);
                     self.memory.synchronous.settled = Some((view.synchronous_standby_names, streaming));
+                    self.memory.synchronous.looked = Some(self.host.now());
+                    if let Some(shortage) = shortage(&self.settings.synchronous, &peers) {
+                        self.complain(Some(shortage));
+                    }
                     return Ok(());
                 }
                 Step::Weaken(voters) => {
@@ -108,8 +115,12 @@ impl Agent<'_> {
                     self.memory.synchronous = Waiting { managed: true, ..Waiting::default() };
                     self.keep_memory();
                     self.host.set_synchronous(Some(&text))?;
-                    let whom = if text.is_empty() { "nobody" } else { &text };
-                    self.host.log(Level::Info, &format!("commits wait for {whom}"));
+                    if text.is_empty() {
+                        self.host
+                            .log(Level::Warning, "commits wait for nobody: no standby streams (sync=prefer)");
+                    } else {
+                        self.host.log(Level::Info, &format!("commits wait for {text}"));
+                    }
                     written = Some(names);
                     self.host.sleep(ROUND);
                 }
@@ -143,10 +154,8 @@ impl Agent<'_> {
     }
 
     fn require_quorum(&mut self) -> HostResult<()> {
-        match self.host.cluster()?.quorate {
-            Some(true) => Ok(()),
-            Some(false) | None => Err(HostError("this partition has no quorum: commits keep waiting".into())),
-        }
+        let pacemaker = self.host.cluster()?.quorate;
+        may_weaken(pacemaker, self.host.has_quorum().map_err(|error| error.to_string())).map_err(HostError)
     }
 
     fn say_voters(&mut self, voters: &Voters) {
@@ -155,38 +164,6 @@ impl Agent<'_> {
             None => "on record: replication is asynchronous".to_owned(),
         };
         self.host.log(Level::Info, &text);
-    }
-
-    /// The other instances.
-    fn peers(&self, status: &Status, view: &PrimaryView, leaving: &[String]) -> Vec<Peer> {
-        let node = self.node();
-        let site = |node: &str| status.attributes.get(node).and_then(|all| all.get(SITE));
-        // One that Pacemaker does not manage acknowledges, and may not be asked for its vote.
-        let running: BTreeSet<&String> = status
-            .instances_of(&self.run.resource)
-            .filter(|i| i.role == Role::Unpromoted && i.managed)
-            .flat_map(|i| &i.nodes)
-            .collect();
-        let streaming = streams(view);
-        let several = call_themselves_alike(view);
-        let others = status.nodes.iter().filter(|n| n.name != node);
-        others
-            .map(|n| Peer {
-                place: if site(&n.name) == site(&node) { Place::SameSite } else { Place::OtherSite },
-                presence: if !n.online
-                    || leaving.contains(&n.name)
-                    || !running.contains(&n.name)
-                    || several.contains(&n.name)
-                {
-                    Presence::Absent
-                } else if streaming.contains(&n.name) {
-                    Presence::Streams
-                } else {
-                    Presence::Runs
-                },
-                node: n.name.clone(),
-            })
-            .collect()
     }
 
     /// Ahead of a promotion: commits wait from the first one on, and the record says so.
@@ -222,16 +199,4 @@ impl Agent<'_> {
         }
         Ok(())
     }
-}
-
-/// Names that more than one server streams by: a copy that somebody started by hand acknowledges commits in another one's name.
-fn call_themselves_alike(view: &PrimaryView) -> BTreeSet<String> {
-    let mut seen = BTreeSet::new();
-    let names = view.standbys.iter().map(|s| &s.application_name);
-    names.filter(|name| !seen.insert(*name)).cloned().collect()
-}
-
-/// Who streams from the primary.
-fn streams(view: &PrimaryView) -> BTreeSet<String> {
-    view.standbys.iter().filter(|s| s.state == "streaming").map(|s| s.application_name.clone()).collect()
 }

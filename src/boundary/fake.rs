@@ -39,6 +39,8 @@ pub struct FakeHost {
     pub view: StandbyView,
     pub timeline: Timeline,
     pub status: Option<Status>,
+    /// What votequorum says; `None`: what the status does.
+    pub votequorum: Option<bool>,
     pub ballots: Vec<Ballot>,
     pub histories: Vec<History>,
     pub promotions: Vec<Promotion>,
@@ -102,6 +104,7 @@ impl FakeHost {
             },
             timeline: position.timeline,
             status: None,
+            votequorum: None,
             ballots: Vec::new(),
             histories: Vec::new(),
             promotions: Vec::new(),
@@ -134,6 +137,13 @@ impl FakeHost {
     /// The actions that begin with a word.
     pub fn did(&self, word: &str) -> Vec<&str> {
         self.done.iter().map(String::as_str).filter(|d| d.split(' ').next() == Some(word)).collect()
+    }
+
+    /// Something that Pacemaker is told.
+    fn tell(&mut self, what: String) -> HostResult<()> {
+        self.ask_cluster(())?;
+        self.done.push(what);
+        Ok(())
     }
 
     fn pass(&mut self, wait: Duration) {
@@ -357,27 +367,26 @@ impl Host for FakeHost {
         self.wal_end.ok_or_else(|| HostError("pg_waldump is missing".into()))
     }
 
+    fn has_quorum(&mut self) -> HostResult<bool> {
+        let quorate = self.votequorum.or_else(|| self.status.as_ref()?.quorate);
+        self.ask_cluster(quorate)?.ok_or_else(|| HostError("corosync does not run".into()))
+    }
+
     fn cluster(&mut self) -> HostResult<Status> {
         let status = self.status.clone();
         self.ask_cluster(status)?.ok_or_else(|| HostError("no cluster runs here".into()))
     }
 
     fn set_score(&mut self, node: &str, score: Score) -> HostResult<()> {
-        self.ask_cluster(())?;
-        self.done.push(format!("score {node} {score}"));
-        Ok(())
+        self.tell(format!("score {node} {score}"))
     }
 
     fn delete_score(&mut self, node: &str) -> HostResult<()> {
-        self.ask_cluster(())?;
-        self.done.push(format!("unscore {node}"));
-        Ok(())
+        self.tell(format!("unscore {node}"))
     }
 
     fn resend_score(&mut self, node: &str, score: Score) -> HostResult<()> {
-        self.ask_cluster(())?;
-        self.done.push(format!("score {node} {score} again"));
-        Ok(())
+        self.tell(format!("score {node} {score} again"))
     }
 
     fn scores(&mut self) -> HostResult<Vec<(String, Score)>> {
@@ -421,15 +430,15 @@ impl Host for FakeHost {
     }
 
     fn keep_promotion(&mut self, promotion: &Promotion) -> HostResult<()> {
-        self.ask_cluster(())?;
-        self.done.push(format!("keep {promotion}"));
-        Ok(())
+        self.tell(format!("keep {promotion}"))
+    }
+
+    fn set_safe_mode(&mut self, reason: Option<&str>) -> HostResult<()> {
+        self.tell(reason.map_or("no safe mode".into(), |reason| format!("safe mode: {reason}")))
     }
 
     fn end_approval(&mut self) -> HostResult<()> {
-        self.ask_cluster(())?;
-        self.done.push("disapprove".into());
-        Ok(())
+        self.tell("disapprove".into())
     }
 
     fn branch_mark(&mut self) -> HostResult<Option<Promotion>> {
@@ -443,9 +452,7 @@ impl Host for FakeHost {
     }
 
     fn announce(&mut self, node: &str, end: Option<WalPosition>) -> HostResult<()> {
-        self.ask_cluster(())?;
-        self.done.push(end.map_or(format!("unannounce {node}"), |end| format!("announce {node} {end}")));
-        Ok(())
+        self.tell(end.map_or(format!("unannounce {node}"), |end| format!("announce {node} {end}")))
     }
 
     fn announced(&mut self, _node: &str) -> HostResult<Option<WalPosition>> {

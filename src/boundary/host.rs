@@ -117,6 +117,8 @@ pub trait Host {
     /// The highest timeline among the segments in pg_wal that hold the byte before `lsn`.
     fn segment_timeline(&mut self, lsn: Lsn) -> Option<Timeline>;
 
+    /// Whether this node has the quorum, by corosync's votequorum itself: Pacemaker's status lags behind it.
+    fn has_quorum(&mut self) -> HostResult<bool>;
     /// The cluster's status.
     fn cluster(&mut self) -> HostResult<Status>;
     /// The promotion score of a node.
@@ -143,6 +145,8 @@ pub trait Host {
     fn publish_voters(&mut self, nodes: &[String], voters: &Voters) -> HostResult<()>;
     /// Writes it to the CIB, which outlives all nodes. That aborts a transition that runs.
     fn keep_promotion(&mut self, promotion: &Promotion) -> HostResult<()>;
+    /// Says that this instance is in safe mode and why, as a node attribute that `crm_mon -A` shows; `None` takes it back.
+    fn set_safe_mode(&mut self, reason: Option<&str>) -> HostResult<()>;
     /// Takes the operator's approval of this node's data back: it holds for one promotion.
     fn end_approval(&mut self) -> HostResult<()>;
     /// The promotion on whose WAL the data are, as it stands in PGDATA.

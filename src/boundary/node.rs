@@ -28,7 +28,7 @@ use super::owned_files::OwnedFiles;
 use super::pacemaker::Patience;
 use super::postgres::Endpoint;
 use super::process::{self, Debugged, ProcessState};
-use super::{checker, control_file, memory, node_reset, pacemaker, registry, write_test};
+use super::{checker, control_file, corosync, memory, node_reset, pacemaker, registry, write_test};
 use crate::cluster::crm_mon::Status;
 use crate::decide::activity::Activity;
 use crate::decide::clock::Millis;
@@ -51,6 +51,8 @@ use crate::pg::server_log::{receiver_trouble, why};
 use crate::pg::timeline::{Timeline, WalPosition};
 use crate::pg::view::Answer;
 
+/// votequorum answers within milliseconds, and not while corosync forms its membership.
+const VOTEQUORUM: Duration = Duration::from_secs(1);
 /// A stopped postmaster is asked only briefly: it can't answer.
 const STOPPED_PATIENCE: Duration = Duration::from_millis(300);
 /// The control file is rewritten within microseconds.
@@ -382,6 +384,11 @@ impl Host for Node {
         self.read_wal_end()
     }
 
+    fn has_quorum(&mut self) -> HostResult<bool> {
+        let votes = corosync::votes(Path::new(corosync::QUORUMTOOL), Deadline::after(VOTEQUORUM))?;
+        votes.quorate.ok_or_else(|| host_error("corosync-quorumtool -s does not say whether there is quorum"))
+    }
+
     fn cluster(&mut self) -> HostResult<Status> {
         pacemaker::status(self.patience())
     }
@@ -428,6 +435,10 @@ impl Host for Node {
 
     fn keep_promotion(&mut self, promotion: &Promotion) -> HostResult<()> {
         self.write_property(promotion)
+    }
+
+    fn set_safe_mode(&mut self, reason: Option<&str>) -> HostResult<()> {
+        self.write_safe_mode(reason)
     }
 
     fn end_approval(&mut self) -> HostResult<()> {

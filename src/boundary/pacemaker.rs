@@ -117,6 +117,15 @@ pub fn unpublish_for(node: &str, name: &str, patience: Patience) -> HostResult<(
     run(&command.arg(format!("--node={node}")), patience).map(drop)
 }
 
+/// Sets a node attribute that lasts until the node leaves the cluster.
+///
+/// # Errors
+/// As [`set_score`].
+pub fn set_attribute(node: &str, name: &str, value: &str, patience: Patience) -> HostResult<()> {
+    let command = program(CRM_ATTRIBUTE).args(["--lifetime", "reboot", "--name", name]);
+    run(&command.arg(format!("--node={node}")).arg(format!("--update={value}")), patience).map(drop)
+}
+
 /// Deletes a node attribute that lasts until the node leaves the cluster; none there is none.
 ///
 /// # Errors

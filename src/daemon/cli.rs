@@ -102,7 +102,7 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> HostResult<u8> {
     let (wake_sender, wake) = sync_channel(1);
     let observations = Arc::new(Observations::new(wake_sender, config.limits().0));
     if let Some(path) = &config.watchdog_device {
-        // First of all: it may be armed since before, and nobody keepalive it.
+        // First of all: it may be armed since before, and nobody keeps it alive.
         keepalive::open(&keepalive, path, &observations, &logs);
         if observations.latest().device != OwnDevice::KeptAlive {
             let (keepalive, path, observations, logs) =
@@ -143,7 +143,7 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> HostResult<u8> {
     let (reports, reported) = Reports::new(config.mode == Mode::Act);
     threads.spawn("report", move || report::write(&reported))?;
 
-    // From here on: what decides and what keepalive.
+    // From here on: the threads that decide and that keep the watchdogs alive.
     for (what, result) in
         [("memory can't be locked", realtime::lock_memory()), ("real-time scheduling", realtime::run_first())]
     {

@@ -259,7 +259,7 @@ mod tests {
             standstill: Arc::new(Standstill::new()),
         };
         threads.spawn("quorum", || {}).unwrap().join().unwrap();
-        // Ends the test where the loss is not latest.
+        // Ends the test where the loss is not seen.
         let stop = Arc::new(AtomicBool::new(false));
         let watchdog = Arc::clone(&stop);
         super::super::threads::spawn_for_once("stop", move || {

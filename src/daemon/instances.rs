@@ -20,7 +20,7 @@ const ROUND: Duration = Duration::from_millis(500);
 /// Where nothing of a server is left, /proc is read so seldom for what may come after it. Its agent's next start is told at once.
 const GONE: Duration = Duration::from_secs(2);
 
-/// The postmasters that have ended with all of theirs, and when that was latest.
+/// The postmasters that have ended with all of theirs, and when that was seen.
 #[derive(Default)]
 struct Ended(BTreeMap<ProcessId, Instant>);
 

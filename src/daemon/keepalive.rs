@@ -23,7 +23,7 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// The end of the thread is awaited for so long.
 const END_WAIT: Duration = Duration::from_secs(2);
 
-/// Between two keepalive.
+/// Between two keepalives.
 const ROUND: Duration = Duration::from_millis(500);
 /// The control thread looks twice a second. One that has not come round for so long hangs.
 const GRACE_MS: u64 = 3000;

@@ -19,7 +19,7 @@ use crate::decide::standstill::OTHERS_GO_ON_MS;
 /// An attempt counts as failed each time this goes by without an answer.
 pub(super) const ATTEMPT: Duration = Duration::from_secs(1);
 
-/// The observations.
+/// The observations, and what wakes the control thread.
 pub(super) struct Observations {
     latest: Mutex<Latest>,
     /// Has the control thread look now.

@@ -63,7 +63,7 @@ struct Watcher<'a> {
     observations: &'a Observations,
     logs: &'a Logs,
     helper: Companion,
-    /// By the data directory, or the directory itself: as it was when its server was first latest. Its disk may hang later.
+    /// By the data directory, or the directory itself: as it was when its server was first seen. Its disk may hang later.
     surveyed: BTreeMap<PathBuf, Surveyed>,
     /// The server that was last seen to run in a data directory, and its user.
     servers: BTreeMap<PathBuf, (ProcessId, u32)>,

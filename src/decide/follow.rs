@@ -10,6 +10,11 @@ use crate::pg::timeline::{Timeline, WalPosition};
 use super::cluster::{Approved, ClusterFacts, InstanceCount, Upstream};
 use super::promotion_score::Score;
 
+/// The node attribute of an instance in safe mode; its value is the reason.
+pub fn safe_mode_attribute(resource: &str) -> String {
+    format!("quorate-safe-mode-{resource}")
+}
+
 /// The node attribute by which an operator approves of a node's data.
 pub fn approval_attribute(resource: &str) -> String {
     format!("quorate-approve-{resource}")

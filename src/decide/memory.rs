@@ -59,6 +59,8 @@ pub struct Memory {
     pub score_checks: ScoreChecks,
     /// Of the standbys that commits wait for.
     pub synchronous: Waiting,
+    /// Why this instance is in safe mode, as it was published.
+    pub safe_mode: Option<String>,
     /// The complaint that was logged last, so that it is logged once.
     pub complaint: Option<String>,
 }
@@ -98,6 +100,8 @@ pub struct ScoreChecks {
 pub struct Waiting {
     /// The setting and who streamed, when there was nothing left to be changed.
     pub settled: Option<(String, BTreeSet<String>)>,
+    /// When the record was looked for last.
+    pub looked: Option<Millis>,
     pub confirming: Option<Confirming>,
     /// Since when too few stream, while one that runs may make up for it.
     pub short_since: Option<Millis>,

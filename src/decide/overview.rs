@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::doctor::facts::{Facts, Known, Quorated, Unknown};
 use super::doctor::{Report, Severity, watchdog_words};
+use super::follow::safe_mode_attribute;
 use crate::cluster::attributes;
 use crate::cluster::checker::OwnDevice;
 use crate::cluster::cib::{boolean, milliseconds};
@@ -377,16 +378,30 @@ fn issues(seen: &Seen<'_>, servers: &[Server]) -> Vec<Issue> {
     found
 }
 
+/// The instances in safe mode: their nodes, and why.
+fn safe_mode<'a>(status: &'a Status, resource: &str) -> (Vec<&'a str>, Option<&'a str>) {
+    let name = safe_mode_attribute(resource);
+    let all =
+        status.attributes.iter().filter_map(|(node, all)| Some((node.as_str(), all.get(&name)?.as_str())));
+    let all: Vec<(&str, &str)> = all.collect();
+    (all.iter().map(|(node, _)| *node).collect(), all.first().map(|(_, why)| *why))
+}
+
 fn primaries(status: &Status, resource: &str) -> Option<Issue> {
     let nodes = status.nodes_with_role(resource, &Role::Promoted);
-    match nodes.as_slice() {
-        [_] => None,
-        [] => Some(Issue {
+    match (nodes.as_slice(), safe_mode(status, resource)) {
+        ([_], _) => None,
+        ([], (nodes, Some(why))) => Some(Issue {
+            severity: Severity::Error,
+            what: format!("{resource} is in SAFE MODE on {}: reads only, no primary: {why}", nodes.join(", ")),
+            cure: "bring back what is missing, and it ends by itself; to give up what only that has: troubleshooting.md, \"No primary\"".to_owned(),
+        }),
+        ([], _) => Some(Issue {
             severity: Severity::Error,
             what: format!("{resource} has no primary"),
             cure: "wait for a failover that is under way; else crm_mon -1 and journalctl -t quorate-postgres say why".to_owned(),
         }),
-        several => Some(Issue {
+        (several, _) => Some(Issue {
             severity: Severity::Critical,
             what: format!("{resource} is promoted on {}", several.join(" and ")),
             cure: "power all but one of them off; then see which data to keep".to_owned(),

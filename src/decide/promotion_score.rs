@@ -12,8 +12,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "i32", into = "i32")]
 pub enum Score {
-    /// Running, but not to be promoted. Below zero, so that rules like `master-pgsqld lt 0` see it.
+    /// Running, but neither to be promoted nor to be read from: its data may be of another line, or old. The layouts' rules for the
+    /// standbys' float IPs see it by its number.
     Withdrawn,
+    /// Safe mode: nobody is promoted, and it may lack acknowledged commits. It serves reads, and is not promoted before the missing
+    /// instances are back or the operator approves its data.
+    SafeMode,
     /// A standby without space: promoted only when there is no other, for it can still serve reads and be cleared up.
     StandbyDiskFull,
     /// A standby that lost its stream while a primary is there, or does not replay what it gets: the last choice.
@@ -42,8 +46,9 @@ pub struct Number(i32);
 
 impl Score {
     /// Those that have a name, the lowest first.
-    pub const NAMED: [Score; 10] = [
+    pub const NAMED: [Score; 11] = [
         Score::Withdrawn,
+        Score::SafeMode,
         Score::StandbyDiskFull,
         Score::Detached,
         Score::PrimaryDiskFailing,
@@ -60,6 +65,7 @@ impl Score {
     pub const fn value(self) -> i32 {
         match self {
             Score::Withdrawn => -1000,
+            Score::SafeMode => -10,
             Score::StandbyDiskFull => 50,
             Score::Detached => 100,
             Score::PrimaryDiskFailing => 150,
@@ -138,6 +144,8 @@ pub enum ScoreStep {
     /// As it is; with a complaint where a standby is not what it should be.
     Keep(Option<String>),
     Set(Score, String),
+    /// Safe mode: it has no score, and gets none; with the reason.
+    Wait(String),
 }
 
 impl ScoreStep {
@@ -161,7 +169,7 @@ mod tests {
     #[test]
     fn the_numbers_stay() {
         let numbers = Score::NAMED.map(Score::value);
-        assert_eq!(numbers, [-1000, 50, 100, 150, 500, 550, 900, 950, 1001, 1002]);
+        assert_eq!(numbers, [-1000, -10, 50, 100, 150, 500, 550, 900, 950, 1001, 1002]);
         assert!(Score::NAMED.is_sorted());
     }
 

@@ -159,7 +159,7 @@ fn paused(memory: &Memory) -> ScoreStep {
                   max_wal_senders, max_prepared_transactions or max_locks_per_transaction is below the primary's; raise it and restart, \
                   or pg_wal_replay_resume()";
     match memory.score {
-        Some(Score::Detached | Score::Withdrawn | Score::StandbyDiskFull) => {
+        Some(Score::Detached | Score::Withdrawn | Score::SafeMode | Score::StandbyDiskFull) => {
             ScoreStep::Keep(Some(reason.into()))
         }
         _ => ScoreStep::Set(Score::Detached, reason.into()),
@@ -232,8 +232,19 @@ fn detached(
         None => format!("{NOT_STREAMING} {primary}"),
         Some(host) => format!("streams from {host} instead of the primary {primary}"),
     };
-    if memory.score == Some(Score::Withdrawn) {
-        return ScoreStep::Keep(Some(what));
+    match memory.score {
+        Some(Score::Withdrawn) => return ScoreStep::Keep(Some(what)),
+        // What it has becomes old.
+        Some(Score::SafeMode) if facts.now.saturating_sub(since) <= patience => {
+            return ScoreStep::Keep(Some(what));
+        }
+        Some(Score::SafeMode) => {
+            return ScoreStep::Set(
+                Score::Withdrawn,
+                format!("{what} since {seconds} s: it may lack commits"),
+            );
+        }
+        _ => {}
     }
     match memory.knowledge {
         // It took part in the election: for a moment it may stay what it was then.
@@ -276,7 +287,7 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
         Knowledge::Current => {
             let age = memory.score_written.map(|at| facts.now.saturating_sub(at));
             match (memory.score, memory.last_role) {
-                (Some(Score::Withdrawn), LastRole::Standby) => ScoreStep::Keep(Some(
+                (Some(Score::Withdrawn | Score::SafeMode), LastRole::Standby) => ScoreStep::Keep(Some(
                     "was no candidate when the primary vanished: it may lack commits".into(),
                 )),
                 // It gave way to a synchronous standby after a crash, and nobody took over.
@@ -310,12 +321,12 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
                 );
                 match memory.score {
                     // Without a score it is no candidate: nothing to write.
-                    None | Some(Score::Withdrawn) => ScoreStep::Keep(Some(reason)),
-                    Some(_) => ScoreStep::Set(Score::Withdrawn, reason),
+                    None | Some(Score::Withdrawn) => ScoreStep::Wait(reason),
+                    Some(_) => ScoreStep::Set(Score::SafeMode, reason),
                 }
             }
             InstanceCount::Unknown => {
-                ScoreStep::Keep(Some("nobody is promoted, and the number of instances is unknown".into()))
+                ScoreStep::Wait("nobody is promoted, and the number of instances is unknown".into())
             }
         },
     }

@@ -35,10 +35,12 @@ pub fn standby(usual: ScoreStep, memory: &Memory, finding: &Finding) -> ScoreSte
     match (&usual, memory.score) {
         (ScoreStep::Set(score, why), _) if *score <= cap => ScoreStep::Set(*score, why.clone()),
         // Without a score it is no candidate, and one that is lower has its reason.
-        (ScoreStep::Keep(_) | ScoreStep::AskCluster, None) => usual,
+        (ScoreStep::Keep(_) | ScoreStep::Wait(_) | ScoreStep::AskCluster, None) => usual,
         (_, Some(score)) if score <= cap => match usual {
             ScoreStep::AskCluster => ScoreStep::AskCluster,
-            ScoreStep::Keep(_) | ScoreStep::Set(..) => ScoreStep::Keep(finding.reason.clone()),
+            ScoreStep::Keep(_) | ScoreStep::Wait(_) | ScoreStep::Set(..) => {
+                ScoreStep::Keep(finding.reason.clone())
+            }
         },
         (ScoreStep::Set(..), None) | (_, Some(_)) => ScoreStep::Set(cap, reason(finding)),
     }

@@ -8,45 +8,26 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+pub use peers::{Peer, Place, Presence, may_weaken, peers, shortage, streams};
+
 use super::clock::Millis;
 use super::voters::{Names, Statement, Voters};
 use crate::ocf::{Policy, Preference, Sync};
 use crate::pg::lsn::Lsn;
 use crate::pg::view::{ConnectedStandby, SyncState};
 
-/// Another instance, as the primary sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
-    pub node: String,
-    pub place: Place,
-    pub presence: Presence,
-}
-
-/// Where it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    SameSite,
-    OtherSite,
-}
-
-/// Whether it could acknowledge, and whether it could vote.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// Its node is no member, nothing runs there, or it is about to stop.
-    Absent,
-    /// Pacemaker runs it, and it does not stream at this moment.
-    Runs,
-    Streams,
-}
+mod peers;
 
 /// Too few that stream are waited for so long, where others run that may begin to: after a promotion, or when a connection broke.
 pub const GRACE: Millis = 10_000;
 
-/// Whether too few stream, and one that runs and is waited for may make up for it.
+/// Whether too few stream to go on without a change, and one that runs and is waited for may make up for it. With `strict` nothing is to
+/// be changed for it.
 #[must_use]
 pub fn is_short(policy: &Policy, peers: &[Peer], current: &Names) -> bool {
     let streaming = peers.iter().filter(|p| p.presence == Presence::Streams).count();
-    streaming < policy.count
+    policy.sync == Sync::Prefer
+        && streaming < policy.count
         && peers.iter().any(|p| p.presence == Presence::Runs && current.nodes.contains(&p.node))
 }
 
@@ -138,7 +119,7 @@ pub fn step(facts: &Facts<'_>) -> Step {
     let in_force = Names::parse(facts.setting);
     let current = in_force.clone().unwrap_or_default();
     let target = match facts.short_for {
-        Some(time) if facts.policy.sync == Sync::Prefer && time < GRACE => current.clone(),
+        Some(time) if time < GRACE => current.clone(),
         Some(_) | None => target(&facts.policy, facts.peers, &current),
     };
     let now = in_force.as_ref().map_or_else(|| Statement::alone(facts.node), |n| n.statement(facts.node));

@@ -450,7 +450,7 @@ pub fn disk() -> String {
         let stands = |score| Memory { score: Some(score), ..Memory::default() };
         let after = |step, before: Score| match step {
             ScoreStep::Set(score, _) => score,
-            ScoreStep::Keep(_) | ScoreStep::AskCluster => before,
+            ScoreStep::Keep(_) | ScoreStep::Wait(_) | ScoreStep::AskCluster => before,
         };
         let keep = || ScoreStep::Keep(None);
         let primary = after(storage::primary(keep(), &stands(Score::Primary), &finding), Score::Primary);
@@ -483,9 +483,10 @@ pub fn scores() -> String {
         ),
         (Score::Detached, "a standby that lost its stream, or whose replay is paused: the last choice"),
         (Score::StandbyDiskFull, "a standby whose disk is full: promoted only when there is no other"),
+        (Score::SafeMode, "safe mode: nobody is promoted, and it may lack commits; it serves reads"),
         (
             Score::Withdrawn,
-            "running, but not to be promoted: diverged, long without a stream, behind by more than `maxlag`, unproven, or its disk is read-only, failing or stuck",
+            "running, neither to be promoted nor read from: diverged, long without a stream, behind by more than `maxlag`, or its disk is read-only, failing or stuck",
         ),
     ] {
         let _ = writeln!(table, "| {score} | {who} |");

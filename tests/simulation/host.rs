@@ -268,6 +268,10 @@ impl Host for SimHost {
         })
     }
 
+    fn has_quorum(&mut self) -> HostResult<bool> {
+        Ok(self.call(4, 20, |w, n| w.quorate(w.nodes[n].view)))
+    }
+
     fn cluster(&mut self) -> HostResult<Status> {
         self.program(|w, n| w.status(n))
     }
@@ -354,6 +358,10 @@ impl Host for SimHost {
     fn keep_promotion(&mut self, promotion: &Promotion) -> HostResult<()> {
         let text = promotion.to_string();
         self.program(|w, n| w.change_cib(n, |cib| cib.promotion = Some(text.clone())))
+    }
+
+    fn set_safe_mode(&mut self, _reason: Option<&str>) -> HostResult<()> {
+        self.program(|_, _| ())
     }
 
     fn end_approval(&mut self) -> HostResult<()> {

@@ -72,7 +72,11 @@ fn who_goes_is_written_off_before_commits_stop_waiting_for_it() {
     // Once more right before the setting: it may be another call's, which nobody has heard.
     let weaker = "voters srv1,srv2 1:2:1:srv1,srv2";
     assert_eq!(steps(&host), [weaker, weaker, "wait for ", alone, alone]);
-    // What is said in a partition of its own the others do not know.
+    // What is said in a partition of its own the others do not know. Pacemaker's status may be late.
+    let mut late = without_quorum.clone();
+    late.votequorum = Some(false);
+    act_with(&mut late, Action::Notify, "prefer", &leaving);
+    assert_eq!(steps(&late), [""; 0]);
     without_quorum.status.as_mut().unwrap().quorate = Some(false);
     act_with(&mut without_quorum, Action::Notify, "prefer", &leaving);
     assert_eq!(steps(&without_quorum), [""; 0]);
@@ -126,4 +130,28 @@ fn a_candidate_sets_the_names_ahead_and_needs_enough_answers() {
     assert_eq!(told, ["voters", "wait", "publish", "promote"]);
     assert_eq!(host.synchronous, "ANY 1 (\"srv3\")");
     assert_eq!(host.voters.last().map(ToString::to_string).as_deref(), Some("2:2:2:srv1,srv2,srv3"));
+}
+
+#[test]
+fn the_record_is_put_there_again_where_every_attrd_has_lost_it() {
+    let mut host = primary(Some(SyncState::Quorum));
+    monitor_with(&mut host, "prefer");
+    host.voters.clear();
+    assert_eq!(monitor_with(&mut host, "prefer"), [""; 0], "not looked for at each monitor");
+    host.now += 31_000;
+    let again = "voters srv1,srv2 1:1:2:srv1,srv2";
+    assert_eq!(monitor_with(&mut host, "prefer"), [again, again]);
+}
+
+#[test]
+fn commits_that_wait_for_nobody_there_are_said_once() {
+    let mut host = primary(None);
+    host.synchronous = "ANY 1 (\"srv2\")".into();
+    host.voters = vec!["1:1:2:srv1,srv2".parse().unwrap()];
+    for _ in 0..3 {
+        act_with(&mut host, Action::Monitor, "strict", &[("interval", "15000")]);
+    }
+    let said =
+        host.log.iter().filter(|(_, line)| line.contains("commits wait: 0 of 1 standbys stream")).count();
+    assert_eq!(said, 1, "{:?}", host.log);
 }

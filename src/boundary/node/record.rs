@@ -10,7 +10,7 @@ use crate::boundary::host::{HostError, HostResult};
 use crate::boundary::pacemaker;
 use crate::cluster::attributes::NodeValue;
 use crate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
-use crate::decide::follow::approval_attribute;
+use crate::decide::follow::{approval_attribute, safe_mode_attribute};
 use crate::decide::promotions::Promotion;
 use crate::decide::voters::Voters;
 use crate::pg::history::History;
@@ -113,6 +113,15 @@ impl Node {
 
     pub(super) fn write_property(&self, promotion: &Promotion) -> HostResult<()> {
         pacemaker::set_property(&self.promotion_name(), &promotion.to_string(), self.patience())
+    }
+
+    pub(super) fn write_safe_mode(&self, reason: Option<&str>) -> HostResult<()> {
+        let node = self.run.node.as_deref().unwrap_or_default();
+        let name = safe_mode_attribute(&self.run.resource);
+        match reason {
+            Some(reason) => pacemaker::set_attribute(node, &name, reason, self.patience()),
+            None => pacemaker::delete_attribute(node, &name, self.patience()),
+        }
     }
 
     pub(super) fn delete_approval(&self) -> HostResult<()> {

@@ -278,7 +278,7 @@ mod tests {
         let standby = |commits| predictions(&profile, commits)[3].most_ms();
         assert_eq!(
             (standby(Commits::Alone), standby(Commits::ForAny), standby(Commits::ForTheOther)),
-            (0, 0, 5000 + 3000)
+            (0, 0, profile.recovery_ms() + 3000)
         );
     }
 

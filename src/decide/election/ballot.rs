@@ -51,6 +51,14 @@ impl Fitness {
     }
 }
 
+/// The answers that count: one that was left by an instance that stopped since is none. `running`: as Pacemaker says; nobody: it does not
+/// say.
+#[must_use]
+pub fn of_running(ballots: Vec<Ballot>, running: &[&str]) -> Vec<Ballot> {
+    let counts = |ballot: &Ballot| running.is_empty() || running.contains(&ballot.node.as_str());
+    ballots.into_iter().filter(counts).collect()
+}
+
 /// The text of a ballot in a node attribute: `TIMELINE:LSN`, and a third word where the disk is not sound.
 pub fn ballot_text(position: WalPosition, fitness: Fitness) -> String {
     let text = format!("{}:{}", position.timeline, position.lsn);

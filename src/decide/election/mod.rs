@@ -16,7 +16,7 @@ use super::memory::{Knowledge, LastRole};
 use super::promotions::{Branch, Mismatch, Record};
 use super::voters::Statement;
 
-pub use ballot::{Ballot, Fitness, ballot_text, parse_ballot};
+pub use ballot::{Ballot, Fitness, ballot_text, of_running, parse_ballot};
 pub use reason::{Failure, Refusal};
 
 /// What the candidate knows at this moment.
@@ -250,16 +250,15 @@ fn compare(c: &Facts<'_>, ballots: &[Ballot]) -> Verdict {
     {
         return Verdict::Refused(Refusal::Lag { bytes, maxlag });
     }
-    let attendance = attendance(c.node, ballots, c.expected);
+    let instances = answered_instances(c.node, ballots, c.expected);
     let proven = match (c.manager, c.knowledge, c.approval) {
         (Manager::Nobody, _, _) | (_, Knowledge::Current, _) | (_, _, Approval::Given) => true,
         // Nobody knows what the last primary was: only the positions of all instances tell who has most.
-        (Manager::Pacemaker, Knowledge::Unproven, Approval::NotGiven | Approval::NotAsked) => {
-            match attendance {
-                InstanceCount::All => true,
-                InstanceCount::Missing { .. } | InstanceCount::Unknown => false,
-            }
-        }
+        (Manager::Pacemaker, Knowledge::Unproven, Approval::NotGiven | Approval::NotAsked) => match instances
+        {
+            InstanceCount::All => true,
+            InstanceCount::Missing { .. } | InstanceCount::Unknown => false,
+        },
     };
     // Who was there when the last primary was has what that one's death would have left to it as well: a primary whose disk ended it
     // is passed by like one whose node died. Who does not know that passes nobody by, and a standby that is ahead is passed
@@ -279,7 +278,7 @@ fn compare(c: &Facts<'_>, ballots: &[Ballot]) -> Verdict {
     }
     if !proven {
         let answered = ballots.iter().filter(|b| b.node != c.node).count();
-        return Verdict::Refused(Refusal::Unproven { answered, attendance });
+        return Verdict::Refused(Refusal::Unproven { answered, instances });
     }
     Verdict::Won(match best {
         None => format!("{own}; nobody else answered"),
@@ -327,7 +326,7 @@ fn furthest<'a>(own: &str, ballots: &'a [Ballot], those: &[Fitness]) -> Option<&
 }
 
 /// Whether everybody answered, by ballots rather than by running instances.
-fn attendance(own: &str, ballots: &[Ballot], expected: Option<usize>) -> InstanceCount {
+fn answered_instances(own: &str, ballots: &[Ballot], expected: Option<usize>) -> InstanceCount {
     let answered = 1 + ballots.iter().filter(|b| b.node != own).count();
     match expected {
         None => InstanceCount::Unknown,

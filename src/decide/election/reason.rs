@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::decide::cluster::InstanceCount;
 use crate::decide::disk::Disk;
+use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Mismatch;
 use crate::decide::voters::Statement;
 use crate::pg::timeline::WalPosition;
@@ -24,13 +25,28 @@ pub enum Refusal {
     Branch(Mismatch),
     Unproven {
         answered: usize,
-        attendance: InstanceCount,
+        instances: InstanceCount,
     },
     /// Too few of those that may have the last acknowledged commits are heard of.
     TooFewVoters {
         statement: Statement,
         missing: Vec<String>,
     },
+}
+
+impl Refusal {
+    /// The score of a candidate that was refused: what it may lack is no reason against reading what it has.
+    #[must_use]
+    pub const fn score(&self) -> Score {
+        match self {
+            Refusal::TooFewVoters { .. } | Refusal::Unproven { .. } | Refusal::AnotherIsAhead(_) => {
+                Score::SafeMode
+            }
+            Refusal::PositionUnknown | Refusal::Disk(_) | Refusal::Lag { .. } | Refusal::Branch(_) => {
+                Score::Withdrawn
+            }
+        }
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -57,8 +73,8 @@ impl fmt::Display for Refusal {
                     statement.needed(),
                 )
             }
-            Refusal::Unproven { answered, attendance } => {
-                let others = match attendance {
+            Refusal::Unproven { answered, instances } => {
+                let others = match instances {
                     InstanceCount::Missing { expected, .. } => {
                         format!("{answered} of {}", expected.saturating_sub(1))
                     }

@@ -94,7 +94,7 @@ fn streaming_from_another_standby_proves_nothing() {
         &mut m,
         &facts(1, Some(&r), cluster(None, InstanceCount::Missing { running: 2, expected: 3 })),
     );
-    assert!(matches!(step, ScoreStep::Keep(Some(_))), "{step:?}");
+    assert!(matches!(step, ScoreStep::Wait(_)), "{step:?}");
     assert_eq!(m.knowledge, Knowledge::Unproven);
 }
 
@@ -126,15 +126,15 @@ fn a_standby_without_a_stream_loses_its_score_while_a_primary_is_there() {
 }
 
 #[test]
-fn a_lonely_cold_start_waits_for_the_others_or_the_operator() {
+fn a_cold_start_alone_waits_for_the_others_or_the_operator() {
     let mut m = Memory::default();
     let alone = InstanceCount::Missing { running: 1, expected: 2 };
     let step = standby(&mut m, &facts(1, None, cluster(None, alone)));
-    assert!(matches!(step, ScoreStep::Keep(Some(_))), "{step:?}");
+    assert!(matches!(step, ScoreStep::Wait(_)), "{step:?}");
     m.score = Some(Score::FirstStart);
     let step = standby(&mut m, &facts(1, None, cluster(None, alone)));
-    assert!(matches!(step, ScoreStep::Set(Score::Withdrawn, _)), "the other one left again: {step:?}");
-    m.score = Some(Score::Withdrawn);
+    assert!(matches!(step, ScoreStep::Set(Score::SafeMode, _)), "the other one left again: {step:?}");
+    m.score = Some(Score::SafeMode);
     let mut word = facts(1, None, cluster(None, alone));
     if let ClusterAnswer::Says(c) = &mut word.cluster {
         c.approved = Approved::Yes;
@@ -239,5 +239,20 @@ fn another_branch_than_the_last_promotions_is_no_candidate_when_nobody_is_promot
                 StandbyFacts { mismatch: Some(&mismatch), ..facts(1, None, cluster(None, everybody)) };
             assert!(matches!(standby(&mut m, &other), ScoreStep::Set(Score::Withdrawn, _)));
         }
+    }
+}
+
+/// What it has becomes old while somebody else is the primary; it is no candidate on the way.
+#[test]
+fn safe_mode_ends_with_a_primary_and_is_no_candidate_meanwhile() {
+    for knowledge in [Knowledge::Current, Knowledge::Unproven] {
+        let mut m = Memory { knowledge, score: Some(Score::SafeMode), ..Memory::default() };
+        let at = |now| facts(now, None, cluster(Some("srv1"), InstanceCount::All));
+        let step = standby(&mut m, &at(1));
+        assert!(matches!(step, ScoreStep::Keep(Some(_))), "{step:?}");
+        let step = standby(&mut m, &at(RECONNECT + 2));
+        assert!(matches!(step, ScoreStep::Keep(Some(_))), "{step:?}");
+        let step = standby(&mut m, &at(DETACHED_GRACE + 60_000));
+        assert!(matches!(step, ScoreStep::Set(Score::Withdrawn, _)), "{step:?}");
     }
 }

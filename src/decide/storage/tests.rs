@@ -41,7 +41,7 @@ fn stands() -> impl Iterator<Item = Option<Score>> {
 fn result(step: &ScoreStep, before: Option<Score>) -> Option<Score> {
     match step {
         ScoreStep::Set(score, _) => Some(*score),
-        ScoreStep::Keep(_) | ScoreStep::AskCluster => before,
+        ScoreStep::Keep(_) | ScoreStep::Wait(_) | ScoreStep::AskCluster => before,
     }
 }
 

@@ -33,7 +33,7 @@ pub mod code {
     pub const FAILED_PROMOTED: i32 = 9;
 }
 
-/// ScoreChecks every 50 ms until `look` gives something; panics with `what` after `limit`.
+/// Looks every 50 ms until `look` gives something; panics with `what` after `limit`.
 pub fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
