@@ -182,7 +182,7 @@ pub fn execute(command: Breaking) -> Result<u8> {
         Breaking::Heal { name } => return heal(&name.connect()?),
         Breaking::List => {
             let width = faults::ALL.iter().map(|fault| fault.name.len()).max().unwrap_or_default();
-            for fault in faults::ALL {
+            for fault in faults::ALL.iter() {
                 println!("{:<width$} {}", fault.name, fault.description);
             }
         }

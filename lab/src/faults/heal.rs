@@ -12,7 +12,7 @@ use crate::machines::protocol::{Activity, Cable, Impairment, NodeInfo, NodeKind,
 use quorate::cluster::crm_mon::Role;
 
 use super::rebuild::{self, OldPrimary, rebuild};
-use super::{bomb, clock, signals, slow, storage};
+use super::{bomb, clock, people, signals, slow, storage};
 
 const QUICK: Duration = Duration::from_secs(10);
 /// A node needs 12 to 16 s from nothing to streaming, and PAF one monitor interval more until it is a
@@ -126,6 +126,7 @@ fn machine(cluster: &Cluster, node: &NodeInfo, healed: &mut Healed) {
             clock::repair(cluster, name, |what, result| healed.note(what, result));
             slow::repair(cluster, name, |what, result| healed.note(what, result));
             storage::repair(cluster, name, |what, result| healed.note(what, result));
+            people::forget_recovery_target(cluster, name, |what, result| healed.note(what, result));
         }
         let stopped = signals::stopped(cluster, name);
         if !stopped.is_empty() {
@@ -149,6 +150,7 @@ fn services(cluster: &Cluster, node: &NodeInfo, healed: &mut Healed) {
 
 fn bans(cluster: &Cluster, healed: &mut Healed) {
     let Ok(seen) = Observation::take(cluster) else { return };
+    people::unstandby(cluster, &seen, |what, result| healed.note(what, result));
     let Ok(status) = &seen.status else { return };
     // pcs takes its own constraint away again; one that stays is left over from a move that was cut short.
     for instance in &seen.site.instances {

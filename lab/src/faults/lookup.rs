@@ -1,17 +1,22 @@
 //! The table of all faults, for the command line and for `docs/lab/faults.md`.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use super::fault::Fault;
-use super::table::ALL;
+use super::people_table::PEOPLE;
+use super::table::MACHINES;
 use crate::host::error::{LabError, Result};
+
+/// All faults.
+pub static ALL: LazyLock<Vec<&'static Fault>> = LazyLock::new(|| MACHINES.iter().chain(PEOPLE).collect());
 
 /// The fault of that name.
 ///
 /// # Errors
 /// When there is none; the message lists them.
 pub fn by_name(name: &str) -> Result<&'static Fault> {
-    ALL.iter().find(|f| f.name == name).ok_or_else(|| {
+    ALL.iter().copied().find(|f| f.name == name).ok_or_else(|| {
         let known: Vec<&str> = ALL.iter().map(|f| f.name).collect();
         LabError::Host(format!("there is no fault {name:?}; there are {}", known.join(", ")))
     })
@@ -23,7 +28,7 @@ pub fn by_name(name: &str) -> Result<&'static Fault> {
 /// When a name is unknown, or the list is empty.
 pub fn parse_list(list: &str) -> Result<Vec<&'static Fault>> {
     if list == "all" {
-        return Ok(ALL.iter().collect());
+        return Ok(ALL.clone());
     }
     let faults: Result<Vec<_>> =
         list.split(',').map(str::trim).filter(|w| !w.is_empty()).map(by_name).collect();
@@ -42,7 +47,7 @@ pub fn page() -> String {
         "| fault | usual target | what it does | how it is seen to have happened | known or expected before | measured |\n\
          |---|---|---|---|---|---|\n",
     );
-    for f in ALL {
+    for f in ALL.iter() {
         // Writing into memory does not fail.
         let _ = writeln!(
             page,

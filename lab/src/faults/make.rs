@@ -151,6 +151,25 @@ impl Fault {
         fault
     }
 
+    /// An act of an operator: whatever the replication, what was acknowledged must not be lost by it.
+    pub(super) const fn of_people(mut self) -> Self {
+        self.loss = Loss::Forbidden;
+        self.counts_from = CountsFrom::LastGoodWrite;
+        self
+    }
+
+    /// Of two nodes none that has everything is left.
+    pub(super) const fn takes_all_of_two(mut self) -> Self {
+        self.takes = 2;
+        self
+    }
+
+    /// Who has everything is away: to refuse is right.
+    pub(super) const fn takes_all(mut self) -> Self {
+        self.takes = usize::MAX;
+        self
+    }
+
     pub(super) const fn costs(mut self, should: &'static str, measured: &'static str) -> Self {
         (self.cost, self.measured) = (should, measured);
         self

@@ -1,4 +1,4 @@
-//! The faults: each in one [table](table::ALL), with what it does, how it is injected and how one sees that it happened.
+//! The faults: each in one [table](ALL), with what it does, how it is injected and how one sees that it happened.
 //!
 //! There is one [`heal`] for all of them, and it goes by what it finds, not by what was injected: it
 //! works after a test that was killed, after two faults at once, and on a cluster that nobody broke.
@@ -13,6 +13,8 @@ mod isolate;
 mod lookup;
 mod make;
 mod memory;
+mod people;
+mod people_table;
 mod rebuild;
 pub mod replication;
 mod several;
@@ -28,9 +30,8 @@ pub mod without;
 pub use super::truth::Loss;
 pub use fault::{Breaks, CountsFrom, Disturbs, Fault, Injected, Insiders, Needs, Pause, Reset, Service};
 pub use heal::{Healed, PRIMARY_AGAIN, Return, bring_back, forget_failures, heal};
-pub use lookup::{by_name, page, parse_list};
+pub use lookup::{ALL, by_name, page, parse_list};
 pub use make::AT_LEAST;
 pub use rebuild::OldPrimary;
-pub use table::ALL;
 pub use target::Target;
 pub use trace::Trace;

@@ -17,7 +17,7 @@ const MEANWHILE: Duration = Duration::from_secs(5);
 const NOTICED: Duration = Duration::from_secs(20);
 
 /// The standby that would take over from this node.
-fn successor(cluster: &Cluster, node: &str) -> Result<String> {
+pub(super) fn successor(cluster: &Cluster, node: &str) -> Result<String> {
     let seen = Observation::take(cluster)?;
     let instance =
         seen.site.instances.iter().find(|i| seen.primary_of(i) == Some(node)).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! The table of all faults.
+//! The table of the faults of machines.
 
 use std::time::Duration;
 
@@ -43,8 +43,8 @@ macro_rules! stop_then_unlink {
     };
 }
 
-/// All faults.
-pub const ALL: &[Fault] = &[
+/// What breaks by itself: machines, disks, networks, programs; and orders to the cluster.
+pub(super) const MACHINES: &[Fault] = &[
     Fault::kill(
         "postgres-kill",
         "SIGKILL to every postgres process of the node at once",

@@ -9,7 +9,7 @@ use super::{ProcessId, ProcessInfo, children, postgres_at};
 /// thousands. What outlived a postmaster is not in it. Where the kernel has no such list it is the postmaster alone.
 ///
 /// # Errors
-/// As [`postgres_below`].
+/// As [`super::postgres_below`].
 pub fn postgres_family(postmaster: ProcessId, directory: &Path, uid: u32) -> io::Result<Vec<ProcessInfo>> {
     let pid = postmaster.pid;
     let Some(first) = postgres_at(pid, directory, uid)?.filter(|info| info.id == postmaster) else {
