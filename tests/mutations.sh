@@ -497,7 +497,7 @@ mutate lab-checker lab/src/truth/tell.rs 'use crate::record::history::Outcome;' 
 mutate lab-decides lab/src/host/error.rs 'use std::path::PathBuf;' 'use std::path::PathBuf; use quorate::decide::facts::Facts;' \
     --test layers every_module_keeps_to_its_layer
 mutate launched-anew src/decide/promote.rs 'is_busy && waited >= DEAF' 'false' --lib is_launched_anew
-mutate voters-too-few src/decide/election/mod.rs 'let missing = statement.missing(&answered)?;' 'let missing = statement.missing(&answered).filter(|_| false)?;' \
+mutate voters-too-few src/decide/election/mod.rs 'let level = ballots.iter().filter(|b| !election_order(b.position, own).is_gt());' 'return None; #[allow(unreachable_code)] let level = ballots.iter().filter(|b| !election_order(b.position, own).is_gt());' \
     --lib who_hears_from_too_few
 mutate voters-ahead src/decide/election/mod.rs '.filter(|b| !election_order(b.position, own).is_gt())' '.filter(|_| true)' --lib who_hears_from_too_few
 mutate voters-weaker-first src/decide/synchronous.rs '&& !(now.implies(recorded) && then.implies(recorded))' '&& false' --lib decide::synchronous
@@ -510,6 +510,10 @@ mutate voters-promotion src/agent/promote.rs 'self.prepare_synchronous(&record)'
 mutate safe-mode-is-no-candidate src/decide/score.rs 'Some(Score::SafeMode) if facts.now.saturating_sub(since) <= patience => {' 'Some(Score::SafeMode) if false => {' \
     --lib safe_mode_ends_with_a_primary
 mutate safe-mode-ends src/agent/score.rs 'if primary.is_some() {
-            self.say_safe_mode(None);
+            self.end_safe_mode();
         }' '' --lib it_is_published_once
+mutate refused-again src/decide/score.rs 'memory.refused.is_some_and(|at| facts.now.saturating_sub(at) < REFUSED_REST)' 'false' --lib who_was_refused
+mutate refusal-is-written src/agent/promote.rs 'self.memory.score = None;
+                    self.memory.refused' 'self.memory.refused' --lib agent::tests::safe_mode
+mutate approvals-end src/agent/monitor.rs 'self.end_old_approvals();' '' --lib agent::tests::safe_mode
 exit $failed

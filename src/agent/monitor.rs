@@ -64,10 +64,12 @@ impl Agent<'_> {
                 let step = storage::primary(usual, &self.memory, &finding);
                 self.apply(step);
                 self.keep_score();
+                self.end_safe_mode();
                 if let Some(Answer::Primary(view)) = &facts.answer {
                     self.keep_record(&facts, view);
                     self.tend_primary(view);
                     self.tend_synchronous(view, &[]);
+                    self.end_old_approvals();
                 }
             }
             MonitorOutcome::Unpromoted => {

@@ -55,6 +55,7 @@ impl Agent<'_> {
                 }
             }
             Task::Score => self.look_at_score(notification),
+            Task::TellVoters(starting) => self.tell_voters(&starting),
             Task::Release(leaving) => {
                 if let Some(Answer::Primary(view)) = self.glance(self.half()).answer {
                     self.tend_synchronous(&view, &leaving);
@@ -168,6 +169,7 @@ impl Agent<'_> {
                 Some(expected) => InstanceCount::Missing { running, expected },
             },
             approved: Approved::No,
+            safe_mode: self.memory.safe_mode.clone(),
         }
     }
 }

@@ -275,6 +275,9 @@ impl Agent<'_> {
                     ));
                 }
                 Verdict::Refused(refusal) => {
+                    // Another candidate may have written this node's score since.
+                    self.memory.score = None;
+                    self.memory.refused = Some(self.host.now());
                     self.apply(ScoreStep::Set(refusal.score(), refusal.to_string()));
                     return Round::Over(Report::changed(
                         OcfCode::ErrGeneric,

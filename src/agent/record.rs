@@ -8,6 +8,7 @@ use crate::boundary::host::Level;
 use crate::decide::cluster::Manager;
 use crate::decide::election::Approval;
 use crate::decide::facts::Facts;
+use crate::decide::follow::approval_attribute;
 use crate::decide::own_primary::{self, Cluster, Verdict};
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::{Branch, Data, Promotion, Record, adopted, branch, next};
@@ -16,6 +17,9 @@ use crate::pg::view::{Answer, PrimaryView};
 
 /// The primary's post-start notification runs at the same moment as the standby's.
 const ANNOUNCEMENT: Duration = Duration::from_secs(1);
+
+/// A primary looks so often for approvals that nobody needed, in milliseconds.
+const APPROVALS_AGAIN: u64 = 30_000;
 
 impl Agent<'_> {
     /// Reads it. Who is called by no cluster has none.
@@ -174,13 +178,48 @@ impl Agent<'_> {
         }
     }
 
+    /// An approval that nobody needed would be armed for the next promotion, of data that are old by then. Looked for now and then, once
+    /// the promotion has settled.
+    pub(super) fn end_old_approvals(&mut self) {
+        let now = self.host.now();
+        let promoted = self.memory.promoted.unwrap_or_default();
+        let looked = self.memory.approvals_looked.unwrap_or(promoted);
+        if self.run.node.is_none() || now.saturating_sub(looked) < APPROVALS_AGAIN {
+            return;
+        }
+        let Ok(status) = self.host.cluster() else { return };
+        self.memory.approvals_looked = Some(now);
+        let name = approval_attribute(&self.run.resource);
+        let armed: Vec<String> = status
+            .attributes
+            .iter()
+            .filter(|(_, all)| all.contains_key(&name))
+            .map(|(node, _)| node.clone())
+            .collect();
+        for node in armed {
+            match self.host.end_approval(&node) {
+                Ok(()) => self.host.log(
+                    Level::Warning,
+                    &format!("{name} of {node} is removed: there is a primary, and an approval is for one promotion"),
+                ),
+                Err(error) => {
+                    self.host.log(Level::Warning, &format!("{name} of {node} could not be removed: {error}"));
+                }
+            }
+        }
+    }
+
     /// An approval holds for one promotion. It is taken back once that has settled: it changes the CIB.
     fn end_approval(&mut self) {
         if !self.memory.approved {
             return;
         }
-        match self.host.end_approval() {
-            Ok(()) => self.memory.approved = false,
+        let node = self.node();
+        match self.host.end_approval(&node) {
+            Ok(()) => {
+                self.memory.approved = false;
+                self.memory.approvals_looked = Some(self.host.now());
+            }
             Err(error) => self
                 .host
                 .log(Level::Warning, &format!("the operator's approval could not be removed: {error}")),

@@ -16,6 +16,9 @@ use crate::pg::history::History;
 use crate::pg::timeline::WalPosition;
 use crate::pg::view::{Answer, StandbyView};
 
+/// Safe mode is published when it has lasted for so long, in milliseconds.
+const SAFE_MODE_REST: u64 = 20_000;
+
 /// What a look at a standby's stream found.
 pub(super) enum Health {
     Fit,
@@ -75,15 +78,20 @@ impl Agent<'_> {
         let mut seen = Seen { caught_up: CaughtUp::NotYet, mismatch: None };
         let step = self.standby_step(&view, position, ClusterAnswer::NotAsked, &finding, &seen);
         if step != ScoreStep::AskCluster {
+            self.end_safe_mode();
             self.apply(step);
             return Health::Fit;
         }
         let is_notified = told.is_some();
         let cluster = told.or_else(|| self.ask_cluster());
+        if let Some(cluster) = &cluster {
+            // Whatever is remembered: the daemons that keep it may have begun again, or the memory.
+            self.memory.safe_mode.clone_from(&cluster.safe_mode);
+        }
         let answer = cluster.clone().map_or(ClusterAnswer::Silent, ClusterAnswer::Says);
         let primary = cluster.and_then(|c| c.primary);
         if primary.is_some() {
-            self.say_safe_mode(None);
+            self.end_safe_mode();
         }
         let end = view.receiver.as_ref().and_then(|r| r.latest_end);
         let view = self.steady(&view);
@@ -244,6 +252,29 @@ impl Agent<'_> {
         }
     }
 
+    /// It is said once it has lasted: each cold start begins with the first instance alone.
+    fn begin_safe_mode(&mut self, reason: &str) {
+        let now = self.host.now();
+        self.memory.safe_mode_over = None;
+        let since = *self.memory.safe_mode_since.get_or_insert(now);
+        if now.saturating_sub(since) >= SAFE_MODE_REST {
+            self.say_safe_mode(Some(reason));
+        }
+    }
+
+    /// A primary is there. Not at once: a change of an attribute aborts the transition that brings its address up.
+    pub(super) fn end_safe_mode(&mut self) {
+        self.memory.safe_mode_since = None;
+        if self.memory.safe_mode.is_none() {
+            return;
+        }
+        let now = self.host.now();
+        let over = *self.memory.safe_mode_over.get_or_insert(now);
+        if now.saturating_sub(over) >= score::SETTLE {
+            self.say_safe_mode(None);
+        }
+    }
+
     /// Safe mode has a name that `crm_mon -A` and `quorate status` show: nobody is promoted, and this instance must not be.
     pub(super) fn say_safe_mode(&mut self, reason: Option<&str>) {
         if self.run.node.is_none() || self.memory.safe_mode.as_deref() == reason {
@@ -264,14 +295,16 @@ impl Agent<'_> {
             ScoreStep::AskCluster => {}
             ScoreStep::Keep(complaint) => self.complain(complaint),
             ScoreStep::Wait(reason) => {
-                self.say_safe_mode(Some(&reason));
+                self.begin_safe_mode(&reason);
                 self.complain(Some(reason));
             }
             ScoreStep::Set(score, reason) => {
                 if self.run.node.is_none() {
                     return;
                 }
-                self.say_safe_mode((score == Score::SafeMode).then_some(reason.as_str()));
+                if score == Score::SafeMode {
+                    self.begin_safe_mode(&reason);
+                }
                 if self.memory.score == Some(score) {
                     return self.complain(score.is_withdrawn().then_some(reason));
                 }

@@ -43,6 +43,23 @@ impl Agent<'_> {
         }
     }
 
+    /// The record, told to nodes that have joined: it stands under the name of each node that is to know it.
+    pub(super) fn tell_voters(&mut self, starting: &[String]) {
+        if self.settings.synchronous.sync == Sync::Off {
+            return;
+        }
+        let told = self.host.voters().and_then(|all| match Voters::latest(all) {
+            Some(voters) => self.host.publish_voters(starting, &voters),
+            None => Ok(()),
+        });
+        if let Err(error) = told {
+            self.complain(Some(format!(
+                "{} could not be told who has the commits: {error}",
+                starting.join(", ")
+            )));
+        }
+    }
+
     fn change_synchronous(&mut self, mut view: PrimaryView, leaving: &[String]) -> HostResult<()> {
         let begun = self.host.now();
         let status = self.host.cluster()?;
@@ -58,6 +75,7 @@ impl Agent<'_> {
         let mut written = None;
         loop {
             let peers = peers(&node, &self.run.resource, &status, &view, leaving);
+            self.say_shortage(&peers);
             let current = Names::parse(&view.synchronous_standby_names).unwrap_or_default();
             let waiting = &mut self.memory.synchronous;
             let now = self.host.now();
@@ -85,9 +103,6 @@ impl Agent<'_> {
                     let streaming = streams(&view);
                     self.memory.synchronous.settled = Some((view.synchronous_standby_names, streaming));
                     self.memory.synchronous.looked = Some(self.host.now());
-                    if let Some(shortage) = shortage(&self.settings.synchronous, &peers) {
-                        self.complain(Some(shortage));
-                    }
                     return Ok(());
                 }
                 Step::Weaken(voters) => {
@@ -112,7 +127,8 @@ impl Agent<'_> {
                     }
                     self.require_quorum()?;
                     // Durably ahead of it: what was to be confirmed of an earlier time of the same setting is not what this one needs.
-                    self.memory.synchronous = Waiting { managed: true, ..Waiting::default() };
+                    let shortage = self.memory.synchronous.shortage.take();
+                    self.memory.synchronous = Waiting { managed: true, shortage, ..Waiting::default() };
                     self.keep_memory();
                     self.host.set_synchronous(Some(&text))?;
                     if text.is_empty() {
@@ -131,6 +147,8 @@ impl Agent<'_> {
                     return Ok(());
                 }
                 Step::Confirm(confirming) => self.memory.synchronous.confirming = Some(confirming),
+                // Nobody is there who could confirm anything: not each monitor waits in vain.
+                Step::Wait if view.standbys.is_empty() => return Ok(()),
                 Step::Wait => self.host.sleep(ROUND),
             }
             match self.glance(self.left()).answer {
@@ -156,6 +174,19 @@ impl Agent<'_> {
     fn require_quorum(&mut self) -> HostResult<()> {
         let pacemaker = self.host.cluster()?.quorate;
         may_weaken(pacemaker, self.host.has_quorum().map_err(|error| error.to_string())).map_err(HostError)
+    }
+
+    /// Commits that hang are said once, and when they go on.
+    fn say_shortage(&mut self, peers: &[Peer]) {
+        let shortage = shortage(&self.settings.synchronous, peers);
+        if shortage == self.memory.synchronous.shortage {
+            return;
+        }
+        match &shortage {
+            Some(text) => self.host.log(Level::Error, text),
+            None => self.host.log(Level::Info, "enough standbys stream again: commits go on (sync=strict)"),
+        }
+        self.memory.synchronous.shortage = shortage;
     }
 
     fn say_voters(&mut self, voters: &Voters) {

@@ -437,8 +437,8 @@ impl Host for FakeHost {
         self.tell(reason.map_or("no safe mode".into(), |reason| format!("safe mode: {reason}")))
     }
 
-    fn end_approval(&mut self) -> HostResult<()> {
-        self.tell("disapprove".into())
+    fn end_approval(&mut self, node: &str) -> HostResult<()> {
+        self.tell(format!("disapprove {node}"))
     }
 
     fn branch_mark(&mut self) -> HostResult<Option<Promotion>> {

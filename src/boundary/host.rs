@@ -147,8 +147,8 @@ pub trait Host {
     fn keep_promotion(&mut self, promotion: &Promotion) -> HostResult<()>;
     /// Says that this instance is in safe mode and why, as a node attribute that `crm_mon -A` shows; `None` takes it back.
     fn set_safe_mode(&mut self, reason: Option<&str>) -> HostResult<()>;
-    /// Takes the operator's approval of this node's data back: it holds for one promotion.
-    fn end_approval(&mut self) -> HostResult<()>;
+    /// Takes the operator's approval of a node's data back: it holds for one promotion.
+    fn end_approval(&mut self, node: &str) -> HostResult<()>;
     /// The promotion on whose WAL the data are, as it stands in PGDATA.
     fn branch_mark(&mut self) -> HostResult<Option<Promotion>>;
     /// Writes it, durably.

@@ -441,8 +441,8 @@ impl Host for Node {
         self.write_safe_mode(reason)
     }
 
-    fn end_approval(&mut self) -> HostResult<()> {
-        self.delete_approval()
+    fn end_approval(&mut self, node: &str) -> HostResult<()> {
+        self.delete_approval(node)
     }
 
     fn branch_mark(&mut self) -> HostResult<Option<Promotion>> {

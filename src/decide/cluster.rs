@@ -27,6 +27,8 @@ pub struct ClusterFacts {
     pub everybody: InstanceCount,
     /// The operator approves of this node's data (`quorate-approve-<resource>=1`).
     pub approved: Approved,
+    /// The reason that this node publishes for its safe mode; `None`: none, or it was not asked for.
+    pub safe_mode: Option<String>,
 }
 
 /// The primary to stream from.

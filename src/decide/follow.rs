@@ -70,6 +70,11 @@ pub fn cluster_facts(
             Some(expected) => InstanceCount::Missing { running: running.len(), expected },
         },
         approved: if approved { Approved::Yes } else { Approved::No },
+        safe_mode: status
+            .attributes
+            .get(node)
+            .and_then(|all| all.get(&safe_mode_attribute(resource)))
+            .cloned(),
     }
 }
 

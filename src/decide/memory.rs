@@ -41,6 +41,8 @@ pub struct Memory {
     pub kept: Option<u64>,
     /// It was promoted by the operator's approval, which is to be taken back.
     pub approved: bool,
+    /// On a primary: when it looked for approvals that nobody needed.
+    pub approvals_looked: Option<Millis>,
     /// The promotion that was written to PGDATA.
     pub on: Option<Id>,
     /// When this instance was promoted.
@@ -61,6 +63,11 @@ pub struct Memory {
     pub synchronous: Waiting,
     /// Why this instance is in safe mode, as it was published.
     pub safe_mode: Option<String>,
+    /// Since when it is, whether published or not; and since when there is a primary again.
+    pub safe_mode_since: Option<Millis>,
+    pub safe_mode_over: Option<Millis>,
+    /// When its promotion was refused.
+    pub refused: Option<Millis>,
     /// The complaint that was logged last, so that it is logged once.
     pub complaint: Option<String>,
 }
@@ -105,6 +112,8 @@ pub struct Waiting {
     pub confirming: Option<Confirming>,
     /// Since when too few stream, while one that runs may make up for it.
     pub short_since: Option<Millis>,
+    /// That commits hang, as it was said.
+    pub shortage: Option<String>,
     /// The agent has written the setting.
     pub managed: bool,
 }

@@ -22,6 +22,8 @@ pub enum Task {
     Score,
     /// Have no score above a standby's: another one is to be promoted.
     StepDown,
+    /// Tell these who has the acknowledged commits, before they run.
+    TellVoters(Vec<String>),
     /// Let no commit wait for these any more: they stop, or have stopped.
     Release(Vec<String>),
 }
@@ -34,7 +36,7 @@ pub fn is_possible(task: &Task, disk: Disk, score: Option<Score>) -> bool {
         Task::Checkpoint => disk.is_fit(),
         Task::Follow(_) => disk.returns(),
         Task::StepDown => score.is_some_and(|score| score > Score::Standby),
-        Task::Vote | Task::Unvote | Task::Score | Task::Release(_) => true,
+        Task::Vote | Task::Unvote | Task::Score | Task::TellVoters(_) | Task::Release(_) => true,
     }
 }
 
@@ -95,6 +97,10 @@ pub fn tasks(notification: &Notification, node: &str) -> Vec<Task> {
         // Before they stop, or when they are fenced: commits would hang until the next monitor.
         (Phase::Pre | Phase::Post, Operation::Stop) if listed(&plan.promoted) && !listed(&plan.stopping) => {
             vec![Task::Release(plan.stopping.clone())]
+        }
+        // In its start it may catch up; the primary dies, and it would know of no record.
+        (Phase::Pre, Operation::Start) if listed(&plan.promoted) => {
+            vec![Task::TellVoters(plan.starting.clone())]
         }
         (Phase::Pre, Operation::Start | Operation::Stop | Operation::Demote)
         | (Phase::Post, Operation::Stop | Operation::Demote) => Vec::new(),

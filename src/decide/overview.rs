@@ -394,7 +394,9 @@ fn primaries(status: &Status, resource: &str) -> Option<Issue> {
         ([], (nodes, Some(why))) => Some(Issue {
             severity: Severity::Error,
             what: format!("{resource} is in SAFE MODE on {}: reads only, no primary: {why}", nodes.join(", ")),
-            cure: "bring back what is missing, and it ends by itself; to give up what only that has: troubleshooting.md, \"No primary\"".to_owned(),
+            cure: "do what it says, and it ends by itself; where an instance was banned after failed promotions: pcs resource cleanup; to give up what \
+                   only a missing one has: troubleshooting.md, \"No primary\""
+                .to_owned(),
         }),
         ([], _) => Some(Issue {
             severity: Severity::Error,

@@ -65,7 +65,8 @@ impl Score {
     pub const fn value(self) -> i32 {
         match self {
             Score::Withdrawn => -1000,
-            Score::SafeMode => -10,
+            // Below what rules of location may add, such as the 500 of a failback: the sum must not be a candidate's.
+            Score::SafeMode => -900,
             Score::StandbyDiskFull => 50,
             Score::Detached => 100,
             Score::PrimaryDiskFailing => 150,
@@ -169,7 +170,7 @@ mod tests {
     #[test]
     fn the_numbers_stay() {
         let numbers = Score::NAMED.map(Score::value);
-        assert_eq!(numbers, [-1000, -10, 50, 100, 150, 500, 550, 900, 950, 1001, 1002]);
+        assert_eq!(numbers, [-1000, -900, 50, 100, 150, 500, 550, 900, 950, 1001, 1002]);
         assert!(Score::NAMED.is_sorted());
     }
 

@@ -26,6 +26,10 @@ pub const LAG_REST: Millis = 60_000;
 /// A promotion has settled after this time: the float IP is up.
 pub const SETTLE: Millis = 5_000;
 
+/// Who was refused is no candidate again for so long while nobody is promoted: each refusal is a failed action, and Pacemaker bans an
+/// instance after some.
+pub const REFUSED_REST: Millis = 120_000;
+
 /// A withdrawal in favour of a standby ends after this time if nobody was promoted.
 pub const YIELD_TIME: Millis = 15_000;
 
@@ -114,6 +118,7 @@ pub fn standby(memory: &mut Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
                     behind(memory, &primary.node)
                 }
                 Some(primary) if host.is_none_or(|h| h == primary.host) => {
+                    memory.refused = None;
                     memory.upstream = host.map(str::to_owned);
                     memory.knowledge = Knowledge::Current;
                     memory.last_role = LastRole::Standby;
@@ -251,6 +256,10 @@ fn detached(
         Knowledge::Unproven if facts.now.saturating_sub(since) > RECONNECT && memory.score.is_some() => {
             ScoreStep::Set(Score::Withdrawn, format!("{what} yet"))
         }
+        // Without a score the address of the standbys may be on it.
+        Knowledge::Unproven if facts.now.saturating_sub(since) > patience => {
+            ScoreStep::Set(Score::Withdrawn, format!("{what} yet"))
+        }
         Knowledge::Unproven => ScoreStep::Keep(Some(format!("{what} yet"))),
         Knowledge::Current if facts.now.saturating_sub(since) > patience => {
             ScoreStep::Set(Score::Withdrawn, format!("{what} since {seconds} s: it may lack commits"))
@@ -274,6 +283,12 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
         return ScoreStep::Set(Score::Withdrawn, mismatch.to_string())
             .unless(memory.score == Some(Score::Withdrawn));
     }
+    // It was no candidate when the primary vanished: it may lack commits, and knows no more than one that was away.
+    if memory.last_role == LastRole::Standby
+        && matches!(memory.score, Some(Score::Withdrawn | Score::SafeMode))
+    {
+        memory.knowledge = Knowledge::Unproven;
+    }
     let score = match memory.last_role {
         LastRole::Primary => Score::FormerPrimary,
         LastRole::Standby => Score::Standby,
@@ -287,9 +302,6 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
         Knowledge::Current => {
             let age = memory.score_written.map(|at| facts.now.saturating_sub(at));
             match (memory.score, memory.last_role) {
-                (Some(Score::Withdrawn | Score::SafeMode), LastRole::Standby) => ScoreStep::Keep(Some(
-                    "was no candidate when the primary vanished: it may lack commits".into(),
-                )),
                 // It gave way to a synchronous standby after a crash, and nobody took over.
                 (Some(Score::Withdrawn), LastRole::Primary) if age.is_some_and(|age| age < YIELD_TIME) => {
                     ScoreStep::Keep(Some("gives way to a synchronous standby".into()))
@@ -306,6 +318,12 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
         )
         .unless(memory.score == Some(Score::FirstStart)),
         Knowledge::Unproven => match cluster.everybody {
+            InstanceCount::All
+                if memory.refused.is_some_and(|at| facts.now.saturating_sub(at) < REFUSED_REST) =>
+            {
+                let said = "its promotion was refused a moment ago: see the failed action in crm_mon -1";
+                ScoreStep::Wait(memory.safe_mode.clone().unwrap_or_else(|| said.to_owned()))
+            }
             InstanceCount::All => {
                 let score = match memory.last_role {
                     LastRole::Primary => Score::FirstStartFormerPrimary,
@@ -321,7 +339,7 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
                 );
                 match memory.score {
                     // Without a score it is no candidate: nothing to write.
-                    None | Some(Score::Withdrawn) => ScoreStep::Wait(reason),
+                    None => ScoreStep::Wait(reason),
                     Some(_) => ScoreStep::Set(Score::SafeMode, reason),
                 }
             }
@@ -338,6 +356,7 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
 pub fn promoted(memory: &mut Memory, now: Millis) -> ScoreStep {
     memory.knowledge = Knowledge::Current;
     memory.last_role = LastRole::Primary;
+    memory.refused = None;
     memory.forget_stream();
     memory.primary_end = None;
     let settled = memory.promoted.is_none_or(|at| now.saturating_sub(at) >= SETTLE);

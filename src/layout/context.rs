@@ -156,7 +156,7 @@ impl Context {
                 Agent::Paf => "",
             },
             homes: site.homes(),
-            instances: site.instances.iter().map(|i| database(site, i)).collect(),
+            instances: site.instances.iter().map(|i| database(site, i, agent)).collect(),
             heuristics_command: timing::HEURISTICS_COMMAND,
             profile: profile(&site.profile),
             steps: steps(site),
@@ -167,7 +167,7 @@ impl Context {
     }
 }
 
-fn database(site: &Site, instance: &Instance) -> Database {
+fn database(site: &Site, instance: &Instance, agent: Agent) -> Database {
     let names = site.names(instance);
     let count = instance.standby_ips.len();
     let standby_ips: Vec<FloatIp> = instance
@@ -195,15 +195,24 @@ fn database(site: &Site, instance: &Instance) -> Database {
             Replication::Asynchronous | Replication::AnyOne => Preference::Any.name(),
             Replication::OtherCentreFirst => Preference::OtherSite.name(),
         },
-        waits_for: waits_for(site, instance),
+        waits_for: match agent {
+            Agent::Quorate => waits_for(instance.sync, site.kind.replication()),
+            // Its list of names is fixed.
+            Agent::Paf => match site.kind.replication() {
+                Replication::Asynchronous => waits_for(Sync::Off, Replication::Asynchronous),
+                fixed @ (Replication::AnyOne | Replication::OtherCentreFirst) => {
+                    waits_for(Sync::Strict, fixed)
+                }
+            },
+        },
         bindir: format!("/usr/lib/postgresql/{version}/bin"),
         data: format!("/var/lib/postgresql/{version}/{name}"),
         etc: format!("/etc/postgresql/{version}/{name}"),
     }
 }
 
-fn waits_for(site: &Site, instance: &Instance) -> &'static str {
-    match (instance.sync, site.kind.replication()) {
+fn waits_for(sync: Sync, replication: Replication) -> &'static str {
+    match (sync, replication) {
         (Sync::Off, _) => "nobody (asynchronous)",
         (Sync::Prefer, Replication::Asynchronous) => "the other node, while it streams",
         (Sync::Prefer, Replication::AnyOne) => "any one of the others, while one streams",

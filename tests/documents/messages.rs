@@ -68,7 +68,9 @@ fn literals(source: &str) -> Vec<String> {
             rest = &rest[3..];
         } else if c == '"' {
             let (text, behind) = literal(&rest[1..]);
-            found.push(text);
+            if !is_remark(&source[..source.len() - rest.len()]) {
+                found.push(text);
+            }
             rest = behind;
         } else {
             rest = &rest[c.len_utf8()..];
@@ -126,10 +128,12 @@ fn is_message(text: &str) -> bool {
     text.matches(' ').count() >= LEAST_BLANKS && words > LEAST_BLANKS && !is_sql
 }
 
-/// The reasons of lints and the words of `expect` are for who reads the code.
-fn without_code_remarks(source: &str) -> String {
-    let is_remark = |line: &&str| !line.contains("reason = \"") && !line.contains(".expect(\"");
-    source.lines().filter(is_remark).collect::<Vec<_>>().join("\n")
+/// The reasons of lints and the words of `expect` are for who reads the code. `before`: what stands before the literal.
+fn is_remark(before: &str) -> bool {
+    let before = before.trim_end();
+    let line = before.rsplit('\n').next().unwrap_or_default();
+    let in_attribute = line.trim_start().starts_with("reason") || line.contains("#[");
+    before.ends_with(".expect(") || (before.ends_with("reason =") && in_attribute)
 }
 
 fn sources(directory: &Path, found: &mut Vec<String>) {
@@ -157,7 +161,7 @@ fn messages() -> BTreeMap<&'static str, Vec<String>> {
             continue;
         };
         let source = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{file}: {e}"));
-        let texts = literals(&without_code_remarks(&source)).into_iter().filter(|text| is_message(text));
+        let texts = literals(&source).into_iter().filter(|text| is_message(text));
         all.entry(section).or_default().extend(texts.map(|text| text.trim().to_owned()));
     }
     for texts in all.values_mut() {

@@ -385,6 +385,7 @@ fn task(task: Task) -> String {
         Task::Follow(node) => format!("follows {node}"),
         Task::Score => "looks at its score".into(),
         Task::StepDown => "steps down".into(),
+        Task::TellVoters(_) => "with `sync`: tells who starts who has the acknowledged commits".into(),
         Task::Release(_) => "with `sync`: lets no commit wait for who stops".into(),
     }
 }

@@ -364,8 +364,9 @@ impl Host for SimHost {
         self.program(|_, _| ())
     }
 
-    fn end_approval(&mut self) -> HostResult<()> {
-        self.program(|w, n| w.change_cib(n, |cib| cib.loss_accepted &= !(1 << n)))
+    fn end_approval(&mut self, node: &str) -> HostResult<()> {
+        let whose = index(node);
+        self.program(|w, n| w.change_cib(n, |cib| cib.loss_accepted &= !(1 << whose)))
     }
 
     fn branch_mark(&mut self) -> HostResult<Option<Promotion>> {

@@ -34,6 +34,15 @@ pub enum Reset {
     Forbidden,
 }
 
+/// Whether a second server takes writes by the act itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forks {
+    /// Two primaries are the worst that can happen.
+    Never,
+    /// A person starts or promotes one by hand. It is to be stopped soon, and nothing of the cluster's own may be lost.
+    ByHand,
+}
+
 /// What a fault breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Breaks {
@@ -136,6 +145,8 @@ pub struct Fault {
     pub disturbs: Disturbs,
     /// Whether acknowledged writes may be lost when it hits an asynchronous primary.
     pub(super) loss: Loss,
+    /// Whether it makes a second server that takes writes.
+    pub forks: Forks,
     /// Whether writes may pause when it hits the primary.
     pub pause: Pause,
     /// Whether a node that it hits may be reset.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fault::{Breaks, CountsFrom, Disturbs, Fault, How, Insiders, Needs, Pause, Reset};
+use super::fault::{Breaks, CountsFrom, Disturbs, Fault, Forks, How, Insiders, Needs, Pause, Reset};
 use super::several;
 use super::signals::{Processes, Signal};
 use super::trace::{Seen, Trace};
@@ -30,6 +30,7 @@ impl Fault {
             needs: Needs::DatabaseNodes,
             disturbs: Disturbs::OwnNodes,
             loss: Loss::Forbidden,
+            forks: Forks::Never,
             pause: Pause::Possible,
             reset: Reset::Possible,
             counts_from: CountsFrom::Injection,
@@ -155,6 +156,12 @@ impl Fault {
     pub(super) const fn of_people(mut self) -> Self {
         self.loss = Loss::Forbidden;
         self.counts_from = CountsFrom::LastGoodWrite;
+        self
+    }
+
+    /// It writes on a server that is none of the cluster's.
+    pub(super) const fn forks(mut self) -> Self {
+        self.forks = Forks::ByHand;
         self
     }
 

@@ -28,7 +28,9 @@ mod trace;
 pub mod without;
 
 pub use super::truth::Loss;
-pub use fault::{Breaks, CountsFrom, Disturbs, Fault, Injected, Insiders, Needs, Pause, Reset, Service};
+pub use fault::{
+    Breaks, CountsFrom, Disturbs, Fault, Forks, Injected, Insiders, Needs, Pause, Reset, Service,
+};
 pub use heal::{Healed, PRIMARY_AGAIN, Return, bring_back, forget_failures, heal};
 pub use lookup::{ALL, by_name, page, parse_list};
 pub use make::AT_LEAST;

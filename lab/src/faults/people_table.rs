@@ -17,7 +17,7 @@ pub(super) const PEOPLE: &[Fault] = &[
     .takes_all_of_two()
     .happens_within(15)
     .restored_within(60)
-    .costs("PAF: promotes the first one", "not run"),
+    .costs("PAF: promotes the first one", "no service until it is back; standby by itself"),
     Fault::own(
         "hand-promote",
         "pg_promote() on a standby, by hand",
@@ -26,10 +26,10 @@ pub(super) const PEOPLE: &[Fault] = &[
     )
     .seen_by("Pacemaker lists a failed action of the node, with the reason")
     .of_people()
-    .unnoticed()
+    .forks()
     .usually_on("standby")
     .happens_within(60)
-    .costs("PAF: two primaries", "not run"),
+    .costs("PAF: two primaries", "unnoticed; stopped after 1.7 s, rebuilt by hand"),
     Fault::own(
         "hand-start-former-primary",
         "pcs cluster stop; PostgreSQL is started by hand as a primary, and writes; pcs cluster start",
@@ -38,8 +38,9 @@ pub(super) const PEOPLE: &[Fault] = &[
     )
     .seen_by("Pacemaker lists a failed action of the node, with the reason")
     .of_people()
+    .forks()
     .happens_within(90)
-    .costs("the real primary is demoted", "not run"),
+    .costs("the real primary is demoted", "1.2 s; refused: diverged"),
     Fault::own(
         "recovery-target-left",
         "recovery_target = immediate and recovery_target_action = promote are left on the primary; a switchover",
@@ -49,7 +50,7 @@ pub(super) const PEOPLE: &[Fault] = &[
     .seen_by("the role is on the node that it was to go to")
     .of_people()
     .happens_within(30)
-    .costs("the demoted one promotes itself", "not run"),
+    .costs("the demoted one promotes itself", "1.7 s; standby by itself"),
     Fault::own(
         "standbys-away",
         "all standbys go into standby mode (pcs node standby): commits that wait for one would hang",
@@ -60,7 +61,7 @@ pub(super) const PEOPLE: &[Fault] = &[
     .of_people()
     .happens_within(30)
     .reacts_within(30)
-    .costs("every commit hangs", "not run"),
+    .costs("every commit hangs", "unnoticed"),
     Fault::two(
         "pair",
         "the primary and the standby that would take over lose their power in the same moment",
@@ -68,7 +69,7 @@ pub(super) const PEOPLE: &[Fault] = &[
     )
     .of_people()
     .restored_within(60)
-    .costs("two of four nodes with the last commits: 40 of 40 rows lost", "not run"),
+    .costs("two of four nodes with the last commits: 40 of 40 rows lost", "no service; primary again"),
     Fault::own(
         "all-off-primary-stays-off",
         "all database nodes lose their power, and all but the primary's come back",
@@ -81,5 +82,5 @@ pub(super) const PEOPLE: &[Fault] = &[
     .loses(Loss::Possible)
     .happens_within(120)
     .restored_within(60)
-    .costs("who boots first is promoted", "not run"),
+    .costs("who boots first is promoted", "no service; primary again"),
 ];

@@ -1,7 +1,7 @@
 //! Whether a test has passed.
 
 use super::results::RunResult;
-use crate::faults::{self, Loss, Pause, Service};
+use crate::faults::{self, Forks, Loss, Pause, Service};
 use crate::truth::{Finding, TakeOver};
 use quorate::layout::kind::Kind;
 
@@ -38,7 +38,8 @@ pub fn verdict(results: &[RunResult]) -> Vec<String> {
                 complain(format!("the role of {} moved to {}", moved.instance, moved.new_node));
             }
         }
-        if result.two_primaries_ms > 0 {
+        let by_hand = forks_of(&result.fault) == Forks::ByHand;
+        if result.two_primaries_ms > 0 && !by_hand {
             let splits: Vec<String> = result.take_overs.iter().filter_map(TakeOver::split).collect();
             let how = if splits.is_empty() { String::new() } else { format!(": {}", splits.join("; ")) };
             complain(format!("two nodes took writes for {} ms{how}", result.two_primaries_ms));
@@ -67,14 +68,15 @@ pub fn verdict(results: &[RunResult]) -> Vec<String> {
                 | Finding::RegisterStale { .. }
                 | Finding::RegisterImpossible { .. }
                 | Finding::BrokenTimelines { .. } => {
-                    if found.finding.is_condemned(loss_of(result)) {
+                    if !by_hand && found.finding.is_condemned(loss_of(result)) {
                         complain(format!("{}: {}", found.instance, found.finding));
                     }
                 }
             }
         }
         let refused = result.old_primary.starts_with("refused: diverged");
-        if !result.human_help.is_empty() && !refused {
+        // What a person has written by hand, a person throws away.
+        if !result.human_help.is_empty() && !refused && !by_hand {
             complain(format!("a human had to help: {}", result.human_help.join(", ")));
         }
     }
@@ -94,6 +96,11 @@ pub(super) fn loss_of(result: &RunResult) -> Loss {
         (Ok(fault), Some(kind)) => fault.loss(kind.replication()),
         (Err(_), _) | (_, None) => Loss::Forbidden,
     }
+}
+
+/// A fault that this program doesn't know makes no second primary.
+fn forks_of(fault: &str) -> Forks {
+    faults::by_name(fault).map_or(Forks::Never, |f| f.forks)
 }
 
 /// A fault that this program doesn't know may pause the writes: how long is in the table.

@@ -14,8 +14,16 @@ fn alone() -> FakeHost {
 #[test]
 fn it_is_published_once_and_taken_back_by_a_primary() {
     let mut host = alone();
+    monitor(&mut host);
+    assert_eq!(host.did("safe"), [""; 0], "each cold start begins with the first instance alone");
+    host.now += 21_000;
     for _ in 0..3 {
         monitor(&mut host);
+        // As the CIB shows it.
+        let reason = "start the missing instances, 1 of 2 run: nobody is promoted";
+        let published = host.memory.safe_mode.clone().unwrap_or_else(|| reason.to_owned());
+        let all = host.status.as_mut().unwrap().attributes.entry("srv1".into()).or_default();
+        all.insert("quorate-safe-mode-pgsqld".into(), published);
     }
     let said = host.did("safe");
     assert!(
@@ -23,7 +31,15 @@ fn it_is_published_once_and_taken_back_by_a_primary() {
         "{said:?}"
     );
     assert_eq!(host.did("score"), [""; 0], "without a score it is no candidate: the read addresses stay");
-    host.status = Some(cluster(Some("srv2")));
+    let published = host.status.take().unwrap().attributes;
+    let mut status = cluster(Some("srv2"));
+    status.attributes = published;
+    host.status = Some(status);
+    monitor(&mut host);
+    assert_eq!(host.did("no"), [""; 0], "not while the primary's address is brought up");
+    host.now += 6_000;
+    // Whatever became of the memory.
+    host.memory.safe_mode = None;
     monitor(&mut host);
     assert_eq!(host.did("no"), ["no safe mode"]);
 }
@@ -35,6 +51,26 @@ fn a_candidate_that_may_lack_commits_is_refused_and_goes_on_serving_reads() {
     let report = act(&mut host, Action::Promote, &[]);
     assert_eq!(report.code, OcfCode::ErrGeneric);
     assert!(report.reason.contains("start the other instances"), "{}", report.reason);
-    assert_eq!(host.did("score"), ["score srv1 -10"]);
-    assert_eq!(host.did("safe").len(), 1);
+    assert_eq!(host.did("score"), ["score srv1 -900"]);
+    // The primary of a moment ago handed over to it once more.
+    host.done.clear();
+    act(&mut host, Action::Promote, &[]);
+    assert_eq!(host.did("score"), ["score srv1 -900"], "whatever is remembered");
+}
+
+#[test]
+fn an_approval_that_nobody_needed_ends_with_a_primary() {
+    let mut host = FakeHost::new(Condition::Primary, position(2, 0x500));
+    host.promotions = vec!["1:2:7:-:-:0000000a::srv1".parse().unwrap()];
+    let mut status = cluster(Some("srv1"));
+    status.attributes.entry("srv2".into()).or_default().insert("quorate-approve-pgsqld".into(), "1".into());
+    host.status = Some(status);
+    host.memory.promoted = Some(host.now);
+    monitor(&mut host);
+    assert_eq!(host.did("disapprove"), [""; 0], "not before the promotion has settled");
+    host.now += 31_000;
+    monitor(&mut host);
+    assert_eq!(host.did("disapprove"), ["disapprove srv2"]);
+    monitor(&mut host);
+    assert_eq!(host.did("disapprove").len(), 1, "looked for now and then");
 }

@@ -150,6 +150,7 @@ fn commits_that_wait_for_nobody_there_are_said_once() {
     host.voters = vec!["1:1:2:srv1,srv2".parse().unwrap()];
     for _ in 0..3 {
         act_with(&mut host, Action::Monitor, "strict", &[("interval", "15000")]);
+        host.now += 40_000;
     }
     let said =
         host.log.iter().filter(|(_, line)| line.contains("commits wait: 0 of 1 standbys stream")).count();

@@ -124,8 +124,7 @@ impl Node {
         }
     }
 
-    pub(super) fn delete_approval(&self) -> HostResult<()> {
-        let node = self.run.node.as_deref().unwrap_or_default();
+    pub(super) fn delete_approval(&self, node: &str) -> HostResult<()> {
         pacemaker::delete_attribute(node, &approval_attribute(&self.run.resource), self.patience())
     }
 

@@ -195,13 +195,28 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
 /// it has would be given up.
 fn too_few(c: &Facts<'_>, ballots: &[Ballot]) -> Option<Refusal> {
     let (OnRecord::Says(statement), Some(own)) = (c.voters, c.position) else { return None };
-    // The last primary itself, started again on its own data: whatever was acknowledged since its promotion it has.
-    let was_last = c.record.last().is_some_and(|last| last.node == c.node) && *c.branch == Branch::Last;
-    if was_last && (c.knowledge, c.last_role) == (Knowledge::Current, LastRole::Primary) {
+    if is_last_primary(c) {
         return None;
     }
     let level = ballots.iter().filter(|b| !election_order(b.position, own).is_gt());
     let answered = level.map(|b| b.node.clone()).chain([c.node.to_owned()]).collect();
+    let missing = statement.missing(&answered)?;
+    Some(Refusal::TooFewVoters { statement: statement.clone(), missing })
+}
+
+/// The last primary itself, started again on its own data: whatever was acknowledged since its promotion it has.
+fn is_last_primary(c: &Facts<'_>) -> bool {
+    let was_last = c.record.last().is_some_and(|last| last.node == c.node) && *c.branch == Branch::Last;
+    was_last && (c.knowledge, c.last_role) == (Knowledge::Current, LastRole::Primary)
+}
+
+/// Of those that may have the last acknowledged commits too few answered at all, whoever is ahead.
+fn nobody_can_win(c: &Facts<'_>, ballots: &[Ballot]) -> Option<Refusal> {
+    let OnRecord::Says(statement) = c.voters else { return None };
+    if is_last_primary(c) {
+        return None;
+    }
+    let answered = ballots.iter().map(|b| b.node.clone()).chain([c.node.to_owned()]).collect();
     let missing = statement.missing(&answered)?;
     Some(Refusal::TooFewVoters { statement: statement.clone(), missing })
 }
@@ -233,6 +248,11 @@ fn compare(c: &Facts<'_>, ballots: &[Ballot]) -> Verdict {
         && !matches!(mismatch, Mismatch::Older { .. })
     {
         return Verdict::Refused(Refusal::Branch(mismatch.clone()));
+    }
+    // Not even the better one could win: it would only be asked in vain.
+    if let (Some(refusal), Approval::NotGiven | Approval::NotAsked) = (nobody_can_win(c, ballots), c.approval)
+    {
+        return Verdict::Refused(refusal);
     }
     let best = furthest(c.node, ballots, &[Fitness::DiskFull, Fitness::Fit]);
     if let Some(best) = best {
