@@ -68,6 +68,7 @@ pub(super) const PEOPLE: &[Fault] = &[
         people::pair,
     )
     .of_people()
+    .takes_all()
     .restored_within(60)
     .costs("two of four nodes with the last commits: 40 of 40 rows lost", "no service; primary again"),
     Fault::own(
