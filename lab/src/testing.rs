@@ -130,7 +130,7 @@ pub fn good(fault: &str) -> RunResult {
         lost_ms: 0,
         findings: Vec::new(),
         old_primary: "standby by itself".to_owned(),
-        human_help: Vec::new(),
+        help_by_hand: Vec::new(),
         whole_after_ms: Some(14_000),
         placement: "primary srv2 · primary-ip srv2 · standby-ip srv2".to_owned(),
         placement_after: "primary srv2 · primary-ip srv2 · standby-ip srv1".to_owned(),

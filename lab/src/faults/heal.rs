@@ -18,7 +18,7 @@ const QUICK: Duration = Duration::from_secs(10);
 /// A node needs 12 to 16 s from nothing to streaming, and PAF one monitor interval more until it is a
 /// candidate again; a fencing loop shows itself within 20 s.
 const BY_ITSELF: Duration = Duration::from_secs(75);
-/// After a human's help, which may have stopped and started everything once more.
+/// After help by hand, which may have stopped and started everything once more.
 const WITH_HELP: Duration = Duration::from_secs(120);
 
 /// The fate of a primary that has, or never lost, its role.
@@ -195,11 +195,11 @@ pub fn forget_failures(cluster: &Cluster) -> Result<()> {
 pub struct Return {
     /// In the words of the report: "standby by itself", "primary again", "refused: diverged", …
     pub fate: String,
-    /// What a human would have had to do.
+    /// What an operator would have had to do.
     pub help: Vec<String>,
 }
 
-/// Heals and waits until the cluster is whole, with a human's means only after it didn't come back by
+/// Heals and waits until the cluster is whole, with an operator's means only after it didn't come back by
 /// itself: first clean-up, then a new copy of the data. `hit` are the nodes that the fault was on.
 ///
 /// # Errors
@@ -230,7 +230,7 @@ pub fn bring_back(
     };
     say(&first.to_string());
     let fate = if fenced() { "fenced when it joined".to_owned() } else { why_not(cluster, old, hit) };
-    say(&format!("{}: {fate}; now with a human's help", old.node));
+    say(&format!("{}: {fate}; now with help by hand", old.node));
     // Cleaning up does not bring diverged data back, and lets a fenced node be fenced once more.
     if !fenced() && !fate.starts_with(DIVERGED) {
         help.push("pcs resource cleanup".to_owned());
@@ -265,7 +265,7 @@ pub fn bring_back(
         say(&e.to_string());
     }
     wait_whole(cluster, WITH_HELP, OnInterrupt::Stop)?;
-    Ok(Return { fate: format!("{fate}; rebuilt by a human"), help })
+    Ok(Return { fate: format!("{fate}; rebuilt by hand"), help })
 }
 
 fn rejoin(cluster: &Cluster, node: &str) -> Result<()> {
@@ -317,9 +317,9 @@ fn why_not(cluster: &Cluster, old: &OldPrimary, hit: &[String]) -> String {
     }
     let seen = match Observation::take(cluster) {
         Ok(seen) => seen,
-        Err(e) => return format!("needs a human: {e}"),
+        Err(e) => return format!("not back by itself: {e}"),
     };
-    let Ok(status) = &seen.status else { return "needs a human: Pacemaker does not answer".to_owned() };
+    let Ok(status) = &seen.status else { return "not back by itself: Pacemaker does not answer".to_owned() };
     if let Some(reason) = divergence(&seen, &old.node) {
         return format!("{DIVERGED} ({reason})");
     }
@@ -330,8 +330,8 @@ fn why_not(cluster: &Cluster, old: &OldPrimary, hit: &[String]) -> String {
     let reasons: Vec<&str> =
         status.failures.iter().filter(|f| f.node == old.node).map(|f| f.reason.as_str()).collect();
     match (status.role_on(&seen.site.names(&old.instance).resource(), &old.node), reasons.last()) {
-        (Some(Role::Unpromoted), None) => "needs a human: started, but does not stream".to_owned(),
-        (_, Some(reason)) => format!("needs a human: {reason}"),
-        (role, None) => format!("needs a human: {role:?}"),
+        (Some(Role::Unpromoted), None) => "not back: started, but does not stream".to_owned(),
+        (_, Some(reason)) => format!("not back by itself: {reason}"),
+        (role, None) => format!("not back by itself: {role:?}"),
     }
 }

@@ -1,4 +1,4 @@
-//! What a human does with a node whose data is of no use any more: a new copy of the primary's.
+//! What an operator does with a node whose data is of no use any more: a new copy of the primary's.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ fn is_broken(seen: &Observation, node: &str, instance: &Instance) -> bool {
     !(unpromoted && streams)
 }
 
-/// Replaces a node's data of these instances by new copies of their primaries', as a human would by hand. The old data
+/// Replaces a node's data of these instances by new copies of their primaries', as an operator would by hand. The old data
 /// is kept beside it.
 ///
 /// # Errors

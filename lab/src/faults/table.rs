@@ -87,7 +87,7 @@ pub(super) const MACHINES: &[Fault] = &[
     .breaks(Breaks::Machine)
     .loses(Loss::Possible)
     .happens_within(15)
-    .costs("PAF: 18 to 20 s", "18.5 s; refused: diverged; rebuilt by a human"),
+    .costs("PAF: 18 to 20 s", "18.5 s; refused: diverged; rebuilt by hand"),
     Fault::own(
         "reset",
         "the power goes and comes back; the cluster's services stay off until healed",
@@ -141,7 +141,7 @@ pub(super) const MACHINES: &[Fault] = &[
     .insiders(Insiders::Sessions)
     .loses(Loss::Possible)
     .happens_within(15)
-    .costs("PAF: 19 to 21 s", "18.2 s; refused: diverged; rebuilt by a human"),
+    .costs("PAF: 19 to 21 s", "18.2 s; refused: diverged; rebuilt by hand"),
     Fault::own(
         "switchover",
         "pcs resource move: the primary's role goes to another node by order",
@@ -277,7 +277,7 @@ pub(super) const MACHINES: &[Fault] = &[
     .restored_within(180)
     .costs(
         "none stated",
-        "6.3 to 11.1 s; standby by itself, once in four refused: diverged; rebuilt by a human",
+        "6.3 to 11.1 s; standby by itself, once in four refused: diverged; rebuilt by hand",
     ),
     Fault::own(
         "disk-freeze",
@@ -327,7 +327,7 @@ pub(super) const MACHINES: &[Fault] = &[
     .happens_within(12)
     .reacts_within(40)
     .restored_within(180)
-    .costs("every database node reset in the same second: no service until a human starts it", "unnoticed"),
+    .costs("every database node reset in the same second: no service until somebody starts it", "unnoticed"),
     Fault::own(
         "state-stall-60",
         "the same for 60 s",
@@ -340,7 +340,7 @@ pub(super) const MACHINES: &[Fault] = &[
     .happens_within(12)
     .reacts_within(90)
     .restored_within(180)
-    .costs("every database node reset in the same second: no service until a human starts it", "unnoticed"),
+    .costs("every database node reset in the same second: no service until somebody starts it", "unnoticed"),
     Fault::own(
         "read-only",
         "the kernel makes the data's file system read-only, as after an error of the disk",
@@ -396,9 +396,9 @@ pub(super) const MACHINES: &[Fault] = &[
     .reacts_within(30)
     .costs("the primary's side goes on, and nobody notices it", "unnoticed"),
     Fault::impair("one-way-out", "all packets that the node sends are lost, on all its links", 100, 0)
-        .costs("none stated", "17.4 s; refused: diverged; rebuilt by a human"),
+        .costs("none stated", "17.4 s; refused: diverged; rebuilt by hand"),
     Fault::impair("one-way-in", "all packets that are sent to the node are lost, on all its links", 0, 100)
-        .costs("none stated", "18.0 s; refused: diverged; rebuilt by a human"),
+        .costs("none stated", "18.0 s; refused: diverged; rebuilt by hand"),
     Fault::impair("packet-loss-10", "one packet in ten is lost, both ways, on all links of the node", 10, 10)
         .costs("none stated", "14.4 s, 0.6 s of it without writes; primary again"),
     Fault::impair(

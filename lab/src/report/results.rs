@@ -69,8 +69,8 @@ pub struct RunResult {
     pub findings: Vec<Found>,
     /// What became of the node that was the primary.
     pub old_primary: String,
-    /// What a human would have had to do.
-    pub human_help: Vec<String>,
+    /// What an operator would have had to do.
+    pub help_by_hand: Vec<String>,
     /// From the beginning of the healing until the cluster was whole, in ms.
     pub whole_after_ms: Option<u64>,
     /// Where everything was once the fault had settled, before it was healed.

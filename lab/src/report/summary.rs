@@ -130,7 +130,7 @@ pub struct Group {
     pub two_primaries_ms: u64,
     /// What became of the old primaries.
     pub fates: String,
-    /// Runs after which a human had to help.
+    /// Runs after which help by hand was needed.
     pub helped: usize,
     /// What Tuchanka published of it.
     pub published: Option<published::Published>,
@@ -236,7 +236,7 @@ fn group(runs: &[RunResult], setups: &[Setup], members: Vec<usize>) -> Option<Gr
         lost_unknown: measured().filter(|r| r.lost_acked.is_none()).count(),
         two_primaries_ms: all.iter().map(|r| r.two_primaries_ms).sum(),
         fates: table::fates(&all),
-        helped: all.iter().filter(|r| !r.human_help.is_empty()).count(),
+        helped: all.iter().filter(|r| !r.help_by_hand.is_empty()).count(),
         published: published::of(&first.fault, &first.layout).filter(|_| usual),
         setup,
         members,

@@ -129,7 +129,7 @@ pub fn run(
         lost_ms: 0,
         findings: Vec::new(),
         old_primary: "unknown".to_owned(),
-        human_help: Vec::new(),
+        help_by_hand: Vec::new(),
         whole_after_ms: None,
         placement: String::new(),
         placement_after: String::new(),
@@ -200,7 +200,7 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
         CountsFrom::Injection | CountsFrom::LastGoodWrite => Since::LastGoodWrite(injected_at),
     };
     measure(&clients, since, injected_at, healing_at, result);
-    // Before it is healed: what a human powers on has been reset by nobody.
+    // Before it is healed: what an operator powers on has been reset by nobody.
     let restored = restored.and_then(|placement| match (plan.fault.reset, injected.has_reset()) {
         (faults::Reset::Forbidden, true) => {
             Err(LabError::Host(format!("{} was reset, though nothing of it was broken", result.node)))
@@ -277,7 +277,7 @@ fn steps(cluster: &Cluster, plan: &Plan, result: &mut RunResult, audience: &mut 
     let stayed =
         result.outage_ms == Some(0) && (!nodes.contains(&old.node) || returned.fate == faults::PRIMARY_AGAIN);
     result.old_primary = if stayed { "stayed primary".to_owned() } else { returned.fate };
-    result.human_help = returned.help;
+    result.help_by_hand = returned.help;
     result.placement_after = placement(&Observation::take(cluster)?);
     audience.say(&format!(
         "whole again after {:.1} s; {}: {}",

@@ -187,7 +187,7 @@ impl Runner<'_> {
         }
     }
 
-    /// After a run that failed: everything that a human would do, so that the next one can begin.
+    /// After a run that failed: everything that an operator would do, so that the next one can begin.
     fn recover(&mut self) -> bool {
         let cluster = self.place.cluster;
         let Some(instance) = cluster.site().instances.first().cloned() else { return false };

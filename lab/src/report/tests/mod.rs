@@ -88,7 +88,7 @@ fn each_bad_sign_fails() {
         RunResult { outage_ms: None, ..good("power-off") },
         RunResult { unexpected: 1, ..good("power-off") },
         RunResult { failed: Some("never whole again".to_owned()), ..good("power-off") },
-        RunResult { human_help: vec!["pcs resource cleanup".to_owned()], ..good("power-off") },
+        RunResult { help_by_hand: vec!["pcs resource cleanup".to_owned()], ..good("power-off") },
     ];
     for result in bad {
         assert_eq!(verdict(std::slice::from_ref(&result)).len(), 1, "{result:?}");
@@ -106,7 +106,7 @@ fn without_a_majority_no_service_is_right() {
 fn a_diverged_old_primary_may_need_a_human() {
     let refused = RunResult {
         old_primary: "refused: diverged (timeline 3 forked at 0/5000000)".to_owned(),
-        human_help: vec!["pg_basebackup on srv1".to_owned()],
+        help_by_hand: vec!["pg_basebackup on srv1".to_owned()],
         ..good("power-off")
     };
     assert_eq!(verdict(&[refused]), Vec::<String>::new());

@@ -174,7 +174,7 @@ fn results_are_found_wherever_a_test_puts_them() {
 fn results_of_older_versions_are_read() {
     let old = r#"[{"layout":"classic","suite":"bookworm","agent":"quorate","timing":"default","fault":"unlink","target":"primary",
         "node":"srv1","run":1,"outage_ms":null,"interruption_ms":1,"interruption_healing_ms":2,"acked":3,"lost_acked":null,
-        "recovered":0,"unexpected":0,"two_primaries_ms":0,"old_primary":"","human_help":[],"whole_after_ms":null,"failed":null}]"#;
+        "recovered":0,"unexpected":0,"two_primaries_ms":0,"old_primary":"","help_by_hand":[],"whole_after_ms":null,"failed":null}]"#;
     let found = read(&place(&[("results.json", old)])).expect("readable");
     assert_eq!(found.runs[0].phases, []);
     assert_eq!((found.runs[0].started_ms, found.runs[0].load.as_str()), (None, ""));

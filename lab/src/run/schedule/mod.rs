@@ -108,7 +108,7 @@ pub fn run(
         let _pass = Gate::of_host().pass(Company::Together)?;
         match round(cluster, strikes, &schedule.rhythm, tell) {
             Ok(help) => {
-                complaints.extend(help.map(|help| format!("round {number}: a human had to help: {help}")))
+                complaints.extend(help.map(|help| format!("round {number}: help by hand was needed: {help}")))
             }
             Err(LabError::Interrupted) => return Err(LabError::Interrupted),
             Err(e) => {
@@ -188,7 +188,7 @@ fn write(schedule: &Schedule, clients: &Clients, outcome: &Outcome) -> Result<()
     Ok(())
 }
 
-/// One round; gives what a human would have had to do, where that is a complaint.
+/// One round; gives what an operator would have had to do, where that is a complaint.
 fn round(
     cluster: &Cluster,
     strikes: &[Strike; 2],

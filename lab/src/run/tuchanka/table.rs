@@ -80,7 +80,7 @@ mod tests {
             r#"{{"layout": "classic", "suite": "bookworm", "agent": "quorate", "timing": "default", "fault": "{fault}",
             "target": "random", "node": "srv1", "run": 1, "outage_ms": 0, "interruption_ms": 0,
             "interruption_healing_ms": 0, "acked": 500, "lost_acked": 0, "recovered": 0, "unexpected": 0,
-            "two_primaries_ms": 0, "old_primary": "stayed primary", "human_help": [], "whole_after_ms": 0,
+            "two_primaries_ms": 0, "old_primary": "stayed primary", "help_by_hand": [], "whole_after_ms": 0,
             "failed": null}}"#
         );
         serde_json::from_str(&text).expect("a result")
