@@ -1,7 +1,7 @@
 //! The measuring clients of a cluster: one for each instance, on one clock.
 
-use crate::client::pulse::Pulse;
-use crate::client::pulse::Source;
+use crate::client::state::ClientState;
+use crate::client::state::Source;
 use crate::client::{Client, Clock, Endpoints, HEART_PERIOD, Inside, Pace, Pause};
 use crate::cluster::handle::Cluster;
 use crate::host::error::Result;
@@ -124,16 +124,16 @@ impl Clients {
         self.each.iter().map(|c| c.two_primaries(from, until)).max().unwrap_or_default()
     }
 
-    /// The pulse of each now.
+    /// The client of each now.
     #[must_use]
-    pub fn pulses(&self) -> Vec<Pulse> {
-        self.each.iter().map(|c| c.source().pulse()).collect()
+    pub fn clients_seen(&self) -> Vec<ClientState> {
+        self.each.iter().map(|c| c.source().client()).collect()
     }
 
-    /// Where another thread gets the pulses from.
+    /// Where another thread gets the clients_seen from.
     #[must_use]
-    pub fn source(&self) -> Pulses {
-        Pulses(self.each.iter().map(Client::source).collect())
+    pub fn source(&self) -> ClientStates {
+        ClientStates(self.each.iter().map(Client::source).collect())
     }
 
     /// Forgets old history; for a view that runs for days.
@@ -142,15 +142,15 @@ impl Clients {
     }
 }
 
-/// Gives the pulses of a cluster's clients to whoever wants to look at them while a test runs.
+/// Gives the clients_seen of a cluster's clients to whoever wants to look at them while a test runs.
 #[derive(Debug, Clone, Default)]
-pub struct Pulses(Vec<Source>);
+pub struct ClientStates(Vec<Source>);
 
-impl Pulses {
-    /// The pulse of each client now; none once they have stopped.
+impl ClientStates {
+    /// The client of each client now; none once they have stopped.
     #[must_use]
-    pub fn now(&self) -> Vec<Pulse> {
-        self.0.iter().filter(|source| source.works()).map(Source::pulse).collect()
+    pub fn now(&self) -> Vec<ClientState> {
+        self.0.iter().filter(|source| source.works()).map(Source::client).collect()
     }
 }
 

@@ -21,9 +21,9 @@ pub mod clients;
 mod connect;
 mod endpoints;
 mod insider;
-pub mod pulse;
 mod record;
 mod registers;
+pub mod state;
 mod worker;
 mod writer;
 
@@ -36,8 +36,8 @@ use std::time::{Duration, Instant};
 use crate::record::history::{Attempt, Log, Reading};
 use connect::STATEMENT_TIMEOUT;
 pub use endpoints::{ClientError, Clock, Endpoints, FindNamespace, Inside};
-use pulse::Source;
 use registers::{Registers, Turn};
+use state::Source;
 use worker::{Worker, in_namespace};
 use writer::{From, OnDeath, Writer};
 
@@ -280,7 +280,7 @@ impl Client {
         self.source().writable(self.now())
     }
 
-    /// Where another thread gets the pulse from.
+    /// Where another thread gets the client from.
     #[must_use]
     pub fn source(&self) -> Source {
         Source {

@@ -64,7 +64,7 @@ impl Observation {
     }
 }
 
-/// An isolated node also answers, with its own lonely view: the one with quorum counts.
+/// An isolated node also answers, with its own isolated view: the one with quorum counts.
 fn best_view(views: Vec<std::result::Result<Status, String>>) -> std::result::Result<Status, String> {
     let mut best = Err("no database node is powered on".to_owned());
     for view in views {
@@ -124,10 +124,10 @@ mod tests {
 
     #[test]
     fn the_view_with_quorum_counts() {
-        let lonely = Status { quorate: Some(false), ..Status::default() };
+        let isolated = Status { quorate: Some(false), ..Status::default() };
         let whole = Status { quorate: Some(true), ..Status::default() };
-        assert_eq!(best_view(vec![Ok(lonely.clone()), Ok(whole.clone())]), Ok(whole));
-        assert_eq!(best_view(vec![Err("off".to_owned()), Ok(lonely.clone())]), Ok(lonely.clone()));
-        assert_eq!(best_view(vec![Ok(lonely.clone()), Err("off".to_owned())]), Ok(lonely));
+        assert_eq!(best_view(vec![Ok(isolated.clone()), Ok(whole.clone())]), Ok(whole));
+        assert_eq!(best_view(vec![Err("off".to_owned()), Ok(isolated.clone())]), Ok(isolated.clone()));
+        assert_eq!(best_view(vec![Ok(isolated.clone()), Err("off".to_owned())]), Ok(isolated));
     }
 }

@@ -4,8 +4,8 @@
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use crate::client::clients::{Clients, Pulses};
-use crate::client::pulse::Pulse;
+use crate::client::clients::{ClientStates, Clients};
+use crate::client::state::ClientState;
 use crate::cluster::handle::Cluster;
 use crate::cluster::health::wait_whole;
 use crate::cluster::observe::Observation;
@@ -98,7 +98,7 @@ fn show(cluster: &Cluster, style: Style) -> Result<()> {
         pause(Duration::from_secs(1), OnInterrupt::Stop)?;
         // Plain output is one picture, not five nearly equal ones.
         if style == Style::Terminal || Instant::now() >= end {
-            frame.draw(&render(&Observation::take(cluster)?, &clients.pulses()));
+            frame.draw(&render(&Observation::take(cluster)?, &clients.clients_seen()));
         }
         if Instant::now() >= end {
             return Ok(());
@@ -169,8 +169,8 @@ impl Stage {
 impl Audience for Stage {
     fn begin(&mut self, _: &Cluster) {}
 
-    // The pictures come with their pulses.
-    fn clients(&mut self, _: Pulses) {}
+    // The pictures come with their clients_seen.
+    fn clients(&mut self, _: ClientStates) {}
 
     fn broken(&mut self) {
         self.started = Instant::now();
@@ -181,13 +181,13 @@ impl Audience for Stage {
         println!("{}", cut(&format!("{:5.1} s  {line}", self.started.elapsed().as_secs_f32())));
     }
 
-    fn look(&mut self, seen: &Observation, pulses: &[Pulse]) {
+    fn look(&mut self, seen: &Observation, clients_seen: &[ClientState]) {
         let now = roles(seen);
         match self.frame.style {
-            Style::Terminal => self.frame.draw(&render(seen, pulses)),
+            Style::Terminal => self.frame.draw(&render(seen, clients_seen)),
             Style::Plain if now != self.roles => {
                 println!("{:5.1} s  {now}", self.started.elapsed().as_secs_f32());
-                println!("\n{}", render(seen, pulses));
+                println!("\n{}", render(seen, clients_seen));
             }
             Style::Plain => {}
         }

@@ -350,7 +350,7 @@ fn wait_restored(
     let mut place = (String::new(), Instant::now());
     loop {
         let seen = Observation::take(cluster)?;
-        audience.look(&seen, &clients.pulses());
+        audience.look(&seen, &clients.clients_seen());
         let now = placement(&seen);
         if now != place.0 {
             place = (now, Instant::now());

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use super::board::{Event, Message};
+use super::column::{Event, Message};
 use super::logs;
 use crate::cluster::handle::Cluster;
 use crate::cluster::observe::Observation;
@@ -25,7 +25,7 @@ const TEST_LOOKS: Duration = Duration::from_secs(3);
 const JOURNAL: Duration = Duration::from_secs(5);
 
 /// Starts to look at a cluster for this column, until the view ends.
-pub fn start(cluster: Cluster, column: usize, outbox: Sender<(usize, Message)>, end: Arc<AtomicBool>) {
+pub fn start(cluster: Cluster, column: usize, messages: Sender<(usize, Message)>, end: Arc<AtomicBool>) {
     std::thread::spawn(move || {
         let mut asker = Asker { cluster, own: None, shown: None, cursors: BTreeMap::new(), events: None };
         let mut asked: Option<Instant> = None;
@@ -36,7 +36,7 @@ pub fn start(cluster: Cluster, column: usize, outbox: Sender<(usize, Message)>, 
                 news.extend(asker.read_journals());
             }
             for event in news {
-                if outbox.send((column, Message::Event(event))).is_err() {
+                if messages.send((column, Message::Event(event))).is_err() {
                     return;
                 }
             }

@@ -1,6 +1,6 @@
 //! The live view of `test`, `random` and `watch`: a column for each cluster, as in Tuchanka's tmux.
 //!
-//! - [`board`] is what is known of each cluster, changed by events: statistics of each fault ([`statistics`]), trace, heart and
+//! - [`column`] is what is known of each cluster, changed by events: statistics of each fault ([`statistics`]), trace, heart and
 //!   beat, the newest look at the cluster, [`load`] of the nodes, lines of their journals ([`logs`]). Pure.
 //! - [`render`] draws it with the lines of `panels` and `nodes`, in the [`text`] and colours of a terminal. Pure too.
 //! - `stage` is the thread that draws and listens to the keys ([`ui`]), `asker` the one of each cluster that looks at it,
@@ -9,7 +9,7 @@
 
 mod asker;
 pub mod audience;
-pub mod board;
+pub mod column;
 pub mod load;
 pub mod logs;
 mod nodes;
@@ -78,11 +78,12 @@ pub fn open(names: &[String], style: Style) -> (Vec<Watcher>, Screen) {
         let lines = names.iter().map(|name| -> Watcher { Box::new(Lines::of(name, names)) });
         return (lines.collect(), Screen { end, thread: None });
     };
-    let (outbox, inbox) = channel();
-    let spectator =
-        |column| -> Watcher { Box::new(Spectator { column, outbox: outbox.clone(), end: Arc::clone(&end) }) };
+    let (messages, received) = channel();
+    let spectator = |column| -> Watcher {
+        Box::new(Spectator { column, messages: messages.clone(), end: Arc::clone(&end) })
+    };
     let watchers = (0..names.len()).map(spectator).collect();
-    let stage = Stage::new(terminal, names, inbox, Arc::clone(&end));
+    let stage = Stage::new(terminal, names, received, Arc::clone(&end));
     let thread = std::thread::spawn(move || stage.play());
     (watchers, Screen { end, thread: Some(thread) })
 }

@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::board::Column;
+use super::column::Column;
 use super::load::Load;
 use super::text::{Ink, Tone, bytes, cut};
 use crate::cluster::observe::{Database, Observation, Seen};

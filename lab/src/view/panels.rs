@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use ratatui::text::Line;
 
-use super::board::{Column, Mark, Strip, beat_mark, heart_mark};
+use super::column::{Column, Mark, Strip, beat_mark, heart_mark};
 use super::nodes;
 use super::statistics::Statistic;
 use super::text::{Ink, Tone, clock, cut, printable, span_of, spread, wrap};
-use crate::client::pulse::Pulse;
+use crate::client::state::ClientState;
 use crate::cluster::health::problems;
 use crate::record::history::{Outcome, Reading};
 
@@ -67,7 +67,7 @@ pub fn state(column: &Column, now: Duration) -> String {
 /// One line for a cluster that isn't in focus.
 #[must_use]
 pub fn summary(column: &Column, number: usize, now: Duration, width: usize) -> String {
-    let heart = column.pulses.iter().map(|p| if heart_mark(p) == Mark::Good { "good" } else { "BAD" });
+    let heart = column.clients_seen.iter().map(|p| if heart_mark(p) == Mark::Good { "good" } else { "BAD" });
     let heart = heart.collect::<Vec<_>>().join(" ");
     let heart = if heart.is_empty() { "-".to_owned() } else { heart };
     let last = column.trace.back().map_or("", |(_, line)| line.trim());
@@ -115,17 +115,17 @@ pub fn statistics(column: &Column, width: usize, most: usize, ink: Ink) -> Vec<L
 
 /// Heart and beat of each instance: the last seconds, one character each, and the newest row.
 #[must_use]
-pub fn pulses(column: &Column, width: usize, ink: Ink) -> Vec<Line<'static>> {
+pub fn clients_seen(column: &Column, width: usize, ink: Ink) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for (index, strips) in column.strips.iter().enumerate() {
         let instance = column.seen.as_ref().and_then(|(_, seen)| seen.site.instances.get(index));
         let several = column.strips.len() > 1;
         let of = instance.filter(|_| several).map_or(String::new(), |i| format!(" {}", i.name));
         let has_beat = instance.is_none_or(|i| !i.standby_ips.is_empty());
-        let pulse = column.pulses.get(index);
+        let client = column.clients_seen.get(index);
         let idle = || (Mark::Idle, "no client at work".to_owned());
-        let heart = pulse.map_or_else(idle, |p| (heart_mark(p), heart(p)));
-        let beat = pulse.map_or_else(idle, |p| (beat_mark(p), beat(p)));
+        let heart = client.map_or_else(idle, |p| (heart_mark(p), heart(p)));
+        let beat = client.map_or_else(idle, |p| (beat_mark(p), beat(p)));
         let [heart_strip, beat_strip] = strips;
         lines.push(pulse_line(&format!("heart{of}"), heart, heart_strip, width, ink));
         if has_beat {
@@ -171,19 +171,20 @@ fn signs(marks: &[Mark]) -> String {
     marks.iter().map(sign).collect()
 }
 
-fn heart(pulse: &Pulse) -> String {
-    let ago = |id: i64, at: Duration| format!("row {id}, {} ago", span_of(pulse.now.saturating_sub(at)));
-    let written = pulse.heart.as_ref().map_or("nothing written yet".to_owned(), |ack| ago(ack.id, ack.ended));
-    match pulse.tried.as_ref().map(|a| &a.outcome) {
+fn heart(client: &ClientState) -> String {
+    let ago = |id: i64, at: Duration| format!("row {id}, {} ago", span_of(client.now.saturating_sub(at)));
+    let written =
+        client.heart.as_ref().map_or("nothing written yet".to_owned(), |ack| ago(ack.id, ack.ended));
+    match client.tried.as_ref().map(|a| &a.outcome) {
         Some(Outcome::Refused(why) | Outcome::Uncertain(why)) => format!("{written}; {why}"),
         Some(Outcome::Acked) | None => written,
     }
 }
 
-fn beat(pulse: &Pulse) -> String {
-    match &pulse.beat {
+fn beat(client: &ClientState) -> String {
+    match &client.beat {
         Some(Reading { at, newest: Ok(id), .. }) => {
-            format!("row {id}, {} ago", span_of(pulse.now.saturating_sub(*at)))
+            format!("row {id}, {} ago", span_of(client.now.saturating_sub(*at)))
         }
         Some(Reading { newest: Err(why), .. }) => why.clone(),
         None => "nothing read yet".to_owned(),

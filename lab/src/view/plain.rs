@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use crate::client::clients::Pulses;
-use crate::client::pulse::Pulse;
+use crate::client::clients::ClientStates;
+use crate::client::state::ClientState;
 use crate::cluster::handle::Cluster;
 use crate::cluster::observe::Observation;
 use crate::report::{self, RunResult};
@@ -34,7 +34,7 @@ impl Lines {
 impl Audience for Lines {
     fn begin(&mut self, _: &Cluster) {}
 
-    fn clients(&mut self, _: Pulses) {}
+    fn clients(&mut self, _: ClientStates) {}
 
     // The time counts from the beginning of the test.
     fn broken(&mut self) {}
@@ -43,7 +43,7 @@ impl Audience for Lines {
         println!("{}", self.line(line));
     }
 
-    fn look(&mut self, seen: &Observation, _: &[Pulse]) {
+    fn look(&mut self, seen: &Observation, _: &[ClientState]) {
         let now = screen::roles(seen);
         if now != self.roles {
             self.say(&now);

@@ -1,4 +1,4 @@
-//! Draws the board: one cluster in focus and a line for each of the others, or all side by side where there is room.
+//! Draws the clusters: one cluster in focus and a line for each of the others, or all side by side where there is room.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Clear, Paragraph};
 
-use super::board::Column;
+use super::column::Column;
 use super::panels;
 use super::text::{Ink, Tone, cut, spread};
 use super::ui::{KEYS, Ui};
@@ -95,12 +95,12 @@ fn column(frame: &mut Frame<'_>, scene: &Scene<'_>, index: usize, area: Rect) {
     let number = (scene.columns.len() > 1).then_some(index + 1);
     let mut lines = heads(scene, column, number, width);
     let cluster = panels::cluster(column, scene.now, width, ink);
-    let pulses = panels::pulses(column, width, ink);
-    let fixed = lines.len() + cluster.len() + pulses.len();
+    let clients_seen = panels::clients_seen(column, width, ink);
+    let fixed = lines.len() + cluster.len() + clients_seen.len();
     // A fault a line, up to a quarter of the height.
     let most = (height / 4).min(height.saturating_sub(fixed + TRACE + 1)).max(1);
     lines.extend(panels::statistics(column, width, most, ink));
-    lines.extend(pulses);
+    lines.extend(clients_seen);
     lines.extend(cluster);
     let rest = height.saturating_sub(lines.len());
     let scroll = if is_focus { scene.ui.scroll } else { 0 };

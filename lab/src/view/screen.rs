@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
 use crate::client::clients::Clients;
-use crate::client::pulse::Pulse;
+use crate::client::state::ClientState;
 use crate::cluster::handle::Cluster;
 use crate::cluster::observe::{Database, Observation, Seen};
 use crate::host::error::Result;
@@ -116,9 +116,9 @@ pub(crate) fn float_ips(seen: &Observation, node: &Seen, instance: &Instance, ro
     if long.chars().count() <= room { long } else { text("P", "S") }
 }
 
-/// The view as lines of at most 80 columns; a pulse for each instance.
+/// The view as lines of at most 80 columns; a client for each instance.
 #[must_use]
-pub fn render(seen: &Observation, pulses: &[Pulse]) -> String {
+pub fn render(seen: &Observation, clients_seen: &[ClientState]) -> String {
     let mut lines: Vec<(&Seen, Option<&Instance>)> = Vec::new();
     for node in &seen.nodes {
         match node.info.kind {
@@ -151,33 +151,33 @@ pub fn render(seen: &Observation, pulses: &[Pulse]) -> String {
         };
         let _ = writeln!(text, "{}", cut(line.trim_end()));
     }
-    for (pulse, instance) in pulses.iter().zip(&seen.site.instances) {
-        let of = if pulses.len() > 1 { format!(" {}", instance.name) } else { String::new() };
-        let _ = writeln!(text, "{}", cut(&heart(pulse, &of)));
+    for (client, instance) in clients_seen.iter().zip(&seen.site.instances) {
+        let of = if clients_seen.len() > 1 { format!(" {}", instance.name) } else { String::new() };
+        let _ = writeln!(text, "{}", cut(&heart(client, &of)));
         if !instance.standby_ips.is_empty() {
-            let _ = writeln!(text, "{}", cut(&beat(pulse, &of)));
+            let _ = writeln!(text, "{}", cut(&beat(client, &of)));
         }
     }
     text
 }
 
-fn heart(pulse: &Pulse, of: &str) -> String {
-    let written = match &pulse.heart {
+fn heart(client: &ClientState, of: &str) -> String {
+    let written = match &client.heart {
         Some(ack) => {
-            format!("row {} written {} ms ago", ack.id, pulse.now.saturating_sub(ack.ended).as_millis())
+            format!("row {} written {} ms ago", ack.id, client.now.saturating_sub(ack.ended).as_millis())
         }
         None => "nothing written yet".to_owned(),
     };
-    match pulse.tried.as_ref().map(|a| &a.outcome) {
+    match client.tried.as_ref().map(|a| &a.outcome) {
         Some(Outcome::Refused(why) | Outcome::Uncertain(why)) => format!("  heart{of}  {written}; {why}"),
         Some(Outcome::Acked) | None => format!("  heart{of}  {written}"),
     }
 }
 
-fn beat(pulse: &Pulse, of: &str) -> String {
-    match &pulse.beat {
+fn beat(client: &ClientState, of: &str) -> String {
+    match &client.beat {
         Some(Reading { at, newest: Ok(id), .. }) => {
-            format!("  beat{of}   row {id} read back {} ms ago", pulse.now.saturating_sub(*at).as_millis())
+            format!("  beat{of}   row {id} read back {} ms ago", client.now.saturating_sub(*at).as_millis())
         }
         Some(Reading { newest: Err(why), .. }) => format!("  beat{of}   {why}"),
         None => format!("  beat{of}   nothing read yet"),
@@ -216,7 +216,7 @@ pub fn watch(clusters: &[Cluster]) -> Result<()> {
     let clients: Vec<Clients> = clusters.iter().map(start).collect::<Result<_>>()?;
     while !interrupted() {
         for (cluster, clients) in clusters.iter().zip(&clients) {
-            let view = render(&Observation::take(cluster)?, &clients.pulses());
+            let view = render(&Observation::take(cluster)?, &clients.clients_seen());
             let name = if clusters.len() > 1 { format!("{}\n", cluster.name()) } else { String::new() };
             // A pipe whose reader has gone ends this with SIGPIPE's error, not with a panic.
             let mut out = std::io::stdout().lock();

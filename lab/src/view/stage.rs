@@ -9,13 +9,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use ratatui::crossterm::event::{self, Event as Input};
 
 use super::asker;
-use super::board::{Column, Event, Message};
+use super::column::{Column, Event, Message};
 use super::load;
 use super::render::{self, Scene};
 use super::terminal::Terminal;
 use super::ui::Ui;
-use crate::client::clients::Pulses;
-use crate::client::pulse::Pulse;
+use crate::client::clients::ClientStates;
+use crate::client::state::ClientState;
 use crate::cluster::handle::Cluster;
 use crate::cluster::observe::Observation;
 use crate::host::wait::{self, OnInterrupt, pause};
@@ -32,10 +32,10 @@ const SLICE: Duration = Duration::from_millis(100);
 /// The view's thread.
 pub struct Stage {
     terminal: Terminal,
-    inbox: Receiver<(usize, Message)>,
+    received: Receiver<(usize, Message)>,
     end: Arc<AtomicBool>,
     columns: Vec<Column>,
-    pulses: Vec<Pulses>,
+    clients_seen: Vec<ClientStates>,
     ui: Ui,
     began: (Instant, Duration),
     weighed: Option<Instant>,
@@ -47,16 +47,16 @@ impl Stage {
     pub fn new(
         terminal: Terminal,
         names: &[String],
-        inbox: Receiver<(usize, Message)>,
+        received: Receiver<(usize, Message)>,
         end: Arc<AtomicBool>,
     ) -> Self {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             terminal,
-            inbox,
+            received,
             end,
             columns: names.iter().map(|name| Column::new(name)).collect(),
-            pulses: vec![Pulses::default(); names.len()],
+            clients_seen: vec![ClientStates::default(); names.len()],
             ui: Ui::default(),
             began: (Instant::now(), since_1970),
             weighed: None,
@@ -83,12 +83,12 @@ impl Stage {
     fn take_in(&mut self) {
         let now = self.now();
         let mut events: Vec<(usize, Event)> = Vec::new();
-        for (index, message) in self.inbox.try_iter() {
+        for (index, message) in self.received.try_iter() {
             match message {
                 Message::Event(event) => events.push((index, event)),
-                Message::Pulses(pulses) => {
-                    if let Some(place) = self.pulses.get_mut(index) {
-                        *place = pulses;
+                Message::ClientStates(clients_seen) => {
+                    if let Some(place) = self.clients_seen.get_mut(index) {
+                        *place = clients_seen;
                     }
                 }
             }
@@ -97,7 +97,7 @@ impl Stage {
         for line in self.terminal.printed() {
             events.extend((0..self.columns.len()).map(|index| (index, Event::Said(line.clone()))));
         }
-        events.extend(self.pulses.iter().map(Pulses::now).map(Event::Pulses).enumerate());
+        events.extend(self.clients_seen.iter().map(ClientStates::now).map(Event::ClientStates).enumerate());
         if self.weighed.is_none_or(|at| at.elapsed() >= WEIGH) {
             self.weighed = Some(Instant::now());
             events.extend(self.columns.iter().map(gauges).map(Event::Gauges).enumerate());
@@ -145,7 +145,7 @@ pub struct Spectator {
     /// The cluster's column.
     pub column: usize,
     /// To the view's thread.
-    pub outbox: Sender<(usize, Message)>,
+    pub messages: Sender<(usize, Message)>,
     /// Set when the view ends.
     pub end: Arc<AtomicBool>,
 }
@@ -153,7 +153,7 @@ pub struct Spectator {
 impl Spectator {
     fn tell(&self, event: Event) {
         // A view that has ended is told no more.
-        let _ = self.outbox.send((self.column, Message::Event(event)));
+        let _ = self.messages.send((self.column, Message::Event(event)));
     }
 }
 
@@ -163,11 +163,11 @@ impl Audience for Spectator {
             let about = format!("{}, {}, {}, {}", info.layout, info.suite, info.agent, info.timing);
             self.tell(Event::About(about));
         }
-        asker::start(cluster.clone(), self.column, self.outbox.clone(), Arc::clone(&self.end));
+        asker::start(cluster.clone(), self.column, self.messages.clone(), Arc::clone(&self.end));
     }
 
-    fn clients(&mut self, pulses: Pulses) {
-        let _ = self.outbox.send((self.column, Message::Pulses(pulses)));
+    fn clients(&mut self, clients_seen: ClientStates) {
+        let _ = self.messages.send((self.column, Message::ClientStates(clients_seen)));
     }
 
     fn broken(&mut self) {
@@ -179,7 +179,7 @@ impl Audience for Spectator {
     }
 
     // The cluster's handle has it for the asker.
-    fn look(&mut self, _: &Observation, _: &[Pulse]) {}
+    fn look(&mut self, _: &Observation, _: &[ClientState]) {}
 
     fn finished(&mut self, result: &RunResult) {
         for complaint in report::verdict(std::slice::from_ref(result)) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::client::pulse::Pulse;
+use crate::client::state::ClientState;
 use crate::record::history::{Attempt, Outcome, Reading};
 use crate::report::RunResult;
 use crate::testing::good;
@@ -12,8 +12,8 @@ pub fn at(seconds: u64) -> Duration {
     Duration::from_secs(1_764_000_000 + seconds)
 }
 
-/// A pulse whose newest write was acknowledged so many ms ago.
-pub fn pulse(ago: u64) -> Pulse {
+/// A client whose newest write was acknowledged so many ms ago.
+pub fn client(ago: u64) -> ClientState {
     let now = Duration::from_secs(100);
     let ended = now - Duration::from_millis(ago);
     let ack = Attempt {
@@ -25,7 +25,7 @@ pub fn pulse(ago: u64) -> Pulse {
         outcome: Outcome::Acked,
         served: None,
     };
-    Pulse {
+    ClientState {
         now,
         heart: Some(ack.clone()),
         tried: Some(ack),

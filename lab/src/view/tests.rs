@@ -6,11 +6,11 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Color;
 
-use super::board::{Column, Event};
+use super::column::{Column, Event};
 use super::load::Gauge;
 use super::logs::Entry;
 use super::render::{Scene, draw};
-use super::testing::{at, pulse, result};
+use super::testing::{at, client, result};
 use super::text::Ink;
 use super::ui::Ui;
 use crate::testing::{healthy, site};
@@ -34,7 +34,7 @@ fn column(kind: Kind) -> Column {
     column.tell(at(2), Event::Finished(Box::new(result("postgres-kill", Some(3300)))));
     column.tell(at(3), Event::Finished(Box::new(result("power-off", None))));
     for (second, ago) in [(4, 20), (5, 20), (6, 900), (7, 1900), (8, 20)] {
-        column.tell(at(second), Event::Pulses(vec![pulse(ago); instances]));
+        column.tell(at(second), Event::ClientStates(vec![client(ago); instances]));
     }
     for (second, line) in [
         (4, "--- power-off 2 of 3 ---"),

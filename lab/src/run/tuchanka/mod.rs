@@ -113,7 +113,7 @@ pub fn wait_ready(
                 last: format!("; heart and beat at last: {last:?}"),
             });
         }
-        audience.look(&Observation::take(cluster)?, &clients.pulses());
+        audience.look(&Observation::take(cluster)?, &clients.clients_seen());
         // Looking costs processor time that the cluster needs for what is being measured.
         pause(Duration::from_secs(1), OnInterrupt::Stop)?;
     }
@@ -129,7 +129,7 @@ pub fn wait_stable(cluster: &Cluster, clients: &Clients, audience: &mut dyn Audi
     let mut last = (String::new(), Instant::now());
     loop {
         let seen = Observation::take(cluster)?;
-        audience.look(&seen, &clients.pulses());
+        audience.look(&seen, &clients.clients_seen());
         let unclean = seen.status.as_ref().map_or(true, |s| s.nodes.iter().any(|node| node.unclean));
         let now = format!("{}; {}", placement(&seen), roles(&seen));
         if unclean || now != last.0 {

@@ -3,8 +3,8 @@ use crate::record::history::Attempt;
 use crate::testing::{healthy, site};
 use quorate::layout::kind::Kind;
 
-fn pulse() -> Pulse {
-    Pulse {
+fn client() -> ClientState {
+    ClientState {
         now: Duration::from_millis(10_000),
         heart: Some(Attempt {
             id: 198,
@@ -21,7 +21,7 @@ fn pulse() -> Pulse {
             at: Duration::from_millis(9800),
             newest: Ok(194),
         }),
-        ..Pulse::default()
+        ..ClientState::default()
     }
 }
 
@@ -32,7 +32,7 @@ fn line<'a>(view: &'a str, begin: &str) -> &'a str {
 #[test]
 fn a_healthy_cluster_fits_the_columns() {
     let seen = healthy(site(Kind::Classic));
-    let view = render(&seen, &[pulse()]);
+    let view = render(&seen, &[client()]);
     assert!(view.lines().all(|line| line.chars().count() <= COLUMNS), "{view}");
     assert!(view.contains("row 198 written 35 ms ago"), "{view}");
     assert!(view.contains("row 194 read back 200 ms ago"), "{view}");
@@ -47,7 +47,7 @@ fn a_healthy_cluster_fits_the_columns() {
 #[test]
 fn several_instances_have_a_line_each() {
     let seen = healthy(site(Kind::Packed));
-    let view = render(&seen, &[pulse(), pulse()]);
+    let view = render(&seen, &[client(), client()]);
     assert!(view.lines().all(|line| line.chars().count() <= COLUMNS), "{view}");
     assert!(line(&view, "pack1 a").ends_with("primary a"), "{view}");
     assert!(line(&view, "pack2 b").ends_with("primary b"), "{view}");
@@ -60,20 +60,20 @@ fn several_instances_have_a_line_each() {
 #[test]
 fn every_float_ip_is_shown() {
     let mut seen = healthy(site(Kind::ThreeCentres));
-    assert!(line(&render(&seen, &[pulse()]), "tri3").ends_with("standby 2"));
+    assert!(line(&render(&seen, &[client()]), "tri3").ends_with("standby 2"));
     if let Ok(status) = &mut seen.status {
         for instance in status.instances.iter_mut().filter(|i| i.resource.contains("-ip")) {
             instance.nodes = vec!["tri2".to_owned()];
         }
     }
-    let view = render(&seen, &[pulse()]);
+    let view = render(&seen, &[client()]);
     assert!(view.lines().all(|line| line.chars().count() <= COLUMNS), "{view}");
     assert!(line(&view, "tri2").ends_with("P S 1 2"), "{view}");
 }
 
 #[test]
 fn a_failing_heart_says_why() {
-    let pulse = Pulse {
+    let client = ClientState {
         now: Duration::from_secs(9),
         tried: Some(Attempt {
             id: 5,
@@ -84,8 +84,8 @@ fn a_failing_heart_says_why() {
             ended: Duration::from_secs(9),
             outcome: Outcome::Refused("no TCP connection in time".to_owned()),
         }),
-        ..Pulse::default()
+        ..ClientState::default()
     };
-    let view = render(&healthy(site(Kind::Classic)), &[pulse]);
+    let view = render(&healthy(site(Kind::Classic)), &[client]);
     assert!(view.contains("nothing written yet; no TCP connection in time"));
 }

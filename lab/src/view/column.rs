@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::load::{Gauge, Load};
 use super::logs::Entry;
 use super::statistics::Statistic;
-use crate::client::clients::Pulses;
-use crate::client::pulse::Pulse;
+use crate::client::clients::ClientStates;
+use crate::client::state::ClientState;
 use crate::cluster::observe::Observation;
 use crate::record::measure::INTERRUPTION;
 use crate::report::RunResult;
@@ -37,7 +37,7 @@ pub enum Event {
     /// The cluster at one moment.
     Seen(Arc<Observation>),
     /// What the clients see now; empty when none is at work.
-    Pulses(Vec<Pulse>),
+    ClientStates(Vec<ClientState>),
     /// What the nodes' control groups count now, by the node's name.
     Gauges(BTreeMap<String, Gauge>),
     /// New lines of the nodes' journals.
@@ -50,8 +50,8 @@ pub enum Event {
 pub enum Message {
     /// For the model.
     Event(Event),
-    /// Where the pulses come from now on.
-    Pulses(Pulses),
+    /// Where the clients_seen come from now on.
+    ClientStates(ClientStates),
 }
 
 /// How a second of a client's work was.
@@ -104,7 +104,7 @@ pub struct Column {
     /// The newest look at the cluster and its moment.
     pub seen: Option<(Duration, Arc<Observation>)>,
     /// What the clients saw last, one for each instance; empty when none is at work.
-    pub pulses: Vec<Pulse>,
+    pub clients_seen: Vec<ClientState>,
     /// Heart and beat of each instance.
     pub strips: Vec<[Strip; 2]>,
     /// Load and memory by the node's name.
@@ -134,7 +134,7 @@ impl Column {
                 push(&mut self.trace, (now, line), TRACE);
             }
             Event::Seen(seen) => self.see(now, seen),
-            Event::Pulses(pulses) => self.feel(now, pulses),
+            Event::ClientStates(clients_seen) => self.feel(now, clients_seen),
             Event::Gauges(gauges) => self.weigh(now, gauges),
             Event::Journal(entries) => entries.into_iter().for_each(|entry| self.read(entry)),
             Event::Finished(result) => self.count(&result),
@@ -150,16 +150,16 @@ impl Column {
         self.seen = Some((now, seen));
     }
 
-    fn feel(&mut self, now: Duration, pulses: Vec<Pulse>) {
-        if self.strips.len() < pulses.len() {
-            self.strips.resize_with(pulses.len(), Default::default);
+    fn feel(&mut self, now: Duration, clients_seen: Vec<ClientState>) {
+        if self.strips.len() < clients_seen.len() {
+            self.strips.resize_with(clients_seen.len(), Default::default);
         }
         for (index, [heart, beat]) in self.strips.iter_mut().enumerate() {
-            let pulse = pulses.get(index);
-            heart.add(now, pulse.map_or(Mark::Idle, heart_mark));
-            beat.add(now, pulse.map_or(Mark::Idle, beat_mark));
+            let client = clients_seen.get(index);
+            heart.add(now, client.map_or(Mark::Idle, heart_mark));
+            beat.add(now, client.map_or(Mark::Idle, beat_mark));
         }
-        self.pulses = pulses;
+        self.clients_seen = clients_seen;
     }
 
     /// The scheduler says the same several times in each transition: once is enough.
@@ -200,9 +200,9 @@ impl Column {
 
 /// Whether the writes are good. A client that has neither written nor failed has only just begun.
 #[must_use]
-pub fn heart_mark(pulse: &Pulse) -> Mark {
-    match (&pulse.heart, &pulse.tried) {
-        (Some(ack), _) if pulse.now.saturating_sub(ack.ended) <= INTERRUPTION => Mark::Good,
+pub fn heart_mark(client: &ClientState) -> Mark {
+    match (&client.heart, &client.tried) {
+        (Some(ack), _) if client.now.saturating_sub(ack.ended) <= INTERRUPTION => Mark::Good,
         (None, None) => Mark::Idle,
         (Some(_), _) | (None, Some(_)) => Mark::Bad,
     }
@@ -210,9 +210,9 @@ pub fn heart_mark(pulse: &Pulse) -> Mark {
 
 /// Whether what was written is read back.
 #[must_use]
-pub fn beat_mark(pulse: &Pulse) -> Mark {
-    match &pulse.beat {
-        Some(read) if read.newest.is_ok() && pulse.now.saturating_sub(read.at) <= BEAT_LATE => Mark::Good,
+pub fn beat_mark(client: &ClientState) -> Mark {
+    match &client.beat {
+        Some(read) if read.newest.is_ok() && client.now.saturating_sub(read.at) <= BEAT_LATE => Mark::Good,
         Some(_) => Mark::Bad,
         None => Mark::Idle,
     }
@@ -229,7 +229,7 @@ fn push<T>(list: &mut VecDeque<T>, entry: T, most: usize) {
 mod tests {
     use super::*;
     use crate::testing::{healthy, site};
-    use crate::view::testing::{at, pulse, result};
+    use crate::view::testing::{at, client, result};
     use quorate::layout::kind::Kind;
 
     #[test]
@@ -262,13 +262,13 @@ mod tests {
         let mut column = Column::new("classic");
         let marks = |column: &Column| column.strips[0][0].marks.iter().copied().collect::<Vec<_>>();
         let ms = Duration::from_millis;
-        column.tell(ms(1000), Event::Pulses(vec![pulse(35)]));
-        column.tell(ms(1500), Event::Pulses(vec![pulse(535)]));
-        column.tell(ms(2000), Event::Pulses(vec![pulse(35)]));
+        column.tell(ms(1000), Event::ClientStates(vec![client(35)]));
+        column.tell(ms(1500), Event::ClientStates(vec![client(535)]));
+        column.tell(ms(2000), Event::ClientStates(vec![client(35)]));
         assert_eq!(marks(&column), [Mark::Bad, Mark::Good]);
-        column.tell(ms(3000), Event::Pulses(Vec::new()));
+        column.tell(ms(3000), Event::ClientStates(Vec::new()));
         assert_eq!(marks(&column), [Mark::Bad, Mark::Good, Mark::Idle]);
-        assert!(column.pulses.is_empty());
+        assert!(column.clients_seen.is_empty());
     }
 
     #[test]

@@ -12,7 +12,7 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// What the client saw last.
 #[derive(Debug, Clone, Default)]
-pub struct Pulse {
+pub struct ClientState {
     /// The client's time now.
     pub now: Duration,
     /// The newest write that was acknowledged.
@@ -25,7 +25,7 @@ pub struct Pulse {
     pub writable: Vec<String>,
 }
 
-/// Gives a client's pulse to another thread. Cheap to clone and to ask: it shares the client's lists.
+/// Gives a client's client to another thread. Cheap to clone and to ask: it shares the client's lists.
 #[derive(Debug, Clone)]
 pub struct Source {
     pub(super) clock: Clock,
@@ -42,11 +42,11 @@ impl Source {
         self.works.strong_count() > 0
     }
 
-    /// The pulse now.
+    /// The client now.
     #[must_use]
-    pub fn pulse(&self) -> Pulse {
+    pub fn client(&self) -> ClientState {
         let now = self.clock.now();
-        Pulse {
+        ClientState {
             now,
             heart: self.heart.last_where(Attempt::is_acked),
             tried: self.heart.last(),
