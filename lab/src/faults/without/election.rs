@@ -1,10 +1,12 @@
 //! The election taken away, without a switch in the agent: a script in its place on each database node swallows the
-//! announcement of a promotion, so that no instance publishes its position, and hands everything else on.
+//! announcement of a promotion, so that no instance publishes its position, and hands everything else on. The record of
+//! synchronous standbys goes with it: with that alone a candidate that hears from nobody is refused.
 
 use std::time::Duration;
 
 use crate::cluster::handle::Cluster;
 use crate::host::error::Result;
+use crate::host::wait::{OnInterrupt, until};
 
 const QUICK: Duration = Duration::from_secs(20);
 
@@ -32,9 +34,50 @@ cat >"$agent.new"; chmod 0755 "$agent.new"; mv -f "$agent.new" "$agent""#;
 /// The other way round; nothing where nothing was put aside.
 const RESTORE: &str = r#"[ ! -e "$2" ] || mv -f "$2" "$1""#;
 
+/// The record is taken back by the primary's next monitor.
+const NO_RECORD: Duration = Duration::from_secs(60);
+
 /// A cluster without the election. It comes back when this is dropped.
 #[derive(Debug)]
-pub struct Muted<'a>(&'a Cluster);
+pub struct Muted<'a> {
+    cluster: &'a Cluster,
+    /// The resources that had `sync` set, and to what.
+    sync: Vec<(String, String)>,
+}
+
+/// What `sync` is set to; nothing where it is not.
+fn sync_of(cluster: &Cluster, resource: &str) -> Option<String> {
+    let argv = ["crm_resource", "--resource", resource, "--get-parameter", "sync"];
+    let value = on_any_node(cluster, &argv).ok()?.trim().to_owned();
+    (!value.is_empty()).then_some(value)
+}
+
+fn set_sync(cluster: &Cluster, resource: &str, value: &str) -> Result<()> {
+    let argv =
+        ["crm_resource", "--resource", resource, "--set-parameter", "sync", "--parameter-value", value];
+    on_any_node(cluster, &argv).map(drop)
+}
+
+fn on_any_node(cluster: &Cluster, argv: &[&str]) -> Result<String> {
+    let mut last = Ok(String::new());
+    for node in &cluster.site().nodes {
+        last = cluster.exec(&node.name, argv, QUICK).and_then(|out| out.success(&argv.join(" ")));
+        if last.is_ok() {
+            break;
+        }
+    }
+    last
+}
+
+/// Waits until nothing is on record: `GENERATION:SEQUENCE:0:`.
+fn wait_for_no_record(cluster: &Cluster, resource: &str) -> Result<()> {
+    let name = format!("quorate-voters-{resource}");
+    until("nothing is on record of who has the commits", NO_RECORD, OnInterrupt::Stop, || {
+        let argv = ["attrd_updater", "--name", &name, "--query", "--all"];
+        let said = on_any_node(cluster, &argv).map_err(|e| e.to_string())?;
+        if said.lines().all(|line| line.contains(":0:\"")) { Ok(()) } else { Err(said.trim().to_owned()) }
+    })
+}
 
 impl<'a> Muted<'a> {
     /// Takes it away on each database node.
@@ -42,7 +85,13 @@ impl<'a> Muted<'a> {
     /// # Errors
     /// When a node does not do it; where it was done already, it comes back.
     pub fn make(cluster: &'a Cluster) -> Result<Self> {
-        let muted = Self(cluster);
+        let resources = cluster.site().instances.iter().map(|i| cluster.site().names(i).resource());
+        let sync = resources.filter_map(|r| sync_of(cluster, &r).map(|value| (r, value))).collect();
+        let muted = Self { cluster, sync };
+        for (resource, _) in &muted.sync {
+            set_sync(cluster, resource, "off")?;
+            wait_for_no_record(cluster, resource)?;
+        }
         for node in &cluster.site().nodes {
             let argv = ["sh", "-c", INSTALL, "sh", AGENT, ASIDE];
             let done = cluster.exec_with_input(&node.name, &argv, Some(MUTE), QUICK)?;
@@ -54,9 +103,15 @@ impl<'a> Muted<'a> {
 
 impl Drop for Muted<'_> {
     fn drop(&mut self) {
-        for node in &self.0.site().nodes {
+        for (resource, value) in &self.sync {
+            if let Err(e) = set_sync(self.cluster, resource, value) {
+                eprintln!("setting sync={value} of {resource} again: {e}");
+            }
+        }
+        for node in &self.cluster.site().nodes {
             let argv = ["sh", "-c", RESTORE, "sh", AGENT, ASIDE];
-            let done = self.0.exec(&node.name, &argv, QUICK).and_then(|out| out.success("mv of the agent"));
+            let done =
+                self.cluster.exec(&node.name, &argv, QUICK).and_then(|out| out.success("mv of the agent"));
             if let Err(e) = done {
                 eprintln!(
                     "the election does not come back on {}: {e}; do it by hand: mv {ASIDE} {AGENT}",
