@@ -105,8 +105,7 @@ impl Agent<'_> {
                 Some(end)
             }
             Err(error) => {
-                self.host
-                    .log(Level::Warning, &format!("the end of pg_wal could not be determined:  {error}"));
+                self.host.log(Level::Warning, &format!("the end of pg_wal could not be determined: {error}"));
                 None
             }
         }

@@ -182,21 +182,17 @@ impl Agent<'_> {
     /// the promotion has settled.
     pub(super) fn end_old_approvals(&mut self) {
         let now = self.host.now();
-        let promoted = self.memory.promoted.unwrap_or_default();
-        let looked = self.memory.approvals_looked.unwrap_or(promoted);
+        // It may have looked in a reign before this one.
+        let looked = self.memory.approvals_looked.max(self.memory.promoted).unwrap_or_default();
         if self.run.node.is_none() || now.saturating_sub(looked) < APPROVALS_AGAIN {
             return;
         }
         let Ok(status) = self.host.cluster() else { return };
         self.memory.approvals_looked = Some(now);
         let name = approval_attribute(&self.run.resource);
-        let armed: Vec<String> = status
-            .attributes
-            .iter()
-            .filter(|(_, all)| all.contains_key(&name))
-            .map(|(node, _)| node.clone())
-            .collect();
-        for node in armed {
+        for node in
+            status.attributes.into_iter().filter(|(_, all)| all.contains_key(&name)).map(|(node, _)| node)
+        {
             match self.host.end_approval(&node) {
                 Ok(()) => self.host.log(
                     Level::Warning,

@@ -10,14 +10,12 @@ use crate::decide::follow::{self, cluster_facts};
 use crate::decide::kept_score;
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::promotions::{Branch, Mismatch, Record};
+use crate::decide::safe_mode;
 use crate::decide::score::{self, CaughtUp, StandbyFacts};
 use crate::decide::storage;
 use crate::pg::history::History;
 use crate::pg::timeline::WalPosition;
 use crate::pg::view::{Answer, StandbyView};
-
-/// Safe mode is published when it has lasted for so long, in milliseconds.
-const SAFE_MODE_REST: u64 = 20_000;
 
 /// What a look at a standby's stream found.
 pub(super) enum Health {
@@ -252,25 +250,17 @@ impl Agent<'_> {
         }
     }
 
-    /// It is said once it has lasted: each cold start begins with the first instance alone.
     fn begin_safe_mode(&mut self, reason: &str) {
         let now = self.host.now();
-        self.memory.safe_mode_over = None;
-        let since = *self.memory.safe_mode_since.get_or_insert(now);
-        if now.saturating_sub(since) >= SAFE_MODE_REST {
+        if safe_mode::goes_on(&mut self.memory, now) {
             self.say_safe_mode(Some(reason));
         }
     }
 
-    /// A primary is there. Not at once: a change of an attribute aborts the transition that brings its address up.
+    /// A primary is there.
     pub(super) fn end_safe_mode(&mut self) {
-        self.memory.safe_mode_since = None;
-        if self.memory.safe_mode.is_none() {
-            return;
-        }
         let now = self.host.now();
-        let over = *self.memory.safe_mode_over.get_or_insert(now);
-        if now.saturating_sub(over) >= score::SETTLE {
+        if safe_mode::is_over(&mut self.memory, now) {
             self.say_safe_mode(None);
         }
     }

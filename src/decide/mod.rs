@@ -29,6 +29,7 @@ pub mod rank;
 pub mod receiver;
 pub mod recovery;
 pub mod reset;
+pub mod safe_mode;
 pub mod score;
 pub mod self_fence;
 pub mod server_error;

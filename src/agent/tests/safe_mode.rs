@@ -66,9 +66,12 @@ fn an_approval_that_nobody_needed_ends_with_a_primary() {
     status.attributes.entry("srv2".into()).or_default().insert("quorate-approve-pgsqld".into(), "1".into());
     host.status = Some(status);
     host.memory.promoted = Some(host.now);
+    // In a reign before this one.
+    host.memory.approvals_looked = Some(0);
+    host.now += 10_000;
     monitor(&mut host);
     assert_eq!(host.did("disapprove"), [""; 0], "not before the promotion has settled");
-    host.now += 31_000;
+    host.now += 21_000;
     monitor(&mut host);
     assert_eq!(host.did("disapprove"), ["disapprove srv2"]);
     monitor(&mut host);

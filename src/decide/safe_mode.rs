@@ -1,0 +1,42 @@
+//! Safe mode: nobody is promoted, and an instance that runs may lack acknowledged commits. It serves reads, and says so.
+
+use super::clock::Millis;
+use super::memory::Memory;
+use super::score::SETTLE;
+
+/// It is published when it has lasted for so long: each cold start begins with the first instance alone.
+pub const REST: Millis = 20_000;
+
+/// It goes on. Whether it is to be published by now.
+#[must_use]
+pub fn goes_on(memory: &mut Memory, now: Millis) -> bool {
+    memory.safe_mode_over = None;
+    now.saturating_sub(*memory.safe_mode_since.get_or_insert(now)) >= REST
+}
+
+/// There is a primary. Whether what was published is to be taken back by now: at once a change of an attribute would abort the
+/// transition that brings the primary's address up.
+#[must_use]
+pub fn is_over(memory: &mut Memory, now: Millis) -> bool {
+    memory.safe_mode_since = None;
+    memory.safe_mode.is_some() && now.saturating_sub(*memory.safe_mode_over.get_or_insert(now)) >= SETTLE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_said_late_and_taken_back_late() {
+        let mut memory = Memory::default();
+        assert!(!goes_on(&mut memory, 1_000) && !goes_on(&mut memory, 999 + REST));
+        assert!(goes_on(&mut memory, 1_000 + REST));
+        assert!(!is_over(&mut memory, 50_000), "nothing was published");
+        memory.safe_mode = Some("x".into());
+        assert!(!is_over(&mut memory, 60_000) && !is_over(&mut memory, 59_999 + SETTLE));
+        assert!(is_over(&mut memory, 60_000 + SETTLE));
+        // The primary vanishes again, and another one comes.
+        assert!(!goes_on(&mut memory, 70_000));
+        assert!(!is_over(&mut memory, 80_000));
+    }
+}
