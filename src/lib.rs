@@ -30,6 +30,7 @@
 //! | `layout` | the four layouts: a site's description, its scripts, where everything should run (feature `cli`) | touch anything: pure |
 //! | [`boundary`] | the only side effects, and their fakes | decide |
 //! | [`agent`] | the agent's shell: gather, decide, apply, report | contain policy |
+//! | [`rejoin`] | the unit that brings an instance back whose data can't follow the primary | contain policy |
 //! | `daemon` | `quorated`, the watchdog checker: looks, decides, acts, again and again (feature `daemon`) | contain policy |
 //! | `fence` | the fence agent's shell (feature `fence`) | contain policy |
 //! | `cli` | the operator's command `quorate` (feature `cli`) | contain policy |
@@ -51,3 +52,4 @@ pub mod fence;
 pub mod layout;
 pub mod ocf;
 pub mod pg;
+pub mod rejoin;

@@ -33,7 +33,7 @@ impl Agent<'_> {
         }
         match self.start_standby(Occasion::Demotion) {
             Ok(reason) => Report::changed(OcfCode::Success, format!("demoted ({how}): {reason}")),
-            Err((code, reason)) => Report::changed(code, reason),
+            Err(refusal) => Report::changed(refusal.code, refusal.reason),
         }
     }
 }

@@ -7,6 +7,7 @@ mod monitor;
 mod notify;
 mod promote;
 mod record;
+mod rejoin;
 mod report;
 mod run;
 mod score;

@@ -169,6 +169,7 @@ impl Agent<'_> {
             },
             approved: Approved::No,
             safe_mode: self.memory.safe_mode.clone(),
+            rejoin: None,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::decide::memory::OtherPrimary;
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::promotions::{Branch, Data, position_at_rest};
 use crate::decide::recovery::{Archive, Held, Track, ended_by_archive, held, start_waits};
+use crate::decide::rejoin::Cause;
 use crate::decide::score::{streamed, streams};
 use crate::decide::start::{
     After, AtRest, Before, Ground, LAUNCH_SETTINGS, LaunchSetting, Launched, Membership, Occasion, Stream,
@@ -36,17 +37,44 @@ const RECOVERY_ROUND: Millis = 500;
 /// A server is up within a tenth of a second, and in a switchover clients wait for it.
 const START_ROUND: Duration = Duration::from_millis(10);
 
+/// Why nothing was started.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) code: OcfCode,
+    pub(super) reason: String,
+    /// What a rejoin would mend.
+    pub(super) cause: Option<Cause>,
+}
+
+impl From<(OcfCode, String)> for Refusal {
+    fn from((code, reason): (OcfCode, String)) -> Self {
+        Self { code, reason, cause: None }
+    }
+}
+
+fn diverged(reason: String) -> Refusal {
+    Refusal { code: OcfCode::ErrGeneric, reason, cause: Some(Cause::Diverged) }
+}
+
 impl Agent<'_> {
     pub(super) fn start(&mut self) -> Report {
         if let Some(why) = unfit_clone(self.manager(), self.run.notify, self.run.promoted_max) {
             return Report::new(OcfCode::ErrConfigured, why);
         }
+        // A copy may be between two renames: there is no data directory then.
+        if let Err(refusal) = self.end_rejoin() {
+            return Report::changed(refusal.code, refusal.reason);
+        }
         if let Some(refusal) = self.installation_trouble() {
             return refusal;
         }
-        match self.start_standby(Occasion::Start) {
+        let started = self.start_standby(Occasion::Start).or_else(|refusal| {
+            self.rejoin(refusal)?;
+            self.start_standby(Occasion::Start)
+        });
+        match started {
             Ok(reason) => Report::changed(OcfCode::Success, reason),
-            Err((code, reason)) => Report::changed(code, reason),
+            Err(refusal) => Report::changed(refusal.code, refusal.reason),
         }
     }
 
@@ -61,7 +89,7 @@ impl Agent<'_> {
     }
 
     /// Brings up a running standby; also the second half of a demotion.
-    pub(super) fn start_standby(&mut self, occasion: Occasion) -> Result<String, (OcfCode, String)> {
+    pub(super) fn start_standby(&mut self, occasion: Occasion) -> Result<String, Refusal> {
         self.refuse_while_resetting()?;
         let rests = loop {
             let facts = self.glance(self.left());
@@ -82,7 +110,7 @@ impl Agent<'_> {
                     break facts;
                 }
                 Before::Wait(_) => self.host.sleep(ROUND),
-                Before::Refuse(code, reason) => return Err((code, reason)),
+                Before::Refuse(code, reason) => return Err((code, reason).into()),
             }
         };
         let mut branch = Branch::Unrecorded;
@@ -102,7 +130,7 @@ impl Agent<'_> {
         self.memory.restarted(other, &branch);
         if let Some(why) = self.diverged_at_rest(primary.as_ref()) {
             self.apply(ScoreStep::Set(Score::Withdrawn, why.clone()));
-            return Err((OcfCode::ErrGeneric, why));
+            return Err(diverged(why));
         }
         let conninfo = primary.as_ref().and_then(|p| self.conninfo_for(&p.host));
         let host_error = |t: crate::boundary::host::HostError| (OcfCode::ErrGeneric, t.0);
@@ -112,11 +140,7 @@ impl Agent<'_> {
     }
 
     /// Whether what lies in PGDATA is of this cluster, and nobody's own end of the reigning primary's timeline.
-    fn check_membership(
-        &mut self,
-        facts: &Facts,
-        cluster: Option<&ClusterFacts>,
-    ) -> Result<Branch, (OcfCode, String)> {
+    fn check_membership(&mut self, facts: &Facts, cluster: Option<&ClusterFacts>) -> Result<Branch, Refusal> {
         self.memory.on = None;
         let mut record = self.record();
         let Some(position) = resting_position(facts) else { return Ok(Branch::Unrecorded) };
@@ -143,9 +167,9 @@ impl Agent<'_> {
         };
         match membership(&at_rest) {
             Membership::Fits => Ok(branch),
-            Membership::Refuse(code, why) => {
-                self.apply(ScoreStep::Set(Score::Withdrawn, why.clone()));
-                Err((code, why))
+            Membership::Refuse(code, reason, cause) => {
+                self.apply(ScoreStep::Set(Score::Withdrawn, reason.clone()));
+                Err(Refusal { code, reason, cause })
             }
         }
     }
@@ -191,11 +215,7 @@ impl Agent<'_> {
         self.note_last_role(last_role);
     }
 
-    fn await_standby(
-        &mut self,
-        primary: Option<Upstream>,
-        occasion: Occasion,
-    ) -> Result<String, (OcfCode, String)> {
+    fn await_standby(&mut self, primary: Option<Upstream>, occasion: Occasion) -> Result<String, Refusal> {
         let begun = self.host.now();
         let budget = millis(self.left());
         let mut consistent_since = None;
@@ -265,7 +285,8 @@ impl Agent<'_> {
                     if let Err(remains) = self.bring_down(Purpose::Stop, UNDO.max(self.left() / 2)) {
                         self.host.log(Level::Error, &format!("after the failed start: {remains}"));
                     }
-                    return Err((code, reason));
+                    let cause = matches!(stream, Stream::Diverged(_)).then_some(Cause::Diverged);
+                    return Err(Refusal { code, reason, cause });
                 }
             }
         }

@@ -53,6 +53,11 @@ impl Deadline {
     }
 }
 
+/// Seconds since 1970, by a clock that people and NTP set: for what people read.
+pub fn wall_seconds() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 /// Milliseconds since the machine's boot, sleep included (`CLOCK_BOOTTIME`). The same for every process of the machine, and not
 /// changed by clock adjustments: for ages of what one call leaves for the next.
 pub fn boottime_ms() -> u64 {

@@ -14,6 +14,7 @@ use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Promotion;
 use crate::decide::recovery::Recovery;
+use crate::decide::rejoin::{Task, Worker};
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{Stage, StopFacts};
 use crate::decide::voters::Voters;
@@ -156,6 +157,35 @@ pub trait Host {
     /// Tells how far the primary on `node` has written, for standbys that have just begun; `None` takes that back.
     fn announce(&mut self, node: &str, end: Option<WalPosition>) -> HostResult<()>;
     fn announced(&mut self, node: &str) -> HostResult<Option<WalPosition>>;
+
+    /// The rejoin of this instance that is on record, and whether the unit works on it.
+    fn rejoin(&mut self) -> HostResult<(Option<Task>, Worker)> {
+        Ok((None, Worker::Absent))
+    }
+    /// Writes a rejoin down, and has systemd start the unit.
+    fn ask_rejoin(&mut self, _task: &Task) -> HostResult<()> {
+        Err(HostError("this host has no unit quorate-rejoin@".to_owned()))
+    }
+    /// Has systemd start the unit again.
+    fn resume_rejoin(&mut self) -> HostResult<()> {
+        Err(HostError("this host has no unit quorate-rejoin@".to_owned()))
+    }
+    /// Takes back one that has not touched the data.
+    fn drop_rejoin(&mut self) -> HostResult<()> {
+        Ok(())
+    }
+    /// Takes the operator's request for one back: it holds once.
+    fn end_rejoin_request(&mut self) -> HostResult<()> {
+        Ok(())
+    }
+    /// Says that no start waits for it any more.
+    fn abandon_rejoin(&mut self) -> HostResult<()> {
+        Ok(())
+    }
+    /// Seconds since 1970.
+    fn wall_seconds(&mut self) -> u64 {
+        0
+    }
 
     /// What was remembered; a broken file is forgotten, with a log line.
     fn recall(&mut self) -> Memory;

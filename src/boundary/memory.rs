@@ -61,6 +61,14 @@ pub fn remember(resource: &str, memory: &Memory) -> HostResult<()> {
     files::replace(&path, text.as_bytes()).map_err(|e| HostError(format!("{}: {e}", path.display())))
 }
 
+/// Forgets it: the data are others.
+///
+/// # Errors
+/// When the file can't be removed.
+pub fn forget(resource: &str) -> HostResult<()> {
+    files::remove(&path(resource)).map_err(|e| HostError(e.to_string()))
+}
+
 /// The run of Pacemaker that called us. `None`: somebody else did.
 pub fn pacemaker_run() -> Option<PacemakerRun> {
     let parent = process::parent().ok()??;

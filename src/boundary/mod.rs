@@ -46,6 +46,7 @@ pub mod process;
 #[cfg(feature = "daemon")]
 pub mod realtime;
 pub mod registry;
+pub mod rejoin;
 pub mod reset_record;
 #[cfg(feature = "cli")]
 pub mod scheduler;

@@ -17,6 +17,9 @@ const CRM_MON: &str = "/usr/sbin/crm_mon";
 const STONITH_ADMIN: &str = "/usr/sbin/stonith_admin";
 const CIBADMIN: &str = "/usr/sbin/cibadmin";
 
+/// It waits for an answer of each node.
+const CLEANUP: Duration = Duration::from_secs(60);
+
 /// How long one of them may take: 10 to 20 ms are usual, a hung daemon must not eat the action's time.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience(Duration);
@@ -172,6 +175,15 @@ pub fn query(name: &str, patience: Patience) -> HostResult<Vec<NodeValue>> {
         _ if output.stderr.contains("does not exist") => Ok(Vec::new()),
         code => Err(HostError(format!("exit code {code}: {}: {}", command.line(), output.stderr.trim()))),
     }
+}
+
+/// Makes Pacemaker forget what failed of a resource on a node, as `pcs resource cleanup` does: it looks, and starts it again.
+///
+/// # Errors
+/// As [`set_score`].
+pub fn forget_failures(resource: &str, node: &str) -> HostResult<()> {
+    let command = program(CRM_RESOURCE).args(["--cleanup", "--resource", resource, "--node", node]);
+    command.run(Deadline::after(CLEANUP)).map(drop).map_err(|e| HostError(e.to_string()))
 }
 
 /// Tells Pacemaker that a resource failed on a node, as a monitor would: it recovers it.

@@ -2,10 +2,12 @@
 
 mod apply;
 pub mod doctor;
+mod kept;
 pub mod layout;
 mod primary_here;
 mod prove;
 mod prove_watchdog;
+mod rejoin;
 mod status;
 pub mod timing;
 
@@ -26,10 +28,15 @@ enum Command {
     /// Set up a cluster of one of the layouts, from a description of its machines
     #[command(subcommand)]
     Layout(layout::Command),
+    /// What was kept of data that a rejoin replaced: list, show, remove
+    #[command(subcommand)]
+    Kept(kept::Command),
     /// Whether a primary that is well runs on this node: for the quorum device's heuristics
     PrimaryHere(primary_here::PrimaryHere),
     /// Prove that the watchdog resets this node: a drill, after which the node boots
     ProveWatchdog(prove_watchdog::ProveWatchdog),
+    /// Have a node's data replaced by the primary's; what only they have is kept
+    Rejoin(rejoin::Rejoin),
     /// Who is there and who is missing, the primary and its standbys, votes, fencing, and what is wrong
     Status(status::StatusArgs),
     /// What each fault will cost, phase by phase, the safety margin, and what would be faster
@@ -58,8 +65,10 @@ pub fn main() -> u8 {
     let result = match Cli::parse().command {
         Command::Doctor(args) => Ok(doctor::run(&args)),
         Command::Layout(command) => layout::execute(command),
+        Command::Kept(command) => kept::run(&command),
         Command::PrimaryHere(args) => Ok(primary_here::run(&args)),
         Command::ProveWatchdog(args) => prove_watchdog::run(&args),
+        Command::Rejoin(args) => rejoin::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Timing(args) => timing::run(&args),
     };

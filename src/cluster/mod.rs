@@ -1,6 +1,7 @@
 //! What the cluster says, as values: parsers and types, no side effects.
 
 pub mod attributes;
+pub mod calendar;
 pub mod checker;
 pub mod cib;
 pub mod corosync;

@@ -29,6 +29,8 @@ pub struct ClusterFacts {
     pub approved: Approved,
     /// The reason that this node publishes for its safe mode; `None`: none, or it was not asked for.
     pub safe_mode: Option<String>,
+    /// What an operator asked this node's instance to do with its data (`quorate rejoin`).
+    pub rejoin: Option<String>,
 }
 
 /// The primary to stream from.

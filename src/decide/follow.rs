@@ -9,6 +9,7 @@ use crate::pg::timeline::{Timeline, WalPosition};
 
 use super::cluster::{Approved, ClusterFacts, InstanceCount, Upstream};
 use super::promotion_score::Score;
+use super::rejoin::request_attribute;
 
 /// The node attribute of an instance in safe mode; its value is the reason.
 pub fn safe_mode_attribute(resource: &str) -> String {
@@ -57,11 +58,7 @@ pub fn cluster_facts(
     running.push(node);
     running.sort_unstable();
     running.dedup();
-    let approved = status
-        .attributes
-        .get(node)
-        .and_then(|attributes| attributes.get(&approval_attribute(resource)))
-        .is_some_and(|value| value == "1");
+    let own = |name: &str| status.attributes.get(node).and_then(|all| all.get(name)).cloned();
     ClusterFacts {
         primary,
         everybody: match expected {
@@ -69,12 +66,12 @@ pub fn cluster_facts(
             Some(expected) if running.len() >= expected => InstanceCount::All,
             Some(expected) => InstanceCount::Missing { running: running.len(), expected },
         },
-        approved: if approved { Approved::Yes } else { Approved::No },
-        safe_mode: status
-            .attributes
-            .get(node)
-            .and_then(|all| all.get(&safe_mode_attribute(resource)))
-            .cloned(),
+        approved: match own(&approval_attribute(resource)).as_deref() {
+            Some("1") => Approved::Yes,
+            Some(_) | None => Approved::No,
+        },
+        safe_mode: own(&safe_mode_attribute(resource)),
+        rejoin: own(&request_attribute(resource)),
     }
 }
 

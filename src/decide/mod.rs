@@ -28,6 +28,7 @@ pub mod prove_watchdog;
 pub mod rank;
 pub mod receiver;
 pub mod recovery;
+pub mod rejoin;
 pub mod reset;
 pub mod safe_mode;
 pub mod score;

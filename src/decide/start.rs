@@ -16,6 +16,7 @@ use super::election::Approval;
 use super::facts::{Control, Facts, ProcessSummary, RunState, ServerAnswer, Signal};
 use super::memory::LastRole;
 use super::promotions::{Branch, Mismatch, Record};
+use super::rejoin::Cause;
 
 /// A standby without its stream counts as started after this time: the primary may be unreachable for reasons that
 /// are not this node's, and reads are served meanwhile.
@@ -141,7 +142,8 @@ pub fn without_archive() -> Vec<LaunchSetting> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Membership {
     Fits,
-    Refuse(OcfCode, String),
+    /// With what a rejoin would be for; `None`: the data are nobody's to replace.
+    Refuse(OcfCode, String, Option<Cause>),
 }
 
 /// What lies in PGDATA, and how it came there.
@@ -169,10 +171,11 @@ pub fn membership(facts: &AtRest<'_>) -> Membership {
     }
     match facts.branch {
         Branch::Other(mismatch @ Mismatch::AnotherSystem { .. }) => {
-            Membership::Refuse(OcfCode::ErrInstalled, format!("{mismatch}; pg_basebackup from it"))
+            Membership::Refuse(OcfCode::ErrInstalled, format!("{mismatch}; pg_basebackup from it"), None)
         }
         Branch::Other(mismatch @ (Mismatch::Unknown { .. } | Mismatch::AnotherBranch { .. })) => {
-            Membership::Refuse(OcfCode::ErrGeneric, format!("{mismatch}; pg_rewind or pg_basebackup from it"))
+            let why = format!("{mismatch}; pg_rewind or pg_basebackup from it");
+            Membership::Refuse(OcfCode::ErrGeneric, why, Some(Cause::Diverged))
         }
         Branch::Last | Branch::Other(Mismatch::Older { .. }) => match forked_from(facts) {
             Some(owner) => {
@@ -182,6 +185,7 @@ pub fn membership(facts: &AtRest<'_>) -> Membership {
                     format!(
                         "pgdata was a primary, to {at}, of {owner}'s: started by hand; pg_rewind or pg_basebackup"
                     ),
+                    Some(Cause::Forked),
                 )
             }
             None => Membership::Fits,

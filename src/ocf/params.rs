@@ -229,6 +229,31 @@ pub const PARAMS: &[Param] = &[
              primary's node has (pcs node attribute NODE site=NAME), while there are sync_count of them; else any.",
         )
     },
+    Param {
+        kind: Kind::Select(&["rewind", "copy", "stop"]),
+        change: Change::Reloadable,
+        ..optional(
+            "on_diverged",
+            "rewind",
+            "What becomes of data that can't follow the primary",
+            "A former primary that holds WAL which the new one does not have can't follow it. rewind: that WAL is kept beside \
+             pgdata (pgdata.kept) and counted, then pg_rewind replaces what differs; where that is impossible the data are \
+             copied. copy: pg_basebackup into a new directory, always. stop: the instance is not started, and you decide \
+             (quorate rejoin NODE). The unit quorate-rejoin@RESOURCE does it, on the node itself. Data of another database \
+             cluster (system identifier) are never replaced.",
+        )
+    },
+    Param {
+        kind: Kind::Integer,
+        change: Change::Reloadable,
+        ..optional(
+            "rejoin_max_loss",
+            "0",
+            "Most that is replaced without you, in bytes of WAL",
+            "With more WAL than this past the point where the primary's line left it, on_diverged waits for your quorate \
+             rejoin NODE --accept-loss. 0: no limit, since it is kept.",
+        )
+    },
     optional(
         "log_file",
         "",

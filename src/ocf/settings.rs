@@ -35,6 +35,10 @@ pub struct Settings {
     pub on_crash: OnCrash,
     /// Whether commits wait for standbys, for how many, and for which.
     pub synchronous: Policy,
+    /// What becomes of data that can't follow the primary.
+    pub on_diverged: OnDiverged,
+    /// Bytes of WAL that are given up (and kept) without an operator; `None`: no limit.
+    pub rejoin_max_loss: Option<u64>,
     /// `None`: by the resource's name.
     pub log_file: Option<PathBuf>,
 }
@@ -44,6 +48,32 @@ pub struct Settings {
 pub enum OnCrash {
     Restart,
     Failover,
+}
+
+/// What becomes of data that can't follow the primary.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnDiverged {
+    /// pg_rewind, else a copy.
+    #[default]
+    Rewind,
+    /// pg_basebackup into a new directory.
+    Copy,
+    /// An operator decides.
+    Stop,
+}
+
+impl OnDiverged {
+    pub const ALL: [OnDiverged; 3] = [OnDiverged::Rewind, OnDiverged::Copy, OnDiverged::Stop];
+
+    /// As the parameter `on_diverged` has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            OnDiverged::Rewind => "rewind",
+            OnDiverged::Copy => "copy",
+            OnDiverged::Stop => "stop",
+        }
+    }
 }
 
 /// Whether commits wait for a standby.
@@ -176,6 +206,12 @@ impl Settings {
                     &Preference::ALL.map(|preference| (preference.name(), preference)),
                 ),
             },
+            on_diverged: read.choice(
+                "on_diverged",
+                OnDiverged::Rewind,
+                &OnDiverged::ALL.map(|policy| (policy.name(), policy)),
+            ),
+            rejoin_max_loss: read.bytes("rejoin_max_loss"),
             log_file: read.path("log_file"),
             pgdata,
         };
@@ -376,6 +412,8 @@ mod tests {
             ("replication_conninfo", "host=srv1 user=r"),
             ("addresses", "srv1"),
             ("on_crash", "panic"),
+            ("on_diverged", "erase"),
+            ("rejoin_max_loss", "1GB"),
             ("log_file", "log"),
         ];
         for (name, value) in bad {

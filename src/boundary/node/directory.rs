@@ -9,7 +9,7 @@ use crate::pg::directory;
 
 impl Node {
     /// The directory of PostgreSQL's programs: by parameter, else by the data directory's version.
-    pub(super) fn bindir(&self) -> Result<PathBuf, InstallError> {
+    pub(in crate::boundary) fn bindir(&self) -> Result<PathBuf, InstallError> {
         let missing = |text: String| InstallError::Missing(text);
         if let Some(bindir) = &self.settings.bindir {
             return if command::is_there(&bindir.join("postgres")) {

@@ -4,10 +4,15 @@ use super::{Node, host_error};
 use crate::boundary::command::{Command, Environment};
 use crate::boundary::data_directory;
 use crate::boundary::host::{HostError, HostResult, InstallError};
+use crate::boundary::rejoin;
 use crate::decide::start::LaunchSetting;
 
 impl Node {
     pub(super) fn launch_server(&mut self, settings: &[LaunchSetting]) -> HostResult<()> {
+        // Held while the server is launched: who takes it next finds the server's processes.
+        let _lock = rejoin::Lock::take(&self.run.resource)
+            .map_err(host_error)?
+            .ok_or_else(|| HostError("quorate-rejoin works on the data directory".to_owned()))?;
         let files = self.files().map_err(host_error)?.clone();
         let bindir = match self.bindir() {
             Ok(bindir) => bindir,

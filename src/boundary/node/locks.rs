@@ -16,7 +16,7 @@ impl Node {
     /// After a crash the recorded pid may belong to something else by now (or to a zombie that nobody reaped), and
     /// PostgreSQL would refuse to start beside it. That nothing works in this data directory was seen just before; the
     /// socket's lock is removed only where no server holds it ([`is_held`]).
-    pub(super) fn remove_stale_locks(&self) -> HostResult<()> {
+    pub(in crate::boundary) fn remove_stale_locks(&self) -> HostResult<()> {
         match self.processes().map_err(host_error)? {
             (None, children) if children.is_empty() => {}
             _ => return Ok(()),

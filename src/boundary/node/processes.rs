@@ -7,6 +7,7 @@ use nix::sys::signal::Signal as Unix;
 
 use super::{HostResult, IdentityError, Node, host_error};
 use crate::boundary::process::{self, Debugged, ProcessId, ProcessInfo};
+use crate::boundary::rejoin;
 use crate::boundary::storage;
 use crate::decide::activity::Activity;
 use crate::decide::facts::Process;
@@ -31,6 +32,10 @@ impl Node {
 
     /// Those of our user. A server of another one's in a directory that is that one's too is neither ours to end nor nothing.
     pub(super) fn all_processes(&self) -> io::Result<Vec<ProcessInfo>> {
+        // The servers of a rejoin are its own to end; the agent launches none meanwhile.
+        if rejoin::is_running(&self.run.resource) {
+            return Ok(Vec::new());
+        }
         let files = match self.files() {
             Ok(files) => files,
             // Nothing runs as a user that does not exist.
@@ -67,6 +72,9 @@ impl Node {
 
     /// One file and one process, where the whole of /proc need not be read: the usual case of a monitor.
     pub(super) fn postmaster_by_file(&self) -> Option<ProcessInfo> {
+        if rejoin::is_running(&self.run.resource) {
+            return None;
+        }
         let (file, files) = (self.pid_file()?, self.files().ok()?);
         let directory = files.resolve(self.pgdata()).ok()?;
         process::postgres_at(file.pid, &directory, files.user().uid).ok().flatten()

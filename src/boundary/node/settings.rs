@@ -11,7 +11,7 @@ impl Node {
     }
 
     /// In postgresql.auto.conf; `None` takes it out.
-    pub(super) fn write_setting(&self, name: &str, value: Option<&str>) -> HostResult<()> {
+    pub(in crate::boundary) fn write_setting(&self, name: &str, value: Option<&str>) -> HostResult<()> {
         let path = self.pgdata().join("postgresql.auto.conf");
         let files = self.files().map_err(host_error)?;
         data_directory::require(files, self.pgdata()).map_err(host_error)?;

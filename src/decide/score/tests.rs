@@ -9,6 +9,7 @@ fn cluster(primary: Option<&str>, everybody: InstanceCount) -> ClusterAnswer {
         everybody,
         approved: Approved::No,
         safe_mode: None,
+        rejoin: None,
     })
 }
 

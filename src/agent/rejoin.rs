@@ -1,0 +1,153 @@
+//! Data that can't follow the primary: a start has them replaced by the unit `quorate-rejoin@RESOURCE`, and waits for a short one.
+
+use std::time::Duration;
+
+use super::start::Refusal;
+use super::{Agent, millis};
+use crate::boundary::host::{HostError, Level};
+use crate::decide::memory::Memory;
+use crate::decide::rejoin::{
+    AtStart, Cause, Data, Phase, Primary, Request, Task, Wanted, Way, Worker, at_start, primary, start_waits,
+    wanted,
+};
+use crate::ocf::{Environment, OcfCode};
+
+const LOOK: Duration = Duration::from_millis(100);
+/// systemd starts the unit within this time.
+const UNIT_STARTS: Duration = Duration::from_secs(5);
+
+impl Agent<'_> {
+    /// What a rejoin that is on record, or that an operator asks for, means for a start: it is ended first, or waited for.
+    pub(super) fn end_rejoin(&mut self) -> Result<(), Refusal> {
+        let (task, worker) = self.host.rejoin().map_err(refuse)?;
+        let cluster = self.ask_cluster();
+        let request = cluster.as_ref().and_then(|cluster| cluster.rejoin.clone());
+        if task.is_none() && request.is_none() {
+            return Ok(());
+        }
+        let record = self.record();
+        let primary = primary(cluster.as_ref(), &record);
+        if let (Some(text), Worker::Absent) = (request, worker) {
+            return self.rejoin_by_request(&text, task, primary);
+        }
+        match at_start(task.as_ref(), worker, primary) {
+            AtStart::Launch => Ok(()),
+            AtStart::Drop => {
+                let summary = task.as_ref().map(Task::summary).unwrap_or_default();
+                let line = format!("the rejoin ({summary}) is given up: nobody is there to follow");
+                self.host.log(Level::Warning, &line);
+                self.host.drop_rejoin().map_err(refuse)
+            }
+            AtStart::Await(Worker::Absent) => {
+                self.host.resume_rejoin().map_err(refuse)?;
+                self.await_rejoin()
+            }
+            AtStart::Await(Worker::Runs) => self.await_rejoin(),
+            AtStart::Refuse(why) => Err((OcfCode::ErrGeneric, why).into()),
+        }
+    }
+
+    /// Data are replaced on request only where somebody has them.
+    fn rejoin_by_request(&mut self, text: &str, task: Option<Task>, primary: Primary) -> Result<(), Refusal> {
+        self.host.end_rejoin_request().map_err(refuse)?;
+        let request: Request = text
+            .parse()
+            .map_err(|error| (OcfCode::ErrGeneric, format!("{error}; see quorate rejoin --help")))?;
+        if primary == Primary::Nobody {
+            let why = "rejoin was asked for, and no instance is promoted to copy from: nothing was replaced";
+            return Err((OcfCode::ErrGeneric, why.to_owned()).into());
+        }
+        let task = task
+            .filter(|task| task.data() != Data::Ready)
+            .unwrap_or_else(|| self.task(Cause::Asked, request.way, "asked for by an operator"));
+        let task = request.renewed(task);
+        self.host.log(Level::Warning, &format!("rejoin asked for by an operator: {request}"));
+        self.host.ask_rejoin(&task).map_err(refuse)?;
+        self.await_rejoin()
+    }
+
+    fn task(&mut self, cause: Cause, way: Way, why: &str) -> Task {
+        Task {
+            resource: self.run.resource.clone(),
+            node: self.node(),
+            environment: lasting(self.env),
+            cause,
+            why: why.to_owned(),
+            way,
+            phase: Phase::Wanted,
+            half: false,
+            source: None,
+            failures: 0,
+            last_error: None,
+            kept: None,
+            loss_accepted: false,
+            old: None,
+            asked: self.host.wall_seconds(),
+            ready: None,
+            progress: None,
+        }
+    }
+
+    /// After a refusal to start: has the data replaced, where that is wanted. An error: nothing is to be started now.
+    pub(super) fn rejoin(&mut self, refusal: Refusal) -> Result<(), Refusal> {
+        let Some(cause) = refusal.cause else { return Err(refusal) };
+        let cluster = self.ask_cluster();
+        let primary = primary(cluster.as_ref(), &self.record());
+        let way = match wanted(cause, self.settings.on_diverged, primary, self.manager()) {
+            Wanted::Manual => return Err(refusal),
+            Wanted::Rejoin(way) => way,
+        };
+        let task = self.task(cause, way, &refusal.reason);
+        self.host.log(Level::Warning, &refusal.reason);
+        if let Err(error) = self.host.ask_rejoin(&task) {
+            self.host.log(Level::Error, &format!("the data can't be replaced by themselves: {error}"));
+            return Err(refusal);
+        }
+        self.await_rejoin()
+    }
+
+    fn await_rejoin(&mut self) -> Result<(), Refusal> {
+        let begun = self.host.now();
+        let until = begun + millis(start_waits(self.left()));
+        let mut abandoned = false;
+        loop {
+            let (task, worker) = self.host.rejoin().map_err(refuse)?;
+            let Some(task) = task else { return Ok(()) };
+            if task.data() == Data::Ready {
+                // What is remembered is of the data that were there before.
+                self.memory = Memory { run: self.memory.run, ..Memory::default() };
+                return Ok(());
+            }
+            let now = self.host.now();
+            let is_over = now >= until;
+            let is_gone = worker == Worker::Absent && now >= begun + millis(UNIT_STARTS);
+            if abandoned || task.phase == Phase::Manual && worker == Worker::Absent {
+                let next = if worker == Worker::Runs { "; it is started when that is done" } else { "" };
+                return Err((OcfCode::ErrGeneric, format!("rejoin: {}{next}", task.summary())).into());
+            }
+            if is_over || is_gone {
+                // Looked at once more after it was said: it may just have ended.
+                self.host.abandon_rejoin().map_err(refuse)?;
+                abandoned = true;
+            } else {
+                self.host.sleep(LOOK);
+            }
+        }
+    }
+}
+
+fn refuse(error: HostError) -> Refusal {
+    (OcfCode::ErrGeneric, error.to_string()).into()
+}
+
+/// What the unit needs of the environment: the parameters, and who we are.
+fn lasting(env: &Environment) -> Environment {
+    let is_lasting = |name: &str| match name.strip_prefix("OCF_RESKEY_") {
+        Some(name) => !name.starts_with("CRM_meta_") || name == "CRM_meta_on_node",
+        None => name == "OCF_RESOURCE_INSTANCE",
+    };
+    env.iter()
+        .filter(|(name, _)| is_lasting(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}

@@ -1,0 +1,103 @@
+//! The directories of a copy: the new one beside the old, two renames, and what is left of the old.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::super::host::Host as _;
+use super::tool::Tells;
+use super::{Instance, RejoinError, Source, Step, again};
+use crate::ocf::settings::Sync;
+
+const RM: &str = "/usr/bin/rm";
+
+impl Instance {
+    pub(super) fn new_directory(&self) -> PathBuf {
+        self.beside(".new")
+    }
+
+    /// Where the old data are until the new ones stream.
+    #[must_use]
+    pub fn old_directory(&self) -> PathBuf {
+        self.beside(".old")
+    }
+
+    pub(super) fn parent(&self) -> Step<PathBuf> {
+        let parent = self.pgdata().parent();
+        parent.map(Path::to_owned).ok_or_else(|| RejoinError::Manual("PGDATA is /".to_owned()))
+    }
+
+    pub(super) fn is_mount_point(&self) -> Step<bool> {
+        let (own, parent) = (self.pgdata().to_owned(), self.parent()?);
+        let user = self.files()?.user();
+        let devices: std::io::Result<(u64, u64)> =
+            user.act_as(|| Ok((own.metadata()?.dev(), parent.metadata()?.dev())));
+        let (own, parent) = match devices {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            devices => devices.map_err(again)?,
+        };
+        Ok(own != parent)
+    }
+
+    pub(super) fn has_linked_wal(&self) -> Step<bool> {
+        let wal = self.pgdata().join("pg_wal");
+        let user = self.files()?.user();
+        Ok(user.act_as(|| wal.symlink_metadata()).is_ok_and(|meta| meta.is_symlink()))
+    }
+
+    /// Removes a directory of ours with all that is in it; one that is not there is fine.
+    pub(super) fn clear(&self, directory: &Path) -> Step<()> {
+        let command = self.system(RM)?.args(["-rf", "--one-file-system", "--"]).arg(directory);
+        self.long(&command, Tells::Nothing, &mut |_| {}).map(drop)
+    }
+
+    /// Puts the new directory into the place of the old one. Begun before or not: what is done already is left alone.
+    ///
+    /// # Errors
+    /// A rename fails.
+    pub fn swap(&self) -> Step<()> {
+        let (data, new, old) = (self.pgdata().to_owned(), self.new_directory(), self.old_directory());
+        let files = self.files()?;
+        if !files.is_there(&new)? {
+            // Renamed by a run before.
+            return Ok(());
+        }
+        if files.is_there(&data)? {
+            // Of a rejoin before, which never came to its end.
+            self.clear(&old)?;
+            self.rename(&data, &old)?;
+        }
+        self.rename(&new, &data)?;
+        self.sync(&[self.parent()?])
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Step<()> {
+        let user = self.files()?.user();
+        user.act_as(|| std::fs::rename(from, to)).map_err(|error| {
+            RejoinError::Again(format!("rename {} to {}: {error}", from.display(), to.display()))
+        })
+    }
+
+    /// Makes a standby of this node's of the data: its settings, whom it follows.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn configure(&mut self, source: &Source) -> Step<()> {
+        let settings = self.settings.clone();
+        let host = source.host();
+        let conninfo = crate::decide::follow::primary_conninfo(&settings, &self.name, host).map_err(again)?;
+        // The names of a former primary's standbys: commits would wait for them after its next promotion.
+        if settings.synchronous.sync != Sync::Off {
+            self.node.write_setting("synchronous_standby_names", None)?;
+        }
+        self.node.prepare_standby(Some(&conninfo))?;
+        self.sync(&[self.pgdata().to_owned()])
+    }
+
+    /// Removes the old data, which a copy has replaced and whose WAL is kept.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn remove_old(&self) -> Step<()> {
+        self.clear(&self.old_directory())
+    }
+}

@@ -1,0 +1,221 @@
+//! Keeping what the primary does not have, before anything is replaced.
+
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::super::data_directory;
+use super::super::host::Host as _;
+use super::source::SourceFacts;
+use super::tool::Tells;
+use super::{Instance, RejoinError, Source, Step, again, task};
+use crate::cluster::calendar::stamp;
+use crate::decide::rejoin::{Commits, Kept, Range, commits, common, ranges, segments};
+use crate::pg::history::History;
+use crate::pg::timeline::{Timeline, WalPosition};
+
+const CP: &str = "/usr/bin/cp";
+const SYNC: &str = "/usr/bin/sync";
+/// Beside what is copied: the primary's WAL has to have room too.
+const ROOM: u64 = 64 << 20;
+/// Names on one command line.
+const AT_ONCE: usize = 200;
+/// pg_waldump reads all WAL since the last restartpoint for this.
+const END_OF_WAL: Duration = Duration::from_secs(60);
+/// A line is some 150 bytes: a hundred thousand commits.
+const MOST_TEXT: u64 = 16 << 20;
+
+/// The node's own settings, which a rewind replaces by the primary's.
+const OWN: [&str; 4] = ["postgresql.auto.conf", "postgresql.conf", "pg_hba.conf", "pg_ident.conf"];
+const SETTINGS: &str = "settings";
+const SUMMARY: &str = "summary.json";
+const TRANSACTIONS: &str = "transactions.txt";
+
+/// The two lines of WAL, compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compared {
+    /// Where our WAL ends.
+    pub end: WalPosition,
+    /// What is past the last common byte.
+    pub ranges: Vec<Range>,
+    /// Whether that byte is known.
+    pub is_known: bool,
+}
+
+impl Compared {
+    /// Bytes that the primary does not have; `None`: unknown.
+    #[must_use]
+    pub fn bytes(&self) -> Option<u64> {
+        self.is_known
+            .then(|| self.ranges.iter().map(|range| range.to.saturating_bytes_since(range.from)).sum())
+    }
+}
+
+impl Instance {
+    /// Compares our WAL with the primary's line.
+    ///
+    /// # Errors
+    /// Ours or the primary's can't be read; another database cluster.
+    pub fn compare(&mut self, source: &Source, facts: &SourceFacts) -> Step<Compared> {
+        let control = self.node.control()?;
+        if control.system_identifier != facts.system_identifier {
+            return Err(RejoinError::Manual(format!(
+                "the data have system identifier {}, those of {} have {}: another database cluster, nothing was replaced",
+                control.system_identifier, source.node, facts.system_identifier
+            )));
+        }
+        self.node.begin(self.node.now() + u64::try_from(END_OF_WAL.as_millis()).unwrap_or_default());
+        let end = self.node.wal_end().unwrap_or_else(|_| control.furthest());
+        let theirs = self.history(source, facts.timeline)?;
+        let own = self.own_history(end.timeline)?;
+        let common = common(&own, &theirs);
+        let ranges = common.map(|common| ranges(&own, end, common)).unwrap_or_default();
+        let is_known = common.is_some_and(|common| common.until.is_some());
+        Ok(Compared { end, ranges, is_known })
+    }
+
+    fn own_history(&self, timeline: Timeline) -> Step<History> {
+        let history = data_directory::read_history(self.files()?, self.pgdata(), timeline)?;
+        history.filter(|history| !history.is_placeholder()).ok_or_else(|| {
+            RejoinError::Again(format!("the history of timeline {timeline} is missing in pg_wal"))
+        })
+    }
+
+    /// Copies the WAL past the last common byte, the control file and the node's settings into a directory beside PGDATA.
+    ///
+    /// # Errors
+    /// No room, or the disk refuses.
+    pub fn keep(&mut self, source: &Source, compared: &Compared, now: u64) -> Step<Kept> {
+        let control = self.node.control()?;
+        let directory = self.beside(".kept").join(stamp(now));
+        let partial = directory.with_extension("partial");
+        self.clear(&partial)?;
+        let (wal, settings) = (partial.join("pg_wal"), partial.join(SETTINGS));
+        for path in [&wal, &settings] {
+            self.make(path)?;
+        }
+        let names = data_directory::pg_wal_names(self.files()?, self.pgdata())?;
+        let from = compared.ranges.first().map(|range| range.from);
+        let size = control.segment_size;
+        // Nothing is past it: nothing is kept but the settings.
+        let nothing = compared.is_known && compared.ranges.is_empty();
+        let chosen = if nothing { Vec::new() } else { segments(&names, from, compared.end.lsn, size) };
+        let bytes = u64::try_from(chosen.len()).unwrap_or(u64::MAX).saturating_mul(size.bytes());
+        self.need_room(&partial, bytes.saturating_add(ROOM))?;
+        let source_directory = self.pgdata().join("pg_wal");
+        for some in chosen.chunks(AT_ONCE) {
+            self.copy_files(&source_directory, some, &wal)?;
+        }
+        let own: Vec<&str> = OWN
+            .into_iter()
+            .filter(|name| self.files().is_ok_and(|f| f.is_file(&self.pgdata().join(name))))
+            .collect();
+        self.copy_files(self.pgdata(), &own, &settings)?;
+        self.copy_files(&self.pgdata().join("global"), &["pg_control"], &partial)?;
+        let counted = if nothing { Some(Commits::default()) } else { self.count(&partial, &wal, compared) };
+        let kept = Kept {
+            directory: directory.display().to_string(),
+            at: now,
+            source: source.node.clone(),
+            system_identifier: control.system_identifier,
+            from: compared
+                .ranges
+                .first()
+                .map(|range| WalPosition { timeline: range.timeline, lsn: range.from }),
+            to: compared.end,
+            bytes: compared.bytes(),
+            commits: counted.filter(|_| compared.is_known),
+        };
+        let text = serde_json::to_string_pretty(&kept).map_err(again)?;
+        self.files()?.replace(&partial.join(SUMMARY), text.as_bytes())?;
+        let user = self.files()?.user().clone();
+        user.act_as(|| std::fs::rename(&partial, &directory)).map_err(again)?;
+        self.sync(&[self.beside(".kept")])?;
+        Ok(kept)
+    }
+
+    /// The commits of each stretch, by pg_waldump; `None`: it could not read one.
+    fn count(&self, partial: &Path, wal: &Path, compared: &Compared) -> Option<Commits> {
+        let mut all = Commits::default();
+        let mut text = String::new();
+        for range in &compared.ranges {
+            let command = self
+                .program("pg_waldump")
+                .ok()?
+                .arg("--rmgr=Transaction")
+                .arg(format!("--path={}", wal.display()))
+                .arg(format!("--timeline={}", range.timeline))
+                .arg(format!("--start={}", range.from))
+                .arg(format!("--end={}", range.to));
+            // Where the WAL just ends it says so, and exits with 1.
+            let _ = self.long(&command, Tells::Nothing, &mut |_| {});
+            let printed = super::super::storage::read_text(&task::log_path(&self.resource)).ok()?;
+            let found = commits(printed.lines());
+            let is_read = found.number > 0 || !printed.contains("could not find");
+            if !is_read {
+                return None;
+            }
+            all = all.and(found);
+            text.push_str(&printed);
+        }
+        if u64::try_from(text.len()).is_ok_and(|length| length < MOST_TEXT) {
+            // For whoever looks; the figures do not rest on it.
+            let _ = self.files().ok()?.replace(&partial.join(TRANSACTIONS), text.as_bytes());
+        }
+        Some(all)
+    }
+
+    /// Puts the node's own settings back over the primary's. A file of the directory that was kept before the rewind.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn restore_settings(&self, kept: &Kept) -> Step<()> {
+        let from = Path::new(&kept.directory).join(SETTINGS);
+        let names = self.files()?.names(&from)?;
+        let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| OWN.contains(name)).collect();
+        self.copy_files(&from, &names, self.pgdata())
+    }
+
+    fn copy_files(&self, from: &Path, names: &[&str], to: &Path) -> Step<()> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let copy =
+            self.system(CP)?.args(["--reflink=auto", "--preserve=timestamps", "--no-dereference", "--"]);
+        self.long(&copy.args(names.iter().map(|name| from.join(name))).arg(to), Tells::Nothing, &mut |_| {})?;
+        self.sync(&names.iter().map(|name| to.join(name)).collect::<Vec<_>>())
+    }
+
+    pub(super) fn sync(&self, paths: &[PathBuf]) -> Step<()> {
+        for some in paths.chunks(AT_ONCE) {
+            self.long(&self.system(SYNC)?.arg("--").args(some), Tells::Nothing, &mut |_| {})?;
+        }
+        Ok(())
+    }
+
+    /// A directory of the owner's alone.
+    fn make(&self, path: &Path) -> Step<()> {
+        let files = self.files()?;
+        let base = self.beside(".kept");
+        files.make_directory(&base)?;
+        let closed = std::fs::Permissions::from_mode(0o700);
+        let made = files.user().act_as(|| {
+            std::fs::set_permissions(&base, closed)?;
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+        });
+        made.map_err(|error| RejoinError::Again(format!("{}: {error}", path.display())))
+    }
+
+    /// Refuses to fill the disk.
+    pub(super) fn need_room(&self, at: &Path, bytes: u64) -> Step<()> {
+        let free = self.files()?.user().act_as(|| nix::sys::statvfs::statvfs(at)).map_err(again)?;
+        let available = free.blocks_available().saturating_mul(free.fragment_size());
+        if available >= bytes {
+            return Ok(());
+        }
+        Err(RejoinError::Again(format!(
+            "{bytes} bytes are needed beside {}, {available} are free: make room (quorate kept list shows what is kept)",
+            self.pgdata().display()
+        )))
+    }
+}

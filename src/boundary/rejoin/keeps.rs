@@ -1,0 +1,84 @@
+//! What was kept on this node, for the operator.
+
+use std::path::{Path, PathBuf};
+
+use super::super::host::{HostError, HostResult};
+use super::super::identity::SystemUser;
+use super::super::owned_files::OwnedFiles;
+use super::super::registry;
+use super::task;
+use crate::decide::rejoin::Kept;
+use crate::ocf::Settings;
+
+/// One directory.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its name, by the time.
+    pub name: String,
+    pub directory: PathBuf,
+    pub resource: String,
+    /// `None`: it was interrupted, or its summary can't be read.
+    pub kept: Option<Kept>,
+    owner: String,
+}
+
+/// All of them: of the instances that run here, and of those that were ever rejoined here.
+///
+/// # Errors
+/// The directories of the instances can't be read.
+pub fn entries() -> HostResult<Vec<Entry>> {
+    let mut found = Vec::new();
+    for (resource, pgdata, owner) in instances()? {
+        let files = OwnedFiles::of(&SystemUser::lookup(&owner).map_err(|e| HostError(e.to_string()))?);
+        let mut base = pgdata.into_os_string();
+        base.push(".kept");
+        let base = PathBuf::from(base);
+        let mut names = match files.names(&base) {
+            Ok(names) => names,
+            Err(error) if error.is_missing() => continue,
+            Err(error) => return Err(HostError(error.to_string())),
+        };
+        names.sort();
+        for name in names {
+            let directory = base.join(&name);
+            let kept = files
+                .read_text(&directory.join("summary.json"))
+                .ok()
+                .and_then(|text| serde_json::from_str(&text).ok());
+            found.push(Entry { name, directory, resource: resource.clone(), kept, owner: owner.clone() });
+        }
+    }
+    Ok(found)
+}
+
+/// Removes one, as the owner of the data.
+///
+/// # Errors
+/// The disk refuses.
+pub fn remove_entry(entry: &Entry) -> HostResult<()> {
+    let user = SystemUser::lookup(&entry.owner).map_err(|e| HostError(e.to_string()))?;
+    let removed = user.act_as(|| std::fs::remove_dir_all(&entry.directory));
+    removed.map_err(|error| HostError(format!("{}: {error}", entry.directory.display())))
+}
+
+fn instances() -> HostResult<Vec<(String, PathBuf, String)>> {
+    let mut found: Vec<(String, PathBuf, String)> = Vec::new();
+    for resource in task::resources()? {
+        let Ok(Some(task)) = task::load(&resource) else { continue };
+        let Ok((settings, _)) = Settings::tolerant(&task.environment) else { continue };
+        found.push((resource, settings.pgdata, settings.system_user));
+    }
+    for instance in registry::all()?.into_iter().flatten() {
+        let Some(access) = instance.access else { continue };
+        if !found.iter().any(|(resource, _, _)| *resource == instance.resource) {
+            found.push((instance.resource, instance.pgdata, access.user));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The name without what ends it.
+pub(super) fn resource_of(path: &Path) -> Option<String> {
+    (path.extension()? == "json").then(|| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()))?
+}

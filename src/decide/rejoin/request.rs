@@ -1,0 +1,97 @@
+//! What an operator asks of an instance's data: a node attribute that its agent reads at the next start, and takes back.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{Cause, Phase, Task, Way};
+
+/// The node attribute by which `quorate rejoin` asks.
+#[must_use]
+pub fn request_attribute(resource: &str) -> String {
+    format!("quorate-rejoin-request-{resource}")
+}
+
+/// The request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    pub way: Way,
+    /// More WAL than rejoin_max_loss may be given up; it is kept all the same.
+    pub accept_loss: bool,
+}
+
+const ACCEPT: &str = "accept-loss";
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let way = match self.way {
+            Way::Rewind => "rewind",
+            Way::Copy => "copy",
+        };
+        f.write_str(way)?;
+        if self.accept_loss { write!(f, ",{ACCEPT}") } else { Ok(()) }
+    }
+}
+
+/// Not a request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is no request to rejoin: rewind or copy, with {ACCEPT} or without")]
+pub struct RequestError(String);
+
+impl FromStr for Request {
+    type Err = RequestError;
+
+    fn from_str(text: &str) -> Result<Self, RequestError> {
+        let unknown = || RequestError(text.chars().take(40).collect());
+        let (way, accept_loss) = match text.split_once(',') {
+            None => (text, false),
+            Some((way, ACCEPT)) => (way, true),
+            Some(_) => return Err(unknown()),
+        };
+        let way = match way {
+            "rewind" => Way::Rewind,
+            "copy" => Way::Copy,
+            _ => return Err(unknown()),
+        };
+        Ok(Self { way, accept_loss })
+    }
+}
+
+impl Request {
+    /// What it makes of a rejoin that is on record: begun anew, with what was kept before.
+    #[must_use]
+    pub fn renewed(self, task: Task) -> Task {
+        // pg_rewind has written there once.
+        let way = if task.half { Way::Copy } else { self.way };
+        // A request says "look again": what is kept may be of an earlier time.
+        let kept = task.kept.filter(|_| task.half);
+        Task {
+            cause: if task.half { task.cause } else { Cause::Asked },
+            way,
+            phase: Phase::Wanted,
+            failures: 0,
+            last_error: None,
+            loss_accepted: self.accept_loss,
+            kept,
+            progress: None,
+            ..task
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn read_as_written() {
+        for way in [Way::Rewind, Way::Copy] {
+            for accept_loss in [false, true] {
+                let request = Request { way, accept_loss };
+                assert_eq!(request.to_string().parse(), Ok(request));
+            }
+        }
+        for bad in ["", "1", "rewind,", "copy,x", "erase", "rewind,accept-loss,copy"] {
+            assert!(bad.parse::<Request>().is_err(), "{bad}");
+        }
+    }
+}

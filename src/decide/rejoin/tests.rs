@@ -1,0 +1,127 @@
+use super::*;
+
+fn task(phase: Phase, half: bool) -> Task {
+    Task {
+        resource: "pgsql".into(),
+        node: "srv1".into(),
+        environment: BTreeMap::new(),
+        cause: Cause::Diverged,
+        why: "data diverged".into(),
+        way: Way::Rewind,
+        phase,
+        half,
+        source: Some("srv2".into()),
+        failures: 0,
+        last_error: None,
+        kept: None,
+        loss_accepted: false,
+        old: None,
+        asked: 0,
+        ready: None,
+        progress: None,
+    }
+}
+
+/// Whatever ends a run: a directory that pg_rewind has written in is never started, and never rewound again.
+#[test]
+fn a_half_replaced_directory_is_only_copied() {
+    for phase in Phase::ALL {
+        for way in [Way::Rewind, Way::Copy] {
+            let (next, next_way) = resume(phase, way);
+            if phase == Phase::Rewinding {
+                assert_eq!((next, next_way), (Phase::Copying, Way::Copy));
+            }
+            assert_ne!(next, Phase::Rewinding, "{phase:?}: begun in the middle");
+            assert_ne!(next, Phase::Verifying, "{phase:?}: a copy that nobody knows to be whole");
+            // Where the next run begins it does not begin elsewhere once more.
+            assert_eq!(resume(next, next_way), (next, next_way), "{phase:?}");
+        }
+        for worker in [Worker::Runs, Worker::Absent] {
+            for primary in [Primary::Known, Primary::Nobody] {
+                for half in [false, true] {
+                    let task = task(phase, half);
+                    let decided = at_start(Some(&task), worker, primary);
+                    match task.data() {
+                        Data::Ready => {
+                            assert_eq!(decided, AtStart::Launch, "{phase:?} {worker:?} {primary:?}")
+                        }
+                        Data::Half | Data::Untouched => {
+                            assert_ne!(decided, AtStart::Launch, "{phase:?} {half} {worker:?} {primary:?}");
+                        }
+                    }
+                    if task.data() == Data::Half {
+                        assert_ne!(decided, AtStart::Drop, "{phase:?} {half} {worker:?} {primary:?}");
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(at_start(None, Worker::Absent, Primary::Nobody), AtStart::Launch);
+}
+
+/// After the primary is lost for good the data of this node may be the last ones.
+#[test]
+fn without_a_primary_untouched_data_are_an_ordinary_candidate() {
+    let decided = at_start(Some(&task(Phase::Recovering, false)), Worker::Absent, Primary::Nobody);
+    assert_eq!(decided, AtStart::Drop);
+    let decided = at_start(Some(&task(Phase::Manual, false)), Worker::Absent, Primary::Nobody);
+    assert_eq!(decided, AtStart::Drop);
+    let decided = at_start(Some(&task(Phase::Manual, true)), Worker::Absent, Primary::Nobody);
+    assert!(matches!(decided, AtStart::Refuse(why) if why.contains("quorate rejoin srv1")));
+}
+
+#[test]
+fn only_a_primary_of_the_clusters_replaces_data() {
+    for cause in [Cause::Diverged, Cause::Forked, Cause::Starved, Cause::Asked] {
+        for policy in OnDiverged::ALL {
+            assert_eq!(wanted(cause, policy, Primary::Nobody, Manager::Pacemaker), Wanted::Manual);
+            assert_eq!(wanted(cause, policy, Primary::Known, Manager::Nobody), Wanted::Manual);
+        }
+        assert_eq!(wanted(cause, OnDiverged::Stop, Primary::Known, Manager::Pacemaker), Wanted::Manual);
+        let copies = wanted(cause, OnDiverged::Copy, Primary::Known, Manager::Pacemaker);
+        assert_eq!(copies, Wanted::Rejoin(Way::Copy));
+    }
+    let rewind = |cause| wanted(cause, OnDiverged::Rewind, Primary::Known, Manager::Pacemaker);
+    assert_eq!(rewind(Cause::Diverged), Wanted::Rejoin(Way::Rewind));
+    assert_eq!(
+        rewind(Cause::Forked),
+        Wanted::Rejoin(Way::Copy),
+        "pg_rewind sees no difference on one timeline"
+    );
+}
+
+#[test]
+fn tries_end() {
+    let mut pauses = Duration::ZERO;
+    let (mut failures, mut way) = (0, Way::Rewind);
+    loop {
+        failures += 1;
+        match after_failure(failures, Phase::Rewinding, way) {
+            AfterFailure::Manual => break,
+            AfterFailure::Again(pause, next) => {
+                assert_eq!(next, Way::Copy, "never a second time in a directory that it left half done");
+                (pauses, way) = (pauses + pause, next);
+            }
+        }
+    }
+    assert!(pauses >= PAUSE && pauses < Duration::from_secs(600), "{pauses:?}");
+    assert!(matches!(after_failure(1, Phase::Wanted, Way::Rewind), AfterFailure::Again(_, Way::Rewind)));
+}
+
+#[test]
+fn a_loss_has_a_limit() {
+    assert_eq!(loss(None, None), Ok(()));
+    assert_eq!(loss(Some(5), Some(5)), Ok(()));
+    assert!(
+        loss(Some(6), Some(5)).is_err_and(|why| why.contains("6 bytes") && why.contains("rejoin_max_loss=5"))
+    );
+    assert!(loss(None, Some(5)).is_err());
+}
+
+#[test]
+fn a_task_survives_the_disk() {
+    let task = task(Phase::Copying, true);
+    let text = serde_json::to_string(&task).unwrap();
+    assert_eq!(serde_json::from_str::<Task>(&text).unwrap(), task);
+    assert!(task.summary().contains("copying from srv2"));
+}

@@ -1,0 +1,178 @@
+//! One phase after the other.
+
+use std::time::Duration;
+
+use super::{Next, Rejoin};
+use crate::boundary::clock::Deadline;
+use crate::boundary::host::Level;
+use crate::boundary::memory;
+use crate::boundary::rejoin::{self, Compared, RejoinError, Source, SourceFacts, Step};
+use crate::decide::rejoin::{Cause, Data, Phase, Way, loss};
+use crate::pg::view::Answer;
+
+/// The primary's checkpoint after its promotion is its agent's first job.
+const CHECKPOINT_AGAIN: Duration = Duration::from_secs(1);
+const CHECKPOINT_WAITS: u32 = 600;
+/// How long a new standby may take until it streams.
+const STREAM: Duration = Duration::from_secs(600);
+const STREAM_AGAIN: Duration = Duration::from_secs(2);
+
+impl Rejoin {
+    pub(super) fn perform(&mut self) -> Step<Next> {
+        match self.task.phase {
+            Phase::Wanted => self.begin(),
+            Phase::Keeping => self.keep(),
+            Phase::Recovering => self.recover(),
+            Phase::AwaitingCheckpoint => self.await_checkpoint(),
+            Phase::Rewinding => self.rewind(),
+            Phase::Copying => self.copy(),
+            Phase::Verifying => {
+                self.instance.verify()?;
+                Ok(Next::To(Phase::Swapping))
+            }
+            Phase::Swapping => {
+                self.task.old = Some(self.instance.old_directory().display().to_string());
+                self.instance.swap()?;
+                Ok(Next::To(Phase::Configuring))
+            }
+            Phase::Configuring => self.configure(),
+            Phase::Starting => self.watch(),
+            Phase::Ended | Phase::Manual => Ok(Next::End),
+        }
+    }
+
+    fn source(&mut self) -> Step<(Source, SourceFacts)> {
+        self.instance.must_rest()?;
+        let source = self.instance.primary()?;
+        let facts = self.instance.ask(&source)?;
+        self.task.source = Some(source.node.clone());
+        Ok((source, facts))
+    }
+
+    fn begin(&mut self) -> Step<Next> {
+        self.source()?;
+        Ok(Next::To(match (&self.task.kept, self.task.way) {
+            (None, _) => Phase::Keeping,
+            (Some(_), Way::Copy) => Phase::Copying,
+            (Some(_), Way::Rewind) => Phase::Recovering,
+        }))
+    }
+
+    fn keep(&mut self) -> Step<Next> {
+        let (source, facts) = self.source()?;
+        let mut compared = self.instance.compare(&source, &facts)?;
+        if self.task.cause == Cause::Starved {
+            // It has only replayed what the primary wrote.
+            compared = Compared { ranges: Vec::new(), is_known: true, ..compared };
+        }
+        if !self.task.loss_accepted {
+            loss(compared.bytes(), self.instance.settings().rejoin_max_loss).map_err(RejoinError::Manual)?;
+        }
+        let kept = self.instance.keep(&source, &compared, Self::now())?;
+        self.say(Level::Warning, &kept.sentence());
+        self.task.kept = Some(kept);
+        Ok(Next::To(match self.task.way {
+            Way::Rewind => Phase::Recovering,
+            Way::Copy => Phase::Copying,
+        }))
+    }
+
+    fn recover(&mut self) -> Step<Next> {
+        self.instance.must_rest()?;
+        if !self.instance.is_shut_down()? {
+            self.instance.recover()?;
+        }
+        Ok(Next::To(Phase::AwaitingCheckpoint))
+    }
+
+    fn await_checkpoint(&mut self) -> Step<Next> {
+        let mut left = CHECKPOINT_WAITS;
+        let source = loop {
+            let (source, facts) = self.source()?;
+            if facts.checkpoint_timeline == facts.timeline {
+                break source;
+            }
+            left = left.checked_sub(1).ok_or_else(|| {
+                RejoinError::Again(format!(
+                    "{} has made no checkpoint on timeline {}",
+                    source.node, facts.timeline
+                ))
+            })?;
+            Deadline::after(CHECKPOINT_AGAIN).sleep(CHECKPOINT_AGAIN);
+        };
+        match self.instance.try_rewind(&source) {
+            Ok(()) => Ok(Next::To(Phase::Rewinding)),
+            Err(why) => {
+                self.say(Level::Warning, &format!("pg_rewind refuses, the data are copied: {why}"));
+                self.task.last_error = Some(why.to_string());
+                self.task.way = Way::Copy;
+                Ok(Next::To(Phase::Copying))
+            }
+        }
+    }
+
+    fn rewind(&mut self) -> Step<Next> {
+        let (source, _) = self.source()?;
+        self.task.half = true;
+        self.save()?;
+        let task = &mut self.task;
+        self.instance.rewind(&source, &mut |percent| Self::progress(task, percent))?;
+        Ok(Next::To(Phase::Configuring))
+    }
+
+    fn copy(&mut self) -> Step<Next> {
+        self.task.way = Way::Copy;
+        let (source, facts) = self.source()?;
+        let task = &mut self.task;
+        self.instance.copy(&source, &facts, &mut |percent| Self::progress(task, percent))?;
+        Ok(Next::To(Phase::Verifying))
+    }
+
+    fn configure(&mut self) -> Step<Next> {
+        let source = self.instance.primary()?;
+        if let Some(kept) = &self.task.kept {
+            self.instance.restore_settings(kept)?;
+        }
+        self.instance.configure(&source)?;
+        // What the agent remembers is of other data.
+        memory::forget(&self.task.resource)?;
+        self.task.ready = Some(Self::now());
+        // Whoever starts it looks for processes, and those of a directory that is worked on are none of its.
+        self.lock = None;
+        Ok(Next::To(Phase::Starting))
+    }
+
+    /// Until it streams: the old data are needed no longer then.
+    fn watch(&mut self) -> Step<Next> {
+        self.lock = None;
+        self.save()?;
+        let until = Deadline::after(STREAM);
+        loop {
+            if rejoin::is_abandoned(&self.task.resource) {
+                self.start_by_pacemaker();
+            }
+            if let Answer::Standby(view) = self.instance.probe()
+                && crate::decide::score::streams(view.receiver.as_ref())
+            {
+                break;
+            }
+            if until.passed() {
+                let line = format!(
+                    "it does not stream after {} s; the old data stay in {}",
+                    STREAM.as_secs(),
+                    self.task.old.as_deref().unwrap_or("no directory: they were rewound")
+                );
+                self.say(Level::Warning, &line);
+                return Ok(Next::To(Phase::Ended));
+            }
+            Deadline::after(STREAM_AGAIN).sleep(STREAM_AGAIN);
+        }
+        if self.task.old.take().is_some() {
+            self.instance.remove_old()?;
+        }
+        Ok(Next::To(Phase::Ended))
+    }
+}
+
+/// Kept for the reader: data that are ready are nobody's to replace.
+const _: () = assert!(matches!(Phase::Starting.data(true), Data::Ready));
