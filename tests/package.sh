@@ -44,7 +44,7 @@ agent=usr/lib/ocf/resource.d/quorate/postgres
 built_twice() { SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) dist/build-deb --to "$work/again" >/dev/null && cmp "$deb" "$work/again/${deb##*/}"; }
 has_all() {
     local missing=0 file
-    for file in "$agent" usr/bin/quorate usr/sbin/fence_quorate usr/share/man/man1/quorate.1.gz usr/share/man/man8/fence_quorate.8.gz usr/share/man/man7/ocf_quorate_postgres.7.gz \
+    for file in "$agent" usr/bin/quorate usr/sbin/fence_quorate usr/lib/quorate/quorate-rejoin usr/lib/systemd/system/quorate-rejoin@.service usr/share/man/man1/quorate.1.gz usr/share/man/man8/fence_quorate.8.gz usr/share/man/man7/ocf_quorate_postgres.7.gz \
         usr/lib/systemd/system/{sbd,pacemaker}.service.d/quorate.conf usr/share/bash-completion/completions/quorate \
         usr/share/zsh/vendor-completions/_quorate usr/share/fish/vendor_completions.d/quorate.fish \
         usr/share/doc/quorate/{copyright,changelog.gz,README.md,docs/agent.md,docs/agent-tables.md,docs/operations.md,docs/failover.svg,docs/package.md,docs/lab/faults.md,ocf/parameters.md} \

@@ -5,6 +5,7 @@ mod disk;
 mod hiccup;
 mod pacemaker;
 mod record;
+mod rejoin;
 mod safe_mode;
 mod synchronous;
 

@@ -2,11 +2,14 @@
 //! record of everything that was done. Tests of the shells run on it; nothing in the product does.
 
 mod condition;
+mod new;
+mod rejoin;
 mod server;
 
 use std::time::Duration;
 
 pub use condition::{Condition, Failing};
+pub use rejoin::Unit;
 
 use super::host::{Host, HostError, HostResult, InstallError, Level};
 use crate::cluster::crm_mon::Status;
@@ -19,6 +22,7 @@ use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Promotion;
 use crate::decide::recovery::{Recovery, RestoreCommand};
+use crate::decide::rejoin::Task;
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{NodeReset, Shutdown, Stage, StopFacts};
 use crate::decide::voters::Voters;
@@ -81,59 +85,15 @@ pub struct FakeHost {
     pub resetting: Option<String>,
     /// What the node's other programs were told last.
     pub recorded: Option<(PgRole, Phase)>,
+    /// The rejoin on record, and what the unit makes of it.
+    pub task: Option<Task>,
+    pub unit: Unit,
     /// What was done, in order: `score srv1 900`, `send Fast`, `launch` …
     pub done: Vec<String>,
     pub log: Vec<(Level, String)>,
 }
 
 impl FakeHost {
-    /// A host in this condition, at a position, with a cluster that answers nothing.
-    pub fn new(condition: Condition, position: WalPosition) -> FakeHost {
-        FakeHost {
-            now: 1_000_000,
-            deadline: Millis::MAX,
-            condition,
-            failing: Failing::Nothing,
-            view: StandbyView {
-                received: Some(position.lsn),
-                replayed: Some(position.lsn),
-                receiver: None,
-                streams_to: Vec::new(),
-                primary_conninfo: None,
-                is_paused: false,
-            },
-            timeline: position.timeline,
-            status: None,
-            votequorum: None,
-            ballots: Vec::new(),
-            histories: Vec::new(),
-            promotions: Vec::new(),
-            voters: Vec::new(),
-            standbys: Vec::new(),
-            synchronous: String::new(),
-            keeps_synchronous: false,
-            wal_end: None,
-            mark: None,
-            announced: None,
-            memory: Memory::default(),
-            installation: Ok(()),
-            receiver: RunState::Running,
-            trial: Trial::Written { free: ROOM },
-            thaws_at: None,
-            at_rest: false,
-            archiver_hangs: false,
-            command_since: None,
-            hangs_when_told: false,
-            answer: None,
-            progress: Progress::StandsStill,
-            fed: 0,
-            resetting: None,
-            recorded: matches!(condition, Condition::Primary).then_some((PgRole::Primary, Phase::Running)),
-            done: Vec::new(),
-            log: Vec::new(),
-        }
-    }
-
     /// The actions that begin with a word.
     pub fn did(&self, word: &str) -> Vec<&str> {
         self.done.iter().map(String::as_str).filter(|d| d.split(' ').next() == Some(word)).collect()

@@ -50,7 +50,7 @@ pub enum Level {
 
 /// One instance of PostgreSQL on one node, and the cluster around it. No method waits longer than it is told to,
 /// or than its own short deadline.
-pub trait Host {
+pub trait Host: Rejoining {
     /// Begins a call that has to be over at this moment: Pacemaker's programs get no more time than is left.
     fn begin(&mut self, deadline: Millis);
     /// Now.
@@ -158,6 +158,22 @@ pub trait Host {
     fn announce(&mut self, node: &str, end: Option<WalPosition>) -> HostResult<()>;
     fn announced(&mut self, node: &str) -> HostResult<Option<WalPosition>>;
 
+    /// What was remembered; a broken file is forgotten, with a log line.
+    fn recall(&mut self) -> Memory;
+    fn remember(&mut self, memory: &Memory) -> HostResult<()>;
+    /// Tells the node's other programs what the instance is.
+    fn record(&mut self, role: PgRole) -> HostResult<()>;
+    /// Tells them that its end is wanted from now on.
+    fn record_stopping(&mut self) -> HostResult<()>;
+    /// What [`Self::record`] said of the postmaster that runs now; `None`: it is none that the agent started.
+    fn recorded(&mut self) -> Option<PgRole>;
+    /// Takes that back: nothing runs.
+    fn forget(&mut self) -> HostResult<()>;
+    fn log(&mut self, level: Level, line: &str);
+}
+
+/// How the agent has data replaced that can't follow the primary. A host that has no such unit refuses.
+pub trait Rejoining {
     /// The rejoin of this instance that is on record, and whether the unit works on it.
     fn rejoin(&mut self) -> HostResult<(Option<Task>, Worker)> {
         Ok((None, Worker::Absent))
@@ -186,19 +202,6 @@ pub trait Host {
     fn wall_seconds(&mut self) -> u64 {
         0
     }
-
-    /// What was remembered; a broken file is forgotten, with a log line.
-    fn recall(&mut self) -> Memory;
-    fn remember(&mut self, memory: &Memory) -> HostResult<()>;
-    /// Tells the node's other programs what the instance is.
-    fn record(&mut self, role: PgRole) -> HostResult<()>;
-    /// Tells them that its end is wanted from now on.
-    fn record_stopping(&mut self) -> HostResult<()>;
-    /// What [`Self::record`] said of the postmaster that runs now; `None`: it is none that the agent started.
-    fn recorded(&mut self) -> Option<PgRole>;
-    /// Takes that back: nothing runs.
-    fn forget(&mut self) -> HostResult<()>;
-    fn log(&mut self, level: Level, line: &str);
 }
 
 /// What is missing on this node.

@@ -8,6 +8,7 @@ mod locks;
 mod processes;
 mod record;
 mod recovery;
+mod rejoin;
 mod server_log;
 mod settings;
 mod wal_end;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal as Unix;
 
-use super::clock::{Deadline, boottime_ms, wall_seconds};
+use super::clock::{Deadline, boottime_ms};
 use super::command::{self, Detached};
 use super::data_directory::{self, SignalFile};
 use super::host::{Host, HostError, HostResult, InstallError, Level};
@@ -28,7 +29,7 @@ use super::owned_files::OwnedFiles;
 use super::pacemaker::Patience;
 use super::postgres::Endpoint;
 use super::process::{self, Debugged, ProcessState};
-use super::{checker, control_file, corosync, memory, node_reset, pacemaker, registry, rejoin, write_test};
+use super::{checker, control_file, corosync, memory, node_reset, pacemaker, registry, write_test};
 use crate::cluster::crm_mon::Status;
 use crate::decide::activity::Activity;
 use crate::decide::clock::Millis;
@@ -39,7 +40,6 @@ use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Promotion;
 use crate::decide::recovery::Recovery;
-use crate::decide::rejoin::{Task, Worker, request_attribute};
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{Shutdown, Stage, StopFacts};
 use crate::decide::voters::Voters;
@@ -460,36 +460,6 @@ impl Host for Node {
 
     fn announced(&mut self, node: &str) -> HostResult<Option<WalPosition>> {
         self.read_end(node)
-    }
-
-    fn rejoin(&mut self) -> HostResult<(Option<Task>, Worker)> {
-        let worker = if rejoin::is_running(&self.run.resource) { Worker::Runs } else { Worker::Absent };
-        Ok((rejoin::load(&self.run.resource).map_err(host_error)?, worker))
-    }
-
-    fn ask_rejoin(&mut self, task: &Task) -> HostResult<()> {
-        rejoin::ask(task).map_err(host_error)
-    }
-
-    fn resume_rejoin(&mut self) -> HostResult<()> {
-        rejoin::start_unit(&self.run.resource).map_err(host_error)
-    }
-
-    fn drop_rejoin(&mut self) -> HostResult<()> {
-        rejoin::remove(&self.run.resource).map_err(host_error)
-    }
-
-    fn end_rejoin_request(&mut self) -> HostResult<()> {
-        let node = self.run.node.as_deref().unwrap_or_default();
-        pacemaker::delete_attribute(node, &request_attribute(&self.run.resource), self.patience())
-    }
-
-    fn abandon_rejoin(&mut self) -> HostResult<()> {
-        rejoin::abandon(&self.run.resource).map_err(host_error)
-    }
-
-    fn wall_seconds(&mut self) -> u64 {
-        wall_seconds()
     }
 
     fn recall(&mut self) -> Memory {

@@ -11,6 +11,7 @@
 mod directory;
 #[cfg(test)]
 mod tests;
+mod tree;
 #[cfg(test)]
 pub(in crate::boundary) use tests::mine;
 

@@ -1,6 +1,5 @@
 //! The directories of a copy: the new one beside the old, two renames, and what is left of the old.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::super::host::Host as _;
@@ -27,21 +26,15 @@ impl Instance {
     }
 
     pub(super) fn is_mount_point(&self) -> Step<bool> {
-        let (own, parent) = (self.pgdata().to_owned(), self.parent()?);
-        let user = self.files()?.user();
-        let devices: std::io::Result<(u64, u64)> =
-            user.act_as(|| Ok((own.metadata()?.dev(), parent.metadata()?.dev())));
-        let (own, parent) = match devices {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-            devices => devices.map_err(again)?,
-        };
-        Ok(own != parent)
+        let (files, parent) = (self.files()?, self.parent()?);
+        if !files.is_there(self.pgdata())? {
+            return Ok(false);
+        }
+        Ok(files.directory(self.pgdata())?.device != files.directory(&parent)?.device)
     }
 
     pub(super) fn has_linked_wal(&self) -> Step<bool> {
-        let wal = self.pgdata().join("pg_wal");
-        let user = self.files()?.user();
-        Ok(user.act_as(|| wal.symlink_metadata()).is_ok_and(|meta| meta.is_symlink()))
+        Ok(self.files()?.is_link(&self.pgdata().join("pg_wal"))?)
     }
 
     /// Removes a directory of ours with all that is in it; one that is not there is fine.
@@ -64,17 +57,10 @@ impl Instance {
         if files.is_there(&data)? {
             // Of a rejoin before, which never came to its end.
             self.clear(&old)?;
-            self.rename(&data, &old)?;
+            files.rename(&data, &old)?;
         }
-        self.rename(&new, &data)?;
+        files.rename(&new, &data)?;
         self.sync(&[self.parent()?])
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> Step<()> {
-        let user = self.files()?.user();
-        user.act_as(|| std::fs::rename(from, to)).map_err(|error| {
-            RejoinError::Again(format!("rename {} to {}: {error}", from.display(), to.display()))
-        })
     }
 
     /// Makes a standby of this node's of the data: its settings, whom it follows.

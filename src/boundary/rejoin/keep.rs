@@ -1,6 +1,5 @@
 //! Keeping what the primary does not have, before anything is replaced.
 
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -91,8 +90,10 @@ impl Instance {
         let partial = directory.with_extension("partial");
         self.clear(&partial)?;
         let (wal, settings) = (partial.join("pg_wal"), partial.join(SETTINGS));
-        for path in [&wal, &settings] {
-            self.make(path)?;
+        let base = self.beside(".kept");
+        self.files()?.make_directory(&base)?;
+        for path in [&base, &wal, &settings] {
+            self.files()?.make_private(path)?;
         }
         let names = data_directory::pg_wal_names(self.files()?, self.pgdata())?;
         let from = compared.ranges.first().map(|range| range.from);
@@ -128,8 +129,7 @@ impl Instance {
         };
         let text = serde_json::to_string_pretty(&kept).map_err(again)?;
         self.files()?.replace(&partial.join(SUMMARY), text.as_bytes())?;
-        let user = self.files()?.user().clone();
-        user.act_as(|| std::fs::rename(&partial, &directory)).map_err(again)?;
+        self.files()?.rename(&partial, &directory)?;
         self.sync(&[self.beside(".kept")])?;
         Ok(kept)
     }
@@ -193,23 +193,9 @@ impl Instance {
         Ok(())
     }
 
-    /// A directory of the owner's alone.
-    fn make(&self, path: &Path) -> Step<()> {
-        let files = self.files()?;
-        let base = self.beside(".kept");
-        files.make_directory(&base)?;
-        let closed = std::fs::Permissions::from_mode(0o700);
-        let made = files.user().act_as(|| {
-            std::fs::set_permissions(&base, closed)?;
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-        });
-        made.map_err(|error| RejoinError::Again(format!("{}: {error}", path.display())))
-    }
-
     /// Refuses to fill the disk.
     pub(super) fn need_room(&self, at: &Path, bytes: u64) -> Step<()> {
-        let free = self.files()?.user().act_as(|| nix::sys::statvfs::statvfs(at)).map_err(again)?;
-        let available = free.blocks_available().saturating_mul(free.fragment_size());
+        let available = self.files()?.room(at)?;
         if available >= bytes {
             return Ok(());
         }

@@ -57,8 +57,7 @@ pub fn entries() -> HostResult<Vec<Entry>> {
 /// The disk refuses.
 pub fn remove_entry(entry: &Entry) -> HostResult<()> {
     let user = SystemUser::lookup(&entry.owner).map_err(|e| HostError(e.to_string()))?;
-    let removed = user.act_as(|| std::fs::remove_dir_all(&entry.directory));
-    removed.map_err(|error| HostError(format!("{}: {error}", entry.directory.display())))
+    OwnedFiles::of(&user).remove_tree(&entry.directory).map_err(|e| HostError(e.to_string()))
 }
 
 fn instances() -> HostResult<Vec<(String, PathBuf, String)>> {

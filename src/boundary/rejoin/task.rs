@@ -42,6 +42,13 @@ pub(super) fn log_path(resource: &str) -> PathBuf {
     Path::new(DIRECTORY).join(format!("{resource}.log"))
 }
 
+/// The same, empty.
+pub(super) fn new_log(resource: &str) -> Step<File> {
+    let path = log_path(resource);
+    let log = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&path);
+    log.map_err(|error| RejoinError::Again(format!("{}: {error}", path.display())))
+}
+
 fn make(directory: &Path) -> Step<()> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
     made.map_err(|error| RejoinError::Again(format!("{}: {error}", directory.display())))

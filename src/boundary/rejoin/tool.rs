@@ -1,7 +1,5 @@
 //! A program of PostgreSQL's that may run for hours.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -31,8 +29,7 @@ impl Instance {
     /// Runs it to its end. `progress` is called with percents.
     pub(super) fn long(&self, command: &Command, tells: Tells, progress: &mut dyn FnMut(u8)) -> Step<String> {
         let path = task::log_path(&self.resource);
-        let log = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&path);
-        let log = log.map_err(|error| RejoinError::Again(format!("{}: {error}", path.display())))?;
+        let log = task::new_log(&self.resource)?;
         let mut child = command.spawn_detached(log).map_err(again)?;
         let until = Deadline::after(LONGEST);
         let mut silent = Deadline::after(SILENCE);

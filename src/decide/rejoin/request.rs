@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Cause, Phase, Task, Way};
+use super::task::{Cause, Phase, Task, Way};
 
 /// The node attribute by which `quorate rejoin` asks.
 #[must_use]

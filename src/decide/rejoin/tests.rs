@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 
 fn task(phase: Phase, half: bool) -> Task {
