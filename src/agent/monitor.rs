@@ -83,6 +83,9 @@ impl Agent<'_> {
                     return Report::new(OcfCode::ErrGeneric, why);
                 }
                 self.keep_score();
+                if let Some(why) = self.starves(&facts) {
+                    return Report::new(OcfCode::ErrGeneric, why);
+                }
             }
             MonitorOutcome::NotRunning | MonitorOutcome::Failed | MonitorOutcome::FailedPromoted => {
                 let finding = self.try_disk();

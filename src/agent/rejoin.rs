@@ -5,12 +5,15 @@ use std::time::Duration;
 use super::start::Refusal;
 use super::{Agent, millis};
 use crate::boundary::host::{HostError, Level};
+use crate::decide::facts::Facts;
 use crate::decide::memory::Memory;
 use crate::decide::rejoin::{
-    AtStart, Cause, Data, Phase, Primary, Request, Task, Wanted, Way, Worker, at_start, primary, start_waits,
-    wanted,
+    AtStart, Cause, Data, Phase, Primary, Receives, Request, Task, Wanted, Way, Worker, at_start, is_starved,
+    primary, start_waits, wanted,
 };
+use crate::decide::score::streams;
 use crate::ocf::{Environment, OcfCode};
+use crate::pg::view::Answer;
 
 const LOOK: Duration = Duration::from_millis(100);
 /// systemd starts the unit within this time.
@@ -104,6 +107,43 @@ impl Agent<'_> {
             return Err(refusal);
         }
         self.await_rejoin()
+    }
+
+    /// Whether the standby waits in vain for WAL, and may have its data copied: Pacemaker stops it then, and starts it again.
+    pub(super) fn starves(&mut self, facts: &Facts) -> Option<String> {
+        let Some(Answer::Standby(view)) = &facts.answer else { return None };
+        let stands = view.position_lsn();
+        let receives = if self.memory.stood == stands { Receives::Nothing } else { Receives::Something };
+        self.memory.stood = stands;
+        let without = self.memory.detached?;
+        let without = Duration::from_millis(self.host.now().saturating_sub(without));
+        let said = self.host.receiver_trouble();
+        if streams(view.receiver.as_ref()) || !is_starved(said.as_deref(), Some(without), receives) {
+            return None;
+        }
+        let cluster = self.ask_cluster();
+        let primary = primary(cluster.as_ref(), &self.record());
+        match wanted(Cause::Starved, self.settings.on_diverged, primary, self.manager()) {
+            Wanted::Manual => None,
+            Wanted::Rejoin(_) => {
+                let why = format!("its data are copied anew: {}", said.unwrap_or_default());
+                self.memory.starved = Some(why.clone());
+                Some(why)
+            }
+        }
+    }
+
+    /// A start after [`Self::starves`]. Where nobody is there to copy from it is a start like any other.
+    pub(super) fn feed(&mut self) -> Result<(), Refusal> {
+        let Some(reason) = self.memory.starved.take() else { return Ok(()) };
+        let cluster = self.ask_cluster();
+        let primary = primary(cluster.as_ref(), &self.record());
+        match wanted(Cause::Starved, self.settings.on_diverged, primary, self.manager()) {
+            Wanted::Manual => Ok(()),
+            Wanted::Rejoin(_) => {
+                self.rejoin(Refusal { code: OcfCode::ErrGeneric, reason, cause: Some(Cause::Starved) })
+            }
+        }
     }
 
     fn await_rejoin(&mut self) -> Result<(), Refusal> {

@@ -68,6 +68,9 @@ impl Agent<'_> {
         if let Some(refusal) = self.installation_trouble() {
             return refusal;
         }
+        if let Err(refusal) = self.feed() {
+            return Report::changed(refusal.code, refusal.reason);
+        }
         let started = self.start_standby(Occasion::Start).or_else(|refusal| {
             self.rejoin(refusal)?;
             self.start_standby(Occasion::Start)

@@ -147,6 +147,11 @@ pub fn children(pid: i32) -> Vec<i32> {
     list.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
+/// Whether that very process is root's.
+pub fn is_roots(id: ProcessId) -> bool {
+    user_of(id) == Some(0)
+}
+
 /// What a process of PostgreSQL's calls itself; `None`: it is gone, or we may not look.
 pub fn title(pid: i32) -> Option<String> {
     let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;

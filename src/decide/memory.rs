@@ -33,6 +33,10 @@ pub struct Memory {
     pub upstream: Option<String>,
     /// Since when we do not stream although a primary is there.
     pub detached: Option<Millis>,
+    /// Where it stood when it was last looked at without a stream.
+    pub stood: Option<Lsn>,
+    /// Why it waits for WAL in vain: the next start has its data copied.
+    pub starved: Option<String>,
     /// The furthest position of a primary that we ever heard of.
     pub primary_end: Option<Lsn>,
     /// The timeline of the last WAL that we received.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::doctor::facts::{Facts, Known, Quorated, Unknown};
 use super::doctor::{Report, Severity, watchdog_words};
 use super::follow::safe_mode_attribute;
+use super::rejoin;
 use crate::cluster::attributes;
 use crate::cluster::checker::OwnDevice;
 use crate::cluster::cib::{boolean, milliseconds};
@@ -352,6 +353,7 @@ fn issues(seen: &Seen<'_>, servers: &[Server]) -> Vec<Issue> {
             }
             for (resource, _) in &seen.servers {
                 found.extend(primaries(status, resource));
+                found.extend(rejoins(status, resource));
             }
         }
     }
@@ -385,6 +387,22 @@ fn safe_mode<'a>(status: &'a Status, resource: &str) -> (Vec<&'a str>, Option<&'
         status.attributes.iter().filter_map(|(node, all)| Some((node.as_str(), all.get(&name)?.as_str())));
     let all: Vec<(&str, &str)> = all.collect();
     (all.iter().map(|(node, _)| *node).collect(), all.first().map(|(_, why)| *why))
+}
+
+/// The instances whose data are being replaced.
+fn rejoins(status: &Status, resource: &str) -> Vec<Issue> {
+    let name = rejoin::attribute(resource);
+    let all = status.attributes.iter().filter_map(|(node, all)| Some((node, all.get(&name)?)));
+    all.map(|(node, text)| {
+        let what = format!("{resource} on {node} is no standby yet, rejoin: {text}");
+        let (severity, cure) = if text.starts_with("manual") {
+            (Severity::Error, format!("mend what it names, then quorate rejoin {node}"))
+        } else {
+            (Severity::Warning, format!("nothing: journalctl -t quorate-rejoin on {node} shows its progress"))
+        };
+        Issue { severity, what, cure }
+    })
+    .collect()
 }
 
 fn primaries(status: &Status, resource: &str) -> Option<Issue> {

@@ -185,7 +185,8 @@ pub fn membership(facts: &AtRest<'_>) -> Membership {
                     format!(
                         "pgdata was a primary, to {at}, of {owner}'s: started by hand; pg_rewind or pg_basebackup"
                     ),
-                    Some(Cause::Forked),
+                    // pg_rewind compares timelines: on one and the same it sees no difference.
+                    Some(if *facts.branch == Branch::Last { Cause::Forked } else { Cause::Diverged }),
                 )
             }
             None => Membership::Fits,

@@ -54,6 +54,7 @@ fn run(resource: &str) -> Step<()> {
     let Some(lock) = Lock::take(resource)? else { return Ok(()) };
     let Some(mut task) = rejoin::load(resource)? else { return Ok(()) };
     let instance = Instance::of(&task)?;
+    instance.must_rest()?;
     (task.phase, task.way) = resume(task.phase, task.way);
     let mut rejoin = Rejoin { task, instance, lock: Some(lock), log: Log::tagged(TAG, resource, "") };
     rejoin.work()

@@ -7,11 +7,13 @@ use nix::sys::signal::Signal as Unix;
 
 use super::{HostResult, IdentityError, Node, host_error};
 use crate::boundary::process::{self, Debugged, ProcessId, ProcessInfo};
-use crate::boundary::rejoin;
 use crate::boundary::storage;
 use crate::decide::activity::Activity;
 use crate::decide::facts::Process;
 use crate::pg::postmaster_pid::PostmasterPid;
+
+/// The unit's program.
+const REJOIN: &str = "quorate-rejoin";
 
 impl Node {
     pub(super) fn processes(&self) -> io::Result<(Option<ProcessInfo>, Vec<ProcessInfo>)> {
@@ -32,10 +34,6 @@ impl Node {
 
     /// Those of our user. A server of another one's in a directory that is that one's too is neither ours to end nor nothing.
     pub(super) fn all_processes(&self) -> io::Result<Vec<ProcessInfo>> {
-        // The servers of a rejoin are its own to end; the agent launches none meanwhile.
-        if rejoin::is_running(&self.run.resource) {
-            return Ok(Vec::new());
-        }
         let files = match self.files() {
             Ok(files) => files,
             // Nothing runs as a user that does not exist.
@@ -49,7 +47,8 @@ impl Node {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return moved(),
             resolved => resolved?,
         };
-        let ours = process::postgres_below(&directory, uid)?;
+        let mut ours = process::postgres_below(&directory, uid)?;
+        ours.retain(is_ours);
         let ours = if ours.is_empty() { moved()? } else { ours };
         if ours.is_empty()
             && let Ok(owner) = files.directory(&directory).map(|d| d.uid)
@@ -72,12 +71,9 @@ impl Node {
 
     /// One file and one process, where the whole of /proc need not be read: the usual case of a monitor.
     pub(super) fn postmaster_by_file(&self) -> Option<ProcessInfo> {
-        if rejoin::is_running(&self.run.resource) {
-            return None;
-        }
         let (file, files) = (self.pid_file()?, self.files().ok()?);
         let directory = files.resolve(self.pgdata()).ok()?;
-        process::postgres_at(file.pid, &directory, files.user().uid).ok().flatten()
+        process::postgres_at(file.pid, &directory, files.user().uid).ok().flatten().filter(is_ours)
     }
 
     /// How often each process of the server was switched to and from.
@@ -122,6 +118,13 @@ impl Node {
         let uid = self.files().map_err(|e| io::Error::other(e.to_string()))?.user().uid;
         process::signal_of(uid, id, signal).map(drop)
     }
+}
+
+/// The single-user server of a rejoin is the unit's to end: it takes no connection, and no server of ours runs beside it. Only root's
+/// programs count, for anybody may call one so.
+fn is_ours(server: &ProcessInfo) -> bool {
+    let parent = process::inspect(server.ppid).ok().flatten();
+    !parent.is_some_and(|parent| parent.comm == REJOIN && process::is_roots(parent.id))
 }
 
 /// Both kinds of context switches of a process; `None`: it is gone.

@@ -119,6 +119,27 @@ pub const fn wanted(cause: Cause, policy: OnDiverged, primary: Primary, manager:
     }
 }
 
+/// A standby that has been without a stream for so long is not about to find its WAL.
+const STARVED_AFTER: Duration = Duration::from_secs(60);
+
+/// Whether a standby waits for WAL that the primary has not any more. `said`: why its WAL receiver gave up last, in PostgreSQL's words
+/// (walsender.c); `without`: how long it has had no stream although a primary is there. A restore_command may still find it: then the
+/// standby gets on, and has a stream sooner or later.
+#[must_use]
+pub fn is_starved(said: Option<&str>, without: Option<Duration>, receives: Receives) -> bool {
+    let is_gone = said.is_some_and(|said| {
+        said.contains("requested WAL segment") && said.contains("has already been removed")
+    });
+    is_gone && receives == Receives::Nothing && without.is_some_and(|without| without >= STARVED_AFTER)
+}
+
+/// Whether the standby got WAL since it was looked at last, from wherever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receives {
+    Something,
+    Nothing,
+}
+
 /// A start waits so long for a short rewind: its transition promotes nobody meanwhile.
 const START_WAITS: Duration = Duration::from_secs(20);
 

@@ -93,6 +93,18 @@ fn only_a_primary_of_the_clusters_replaces_data() {
 }
 
 #[test]
+fn a_starved_standby_is_one_that_nothing_reaches() {
+    let said = "could not receive data from WAL stream: ERROR:  requested WAL segment 000000010000000000000003 has already been removed";
+    let long = Some(Duration::from_secs(60));
+    assert!(is_starved(Some(said), long, Receives::Nothing));
+    assert!(!is_starved(Some(said), long, Receives::Something), "the archive has it");
+    assert!(!is_starved(Some(said), Some(Duration::from_secs(59)), Receives::Nothing));
+    assert!(!is_starved(Some(said), None, Receives::Nothing), "it streams");
+    assert!(!is_starved(Some("could not connect to the primary server"), long, Receives::Nothing));
+    assert!(!is_starved(None, long, Receives::Nothing));
+}
+
+#[test]
 fn tries_end() {
     let mut pauses = Duration::ZERO;
     let (mut failures, mut way) = (0, Way::Rewind);
