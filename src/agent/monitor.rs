@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::score::Health;
 use super::{Agent, ROUND, Report, STEADY};
-use crate::boundary::host::{InstallError, Level};
+use crate::boundary::host::Level;
 use crate::decide::activity::{Activity, Progress, progress};
 use crate::decide::crash::yield_to_standby;
 use crate::decide::disk::{Disk, Finding};
@@ -195,12 +195,7 @@ impl Agent<'_> {
     /// A probe where PostgreSQL is not installed finds nothing running; it says so.
     fn probe_reason(&mut self, outcome: MonitorOutcome, reason: &str) -> String {
         match (outcome, self.host.check_installation()) {
-            (
-                MonitorOutcome::NotRunning,
-                Err(InstallError::Missing(why) | InstallError::Unusable(why) | InstallError::Forbidden(why)),
-            ) => {
-                format!("{reason}; it can't be started here: {why}")
-            }
+            (MonitorOutcome::NotRunning, Err(why)) => format!("{reason}; it can't be started here: {why}"),
             _ => reason.into(),
         }
     }

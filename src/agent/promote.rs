@@ -120,7 +120,7 @@ impl Agent<'_> {
                         }
                     }
                     if let Err(error) = self.host.tell_to_promote() {
-                        return Report::new(OcfCode::ErrGeneric, error.0);
+                        return Report::new(OcfCode::ErrGeneric, error.text);
                     }
                     progress = Progress::Told;
                 }
@@ -128,7 +128,7 @@ impl Agent<'_> {
                     if let Err(error) =
                         self.host.record(PgRole::Primary).and_then(|()| self.host.tell_to_promote())
                     {
-                        return Report::changed(OcfCode::ErrGeneric, error.0);
+                        return Report::changed(OcfCode::ErrGeneric, error.text);
                     }
                     tell_again = false;
                 }
@@ -236,7 +236,7 @@ impl Agent<'_> {
                 .as_ref()
                 .and_then(|last| last.statement.as_ref())
                 .map_or(OnRecord::Nothing, OnRecord::Says),
-            Err(error) => OnRecord::Unread(&error.0),
+            Err(error) => OnRecord::Unread(&error.text),
         };
         loop {
             let verdict = election::decide(&election::Facts {

@@ -29,7 +29,7 @@ impl Agent<'_> {
         }
         match self.host.promotions() {
             Ok(all) => Record::of(&all),
-            Err(error) => Record::Unread(error.0),
+            Err(error) => Record::Unread(error.text),
         }
     }
 
@@ -52,7 +52,7 @@ impl Agent<'_> {
         match self.host.branch_mark() {
             Ok(mark) => mark,
             Err(error) => {
-                self.host.log(Level::Warning, &error.0);
+                self.host.log(Level::Warning, &error.text);
                 None
             }
         }
@@ -131,13 +131,13 @@ impl Agent<'_> {
             return Ok(None);
         }
         let position = self.position(facts).ok_or("its position in the WAL is unknown")?;
-        let histories = self.host.histories().map_err(|error| error.0)?;
+        let histories = self.host.histories().map_err(|error| error.text)?;
         let (node, mark) = (self.node(), self.mark());
         let data =
             Data { node: &node, system: system(facts), position, on: mark.as_ref(), histories: &histories };
         let next = next(record, &data, self.host.now())
             .ok_or("pg_control can't be read, or the record is more than 1000 timelines ahead of pgdata")?;
-        self.host.reserve_timelines(&next.reserve).map_err(|error| error.0)?;
+        self.host.reserve_timelines(&next.reserve).map_err(|error| error.text)?;
         // It stays on each of them when this node is gone: also on those without an instance at this moment.
         let members = self.members();
         self.host

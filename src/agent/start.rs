@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Agent, ROUND, Report, STEADY, millis};
-use crate::boundary::host::{InstallError, Level};
+use crate::boundary::host::Level;
 use crate::decide::clock::{Millis, Time};
 use crate::decide::cluster::{ClusterFacts, Upstream};
 use crate::decide::disk::Disk;
@@ -82,13 +82,8 @@ impl Agent<'_> {
     }
 
     pub(super) fn installation_trouble(&mut self) -> Option<Report> {
-        let (code, why) = match self.host.check_installation() {
-            Ok(()) => return None,
-            Err(InstallError::Missing(why)) => (OcfCode::ErrInstalled, why),
-            Err(InstallError::Unusable(why)) => (OcfCode::ErrArgs, why),
-            Err(InstallError::Forbidden(why)) => (OcfCode::ErrPerm, why),
-        };
-        Some(Report::new(code, why))
+        let error = self.host.check_installation().err()?;
+        Some(Report::new(error.cause.installation_code(), error.text))
     }
 
     /// Brings up a running standby; also the second half of a demotion.
@@ -136,7 +131,7 @@ impl Agent<'_> {
             return Err(diverged(why));
         }
         let conninfo = primary.as_ref().and_then(|p| self.conninfo_for(&p.host));
-        let host_error = |t: crate::boundary::host::HostError| (OcfCode::ErrGeneric, t.0);
+        let host_error = |t: crate::boundary::host::HostError| (OcfCode::ErrGeneric, t.text);
         self.host.prepare_standby(conninfo.as_deref()).map_err(host_error)?;
         self.host.launch(&LAUNCH_SETTINGS).map_err(host_error)?;
         self.await_standby(primary, occasion)
@@ -314,7 +309,7 @@ impl Agent<'_> {
     ) -> Result<(), (OcfCode, String)> {
         self.bring_down(purpose, self.half()).map_err(|reason| (OcfCode::ErrGeneric, reason))?;
         let launched = self.host.keep_standby_signal().and_then(|()| self.host.launch(settings));
-        launched.map_err(|error| (OcfCode::ErrGeneric, error.0))
+        launched.map_err(|error| (OcfCode::ErrGeneric, error.text))
     }
 
     fn tend_if(&mut self, occasion: Occasion, facts: &Facts) {

@@ -67,8 +67,10 @@ impl Agent<'_> {
         let generation = match self.record() {
             Record::Last(last) => last.generation,
             Record::Empty => 0,
-            Record::Unread(why) => return Err(HostError(why)),
-            Record::Contradictory(..) => return Err(HostError("two promotions have the same number".into())),
+            Record::Unread(why) => return Err(HostError::failed(why)),
+            Record::Contradictory(..) => {
+                return Err(HostError::unusable("two promotions have the same number"));
+            }
         };
         let mut record = Voters::latest(self.host.voters()?);
         let node = self.node();
@@ -159,7 +161,7 @@ impl Agent<'_> {
             if waited >= PATIENCE || self.is_time_over() {
                 let in_force = Names::parse(&view.synchronous_standby_names);
                 return match written {
-                    Some(names) if in_force.as_ref() != Some(&names) => Err(HostError(format!(
+                    Some(names) if in_force.as_ref() != Some(&names) => Err(HostError::unusable(format!(
                         "synchronous_standby_names stays {:?} although postgresql.auto.conf has {:?}: take it out of start_opts, \
                          and mend what PostgreSQL says of its files",
                         view.synchronous_standby_names,
@@ -173,7 +175,8 @@ impl Agent<'_> {
 
     fn require_quorum(&mut self) -> HostResult<()> {
         let pacemaker = self.host.cluster()?.quorate;
-        may_weaken(pacemaker, self.host.has_quorum().map_err(|error| error.to_string())).map_err(HostError)
+        may_weaken(pacemaker, self.host.has_quorum().map_err(|error| error.to_string()))
+            .map_err(HostError::forbidden)
     }
 
     /// Commits that hang are said once, and when they go on.

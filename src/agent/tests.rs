@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::{Agent, Report};
 use crate::boundary::fake::{Condition, Failing, FakeHost};
-use crate::boundary::host::InstallError;
+use crate::boundary::host::HostError;
 use crate::boundary::host::Level;
 use crate::cluster::crm_mon::{self, Status};
 use crate::decide::election::{Ballot, Fitness};
@@ -208,7 +208,7 @@ fn a_standby_whose_receiver_is_stopped_is_restarted_and_no_candidate() {
 #[test]
 fn a_probe_without_binaries_finds_nothing_running() {
     let mut host = FakeHost::new(Condition::Down, position(1, 0x100));
-    host.installation = Err(InstallError::Missing("no postgres here".into()));
+    host.installation = Err(HostError::missing("no postgres here"));
     assert_eq!(act(&mut host, Action::Monitor, &[]).code, OcfCode::NotRunning);
     assert_eq!(act(&mut host, Action::Start, &[]).code, OcfCode::ErrInstalled);
 }

@@ -13,9 +13,10 @@ use crate::decide::stop::NodeReset;
 /// # Errors
 /// The report is there and can't be read, or makes no sense.
 pub fn report() -> HostResult<Option<Checker>> {
-    let text = storage::read_text_if_there(Path::new(PATH)).map_err(|e| HostError(e.to_string()))?;
-    let read =
-        |text: String| serde_json::from_str::<Checker>(&text).map_err(|e| HostError(format!("{PATH}: {e}")));
+    let text = storage::read_text_if_there(Path::new(PATH))?;
+    let read = |text: String| {
+        serde_json::from_str::<Checker>(&text).map_err(|e| HostError::unusable(format!("{PATH}: {e}")))
+    };
     Ok(text.map(read).transpose()?.filter(|told| told.is_fresh(boottime_ms())))
 }
 

@@ -73,13 +73,15 @@ impl Companion {
             self.running = None;
         }
         if self.ending.len() >= LEFT_BEHIND {
-            return Err(HostError(format!("{LEFT_BEHIND} helper processes wait for a disk already")));
+            return Err(HostError::timed_out(format!(
+                "{LEFT_BEHIND} helper processes wait for a disk already"
+            )));
         }
-        let failed = |e: &dyn std::fmt::Display| HostError(format!("a helper process can't be started: {e}"));
+        let failed = |e: HostError| e.about("a helper process can't be started");
         let (ours, its) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
-            .map_err(|e| failed(&e))?;
+            .map_err(|e| failed(e.into()))?;
         let command = Command::new(OURSELVES).arg(&self.argument).environment(Environment::Clean);
-        let child = command.spawn_beside(its).map_err(|e| failed(&e))?;
+        let child = command.spawn_beside(its).map_err(|e| failed(e.into()))?;
         self.running = Some(Running { socket: ours, child });
         Ok(true)
     }
@@ -138,7 +140,7 @@ impl Companion {
     /// # Errors
     /// There is none before the deadline.
     pub fn ask(&mut self, text: &[u8], deadline: Deadline) -> Result<Vec<u8>, NoAnswer> {
-        self.start().map_err(|HostError(why)| NoAnswer::Gone(why))?;
+        self.start().map_err(|error| NoAnswer::Gone(error.text))?;
         self.tell(text)?;
         self.hear(deadline, true)
     }

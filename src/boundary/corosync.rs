@@ -21,9 +21,10 @@ pub const CONFIGURATION: &str = "/etc/corosync/corosync.conf";
 pub fn votes(quorumtool: &Path, deadline: Deadline) -> HostResult<tools::Votes> {
     let command = Command::new(quorumtool).environment(Environment::Clean).arg("-s");
     // Without quorum its exit code is not 0.
-    let output = command.run_any(deadline).map_err(|e| HostError(e.to_string()))?;
-    tools::votes(&output.text())
-        .ok_or_else(|| HostError(format!("corosync-quorumtool -s: {} {}", output.text(), output.stderr)))
+    let output = command.run_any(deadline)?;
+    tools::votes(&output.text()).ok_or_else(|| {
+        HostError::unusable(format!("corosync-quorumtool -s: {} {}", output.text(), output.stderr))
+    })
 }
 
 /// The names of all members that are configured.
@@ -44,8 +45,9 @@ pub fn name_of(configuration: &Path, id: u32) -> HostResult<Option<String>> {
 }
 
 fn nodes(configuration: &Path) -> HostResult<Vec<conf::Node>> {
-    let text = storage::read_text(configuration).map_err(|e| HostError(e.to_string()))?;
-    let conf = conf::parse(&text)
-        .map_err(|e| HostError(format!("{}:{}: {}; {}", configuration.display(), e.line, e.what, e.cure)))?;
+    let text = storage::read_text(configuration)?;
+    let conf = conf::parse(&text).map_err(|e| {
+        HostError::unusable(format!("{}:{}: {}; {}", configuration.display(), e.line, e.what, e.cure))
+    })?;
     Ok(conf.nodes)
 }

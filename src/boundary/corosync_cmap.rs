@@ -4,7 +4,8 @@
 
 use rust_corosync::{CsError, cmap};
 
-use super::host::{HostError, HostResult};
+use super::corosync_lib::failed;
+use super::host::HostResult;
 use super::ipc;
 use crate::decide::detector::RunningTotem;
 
@@ -19,7 +20,7 @@ fn number(handle: &cmap::Handle, key: &str) -> Result<u32, CsError> {
 }
 
 fn asked(handle: &cmap::Handle, key: &str) -> HostResult<u32> {
-    number(handle, key).map_err(|e| HostError(format!("corosync: cmap_get {key}: {e}")))
+    number(handle, key).map_err(failed(&format!("cmap_get {key}")))
 }
 
 /// Asks for it.
@@ -27,9 +28,8 @@ fn asked(handle: &cmap::Handle, key: &str) -> HostResult<u32> {
 /// # Errors
 /// corosync does not run, or does not say.
 pub fn totem() -> HostResult<RunningTotem> {
-    ipc::corosyncs("cmap").map_err(HostError)?;
-    let handle = cmap::initialize(cmap::Map::Icmap)
-        .map_err(|e| HostError(format!("corosync: cmap_initialize: {e}")))?;
+    ipc::corosyncs("cmap")?;
+    let handle = cmap::initialize(cmap::Map::Icmap).map_err(failed("cmap_initialize"))?;
     let token = "runtime.config.totem.token";
     let consensus = "runtime.config.totem.consensus";
     Ok(RunningTotem {

@@ -10,17 +10,27 @@ use rust_corosync::{CsError, DispatchFlags, NodeId, TrackFlags, cfg, cpg, votequ
 use super::host::{HostError, HostResult};
 use super::ipc;
 use crate::cluster::corosync::Ring;
+use crate::decide::cause::Cause;
 use crate::decide::reset::VoteCount;
 
 /// The process group; a message to it goes to every member and back.
 const GROUP: &str = "quorated";
 
-fn failed(what: &str) -> impl Fn(CsError) -> HostError + '_ {
-    move |error| HostError(format!("corosync: {what}: {error}"))
+/// What a call of corosync's libraries gave back, of this name.
+pub(super) fn failed(what: &str) -> impl Fn(CsError) -> HostError + '_ {
+    move |error| {
+        let cause = match error {
+            CsError::CsErrLibrary | CsError::CsErrNotExist => Cause::Missing,
+            CsError::CsErrAccess | CsError::CsErrSecurity => Cause::Forbidden,
+            CsError::CsErrTimeout | CsError::CsErrTryAgain | CsError::CsErrBusy => Cause::TimedOut,
+            _ => Cause::Failed,
+        };
+        HostError::new(cause, format!("corosync: {what}: {error}"))
+    }
 }
 
 fn of_votequorum(callbacks: &votequorum::Callbacks) -> HostResult<votequorum::Handle> {
-    ipc::corosyncs("votequorum").map_err(HostError)?;
+    ipc::corosyncs("votequorum")?;
     votequorum::initialize(callbacks).map_err(failed("votequorum_initialize"))
 }
 
@@ -178,7 +188,7 @@ pub fn membership() -> HostResult<Event> {
     let found = EVENTS.replace(before);
     told?;
     let nodes = found.into_iter().find(|event| matches!(event, Event::Nodes { .. }));
-    nodes.ok_or_else(|| HostError("corosync: votequorum does not tell the membership".to_owned()))
+    nodes.ok_or_else(|| HostError::unusable("corosync: votequorum does not tell the membership".to_owned()))
 }
 
 /// Why a message was not sent.
@@ -189,6 +199,15 @@ pub enum SendError {
     Busy,
     #[error("corosync: cpg_mcast_joined: {0}")]
     Failed(String),
+}
+
+impl From<SendError> for HostError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Busy => Self::timed_out(error.to_string()),
+            SendError::Failed(_) => Self::failed(error.to_string()),
+        }
+    }
 }
 
 /// A member of the group. Clones send from other threads.
@@ -205,7 +224,7 @@ impl Group {
             confchg_fn: Some(change),
             totem_confchg_fn: Some(reformed),
         });
-        ipc::corosyncs("cpg").map_err(HostError)?;
+        ipc::corosyncs("cpg")?;
         let handle = cpg::initialize(&callbacks, 0).map_err(failed("cpg_initialize"))?;
         Ok(Self { handle })
     }
@@ -255,7 +274,7 @@ impl Group {
 /// # Errors
 /// corosync does not run, or refuses.
 pub fn leave() -> HostResult<()> {
-    ipc::corosyncs("cfg").map_err(HostError)?;
+    ipc::corosyncs("cfg")?;
     let none = cfg::Callbacks { corosync_cfg_shutdown_callback_fn: None };
     let handle = cfg::initialize(&none).map_err(failed("corosync_cfg_initialize"))?;
     cfg::try_shutdown(&handle, cfg::ShutdownFlags::Immediate).map_err(failed("corosync_cfg_try_shutdown"))

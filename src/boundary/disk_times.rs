@@ -15,7 +15,7 @@ const DEPTH: usize = 8;
 /// # Errors
 /// The mounts can't be read.
 pub fn of(directory: &Path, name: &str, holds: DiskHolds) -> HostResult<Vec<Disk>> {
-    let mounts = std::fs::read_to_string(MOUNTS).map_err(|e| HostError(format!("{MOUNTS}: {e}")))?;
+    let mounts = std::fs::read_to_string(MOUNTS).map_err(|e| HostError::from(e).about(MOUNTS))?;
     let Some(number) = device_of(&mounts, directory) else { return Ok(Vec::new()) };
     Ok(below(Path::new(SYS), &number, name, holds))
 }

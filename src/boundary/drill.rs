@@ -59,14 +59,14 @@ struct Shared {
 /// The device can't be armed, or the record not be written: then the device is disarmed.
 pub fn run(plan: &Plan, mut tell: impl FnMut(Moment)) -> HostResult<ProofRecord> {
     let failed = |e: std::io::Error| {
-        HostError(format!("{}: {e}; it needs a disk that keeps it", plan.record.display()))
+        HostError::unusable(format!("{}: {e}; it needs a disk that keeps it", plan.record.display()))
     };
     sync()?;
     let signals = signals()?;
     let slot = Slot::create(&plan.record).map_err(failed)?;
     let timeout = Duration::from_secs(u64::from(plan.timeout_s));
     let (device, identity) = Watchdog::open(Path::new(&plan.device), timeout)
-        .map_err(|e| HostError(format!("{}: {}; {}", plan.device, e.what, e.cure)))?;
+        .map_err(|e| HostError::unusable(format!("{}: {}; {}", plan.device, e.what, e.cure)))?;
     device.keep_alive();
     let armed = boottime_ms();
     let record = ProofRecord {
@@ -86,7 +86,7 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(Moment)) -> HostResult<ProofRecord>
     let writer = Arc::clone(&shared);
     let started = begun.and_then(|()| {
         let thread = std::thread::Builder::new().name("record".to_owned());
-        thread.spawn(move || write_on(&writer, armed)).map_err(|e| HostError(format!("a thread: {e}")))
+        thread.spawn(move || write_on(&writer, armed)).map_err(|e| HostError::from(e).about("a thread"))
     });
     if let Err(why) = started {
         device.disarm();
@@ -180,7 +180,7 @@ pub fn now_s() -> u64 {
 
 /// Those that would end the drill come by a descriptor: what they leave behind is a device that is armed.
 fn signals() -> HostResult<SignalFd> {
-    let failed = |e: nix::errno::Errno| HostError(format!("signals can't be held back: {e}"));
+    let failed = |e: nix::errno::Errno| HostError::from(e).about("signals can't be held back");
     let mut set = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         set.add(signal);
@@ -191,5 +191,5 @@ fn signals() -> HostResult<SignalFd> {
 
 fn sync() -> HostResult<()> {
     let command = Command::new(SYNC).environment(Environment::Clean);
-    command.run(Deadline::after(SYNC_DEADLINE)).map(drop).map_err(|e| HostError(e.to_string()))
+    command.run(Deadline::after(SYNC_DEADLINE)).map(drop).map_err(HostError::from)
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 pub use condition::{Condition, Failing};
 pub use rejoin::Unit;
 
-use super::host::{Host, HostError, HostResult, InstallError, Level};
+use super::host::{Host, HostError, HostResult, Level};
 use crate::cluster::crm_mon::Status;
 use crate::decide::activity::{Activity, Progress};
 use crate::decide::clock::Millis;
@@ -61,7 +61,7 @@ pub struct FakeHost {
     /// How far the primary says that it has written.
     pub announced: Option<WalPosition>,
     pub memory: Memory,
-    pub installation: Result<(), InstallError>,
+    pub installation: HostResult<()>,
     /// The WAL receiver's process.
     pub receiver: RunState,
     /// What a trial write gives.
@@ -116,7 +116,7 @@ impl FakeHost {
                 // As long as a hung program is waited for.
                 let left = Duration::from_millis(self.deadline.saturating_sub(self.now));
                 self.pass(left.clamp(Duration::from_millis(200), Duration::from_secs(3)));
-                Err(HostError("no end within 3.0s, killed: /usr/sbin/crm_attribute".into()))
+                Err(HostError::timed_out("no end within 3.0s, killed: /usr/sbin/crm_attribute"))
             }
             _ => Ok(answer),
         }
@@ -227,7 +227,7 @@ impl Host for FakeHost {
         self.resetting.clone()
     }
 
-    fn check_installation(&mut self) -> Result<(), InstallError> {
+    fn check_installation(&mut self) -> HostResult<()> {
         self.installation.clone()
     }
 
@@ -302,7 +302,7 @@ impl Host for FakeHost {
 
     fn prove_writable(&mut self, _patience: Duration) -> HostResult<()> {
         match self.failing {
-            Failing::Writes => Err(HostError("no space left on device".into())),
+            Failing::Writes => Err(HostError::failed("no space left on device")),
             _ => Ok(()),
         }
     }
@@ -314,7 +314,7 @@ impl Host for FakeHost {
 
     fn histories(&mut self) -> HostResult<Vec<History>> {
         match self.failing {
-            Failing::Histories => Err(HostError("can't list pg_wal: Input/output error".into())),
+            Failing::Histories => Err(HostError::failed("can't list pg_wal: Input/output error")),
             _ => Ok(self.histories.clone()),
         }
     }
@@ -324,17 +324,17 @@ impl Host for FakeHost {
     }
 
     fn wal_end(&mut self) -> HostResult<WalPosition> {
-        self.wal_end.ok_or_else(|| HostError("pg_waldump is missing".into()))
+        self.wal_end.ok_or_else(|| HostError::missing("pg_waldump is missing"))
     }
 
     fn has_quorum(&mut self) -> HostResult<bool> {
         let quorate = self.votequorum.or_else(|| self.status.as_ref()?.quorate);
-        self.ask_cluster(quorate)?.ok_or_else(|| HostError("corosync does not run".into()))
+        self.ask_cluster(quorate)?.ok_or_else(|| HostError::missing("corosync does not run"))
     }
 
     fn cluster(&mut self) -> HostResult<Status> {
         let status = self.status.clone();
-        self.ask_cluster(status)?.ok_or_else(|| HostError("no cluster runs here".into()))
+        self.ask_cluster(status)?.ok_or_else(|| HostError::missing("no cluster runs here"))
     }
 
     fn set_score(&mut self, node: &str, score: Score) -> HostResult<()> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 #[error("{path}: {source}")]
 pub struct FileError {
     path: String,
-    source: io::Error,
+    pub(super) source: io::Error,
 }
 
 fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, FileError> {

@@ -33,37 +33,43 @@ pub fn written(configuration: &Path) -> [Option<SystemTime>; 2] {
 pub fn read(configuration: &Path) -> HostResult<Key> {
     let bytes = match find(configuration)? {
         Source::Off(off) => {
-            return Err(HostError(format!("{}: {}; {}", configuration.display(), off.what, off.cure)));
+            return Err(HostError::unusable(format!(
+                "{}: {}; {}",
+                configuration.display(),
+                off.what,
+                off.cure
+            )));
         }
         Source::File(file) => {
             let path = Path::new(&file);
             private(path)?;
-            storage::read(path, LONGEST).map_err(|e| HostError(e.to_string()))?
+            storage::read(path, LONGEST)?
         }
         Source::Written(key) => {
             private(configuration)?;
             key.into_bytes()
         }
     };
-    Key::derive(&bytes).map_err(HostError)
+    Key::derive(&bytes).map_err(|e| HostError::unusable(e.to_string()))
 }
 
 fn find(configuration: &Path) -> HostResult<Source> {
-    let text = storage::read_text(configuration).map_err(|e| HostError(e.to_string()))?;
-    let conf = conf::parse(&text)
-        .map_err(|e| HostError(format!("{}:{}: {}; {}", configuration.display(), e.line, e.what, e.cure)))?;
+    let text = storage::read_text(configuration)?;
+    let conf = conf::parse(&text).map_err(|e| {
+        HostError::unusable(format!("{}:{}: {}; {}", configuration.display(), e.line, e.what, e.cure))
+    })?;
     Ok(source(&conf))
 }
 
 /// Whether root alone can read it: who else can, could seal a message.
 fn private(path: &Path) -> HostResult<()> {
-    let host_error = |what: String| HostError(format!("{}: {what}", path.display()));
-    let meta = std::fs::metadata(path).map_err(|e| host_error(e.to_string()))?;
+    let meta = std::fs::metadata(path).map_err(|e| HostError::from(e).about(path.display()))?;
     let (owner, mode) = (meta.uid(), meta.mode() & 0o7777);
     if owner != nix::unistd::geteuid().as_raw() || mode & OTHERS != 0 {
-        return Err(host_error(format!(
+        let why = format!(
             "others than root can read corosync's key (owner {owner}, mode {mode:04o}); chown root and chmod 0400"
-        )));
+        );
+        return Err(HostError::forbidden(why).about(path.display()));
     }
     Ok(())
 }
@@ -83,10 +89,10 @@ mod tests {
         };
         let write = |lines: &str| std::fs::write(&conf, format!("totem {{\n{lines}\n}}\n")).unwrap();
         write(&format!("secauth: on\nkeyfile: {}", file.display()));
-        assert!(read(&conf).unwrap_err().0.contains("authkey"));
+        assert!(read(&conf).unwrap_err().text.contains("authkey"));
         std::fs::write(&file, [7; 256]).unwrap();
         chmod(&file, 0o440);
-        assert!(read(&conf).unwrap_err().0.contains("mode 0440"));
+        assert!(read(&conf).unwrap_err().text.contains("mode 0440"));
         chmod(&file, 0o400);
         let before = written(&conf);
         let key = read(&conf).unwrap();
@@ -97,12 +103,12 @@ mod tests {
         assert_ne!(written(&conf), before, "it is read anew");
         assert_ne!(read(&conf).unwrap(), key);
         std::fs::write(&file, [8; 16]).unwrap();
-        assert!(read(&conf).unwrap_err().0.contains("16 bytes"));
+        assert!(read(&conf).unwrap_err().text.contains("16 bytes"));
         write("secauth: off");
-        assert!(read(&conf).unwrap_err().0.contains("crypto_hash is none"));
+        assert!(read(&conf).unwrap_err().text.contains("crypto_hash is none"));
         write(&format!("secauth: on\nkey: {}", "k".repeat(128)));
         chmod(&conf, 0o644);
-        assert!(read(&conf).unwrap_err().0.contains("mode 0644"), "a key in a file that all can read");
+        assert!(read(&conf).unwrap_err().text.contains("mode 0644"), "a key in a file that all can read");
         chmod(&conf, 0o600);
         assert!(read(&conf).is_ok());
     }

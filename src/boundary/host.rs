@@ -1,7 +1,6 @@
 //! What the agent can observe and do on a node: the seam between its shells and the world. [`super::node::Node`]
 //! is the real one, [`super::fake::FakeHost`] a simulated one for tests of the shells.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::cluster::crm_mon::Status;
@@ -23,20 +22,7 @@ use crate::pg::lsn::Lsn;
 use crate::pg::role::PgRole;
 use crate::pg::timeline::{Timeline, WalPosition};
 
-/// Something could not be observed or done; says what, with which value, and the cure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostError(pub String);
-
-impl fmt::Display for HostError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for HostError {}
-
-/// The result of an effect.
-pub type HostResult<T> = Result<T, HostError>;
+pub use super::error::{HostError, HostResult};
 
 /// How much a log line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +69,7 @@ pub trait Host: Rejoining {
     /// Why this node is being reset, while it is: nothing may be started or promoted any more.
     fn resetting(&mut self) -> Option<String>;
     /// Whether everything is there that a start needs: programs, user, directories, versions.
-    fn check_installation(&mut self) -> Result<(), InstallError>;
+    fn check_installation(&mut self) -> HostResult<()>;
     /// Writes `standby.signal`, and `primary_conninfo` where given.
     fn prepare_standby(&mut self, primary_conninfo: Option<&str>) -> HostResult<()>;
     /// Starts the server with these settings above those of its files.
@@ -202,15 +188,4 @@ pub trait Rejoining {
     fn wall_seconds(&mut self) -> u64 {
         0
     }
-}
-
-/// What is missing on this node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum InstallError {
-    /// Programs or data are not here (5).
-    Missing(String),
-    /// A parameter does not fit this node (2).
-    Unusable(String),
-    /// Not permitted (4).
-    Forbidden(String),
 }

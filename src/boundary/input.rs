@@ -13,11 +13,11 @@ use super::host::{HostError, HostResult};
 /// # Errors
 /// When it is still open at the deadline, longer than `limit` bytes, or can't be read.
 pub fn read(from: BorrowedFd<'_>, limit: usize, deadline: Deadline) -> HostResult<Vec<u8>> {
-    let host_error = |errno: Errno| HostError(format!("standard input can't be read: {errno}"));
+    let host_error = |errno: Errno| HostError::from(errno).about("standard input can't be read");
     let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
         match poll(&mut [PollFd::new(from, PollFlags::POLLIN)], deadline.poll_timeout()) {
-            Ok(0) => return Err(HostError("standard input is still open, and nothing comes".to_owned())),
+            Ok(0) => return Err(HostError::timed_out("standard input is still open, and nothing comes")),
             Ok(_) => {}
             Err(Errno::EINTR) => continue,
             Err(errno) => return Err(host_error(errno)),
@@ -29,10 +29,10 @@ pub fn read(from: BorrowedFd<'_>, limit: usize, deadline: Deadline) -> HostResul
             Err(errno) => return Err(host_error(errno)),
         }
         if all.len() > limit {
-            return Err(HostError(format!("more than {limit} bytes on standard input")));
+            return Err(HostError::unusable(format!("more than {limit} bytes on standard input")));
         }
         if deadline.passed() {
-            return Err(HostError("standard input does not end".to_owned()));
+            return Err(HostError::timed_out("standard input does not end"));
         }
     }
 }
@@ -42,11 +42,11 @@ pub fn read(from: BorrowedFd<'_>, limit: usize, deadline: Deadline) -> HostResul
 /// # Errors
 /// When none comes before the deadline, or it can't be read.
 pub fn line(from: BorrowedFd<'_>, limit: usize, deadline: Deadline) -> HostResult<String> {
-    let host_error = |errno: Errno| HostError(format!("standard input can't be read: {errno}"));
+    let host_error = |errno: Errno| HostError::from(errno).about("standard input can't be read");
     let (mut all, mut buffer) = (Vec::new(), [0; 256]);
     while !all.contains(&b'\n') && all.len() <= limit {
         match poll(&mut [PollFd::new(from, PollFlags::POLLIN)], deadline.poll_timeout()) {
-            Ok(0) => return Err(HostError("no answer came on standard input".to_owned())),
+            Ok(0) => return Err(HostError::timed_out("no answer came on standard input")),
             Ok(_) => {}
             Err(Errno::EINTR) => continue,
             Err(errno) => return Err(host_error(errno)),
@@ -82,7 +82,7 @@ mod tests {
         nix::unistd::write(&to, b" srv1\nmore\n").unwrap();
         let soon = || Deadline::after(Duration::from_millis(20));
         assert_eq!(line(from.as_fd(), 100, soon()), Ok("srv1".to_owned()));
-        assert!(line(from.as_fd(), 100, soon()).unwrap_err().0.contains("no answer"));
+        assert!(line(from.as_fd(), 100, soon()).unwrap_err().text.contains("no answer"));
         drop(to);
         let later = Deadline::after(Duration::from_secs(10));
         assert_eq!(line(from.as_fd(), 100, later), Ok(String::new()));
@@ -92,9 +92,9 @@ mod tests {
     fn to_the_end_and_not_for_ever() {
         assert_eq!(read_of(b"a=b\n", 100), Ok(b"a=b\n".to_vec()));
         assert_eq!(read_of(b"", 100), Ok(Vec::new()));
-        assert!(read_of(&[b'x'; 101], 100).unwrap_err().0.contains("100 bytes"));
+        assert!(read_of(&[b'x'; 101], 100).unwrap_err().text.contains("100 bytes"));
         let (from, _to) = nix::unistd::pipe().unwrap();
         let open = read(from.as_fd(), 100, Deadline::after(Duration::from_millis(20)));
-        assert!(open.unwrap_err().0.contains("open"));
+        assert!(open.unwrap_err().text.contains("open"));
     }
 }

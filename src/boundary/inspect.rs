@@ -9,7 +9,7 @@ use super::clock::{Deadline, monotonic_us};
 use super::command::{Command, Environment};
 use super::corosync;
 use super::disk_times;
-use super::host::HostError;
+use super::host::{HostError, HostResult};
 use super::identity::{SystemUser, boot_id};
 use super::owned_files::OwnedFiles;
 use super::pacemaker::{self, Patience};
@@ -54,6 +54,12 @@ const POSTGRES_DEADLINE: Duration = Duration::from_secs(3);
 /// A CIB of thousands of resources is smaller.
 const LARGEST: u64 = 64 << 20;
 
+impl From<HostError> for Unknown {
+    fn from(error: HostError) -> Self {
+        unknown(error)
+    }
+}
+
 /// In one line: programs say things in several.
 fn unknown(why: impl std::fmt::Display) -> Unknown {
     Unknown(why.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
@@ -68,26 +74,32 @@ fn ask(program: &str, args: &[&str]) -> Known<String> {
 ///
 /// # Errors
 /// When it can't be read.
-pub fn file(path: &Path) -> Result<Text, HostError> {
+pub fn file(path: &Path) -> HostResult<Text> {
     match storage::read(path, LARGEST) {
         Ok(bytes) => {
             let text = String::from_utf8_lossy(&bytes).into_owned();
             Ok(Text { name: path.display().to_string(), text })
         }
-        Err(e) => Err(HostError(e.to_string())),
+        Err(e) => Err(e.into()),
     }
 }
 
 /// corosync.conf of this node.
-pub fn corosync_conf() -> Known<Text> {
-    file(Path::new(corosync::CONFIGURATION)).map_err(unknown)
+///
+/// # Errors
+/// When it can't be read.
+pub fn corosync_conf() -> HostResult<Text> {
+    file(Path::new(corosync::CONFIGURATION))
 }
 
 /// The CIB: the running cluster's, else Pacemaker's last copy.
-pub fn cib() -> Known<Text> {
+///
+/// # Errors
+/// When neither can be had.
+pub fn cib() -> HostResult<Text> {
     match pacemaker::cib(Patience::of(DEADLINE)) {
         Ok(text) => Ok(Text { name: "cibadmin --query".to_owned(), text }),
-        Err(why) => file(Path::new(CIB)).map_err(|e| unknown(format!("{why}; {e}"))),
+        Err(why) => file(Path::new(CIB)).map_err(|e| e.after(why)),
     }
 }
 
@@ -101,11 +113,17 @@ pub fn kept_cib() -> Known<Option<Text>> {
 }
 
 /// sbd's configuration on this node.
-pub fn sbd() -> Known<Text> {
+///
+/// # Errors
+/// When it is not there, or can't be read.
+pub fn sbd() -> HostResult<Text> {
     let found = sbd::PATHS.iter().map(Path::new).find(|path| storage::is_there(path));
     match found {
-        Some(path) => file(path).map_err(unknown),
-        None => Err(Unknown(format!("neither {} is there: sbd is not installed", sbd::PATHS.join(" nor ")))),
+        Some(path) => file(path),
+        None => {
+            let paths = sbd::PATHS.join(" nor ");
+            Err(HostError::missing(format!("neither {paths} is there: sbd is not installed")))
+        }
     }
 }
 
@@ -141,9 +159,11 @@ impl Instance {
     /// Where its server listens, when one runs here; asked as the agent asks.
     fn endpoint(&self) -> Known<Endpoint> {
         let user = SystemUser::lookup(&self.user).map_err(unknown)?;
-        let text = OwnedFiles::of(&user)
-            .read_text(&self.pgdata.join("postmaster.pid"))
-            .map_err(|_| Unknown(format!("no server of {} runs on this node", self.resource)))?;
+        let text = OwnedFiles::of(&user).read_text(&self.pgdata.join("postmaster.pid")).map_err(|e| {
+            let none = || Unknown(format!("no server of {} runs on this node", self.resource));
+            // Who may not read it knows nothing of a server.
+            if e.is_missing() { none() } else { unknown(e) }
+        })?;
         let file = PostmasterPid::parse(&text).map_err(unknown)?;
         match (file.socket_directory, file.port) {
             (Some(directory), Some(port)) => {
@@ -306,4 +326,37 @@ fn away_s(name: &str) -> Option<u64> {
     let text = ask(JOURNALCTL, &words).ok()?;
     let (boot, wall_s) = (boot_id(), u64::try_from(now_s()).ok()?);
     journal::age_s(text.lines().last()?, journal::Now { wall_s, monotonic_us: monotonic_us(), boot: &boot })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn who_may_not_look_does_not_say_that_no_server_runs() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let directory = tempfile::tempdir().expect("a directory");
+        let mode = |mode| std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(directory.path(), mode(0o755)).expect("changed");
+        let pgdata = directory.path().join("pgdata");
+        std::fs::create_dir(&pgdata).expect("made");
+        let instance = Instance {
+            resource: "postgres".to_owned(),
+            config_file: pgdata.join("postgresql.conf"),
+            user: "nobody".to_owned(),
+            dbuser: None,
+            dbname: None,
+            dbservice: None,
+            pgdata: pgdata.clone(),
+        };
+        let why = || instance.endpoint().expect_err("no server").0;
+        std::fs::set_permissions(&pgdata, mode(0o755)).expect("changed");
+        assert!(why().contains("no server of postgres runs"), "{}", why());
+        std::fs::set_permissions(&pgdata, mode(0o700)).expect("changed");
+        assert!(why().contains("Permission denied") && !why().contains("runs"), "{}", why());
+    }
 }

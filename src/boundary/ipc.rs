@@ -12,6 +12,7 @@ use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, getsoc
 use nix::unistd::User;
 
 use super::clock::Deadline;
+use super::host::{HostError, HostResult};
 use crate::decide::detector::Shortage;
 
 // qb/qbipcc.h
@@ -94,25 +95,27 @@ const SOCKETS_ARE_FILES: &str = "/etc/libqb/force-filesystem-sockets";
 ///
 /// # Errors
 /// Nobody listens, a stranger does, or too many wait there already.
-pub fn corosyncs(socket: &str) -> Result<(), String> {
+pub fn corosyncs(socket: &str) -> HostResult<()> {
     if std::path::Path::new(SOCKETS_ARE_FILES).exists() {
         return Ok(());
     }
-    let failed = |why: String| format!("corosync's socket {socket}: {why}");
+    let named = |error: HostError| error.about(format!("corosync's socket {socket}"));
+    let failed = |errno: Errno| named(errno.into());
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let ours = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)
-        .map_err(|e| failed(e.to_string()))?;
+    let ours = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None).map_err(failed)?;
     // libqb fills the whole of sun_path with zeros.
     let mut name = [0; SUN_PATH - 1];
-    let start = name.get_mut(..socket.len()).ok_or_else(|| failed("its name is too long".to_owned()))?;
+    let start =
+        name.get_mut(..socket.len()).ok_or_else(|| named(HostError::unusable("its name is too long")))?;
     start.copy_from_slice(socket.as_bytes());
-    let address = UnixAddr::new_abstract(&name).map_err(|e| failed(e.to_string()))?;
-    socket::connect(ours.as_raw_fd(), &address).map_err(|e| failed(e.to_string()))?;
-    let server = getsockopt(&ours, sockopt::PeerCredentials).map_err(|e| failed(e.to_string()))?.uid();
+    let address = UnixAddr::new_abstract(&name).map_err(failed)?;
+    socket::connect(ours.as_raw_fd(), &address).map_err(failed)?;
+    let server = getsockopt(&ours, sockopt::PeerCredentials).map_err(failed)?.uid();
     if server == 0 {
         return Ok(());
     }
-    Err(failed(format!("uid {server} listens there, and not corosync: find that process and end it")))
+    let stranger = format!("uid {server} listens there, and not corosync: find that process and end it");
+    Err(named(HostError::forbidden(stranger)))
 }
 
 /// Whether root or Pacemaker's user listens there: anybody may take an abstract socket's name while the daemon is away.
@@ -169,7 +172,7 @@ mod tests {
         assert!(corosyncs(&name).is_err(), "nobody listens there");
         let stranger = nobody.act_as(|| UnixListener::bind_addr(&address)).expect("bound");
         let asked = corosyncs(&name).expect_err("a stranger's");
-        assert!(asked.contains("uid 65534 listens there, and not corosync"), "{asked:?}");
+        assert!(asked.text.contains("uid 65534 listens there, and not corosync"), "{asked:?}");
         drop(stranger);
         let _root = UnixListener::bind_addr(&address).expect("bound");
         assert_eq!(corosyncs(&name), Ok(()));

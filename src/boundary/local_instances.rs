@@ -2,7 +2,7 @@
 //! answer. Neither Pacemaker nor corosync is asked: while the membership changes they wait for this very answer.
 
 use super::clock::Deadline;
-use super::host::{HostError, HostResult};
+use super::host::HostResult;
 use super::postgres::Endpoint;
 use super::process::{self, Debugged};
 use super::{memory, registry};
@@ -41,7 +41,7 @@ fn look(record: &HostResult<Instance>, deadline: Deadline) -> LocalInstance {
 
 fn told(instance: &Instance, deadline: Deadline) -> HostResult<Told> {
     let postmaster = match instance.postmaster {
-        Some(id) => process::alive(id).map_err(|e| HostError(e.to_string()))?,
+        Some(id) => process::alive(id)?,
         None => None,
     };
     let mut told = Told {

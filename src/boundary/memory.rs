@@ -17,7 +17,7 @@ const DEFAULT_DIRECTORY: &str = "/run/resource-agents";
 pub fn lock(resource: &str) -> HostResult<PathBuf> {
     let path = path(resource).with_extension("write");
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).map_err(|e| HostError(format!("{}: {e}", directory.display())))?;
+        std::fs::create_dir_all(directory).map_err(|e| HostError::from(e).about(directory.display()))?;
     }
     Ok(path)
 }
@@ -42,9 +42,11 @@ pub(super) fn directory() -> PathBuf {
 /// When the file can't be read or makes no sense.
 pub fn recall(resource: &str) -> HostResult<Memory> {
     let path = path(resource);
-    match storage::read_text_if_there(&path).map_err(|e| HostError(e.to_string()))? {
+    match storage::read_text_if_there(&path)? {
         None => Ok(Memory::default()),
-        Some(text) => serde_json::from_str(&text).map_err(|e| HostError(format!("{}: {e}", path.display()))),
+        Some(text) => {
+            serde_json::from_str(&text).map_err(|e| HostError::unusable(format!("{}: {e}", path.display())))
+        }
     }
 }
 
@@ -55,10 +57,10 @@ pub fn recall(resource: &str) -> HostResult<Memory> {
 pub fn remember(resource: &str, memory: &Memory) -> HostResult<()> {
     let path = path(resource);
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).map_err(|e| HostError(format!("{}: {e}", directory.display())))?;
+        std::fs::create_dir_all(directory).map_err(|e| HostError::from(e).about(directory.display()))?;
     }
-    let text = serde_json::to_string(memory).map_err(|e| HostError(e.to_string()))?;
-    files::replace(&path, text.as_bytes()).map_err(|e| HostError(format!("{}: {e}", path.display())))
+    let text = serde_json::to_string(memory)?;
+    files::replace(&path, text.as_bytes()).map_err(|e| HostError::from(e).about(path.display()))
 }
 
 /// Forgets it: the data are others.

@@ -21,6 +21,7 @@ pub mod disk_stats;
 pub mod disk_times;
 #[cfg(feature = "cli")]
 pub mod drill;
+pub mod error;
 pub mod fake;
 pub mod files;
 #[cfg(feature = "daemon")]

@@ -22,7 +22,7 @@ use nix::sys::signal::Signal as Unix;
 use super::clock::{Deadline, boottime_ms};
 use super::command::{self, Detached};
 use super::data_directory::{self, SignalFile};
-use super::host::{Host, HostError, HostResult, InstallError, Level};
+use super::host::{Host, HostError, HostResult, Level};
 use super::identity::{IdentityError, SystemUser};
 use super::log::Log;
 use super::owned_files::OwnedFiles;
@@ -140,8 +140,8 @@ impl Node {
     }
 }
 
-fn host_error(error: impl std::fmt::Display) -> HostError {
-    HostError(error.to_string())
+fn host_error(error: impl Into<HostError>) -> HostError {
+    error.into()
 }
 
 impl Host for Node {
@@ -169,7 +169,7 @@ impl Host for Node {
                     if *state == RunState::Stopped { STOPPED_PATIENCE.min(patience) } else { patience };
                 let answer = match self.endpoint() {
                     Ok(endpoint) => endpoint.probe(patience),
-                    Err(error) => Answer::Unusable(error.0),
+                    Err(error) => Answer::Unusable(error.text),
                 };
                 // What did not answer is looked at again: it may have died or been stopped meanwhile.
                 if answer.role().is_none() {
@@ -184,7 +184,7 @@ impl Host for Node {
         };
         let control = match self.control() {
             Ok(control) => Control::Known(control),
-            Err(HostError(why)) => Control::Unknown(why),
+            Err(error) => Control::Unknown(error.text),
         };
         let signal = match self
             .files()
@@ -247,7 +247,7 @@ impl Host for Node {
                 let mut failed = None;
                 for victim in postmaster.iter().chain(&children) {
                     if let Err(error) = self.signal(victim.id, Unix::SIGKILL) {
-                        failed = Some(HostError(format!("SIGKILL to {}: {error}", victim.id.pid)));
+                        failed = Some(HostError::from(error).about(format!("SIGKILL to {}", victim.id.pid)));
                     }
                 }
                 failed.map_or(Ok(()), Err)
@@ -262,7 +262,7 @@ impl Host for Node {
                 write_test::run(&directories, write_test::AMONG_DATA, files.user(), &lock, patience)
             }
             (Err(why), _) | (_, Err(why)) => {
-                vec![(self.pgdata().display().to_string(), Trial::Untried(why.0))]
+                vec![(self.pgdata().display().to_string(), Trial::Untried(why.text))]
             }
         }
     }
@@ -279,7 +279,7 @@ impl Host for Node {
         node_reset::marked(Path::new(node_reset::MARKER))
     }
 
-    fn check_installation(&mut self) -> Result<(), InstallError> {
+    fn check_installation(&mut self) -> HostResult<()> {
         self.installation()
     }
 
@@ -387,7 +387,9 @@ impl Host for Node {
 
     fn has_quorum(&mut self) -> HostResult<bool> {
         let votes = corosync::votes(Path::new(corosync::QUORUMTOOL), Deadline::after(VOTEQUORUM))?;
-        votes.quorate.ok_or_else(|| host_error("corosync-quorumtool -s does not say whether there is quorum"))
+        votes
+            .quorate
+            .ok_or_else(|| HostError::unusable("corosync-quorumtool -s does not say whether there is quorum"))
     }
 
     fn cluster(&mut self) -> HostResult<Status> {

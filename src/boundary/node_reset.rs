@@ -46,7 +46,8 @@ pub enum Remains {
 /// # Errors
 /// /proc can't be read, or a process may not be signalled.
 pub fn kill_postgres(pgdata: &Path, uid: u32, deadline: Deadline) -> HostResult<Remains> {
-    let failed = |e: io::Error| HostError(format!("SIGKILL to the PostgreSQL in {}: {e}", pgdata.display()));
+    let failed =
+        |e: io::Error| HostError::from(e).about(format!("SIGKILL to the PostgreSQL in {}", pgdata.display()));
     loop {
         let mut found = process::postgres_below(pgdata, uid).map_err(failed)?;
         if found.is_empty() {
@@ -80,7 +81,7 @@ pub fn kill_family(postmaster: process::ProcessId, pgdata: &Path, uid: u32) {
 /// # Errors
 /// When it can't be written.
 pub fn mark(why: &str) -> HostResult<()> {
-    let host_error = |e: io::Error| HostError(format!("{MARKER}: {e}"));
+    let host_error = |e: io::Error| HostError::from(e).about(MARKER);
     if let Some(directory) = Path::new(MARKER).parent() {
         std::fs::create_dir_all(directory).map_err(host_error)?;
     }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::clock::Deadline;
-use super::command::{Command, Environment};
+use super::command::{Command, CommandError, Environment};
 use super::host::{HostError, HostResult};
 use crate::cluster::attributes::{self, NodeValue};
 use crate::cluster::crm_mon::{self, Status};
 use crate::cluster::fencing_history;
+use crate::decide::cause::Cause;
 use crate::decide::promotion_score::Score;
 
 const CRM_ATTRIBUTE: &str = "/usr/sbin/crm_attribute";
@@ -38,7 +39,32 @@ fn program(path: &str) -> Command {
 }
 
 fn run(command: &Command, patience: Patience) -> HostResult<String> {
-    command.run(Deadline::after(patience.0)).map(|output| output.text()).map_err(|e| HostError(e.to_string()))
+    match command.run(Deadline::after(patience.0)) {
+        Ok(output) => Ok(output.text()),
+        Err(error) => {
+            let by_code = if let CommandError::Failed { code, .. } = &error { cause(*code) } else { None };
+            let error = HostError::from(error);
+            Err(HostError { cause: by_code.unwrap_or(error.cause), ..error })
+        }
+    }
+}
+
+/// What an exit code of Pacemaker's tools says (`crm_error --list --exit`); `None`: it tells no kind.
+const fn cause(code: i32) -> Option<Cause> {
+    match code {
+        // Necessary service unavailable; not connected.
+        69 | 102 => Some(Cause::Missing),
+        // Insufficient privileges, of both series; quorum required.
+        4 | 77 | 106 => Some(Cause::Forbidden),
+        // Temporary failure; timeout.
+        75 | 124 => Some(Cause::TimedOut),
+        _ => None,
+    }
+}
+
+fn failed(code: i32, line: String, stderr: &str) -> HostError {
+    let text = format!("exit code {code}: {line}: {}", stderr.trim());
+    HostError::new(cause(code).unwrap_or(Cause::Failed), text)
 }
 
 /// Sets the promotion score of `resource` on `node` until the node leaves the cluster.
@@ -144,12 +170,12 @@ pub fn delete_attribute(node: &str, name: &str, patience: Patience) -> HostResul
 /// As [`set_score`].
 pub fn property(name: &str, patience: Patience) -> HostResult<Option<String>> {
     let command = program(CRM_ATTRIBUTE).args(["--type", "crm_config", "--name", name, "--query", "--quiet"]);
-    let output = command.run_any(Deadline::after(patience.0)).map_err(|e| HostError(e.to_string()))?;
+    let output = command.run_any(Deadline::after(patience.0))?;
     match output.code {
         0 => Ok(Some(output.text().trim().to_owned()).filter(|value| !value.is_empty())),
         // The exit code of this has changed from version to version, the words have not.
         _ if output.stderr.contains("No such device or address") => Ok(None),
-        code => Err(HostError(format!("exit code {code}: {}: {}", command.line(), output.stderr.trim()))),
+        code => Err(failed(code, command.line(), &output.stderr)),
     }
 }
 
@@ -168,12 +194,12 @@ pub fn set_property(name: &str, value: &str, patience: Patience) -> HostResult<(
 /// As [`set_score`]. That nobody has it is no error.
 pub fn query(name: &str, patience: Patience) -> HostResult<Vec<NodeValue>> {
     let command = program(ATTRD_UPDATER).args(["--name", name, "--query", "--all"]);
-    let output = command.run_any(Deadline::after(patience.0)).map_err(|e| HostError(e.to_string()))?;
+    let output = command.run_any(Deadline::after(patience.0))?;
     match output.code {
         0 => Ok(attributes::parse(&output.text())),
         // The exit code of this has changed from version to version, the words have not.
         _ if output.stderr.contains("does not exist") => Ok(Vec::new()),
-        code => Err(HostError(format!("exit code {code}: {}: {}", command.line(), output.stderr.trim()))),
+        code => Err(failed(code, command.line(), &output.stderr)),
     }
 }
 
@@ -203,7 +229,7 @@ pub fn fencing_is_pending(node: &str, patience: Patience) -> HostResult<bool> {
     // Without --verbose it leaves out what is under way; with a name it tells the last one alone.
     let command =
         program(STONITH_ADMIN).args(["--history", "*", "--verbose", "--verbose", "--output-as=xml"]);
-    fencing_history::is_pending(&run(&command, patience)?, node).map_err(|e| HostError(e.to_string()))
+    fencing_history::is_pending(&run(&command, patience)?, node).map_err(HostError::from)
 }
 
 /// The cluster's status.
@@ -212,7 +238,7 @@ pub fn fencing_is_pending(node: &str, patience: Patience) -> HostResult<bool> {
 /// As [`set_score`], and when the output can't be read.
 pub fn status(patience: Patience) -> HostResult<Status> {
     let command = program(CRM_MON).args(["--one-shot", "--output-as=xml", "--include=all"]);
-    crm_mon::parse(&run(&command, patience)?).map_err(|e| HostError(e.to_string()))
+    crm_mon::parse(&run(&command, patience)?).map_err(HostError::from)
 }
 
 /// The CIB of the running cluster.
@@ -221,4 +247,26 @@ pub fn status(patience: Patience) -> HostResult<Status> {
 /// As [`set_score`].
 pub fn cib(patience: Patience) -> HostResult<String> {
     run(&program(CIBADMIN).arg("--query"), patience)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_without_its_daemon_a_right_or_time_says_so_by_its_exit_code() {
+        let shell = |code: i32| Command::new("/bin/sh").arg("-c").arg(format!("exit {code}"));
+        let ran = |code| run(&shell(code), Patience::of(Duration::from_secs(3))).expect_err("failed").cause;
+        for (code, kind) in [
+            (102, Cause::Missing),
+            (4, Cause::Forbidden),
+            (106, Cause::Forbidden),
+            (124, Cause::TimedOut),
+            (1, Cause::Failed),
+        ] {
+            assert_eq!(ran(code), kind, "{code}");
+        }
+        let absent = run(&Command::new("/usr/sbin/no-such-tool"), Patience::of(Duration::from_secs(3)));
+        assert_eq!(absent.expect_err("missing").cause, Cause::Missing);
+    }
 }

@@ -20,13 +20,13 @@ fn path(resource: &str) -> PathBuf {
 /// When the file can't be written.
 pub fn record(instance: &Instance) -> HostResult<()> {
     let path = path(&instance.resource);
-    let host_error = |why: &dyn std::fmt::Display| HostError(format!("{}: {why}", path.display()));
-    let text = serde_json::to_string(instance).map_err(|e| host_error(&e))?;
+    let host_error = |e: io::Error| HostError::from(e).about(path.display());
+    let text = serde_json::to_string(instance).map_err(|e| host_error(e.into()))?;
     if storage::read_text_if_there(&path).ok().flatten().as_deref() == Some(&text) {
         return Ok(());
     }
-    std::fs::create_dir_all(memory::directory()).map_err(|e| host_error(&e))?;
-    files::replace(&path, text.as_bytes()).map_err(|e| host_error(&e))
+    std::fs::create_dir_all(memory::directory()).map_err(host_error)?;
+    files::replace(&path, text.as_bytes()).map_err(host_error)
 }
 
 /// The word that was left of a resource.
@@ -35,9 +35,10 @@ pub fn record(instance: &Instance) -> HostResult<()> {
 /// When the file is there and can't be read, or makes no sense.
 pub fn find(resource: &str) -> HostResult<Option<Instance>> {
     let path = path(resource);
-    let text = storage::read_text_if_there(&path).map_err(|e| HostError(e.to_string()))?;
+    let text = storage::read_text_if_there(&path)?;
     let read = |text: String| {
-        serde_json::from_str(&text).map_err(|e| HostError(format!("{}: {e}; remove it", path.display())))
+        serde_json::from_str(&text)
+            .map_err(|e| HostError::unusable(format!("{}: {e}; remove it", path.display())))
     };
     text.map(read).transpose()
 }
@@ -47,7 +48,7 @@ pub fn find(resource: &str) -> HostResult<Option<Instance>> {
 /// # Errors
 /// When the file can't be removed.
 pub fn forget(resource: &str) -> HostResult<()> {
-    files::remove(&path(resource)).map_err(|e| HostError(e.to_string()))
+    files::remove(&path(resource)).map_err(HostError::from)
 }
 
 /// All instances of this node, in the order of their names. A file that makes no sense is an error of its own and hides none of the
@@ -57,7 +58,7 @@ pub fn forget(resource: &str) -> HostResult<()> {
 /// When the directory is there and can't be read.
 pub fn all() -> HostResult<Vec<HostResult<Instance>>> {
     let directory = memory::directory();
-    let host_error = |e: io::Error| HostError(format!("{}: {e}", directory.display()));
+    let host_error = |e: io::Error| HostError::from(e).about(directory.display());
     let entries = match std::fs::read_dir(&directory) {
         Ok(entries) => entries,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -77,12 +77,12 @@ impl Slot {
 /// # Errors
 /// It can't be read, or makes no sense.
 pub fn read(path: &Path) -> HostResult<Option<ResetRecord>> {
-    let text = read_text_if_there(path).map_err(|e| HostError(e.to_string()))?.unwrap_or_default();
+    let text = read_text_if_there(path)?.unwrap_or_default();
     match text.trim() {
         "" => Ok(None),
         text => serde_json::from_str(text)
             .map(Some)
-            .map_err(|e| HostError(format!("{}: {e}; it is of no use, remove it", path.display()))),
+            .map_err(|e| HostError::unusable(format!("{}: {e}; it is of no use, remove it", path.display()))),
     }
 }
 
@@ -133,6 +133,6 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("r");
         fs::write(&path, "{").unwrap();
-        assert!(read(&path).unwrap_err().0.contains("remove it"));
+        assert!(read(&path).unwrap_err().text.contains("remove it"));
     }
 }

@@ -43,7 +43,7 @@ impl Bench {
     pub fn new() -> HostResult<Self> {
         for (program, package) in [(PCS, "pcs"), (CRM_SIMULATE, "pacemaker-cli-utils")] {
             if !std::path::Path::new(program).exists() {
-                return Err(HostError(format!(
+                return Err(HostError::missing(format!(
                     "{program} is not there: the proof needs it; apt-get install {package}, or run this on a node"
                 )));
             }
@@ -51,7 +51,7 @@ impl Bench {
         let dir = tempfile::Builder::new()
             .prefix("quorate-proof-")
             .tempdir()
-            .map_err(|e| HostError(format!("a temporary directory: {e}")))?;
+            .map_err(|e| HostError::from(e).about("a temporary directory"))?;
         Ok(Self { dir })
     }
 
@@ -107,14 +107,14 @@ impl Bench {
             let show = Command::new(CRM_MON).environment(Environment::Clean).env("CIB_file", &to);
             let shown =
                 run(&show.args(["--one-shot", "--output-as=xml", "--include=all"]), SIMULATION_DEADLINE)?;
-            let status = crm_mon::parse(&shown).map_err(|e| HostError(e.to_string()))?;
+            let status = crm_mon::parse(&shown)?;
             if before.as_ref() == Some(&status.instances) {
                 return Ok((status, text));
             }
             before = Some(status.instances);
             write(&from, &text)?;
         }
-        Err(HostError(format!(
+        Err(HostError::failed(format!(
             "the cluster does not settle: resources still move after {TRANSITIONS} transitions"
         )))
     }
@@ -135,13 +135,13 @@ impl Bench {
 }
 
 fn run(command: &Command, limit: Duration) -> HostResult<String> {
-    command.run(Deadline::after(limit)).map(|output| output.text()).map_err(|e| HostError(e.to_string()))
+    command.run(Deadline::after(limit)).map(|output| output.text()).map_err(HostError::from)
 }
 
 fn write(path: &PathBuf, text: &str) -> HostResult<()> {
-    std::fs::write(path, text).map_err(|e| HostError(format!("{}: {e}", path.display())))
+    std::fs::write(path, text).map_err(|e| HostError::from(e).about(path.display()))
 }
 
 fn read(path: &PathBuf) -> HostResult<String> {
-    std::fs::read_to_string(path).map_err(|e| HostError(format!("{}: {e}", path.display())))
+    std::fs::read_to_string(path).map_err(|e| HostError::from(e).about(path.display()))
 }

@@ -12,7 +12,7 @@ pub const DIRECTORY: &str = "/run/quorate/self-fenced";
 /// The file of a node. A name that would leave the directory is none.
 fn path(directory: &Path, node: &str) -> HostResult<PathBuf> {
     if node.is_empty() || node.starts_with('.') || node.contains('/') {
-        return Err(HostError(format!("{node:?} is no node's name")));
+        return Err(HostError::unusable(format!("{node:?} is no node's name")));
     }
     Ok(directory.join(node))
 }
@@ -23,9 +23,10 @@ fn path(directory: &Path, node: &str) -> HostResult<PathBuf> {
 /// When the file is there and can't be read, or makes no sense.
 pub fn find(directory: &Path, node: &str) -> HostResult<Option<SelfFenceRecord>> {
     let path = path(directory, node)?;
-    let text = storage::read_text_if_there(&path).map_err(|e| HostError(e.to_string()))?;
-    let read =
-        |text: String| serde_json::from_str(&text).map_err(|e| HostError(format!("{}: {e}", path.display())));
+    let text = storage::read_text_if_there(&path)?;
+    let read = |text: String| {
+        serde_json::from_str(&text).map_err(|e| HostError::unusable(format!("{}: {e}", path.display())))
+    };
     text.map(read).transpose()
 }
 
@@ -34,7 +35,7 @@ pub fn find(directory: &Path, node: &str) -> HostResult<Option<SelfFenceRecord>>
 /// # Errors
 /// When the directory is there and can't be read.
 pub fn all(directory: &Path) -> HostResult<Vec<SelfFenceRecord>> {
-    let host_error = |e: std::io::Error| HostError(format!("{}: {e}", directory.display()));
+    let host_error = |e: std::io::Error| HostError::from(e).about(directory.display());
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -56,10 +57,10 @@ pub fn all(directory: &Path) -> HostResult<Vec<SelfFenceRecord>> {
 /// When it can't be written.
 pub fn keep(directory: &Path, record: &SelfFenceRecord) -> HostResult<()> {
     let path = path(directory, &record.notice.node)?;
-    let host_error = |why: &dyn std::fmt::Display| HostError(format!("{}: {why}", path.display()));
-    let text = serde_json::to_string(record).map_err(|e| host_error(&e))?;
-    std::fs::create_dir_all(directory).map_err(|e| host_error(&e))?;
-    files::replace(&path, text.as_bytes()).map_err(|e| host_error(&e))
+    let host_error = |e: std::io::Error| HostError::from(e).about(path.display());
+    let text = serde_json::to_string(record).map_err(|e| host_error(e.into()))?;
+    std::fs::create_dir_all(directory).map_err(host_error)?;
+    files::replace(&path, text.as_bytes()).map_err(host_error)
 }
 
 /// Drops the notice of a node that is back.
@@ -67,7 +68,7 @@ pub fn keep(directory: &Path, record: &SelfFenceRecord) -> HostResult<()> {
 /// # Errors
 /// When it is there and can't be removed.
 pub fn drop(directory: &Path, node: &str) -> HostResult<()> {
-    files::remove(&path(directory, node)?).map_err(|e| HostError(e.to_string()))
+    files::remove(&path(directory, node)?).map_err(HostError::from)
 }
 
 /// Drops all of them, also those that make no sense.
@@ -77,7 +78,7 @@ pub fn drop(directory: &Path, node: &str) -> HostResult<()> {
 pub fn clear(directory: &Path) -> HostResult<()> {
     match std::fs::remove_dir_all(directory) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-            Err(HostError(format!("{}: {e}", directory.display())))
+            Err(HostError::from(e).about(directory.display()))
         }
         Ok(()) | Err(_) => Ok(()),
     }
@@ -113,7 +114,7 @@ mod tests {
             assert!(find(&place, bad).is_err(), "{bad:?}");
         }
         std::fs::write(place.join("srv2"), "rubbish").unwrap();
-        assert!(find(&place, "srv2").unwrap_err().0.contains("srv2"));
+        assert!(find(&place, "srv2").unwrap_err().text.contains("srv2"));
         clear(&place).unwrap();
         assert_eq!(find(&place, "srv2"), Ok(None));
         clear(&place).unwrap();

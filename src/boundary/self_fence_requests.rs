@@ -18,7 +18,7 @@ const TAKING: Duration = Duration::from_millis(300);
 const LIMIT: usize = 4096;
 
 fn host_error(socket: &Path) -> impl Fn(std::io::Error) -> HostError + '_ {
-    move |e| HostError(format!("{}: {e}", socket.display()))
+    move |e| HostError::from(e).about(socket.display())
 }
 
 /// Gives a request to the `quorated` of this node.
@@ -26,7 +26,7 @@ fn host_error(socket: &Path) -> impl Fn(std::io::Error) -> HostError + '_ {
 /// # Errors
 /// It does not run, or does not take it.
 pub fn give(socket: &Path, request: &SelfFenceRequest) -> HostResult<()> {
-    let text = serde_json::to_vec(request).map_err(|e| HostError(e.to_string()))?;
+    let text = serde_json::to_vec(request)?;
     let from = UnixDatagram::unbound().map_err(host_error(socket))?;
     from.set_write_timeout(Some(TAKING)).map_err(host_error(socket))?;
     from.send_to(&text, socket).map_err(host_error(socket))?;
@@ -44,7 +44,7 @@ impl Requests {
     /// # Errors
     /// The directory is not there, or can't be written to.
     pub fn open(socket: &Path) -> HostResult<Self> {
-        files::remove(socket).map_err(|e| HostError(e.to_string()))?;
+        files::remove(socket)?;
         let bound = UnixDatagram::bind(socket).map_err(host_error(socket))?;
         std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))
             .map_err(host_error(socket))?;
@@ -57,7 +57,7 @@ impl Requests {
     /// The socket broke.
     pub fn next(&self) -> HostResult<Option<SelfFenceRequest>> {
         let mut text = [0; LIMIT];
-        let length = self.socket.recv(&mut text).map_err(|e| HostError(e.to_string()))?;
+        let length = self.socket.recv(&mut text)?;
         Ok(serde_json::from_slice(&text[..length]).ok())
     }
 }
@@ -72,7 +72,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("requests");
         let request = SelfFenceRequest { node_id: 2, node: "srv2".into(), how: How::Off };
-        assert!(give(&socket, &request).unwrap_err().0.contains("requests"));
+        assert!(give(&socket, &request).unwrap_err().text.contains("requests"));
         let requests = Requests::open(&socket).unwrap();
         assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
         give(&socket, &request).unwrap();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::clock::Deadline;
+use super::host::{HostError, HostResult};
 use super::owned_files::OwnedFiles;
 use crate::decide::doctor::read::Broken;
 use crate::pg::conf::{self, Line, Setting};
@@ -21,7 +22,7 @@ const MOST_BYTES: usize = 2 << 20;
 ///
 /// # Errors
 /// The first file that can't be read or that PostgreSQL would refuse.
-pub fn postgresql_conf(files: &OwnedFiles, path: &Path) -> Result<Vec<Setting>, String> {
+pub fn postgresql_conf(files: &OwnedFiles, path: &Path) -> HostResult<Vec<Setting>> {
     let mut read =
         Configuration { files, found: Vec::new(), read: 0, bytes: 0, deadline: Deadline::after(DEADLINE) };
     read.include(path, 0)?;
@@ -40,30 +41,32 @@ struct Configuration<'a> {
 }
 
 impl Configuration<'_> {
-    fn include(&mut self, path: &Path, depth: usize) -> Result<(), String> {
+    fn include(&mut self, path: &Path, depth: usize) -> HostResult<()> {
         if depth > DEPTH {
-            return Err(format!("{}: files include each other more than {DEPTH} deep", path.display()));
+            let why = format!("files include each other more than {DEPTH} deep");
+            return Err(HostError::unusable(why).about(path.display()));
         }
         self.read += 1;
         if self.read > MOST_FILES {
-            return Err(format!("{}: more than {MOST_FILES} files are included", path.display()));
+            let why = format!("more than {MOST_FILES} files are included");
+            return Err(HostError::unusable(why).about(path.display()));
         }
         if self.deadline.passed() {
-            return Err(format!(
-                "{}: the files that are included were not read within {DEADLINE:?}",
-                path.display()
-            ));
+            let why = format!("the files that are included were not read within {DEADLINE:?}");
+            return Err(HostError::timed_out(why).about(path.display()));
         }
-        let bytes = self.files.read_configuration(path).map_err(|e| e.to_string())?;
+        let bytes = self.files.read_configuration(path)?;
         // A comment in another encoding is no fault.
         let text = String::from_utf8_lossy(&bytes);
         self.bytes = self.bytes.saturating_add(text.len());
         if self.bytes > MOST_BYTES {
-            return Err(format!("{}: more than {MOST_BYTES} bytes are included", path.display()));
+            let why = format!("more than {MOST_BYTES} bytes are included");
+            return Err(HostError::unusable(why).about(path.display()));
         }
         let name = path.display().to_string();
-        let lines = conf::parse(&name, &text)
-            .map_err(|(line, e)| Broken { file: name.clone(), line, what: e.to_string() }.to_string())?;
+        let lines = conf::parse(&name, &text).map_err(|(line, e)| {
+            HostError::unusable(Broken { file: name.clone(), line, what: e.to_string() }.to_string())
+        })?;
         let beside = |other: &str| path.parent().unwrap_or(Path::new("")).join(other);
         for line in lines {
             match line {
@@ -86,8 +89,8 @@ impl Configuration<'_> {
 }
 
 /// The files of an include_dir that count, in the order that counts.
-fn configurations(files: &OwnedFiles, dir: &Path) -> Result<Vec<PathBuf>, String> {
-    let mut names = files.names(dir).map_err(|e| e.to_string())?;
+fn configurations(files: &OwnedFiles, dir: &Path) -> HostResult<Vec<PathBuf>> {
+    let mut names = files.names(dir)?;
     names.retain(|name| name.ends_with(".conf") && !name.starts_with('.'));
     names.sort();
     Ok(names.iter().map(|name| dir.join(name)).collect())

@@ -43,7 +43,7 @@ pub fn need_root() -> HostResult<()> {
     if nix::unistd::Uid::effective().is_root() {
         return Ok(());
     }
-    Err(HostError("this changes the cluster: run it as root; --dry-run shows what it does".to_owned()))
+    Err(HostError::forbidden("this changes the cluster: run it as root; --dry-run shows what it does"))
 }
 
 /// This machine's name, as Pacemaker compares it.
@@ -51,7 +51,7 @@ pub fn need_root() -> HostResult<()> {
 /// # Errors
 /// When the kernel does not tell it.
 pub fn host_name() -> HostResult<String> {
-    let name = nix::unistd::gethostname().map_err(|e| HostError(format!("this machine's name: {e}")))?;
+    let name = nix::unistd::gethostname().map_err(|e| HostError::from(e).about("this machine's name"))?;
     Ok(name.to_string_lossy().into_owned())
 }
 
@@ -63,10 +63,12 @@ pub fn cluster_name() -> HostResult<Option<String>> {
     let text = match fs::read_to_string(COROSYNC_CONF) {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(HostError(format!("{COROSYNC_CONF}: {e}"))),
+        Err(e) => return Err(HostError::from(e).about(COROSYNC_CONF)),
     };
     corosync::cluster_name(&text).map(|name| Some(name.to_owned())).ok_or_else(|| {
-        HostError(format!("{COROSYNC_CONF} has no cluster_name: complete it, or move the file away"))
+        HostError::unusable(format!(
+            "{COROSYNC_CONF} has no cluster_name: complete it, or move the file away"
+        ))
     })
 }
 
@@ -88,7 +90,7 @@ pub fn password(variable: &str) -> HostResult<String> {
     let given = std::env::var(variable);
     match given {
         Ok(word) if !word.is_empty() => Ok(word),
-        _ => Err(HostError(format!(
+        _ => Err(HostError::missing(format!(
             "{variable} is not set: the one password that hacluster has on all machines (1-machine.sh set it); \
              read -rs {variable} && export {variable}, and try again"
         ))),
@@ -113,7 +115,7 @@ pub fn run_script(script: &str, variables: &[(&str, &str)]) -> HostResult<()> {
 /// When pcs says that a node did not start.
 pub fn start_all(command: &[String], wait_s: u32) -> HostResult<Started> {
     let active = Command::new("/usr/bin/systemctl").args(["is-active", "--quiet", "pacemaker"]);
-    let before = active.run_any(Deadline::after(QUERY_DEADLINE)).map_err(|e| HostError(e.to_string()))?;
+    let before = active.run_any(Deadline::after(QUERY_DEADLINE))?;
     let limit = Duration::from_secs(u64::from(wait_s)) + AROUND_START;
     run(&pcs().args(command.iter().skip(1)), limit)?;
     Ok(if before.code == 0 { Started::Already } else { Started::Now })
@@ -134,7 +136,7 @@ pub fn wait_for_quorum_device() -> HostResult<()> {
             Err(e) => e.to_string(),
         };
         if deadline.passed() {
-            return Err(HostError(format!(
+            return Err(HostError::timed_out(format!(
                 "the quorum device is not connected: look with corosync-qdevice-tool -s here and corosync-qnetd-tool -l \
                  on the witness; {}",
                 said.trim()
@@ -175,13 +177,13 @@ pub fn compare(script: &str) -> HostResult<String> {
         let (a, b) = (listed(&current, "current.txt")?, listed(&wanted, "wanted.txt")?);
         let diff =
             Command::new(DIFF).args(["-U1", "--label", "as it is", "--label", "as described"]).arg(a).arg(b);
-        let output = diff.run_any(Deadline::after(QUERY_DEADLINE)).map_err(|e| HostError(e.to_string()))?;
+        let output = diff.run_any(Deadline::after(QUERY_DEADLINE))?;
         match output.code {
             0 => {}
             1 => {
                 let _ = write!(found, "pcs {words}:\n{}", output.text());
             }
-            _ => return Err(HostError(format!("{}: {}", diff.line(), output.stderr.trim()))),
+            _ => return Err(HostError::failed(format!("{}: {}", diff.line(), output.stderr.trim()))),
         }
     }
     Ok(found)
@@ -192,5 +194,5 @@ fn pcs() -> Command {
 }
 
 fn run(command: &Command, limit: Duration) -> HostResult<String> {
-    command.run(Deadline::after(limit)).map(|output| output.text()).map_err(|e| HostError(e.to_string()))
+    command.run(Deadline::after(limit)).map(|output| output.text()).map_err(HostError::from)
 }

@@ -48,7 +48,10 @@ impl Watchdog {
     /// It is not there, somebody else has it, it is no watchdog, or it refuses the time.
     pub fn device(path: &Path, timeout: Duration) -> HostResult<Self> {
         let failed = |e: Unusable| {
-            HostError(format!("watchdog_device = {path:?}: {}; {}, or leave it out", e.what, e.cure))
+            HostError::unusable(format!(
+                "watchdog_device = {path:?}: {}; {}, or leave it out",
+                e.what, e.cure
+            ))
         };
         Self::open(path, timeout).map(|(device, _)| device).map_err(failed)
     }
@@ -95,7 +98,7 @@ impl Watchdog {
     /// # Errors
     /// The address can't be connected to.
     pub fn systemd(address: &str) -> HostResult<Self> {
-        let failed = |e: std::io::Error| HostError(format!("NOTIFY_SOCKET={address}: {e}"));
+        let failed = |e: std::io::Error| HostError::from(e).about(format!("NOTIFY_SOCKET={address}"));
         let socket = UnixDatagram::unbound().map_err(failed)?;
         match address.strip_prefix('@') {
             Some(name) => {
@@ -165,7 +168,7 @@ mod tests {
             (fifo.as_path(), "load its driver"),
             (Path::new("/dev/no-such-watchdog"), "load its driver"),
         ] {
-            let Err(HostError(why)) = Watchdog::device(path, Duration::from_secs(10)) else {
+            let Err(HostError { text: why, .. }) = Watchdog::device(path, Duration::from_secs(10)) else {
                 panic!("{path:?} is taken for a watchdog")
             };
             assert!(why.contains(words) && why.contains(&format!("{path:?}")), "{why}");

@@ -26,12 +26,12 @@ pub fn look(root: &Path, path: &str) -> HostResult<Watchdogs> {
         Ok(entries) => entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect(),
         // The driver of the first device brings the directory with it.
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(e) => return Err(HostError(format!("/{CLASS}: {e}"))),
+        Err(e) => return Err(HostError::from(e).about(format!("/{CLASS}"))),
     };
     let mut names: Vec<String> = entries;
     // The host's devices, where it has any, are there as in the host itself; else nothing is known of what stands for one.
     if let Some(manager) = read(&root.join(CONTAINER)).filter(|_| names.is_empty()) {
-        return Err(HostError(format!(
+        return Err(HostError::missing(format!(
             "no device in /{CLASS} of this container ({}): driver and identity of the watchdog are not known",
             manager.trim()
         )));
@@ -153,6 +153,6 @@ mod tests {
         assert_eq!((found.devices.len(), found.chosen(), &found.machine), (0, None, &Machine::Unknown));
         write(dir.path(), CONTAINER, "systemd-nspawn\n");
         let why = look(dir.path(), "/dev/watchdog").unwrap_err();
-        assert!(why.0.contains("systemd-nspawn") && why.0.contains("not known"), "{why}");
+        assert!(why.text.contains("systemd-nspawn") && why.text.contains("not known"), "{why}");
     }
 }

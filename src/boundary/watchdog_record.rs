@@ -64,11 +64,14 @@ impl Slot {
 /// # Errors
 /// It can't be read, or makes no sense.
 pub fn read(path: &Path) -> HostResult<Option<ProofRecord>> {
-    let text = storage::read_text_if_there(path).map_err(|e| HostError(e.to_string()))?.unwrap_or_default();
+    let text = storage::read_text_if_there(path)?.unwrap_or_default();
     match text.trim() {
         "" => Ok(None),
         text => serde_json::from_str(text).map(Some).map_err(|e| {
-            HostError(format!("{}: {e}; it shows nothing: run quorate prove-watchdog again", path.display()))
+            HostError::unusable(format!(
+                "{}: {e}; it shows nothing: run quorate prove-watchdog again",
+                path.display()
+            ))
         }),
     }
 }
@@ -106,6 +109,6 @@ mod tests {
         drop(Slot::create(&path).unwrap());
         assert_eq!(read(&path), Ok(None), "the next drill begins");
         fs::write(&path, "{").unwrap();
-        assert!(read(&path).unwrap_err().0.contains("prove-watchdog"));
+        assert!(read(&path).unwrap_err().text.contains("prove-watchdog"));
     }
 }

@@ -139,7 +139,7 @@ fn drill(facts: &Facts, driver: Option<String>) -> Result<u8, CliError> {
 /// What the node is, and the driver of sbd's device.
 fn facts() -> Result<(Facts, Option<String>), CliError> {
     let other = |Unknown(why): Unknown| CliError::Other(why);
-    let text = inspect::sbd();
+    let text = inspect::sbd().map_err(Unknown::from);
     let watchdogs = inspect::watchdogs(&text);
     let file = text.map_err(other)?;
     let configuration =
@@ -186,7 +186,7 @@ fn standby(node: &str) -> Standby {
         return Standby::NoResources;
     }
     match management(&text.text) {
-        Err(why) => broken(why),
+        Err(why) => broken(why.to_string()),
         Ok(told) => match told.node(None, Some(node)) {
             Some(state) if state.standby.is_some() => Standby::Told,
             Some(_) => Standby::NotTold,
@@ -243,14 +243,14 @@ fn show() -> Result<u8, CliError> {
 
 /// What the rules on the device need, and nothing that asks the cluster's programs.
 fn about_the_device() -> Result<(String, crate::decide::doctor::facts::Facts), CliError> {
-    let sbd = inspect::sbd();
+    let sbd = inspect::sbd().map_err(Unknown::from);
     let mut node = Node::unknown("only the watchdog is looked at");
     node.watchdogs = inspect::watchdogs(&sbd);
     node.watchdog_proof = inspect::watchdog_proof();
     let kept: Known<Text> =
         inspect::kept_cib().and_then(|cib| cib.ok_or_else(|| Unknown("there is no CIB here".to_owned())));
     let gathered = Gathered {
-        corosync: inspect::corosync_conf(),
+        corosync: inspect::corosync_conf().map_err(Unknown::from),
         cib: kept,
         sbd: sbd.map(|text| vec![text]),
         postgresql: Err(Unknown("only the watchdog is looked at".to_owned())),

@@ -10,6 +10,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
 pub use management::{Management, NodeState, management};
+pub use tree::TreeError;
 
 /// A configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -99,8 +99,8 @@ fn answer(subject: Subject) -> Result<String, String> {
 fn votes() -> Result<crate::boundary::corosync_lib::QuorumAnswer, String> {
     let (done, wait) = std::sync::mpsc::sync_channel(1);
     spawn_for_once("votes", move || {
-        let _ = done.send(Votes::connect().and_then(|v| v.ask(&[])).map_err(|t| t.0));
+        let _ = done.send(Votes::connect().and_then(|v| v.ask(&[])).map_err(|t| t.text));
     })
-    .map_err(|t| t.0)?;
+    .map_err(|t| t.text)?;
     wait.recv_timeout(PATIENCE).unwrap_or_else(|_| Err("no answer in time".to_owned()))
 }

@@ -86,7 +86,7 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> HostResult<u8> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop))
-            .map_err(|e| HostError(format!("signal {signal} can't be caught: {e}")))?;
+            .map_err(|e| HostError::from(e).about(format!("signal {signal} can't be caught")))?;
     }
     let (logs, lines) = Logs::new();
     threads.spawn("log", move || log::write(&lines))?;
@@ -185,7 +185,7 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> HostResult<u8> {
         End::NotReset => return Ok(1),
         // The device stays armed: systemd starts us anew in time.
         End::Lost(why) => {
-            return Err(HostError(format!("{why}; quorated exits, and systemd starts it again")));
+            return Err(HostError::failed(format!("{why}; quorated exits, and systemd starts it again")));
         }
     }
     let _ = notify(false, &[NotifyState::Stopping]);

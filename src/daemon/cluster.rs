@@ -9,7 +9,7 @@ use super::log::Logs;
 use super::observations::Observations;
 use super::pause;
 use super::resetter::Trigger;
-use crate::boundary::host::Level;
+use crate::boundary::host::{HostResult, Level};
 use crate::boundary::{corosync_cmap, storage};
 use crate::cluster::panic_action::{self, PanicAction};
 use crate::cluster::self_fencing::foreign;
@@ -130,16 +130,16 @@ fn written(path: &str) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|m| m.modified()).ok()
 }
 
-fn read(path: &Path) -> Result<(ClusterSettings, Vec<String>), String> {
-    let text = storage::read_text_if_there(path).map_err(|e| e.to_string())?;
+fn read(path: &Path) -> HostResult<(ClusterSettings, Vec<String>)> {
+    let text = storage::read_text_if_there(path)?;
     let Some(text) = text else { return Ok((ClusterSettings::default(), Vec::new())) };
-    let foreign = cib::parse(&text).map_err(|e| e.to_string()).map(|cib| foreign(&cib))?;
+    let foreign = foreign(&cib::parse(&text)?);
     Ok((settings(&text)?, foreign))
 }
 
 /// What a CIB says, the copy on the disk or the live one.
-pub(super) fn settings(text: &str) -> Result<ClusterSettings, String> {
-    let cib = cib::parse(text).map_err(|e| e.to_string())?;
+pub(super) fn settings(text: &str) -> HostResult<ClusterSettings> {
+    let cib = cib::parse(text)?;
     let get = |name| cib.property(name).map(|p| p.value.as_str());
     let on = get("maintenance-mode").and_then(cib::boolean) == Some(true);
     Ok(ClusterSettings {

@@ -77,7 +77,7 @@ pub(super) fn work(observations: &Arc<Observations>, jobs: &Receiver<Job>, logs:
                 start.run(Deadline::after(STARTING)).err().map(|e| e.to_string())
             }
             Job::Fail { resource, node } => {
-                pacemaker::fail(resource, node, Patience::of(Duration::from_secs(3))).err().map(|t| t.0)
+                pacemaker::fail(resource, node, Patience::of(Duration::from_secs(3))).err().map(|t| t.text)
             }
         };
         if let Some(why) = failed {

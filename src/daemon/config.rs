@@ -73,12 +73,12 @@ impl Config {
     /// # Errors
     /// What is wrong in it, with the line.
     pub(super) fn read(path: &Path, given: bool) -> HostResult<Self> {
-        let text = match storage::read_text_if_there(path).map_err(|e| HostError(e.to_string()))? {
+        let text = match storage::read_text_if_there(path)? {
             Some(text) => text,
-            None if given => return Err(HostError(format!("{}: no such file", path.display()))),
+            None if given => return Err(HostError::missing(format!("{}: no such file", path.display()))),
             None => String::new(),
         };
-        Self::parse(&text).map_err(|why| HostError(format!("{}: {why}", path.display())))
+        Self::parse(&text).map_err(|why| HostError::unusable(why).about(path.display()))
     }
 
     pub(super) fn parse(text: &str) -> Result<Self, String> {
@@ -158,13 +158,13 @@ pub(super) fn expected() -> Expected {
 }
 
 fn by_corosync(conf: &Path) -> HostResult<ByCorosync> {
-    let text = storage::read_text_if_there(conf).map_err(|e| HostError(e.to_string()))?;
+    let text = storage::read_text_if_there(conf)?;
     // Without it no corosync can run, and nothing is armed.
     let Some(text) = text else {
         return Ok(ByCorosync { expected: Expected::Nothing, ..ByCorosync::default() });
     };
     let text = Text { name: conf.display().to_string(), text };
-    let conf = read::corosync(&text).map_err(|e| HostError(e.to_string()))?;
+    let conf = read::corosync(&text)?;
     let device = conf.device.as_ref();
     Ok(ByCorosync {
         totem: Limits::totem(conf.totem().recovery_ms(), device.map_or(0, |d| d.sync_timeout.value)),

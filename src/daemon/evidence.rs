@@ -116,7 +116,7 @@ pub(super) fn tell(observations: &Observations, logs: &Logs) {
             logs.line(Level::Warning, text);
         }
         Ok(_) => {}
-        Err(error) => logs.line(Level::Warning, error.0),
+        Err(error) => logs.line(Level::Warning, error.text),
     }
 }
 

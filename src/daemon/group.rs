@@ -36,7 +36,7 @@ pub(super) fn ping(observations: &Arc<Observations>, line: &Arc<Line>) {
         if line.is_joined() {
             observations.begin(Subject::Totem);
             if let Some(Err(error)) = line.hello(Deadline::after(AGAIN)) {
-                observations.failed(Subject::Totem, error.0);
+                observations.failed(Subject::Totem, error.text);
                 pause(AGAIN);
                 continue;
             }

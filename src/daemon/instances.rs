@@ -72,9 +72,9 @@ pub(super) fn watch(observations: &Arc<Observations>, logs: &Logs) {
 
 fn read() -> (Vec<Instance>, Option<String>) {
     match registry::all() {
-        Err(error) => (Vec::new(), Some(error.0)),
+        Err(error) => (Vec::new(), Some(error.text)),
         Ok(all) => {
-            let error = all.iter().find_map(|i| i.as_ref().err().map(|t| t.0.clone()));
+            let error = all.iter().find_map(|i| i.as_ref().err().map(|t| t.text.clone()));
             (all.into_iter().filter_map(Result::ok).collect(), error)
         }
     }
@@ -88,7 +88,7 @@ fn read() -> (Vec<Instance>, Option<String>) {
 pub(super) fn owner(instance: &Instance) -> HostResult<u32> {
     let told = instance.access.as_ref().map(|access| access.uid);
     told.or_else(|| instance.postmaster.and_then(process::user_of)).ok_or_else(|| {
-        HostError(format!("the owner of the processes in {} is unknown", instance.pgdata.display()))
+        HostError::missing(format!("the owner of the processes in {} is unknown", instance.pgdata.display()))
     })
 }
 
@@ -98,9 +98,9 @@ impl Ended {
         match process::alive(id) {
             Err(_) => PostmasterState::Unknown,
             Ok(None) if self.0.get(&id).is_some_and(|at| at.elapsed() < GONE) => PostmasterState::Gone,
-            Ok(None) => match owner(instance).and_then(|uid| {
-                process::postgres_below(&instance.pgdata, uid).map_err(|e| HostError(e.to_string()))
-            }) {
+            Ok(None) => match owner(instance)
+                .and_then(|uid| process::postgres_below(&instance.pgdata, uid).map_err(HostError::from))
+            {
                 Ok(left) if left.is_empty() => {
                     self.0.insert(id, Instant::now());
                     PostmasterState::Gone

@@ -119,7 +119,7 @@ fn not_sbds(path: &Path) -> HostResult<()> {
     let Some(text) = text else { return Ok(()) };
     // What can't be read is sbd's own trouble, and the doctor's.
     if sbd::parse(&text).unwrap_or_default().has_device(&path.to_string_lossy()) {
-        return Err(HostError(format!(
+        return Err(HostError::unusable(format!(
             "watchdog_device = {path:?}: is sbd's (SBD_WATCHDOG_DEV); name another device, or leave it out"
         )));
     }
@@ -130,7 +130,7 @@ fn not_sbds(path: &Path) -> HostResult<()> {
 pub(super) fn open(keepalive: &Keepalive, path: &Path, observations: &Observations, logs: &Logs) {
     let found = match keepalive.open(path) {
         Ok(()) => OwnDevice::KeptAlive,
-        Err(error) => OwnDevice::Missing(error.0),
+        Err(error) => OwnDevice::Missing(error.text),
     };
     if keepalive.ended.load(Ordering::Acquire) {
         return;

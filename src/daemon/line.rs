@@ -107,26 +107,26 @@ impl Line {
             let (group, sealed) = self.sealed(message, *number)?;
             match group.send(&sealed) {
                 Err(SendError::Busy) if !deadline.passed() => deadline.sleep(RESEND),
-                sent => return sent.map_err(|e| HostError(e.to_string())),
+                sent => return sent.map_err(HostError::from),
             }
         }
     }
 
     fn sealed(&self, message: &Message, number: u64) -> HostResult<(Group, Vec<u8>)> {
         let state = locked(&self.state);
-        let none = |what: &str| HostError(what.to_owned());
+        let none = |what: &str| HostError::missing(what);
         let group = state.group.clone().ok_or_else(|| none("no connection to corosync"))?;
         let key = state.key.as_ref().ok_or_else(|| none("no key to seal it with"))?;
         let ring = state.receiver.ring().ok_or_else(|| none("corosync's membership is not known"))?;
         let sealed = group::seal(key, &state.sender, ring, number, message);
-        Ok((group, sealed.map_err(|e| HostError(e.to_string()))?))
+        Ok((group, sealed?))
     }
 
     /// Sends what comes back from totem, sealed where that can be. `None`: there is no connection.
     pub(super) fn hello(&self, deadline: Deadline) -> Option<HostResult<()>> {
         let group = locked(&self.state).group.clone()?;
         let sealed = self.send(&Message::Hello, deadline);
-        Some(sealed.or_else(|_| group.send(UNSEALED).map_err(|e| HostError(e.to_string()))))
+        Some(sealed.or_else(|_| group.send(UNSEALED).map_err(HostError::from)))
     }
 }
 
@@ -142,7 +142,7 @@ pub(super) fn keep_key(observations: &Arc<Observations>, line: &Arc<Line>, logs:
             before = Some(written);
             let (key, error) = match group_key::read(configuration) {
                 Ok(key) => (Some(key), None),
-                Err(error) => (None, Some(error.0)),
+                Err(error) => (None, Some(error.text)),
             };
             if let Some(why) = error.iter().find(|_| error != said) {
                 logs.line(

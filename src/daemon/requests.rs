@@ -80,7 +80,7 @@ fn facts(asked: &Asked, here: &Sender) -> Facts {
     let answer = |told: HostResult<bool>| match told {
         Ok(true) => Answer::Yes,
         Ok(false) => Answer::No,
-        Err(error) => Answer::Unknown(error.0),
+        Err(error) => Answer::Unknown(error.text),
     };
     let boot = if asked.boot == here.boot && !here.boot.is_empty() { Boot::This } else { Boot::Another };
     let quorum = answer(shares_quorum_with(here.node_id, asked.by.node_id));
@@ -125,7 +125,8 @@ fn receive(requests: &Requests, line: &Arc<Line>, logs: &Logs) -> HostError {
 }
 
 fn send(line: &Arc<Line>, request: SelfFenceRequest) -> HostResult<()> {
-    let unheard = || HostError("no sealed message of its quorated has come since it is a member".to_owned());
+    let unheard =
+        || HostError::missing("no sealed message of its quorated has come since it is a member".to_owned());
     let boot = line.boot_of(request.node_id).ok_or_else(unheard)?;
     line.send(&Message::Request { boot, request }, Deadline::after(REQUESTING))
 }

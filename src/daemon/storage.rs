@@ -200,7 +200,7 @@ impl Watcher<'_> {
 fn request(task: &Task) -> Result<Write, String> {
     let places: Vec<PathBuf> = task.places.iter().map(|(path, _)| path.clone()).collect();
     let (uid, lock, name) = match &task.server {
-        Some((resource, uid)) => (*uid, memory::lock(resource).map_err(|e| e.0)?, write_test::AMONG_DATA),
+        Some((resource, uid)) => (*uid, memory::lock(resource).map_err(|e| e.text)?, write_test::AMONG_DATA),
         None => (0, state_lock(&places)?, write_test::ELSEWHERE),
     };
     Ok(Write { places, uid, lock, patience: PATIENCE, name: name.to_owned() })

@@ -2,6 +2,7 @@
 //! and logs the reason once.
 
 pub mod activity;
+pub mod cause;
 pub mod clock;
 pub mod cluster;
 pub mod crash;

@@ -63,7 +63,7 @@ impl Seen {
         let node = members
             .into_iter()
             .find(|member| member.name == target)
-            .ok_or_else(|| HostError(format!("votequorum has no id of {target}")))?;
+            .ok_or_else(|| HostError::missing(format!("votequorum has no id of {target}")))?;
         self_fence_requests::give(
             socket,
             &SelfFenceRequest { node_id: node.id, node: target.to_owned(), how },

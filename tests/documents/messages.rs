@@ -68,8 +68,9 @@ fn literals(source: &str) -> Vec<String> {
             rest = &rest[3..];
         } else if c == '"' {
             let (text, behind) = literal(&rest[1..]);
-            if !is_remark(&source[..source.len() - rest.len()]) {
-                found.push(text);
+            let before = &source[..source.len() - rest.len()];
+            if !is_remark(before) {
+                found.push(if is_front(before) { text + ": {error}" } else { text });
             }
             rest = behind;
         } else {
@@ -134,6 +135,12 @@ fn is_remark(before: &str) -> bool {
     let line = before.rsplit('\n').next().unwrap_or_default();
     let in_attribute = line.trim_start().starts_with("reason") || line.contains("#[");
     before.ends_with(".expect(") || (before.ends_with("reason =") && in_attribute)
+}
+
+/// Whether an error's own text follows (`HostError::about`). `before`: what stands before the literal.
+fn is_front(before: &str) -> bool {
+    let before = before.trim_end();
+    before.strip_suffix("format!(").unwrap_or(before).trim_end().ends_with(".about(")
 }
 
 fn sources(directory: &Path, found: &mut Vec<String>) {

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use quorate::boundary::host::{Host, HostError, HostResult, InstallError, Level, Rejoining};
+use quorate::boundary::host::{Host, HostError, HostResult, Level, Rejoining};
 use quorate::cluster::crm_mon::Status;
 use quorate::decide::clock::Millis;
 use quorate::decide::disk::{ROOM, Trial};
@@ -71,7 +71,7 @@ impl SimHost {
     /// One of Pacemaker's programs.
     fn program<T>(&mut self, effect: impl FnOnce(&mut World, usize) -> T) -> HostResult<T> {
         self.call(4, 60, |w, n| {
-            if w.nodes[n].joined { Ok(effect(w, n)) } else { Err(HostError("no cluster runs here".into())) }
+            if w.nodes[n].joined { Ok(effect(w, n)) } else { Err(HostError::missing("no cluster runs here")) }
         })
     }
 }
@@ -145,7 +145,7 @@ impl Host for SimHost {
         None
     }
 
-    fn check_installation(&mut self) -> Result<(), InstallError> {
+    fn check_installation(&mut self) -> HostResult<()> {
         self.call(1, 3, |_, _| Ok(()))
     }
 
@@ -237,7 +237,7 @@ impl Host for SimHost {
     fn prove_writable(&mut self, _patience: Duration) -> HostResult<()> {
         self.call(2, 10, |w, n| match &w.nodes[n].server {
             Some(server) if server.takes_writes() => Ok(()),
-            _ => Err(HostError("cannot execute in a read-only transaction".into())),
+            _ => Err(HostError::failed("cannot execute in a read-only transaction")),
         })
     }
 
@@ -266,7 +266,7 @@ impl Host for SimHost {
     fn wal_end(&mut self) -> HostResult<WalPosition> {
         self.call(200, 400, |w, n| {
             let data = &w.nodes[n].data;
-            let timeline = data.segment_timeline(data.end()).ok_or_else(|| HostError("no WAL".into()))?;
+            let timeline = data.segment_timeline(data.end()).ok_or_else(|| HostError::missing("no WAL"))?;
             Ok(WalPosition { timeline, lsn: Lsn(data.end()) })
         })
     }
@@ -319,7 +319,7 @@ impl Host for SimHost {
             let attributes = node.attributes.iter().filter(|((_, name), _)| name == PROMOTION);
             attributes.map(|(_, text)| text.clone()).chain(node.cib.promotion.clone()).collect()
         })?;
-        promotions.iter().map(|text| text.parse().map_err(|e| HostError(format!("{e}")))).collect()
+        promotions.iter().map(|text| text.parse::<Promotion>().map_err(HostError::from)).collect()
     }
 
     fn publish_promotion(&mut self, nodes: &[String], promotion: &Promotion) -> HostResult<()> {
@@ -336,7 +336,7 @@ impl Host for SimHost {
             let all = w.nodes[n].attributes.iter().filter(|((_, name), _)| name == VOTERS);
             all.map(|(_, text)| text.clone()).collect()
         })?;
-        texts.iter().map(|text| text.parse().map_err(|e| HostError(format!("{e}")))).collect()
+        texts.iter().map(|text| text.parse::<Voters>().map_err(HostError::from)).collect()
     }
 
     fn publish_voters(&mut self, nodes: &[String], voters: &Voters) -> HostResult<()> {
@@ -352,7 +352,7 @@ impl Host for SimHost {
                 whole
             })?;
             if !delivered {
-                return Err(HostError("the record did not come back from pacemaker-attrd".into()));
+                return Err(HostError::timed_out("the record did not come back from pacemaker-attrd"));
             }
         }
         Ok(())

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use super::{InstallError, Node, OwnedFiles, command, data_directory};
+use super::{HostError, HostResult, Node, OwnedFiles, command, data_directory};
 use crate::boundary::storage::StorageError;
 use crate::boundary::{process, registry, server_conf};
 use crate::pg::directory;
 
 impl Node {
     /// The directory of PostgreSQL's programs: by parameter, else by the data directory's version.
-    pub(in crate::boundary) fn bindir(&self) -> Result<PathBuf, InstallError> {
-        let missing = |text: String| InstallError::Missing(text);
+    pub(in crate::boundary) fn bindir(&self) -> HostResult<PathBuf> {
+        let missing = |text: String| HostError::missing(text);
         if let Some(bindir) = &self.settings.bindir {
             return if command::is_there(&bindir.join("postgres")) {
                 Ok(bindir.clone())
@@ -40,25 +40,24 @@ impl Node {
     }
 
     /// Whether everything is there that a start needs.
-    pub(super) fn installation(&self) -> Result<(), InstallError> {
-        let files =
-            self.files().map_err(|e| InstallError::Unusable(format!("parameter system_user: {e}")))?;
+    pub(super) fn installation(&self) -> HostResult<()> {
+        let files = self.files().map_err(|e| HostError::unusable(format!("parameter system_user: {e}")))?;
         // Its owner first: to another user the directory is closed, and the reason would be that.
         let pgdata = data_directory::check(files, self.pgdata());
         match pgdata {
             Err(why @ (StorageError::Owner { .. } | StorageError::Mode { .. })) => {
-                return Err(InstallError::Forbidden(format!("parameter pgdata: {why}")));
+                return Err(HostError::forbidden(format!("parameter pgdata: {why}")));
             }
-            Err(why) => return Err(InstallError::Missing(format!("parameter pgdata: {why}"))),
+            Err(why) => return Err(HostError::missing(format!("parameter pgdata: {why}"))),
             Ok(()) => {}
         }
         data_directory::read_version(files, self.pgdata())
-            .map_err(|e| InstallError::Missing(format!("parameter pgdata: {e}")))?;
+            .map_err(|e| HostError::missing(format!("parameter pgdata: {e}")))?;
         self.bindir()?;
         if files.is_file(&self.settings.config_file) {
             self.check_directory(files)
         } else {
-            Err(InstallError::Missing(format!(
+            Err(HostError::missing(format!(
                 "parameter config_file={}: no such file; on Debian it is /etc/postgresql/N/main/postgresql.conf",
                 self.settings.config_file.display()
             )))
@@ -67,7 +66,7 @@ impl Node {
 
     /// Refuses a configuration that names another data directory: the server would run there, where nobody looks for it. A
     /// configuration that can't be read is PostgreSQL's to refuse; it is launched in PGDATA all the same.
-    pub(super) fn check_directory(&self, files: &OwnedFiles) -> Result<(), InstallError> {
+    pub(super) fn check_directory(&self, files: &OwnedFiles) -> HostResult<()> {
         let pgdata = self.pgdata();
         let named = match server_conf::postgresql_conf(files, &self.settings.config_file) {
             Ok(settings) => directory::named(&settings).cloned(),
@@ -80,7 +79,7 @@ impl Node {
             // A relative one is of where the server is launched.
             let directory = pgdata.join(&named.value);
             if !files.is_same_directory(pgdata, &directory) {
-                return Err(InstallError::Unusable(format!(
+                return Err(HostError::unusable(format!(
                     "parameter pgdata={} is not data_directory={} ({place}): make them the same",
                     pgdata.display(),
                     named.value
@@ -88,7 +87,7 @@ impl Node {
             }
         }
         directory::option(&self.settings.start_opts).map_or(Ok(()), |option| {
-            Err(InstallError::Unusable(format!(
+            Err(HostError::unusable(format!(
                 "parameter start_opts: {option} names a data directory: take it out, the parameter pgdata does that"
             )))
         })

@@ -22,8 +22,8 @@ impl Node {
             Err(error) if error.is_missing() => return Ok(Vec::new()),
             Err(error) => return Err(host_error(error)),
         };
-        let variables =
-            environment_file::parse(&content).map_err(|e| HostError(format!("{}: {e}", path.display())))?;
+        let variables = environment_file::parse(&content)
+            .map_err(|e| HostError::unusable(format!("{}: {e}", path.display())))?;
         Ok(variables.into_iter().map(|(name, value)| (name.into(), OsString::from_vec(value))).collect())
     }
 }

@@ -3,7 +3,7 @@
 use super::{Node, host_error};
 use crate::boundary::command::{Command, Environment};
 use crate::boundary::data_directory;
-use crate::boundary::host::{HostError, HostResult, InstallError};
+use crate::boundary::host::{HostError, HostResult};
 use crate::boundary::rejoin;
 use crate::decide::start::LaunchSetting;
 
@@ -12,20 +12,15 @@ impl Node {
         // Held while the server is launched: who takes it next finds the server's processes.
         let _lock = rejoin::Lock::take(&self.run.resource)
             .map_err(host_error)?
-            .ok_or_else(|| HostError("quorate-rejoin works on the data directory".to_owned()))?;
+            .ok_or_else(|| HostError::forbidden("quorate-rejoin works on the data directory"))?;
         let files = self.files().map_err(host_error)?.clone();
-        let bindir = match self.bindir() {
-            Ok(bindir) => bindir,
-            Err(InstallError::Missing(why) | InstallError::Unusable(why) | InstallError::Forbidden(why)) => {
-                return Err(HostError(why));
-            }
-        };
+        let bindir = self.bindir()?;
         let version = data_directory::read_version(&files, self.pgdata()).map_err(host_error)?.get();
         let log_file = self.log_file();
         if let Some(directory) = log_file.parent() {
-            files.make_directory(directory).map_err(|e| HostError(format!("parameter log_file: {e}")))?;
+            files.make_directory(directory).map_err(|e| HostError::from(e).about("parameter log_file"))?;
         }
-        let log = files.append(&log_file).map_err(|e| HostError(format!("parameter log_file: {e}")))?;
+        let log = files.append(&log_file).map_err(|e| HostError::from(e).about("parameter log_file"))?;
         self.log_from = files.length(&log_file);
         let mut command = Command::new(bindir.join("postgres"))
             .arg("-D")

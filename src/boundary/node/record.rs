@@ -61,32 +61,39 @@ impl Node {
 
     pub(super) fn read_promotions(&self) -> HostResult<Vec<Promotion>> {
         let name = self.promotion_name();
-        let unread = |error: HostError| HostError(format!("could not be read: {error}"));
+        let unread = |error: HostError| error.about("could not be read");
         let attributes = pacemaker::query(&name, self.patience()).map_err(unread)?;
         let property = pacemaker::property(&name, self.patience()).map_err(unread)?;
         let read = |text: String| {
-            text.parse::<Promotion>().map_err(|e| HostError(format!("{name}: {e}; delete it on all nodes")))
+            text.parse::<Promotion>()
+                .map_err(|e| HostError::unusable(format!("{name}: {e}; delete it on all nodes")))
         };
         attributes.into_iter().map(|v| v.value).chain(property).map(read).collect()
     }
 
     pub(super) fn write_promotion(&self, nodes: &[String], promotion: &Promotion) -> HostResult<()> {
         let (name, value) = (self.promotion_name(), promotion.to_string());
-        let mut failed = Vec::new();
+        let mut failed: Vec<HostError> = Vec::new();
         for node in nodes {
-            if let Err(error) = pacemaker::publish_for(node, &name, &value, self.patience()) {
-                failed.push(error.0);
-            }
+            failed.extend(pacemaker::publish_for(node, &name, &value, self.patience()).err());
         }
         // One that has it keeps it for all.
-        if failed.len() < nodes.len() { Ok(()) } else { Err(HostError(failed.join("; "))) }
+        match failed.first() {
+            Some(first) if failed.len() >= nodes.len() => {
+                let texts: Vec<&str> = failed.iter().map(|error| error.text.as_str()).collect();
+                Err(HostError::new(first.cause, texts.join("; ")))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn read_voters(&self) -> HostResult<Vec<Voters>> {
         let name = self.voters_name();
         let values = pacemaker::query(&name, self.patience())?;
         let read = |v: NodeValue| {
-            v.value.parse::<Voters>().map_err(|e| HostError(format!("{name}: {e}; delete it on all nodes")))
+            v.value
+                .parse::<Voters>()
+                .map_err(|e| HostError::unusable(format!("{name}: {e}; delete it on all nodes")))
         };
         values.into_iter().map(read).collect()
     }
@@ -105,7 +112,9 @@ impl Node {
                 return Ok(());
             }
             if deadline.passed() {
-                return Err(HostError(format!("{name}={value} did not come back from pacemaker-attrd")));
+                return Err(HostError::timed_out(format!(
+                    "{name}={value} did not come back from pacemaker-attrd"
+                )));
             }
             deadline.sleep(DELIVERY / 20);
         }
@@ -152,8 +161,9 @@ impl Node {
         let path = self.pgdata().join(MARK);
         let bytes = self.files().map_err(host_error)?.read_if_there(&path).map_err(host_error)?;
         let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let read =
-            |text: String| text.parse().map_err(|e| HostError(format!("{}: {e}; remove it", path.display())));
+        let read = |text: String| {
+            text.parse().map_err(|e| HostError::unusable(format!("{}: {e}; remove it", path.display())))
+        };
         text.map(read).transpose()
     }
 

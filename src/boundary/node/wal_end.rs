@@ -6,7 +6,7 @@ use super::{HostError, Node, host_error};
 use crate::boundary::clock::Deadline;
 use crate::boundary::command::{Command, Environment};
 use crate::boundary::data_directory;
-use crate::boundary::host::{HostResult, InstallError};
+use crate::boundary::host::HostResult;
 use crate::pg::timeline::WalPosition;
 use crate::pg::wal_end;
 
@@ -18,16 +18,12 @@ impl Node {
     /// By pg_waldump, as the instance's owner.
     pub(super) fn read_wal_end(&self) -> HostResult<WalPosition> {
         let files = self.files().map_err(host_error)?;
-        let bindir = self.bindir().map_err(|why| match why {
-            InstallError::Missing(why) | InstallError::Unusable(why) | InstallError::Forbidden(why) => {
-                HostError(why)
-            }
-        })?;
+        let bindir = self.bindir()?;
         let control = self.control()?;
         let names = data_directory::pg_wal_names(files, self.pgdata()).map_err(host_error)?;
         let start =
             wal_end::start(names.iter().map(String::as_str), control.furthest(), control.segment_size)
-                .ok_or_else(|| HostError(format!("no WAL at {} in pg_wal", control.furthest())))?;
+                .ok_or_else(|| HostError::missing(format!("no WAL at {} in pg_wal", control.furthest())))?;
         let command = Command::new(bindir.join("pg_waldump"))
             .arg("--quiet")
             .arg(format!("--path={}", self.pgdata().join("pg_wal").display()))
@@ -37,8 +33,9 @@ impl Node {
             .run_as(files.user());
         let left = self.deadline.remaining() / 2;
         let said = command.run_any(Deadline::after(PATIENCE.min(left))).map_err(host_error)?.stderr;
-        let lsn = wal_end::end(&said, start.lsn, control.segment_size)
-            .ok_or_else(|| HostError(format!("pg_waldump tells no end of the WAL: {}", said.trim())))?;
+        let lsn = wal_end::end(&said, start.lsn, control.segment_size).ok_or_else(|| {
+            HostError::unusable(format!("pg_waldump tells no end of the WAL: {}", said.trim()))
+        })?;
         Ok(WalPosition { timeline: start.timeline, lsn })
     }
 }

@@ -7,12 +7,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::boundary::host::HostResult;
 use crate::boundary::inspect::{self, Instance};
 use crate::boundary::owned_files::OwnedFiles;
 use crate::boundary::printable;
 use crate::boundary::server_conf;
 use crate::cluster::cib;
 use crate::cluster::crm_mon::Status;
+use crate::decide::cause::Cause;
 use crate::decide::doctor::examine;
 use crate::decide::doctor::facts::{Facts, Known, Node, Server, Surroundings, Unknown};
 use crate::decide::doctor::read::{Gathered, Text, read};
@@ -75,7 +77,7 @@ pub(super) fn run(args: &Doctor) -> u8 {
 
 fn facts(args: &Doctor) -> Result<Facts, String> {
     let mut gathered = if let Some(path) = &args.site {
-        let text = inspect::file(path).map_err(|e| e.0)?;
+        let text = inspect::file(path).map_err(|e| e.text)?;
         let site = crate::layout::read(&text.text, &Overrides::default())
             .map_err(|problems| explain(&text.name, &problems))?;
         site::gathered(&site)?
@@ -106,15 +108,16 @@ impl Doctor {
 fn files(args: &Doctor) -> Result<Gathered, String> {
     let one = |path: &Option<PathBuf>, option: &str| -> Result<Known<Text>, String> {
         match path {
-            Some(path) => inspect::file(path).map(Ok).map_err(|e| e.0),
+            Some(path) => inspect::file(path).map(Ok).map_err(|e| e.text),
             None => Ok(Err(Unknown(format!("not given: {option} FILE")))),
         }
     };
     let sbd: Result<Vec<Text>, String> =
-        args.sbd.iter().map(|path| inspect::file(path).map_err(|e| e.0)).collect();
+        args.sbd.iter().map(|path| inspect::file(path).map_err(|e| e.text)).collect();
     let server = |path: &PathBuf| {
         server_conf::postgresql_conf(&OwnedFiles::ours(), path)
             .map(|settings| Server { name: path.display().to_string(), settings })
+            .map_err(|e| e.text)
     };
     let postgresql: Result<Vec<Server>, String> = args.postgresql_conf.iter().map(server).collect();
     Ok(Gathered {
@@ -145,11 +148,19 @@ pub(super) struct Live {
 /// When there is no cluster on it.
 pub(super) fn look() -> Result<Live, String> {
     let (corosync, sbd, cib) = (inspect::corosync_conf(), inspect::sbd(), inspect::cib());
+    let is_forbidden = [&corosync, &sbd, &cib]
+        .iter()
+        .any(|found| found.as_ref().is_err_and(|e| e.cause == Cause::Forbidden));
+    let (corosync, sbd, cib) = (known(corosync), known(sbd), known(cib));
     if let (Err(a), Err(b), Err(c)) = (&corosync, &sbd, &cib) {
-        return Err(format!(
-            "there is no cluster on this machine to look at: {}; {}; {}; name files or a --site, or run this on a node",
-            a.0, b.0, c.0
-        ));
+        let (a, b, c) = (&a.0, &b.0, &c.0);
+        return Err(if is_forbidden {
+            format!("this user may not look at the cluster: {a}; {b}; {c}; run this as root")
+        } else {
+            format!(
+                "there is no cluster on this machine to look at: {a}; {b}; {c}; name files or a --site, or run this on a node"
+            )
+        });
     }
     let status = inspect::status();
     let instances = instances(&cib);
@@ -162,6 +173,10 @@ pub(super) fn look() -> Result<Live, String> {
         cib,
     };
     Ok(Live { gathered, status, instances })
+}
+
+fn known<T>(found: HostResult<T>) -> Known<T> {
+    found.map_err(Unknown::from)
 }
 
 /// The instances in a CIB.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::boolean;
-use super::tree::{self, Element};
+use super::tree::{self, Element, TreeError};
 
 /// All of it. Each value is the reason, in words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Management {
 ///
 /// # Errors
 /// It is no CIB.
-pub fn management(xml: &str) -> Result<Management, String> {
+pub fn management(xml: &str) -> Result<Management, TreeError> {
     let root = tree::parse(xml)?;
     let none = Element::default();
     let configuration = root.child("configuration").unwrap_or(&none);

@@ -9,6 +9,11 @@ use quick_xml::reader::Reader;
 /// Deeper than Pacemaker nests, and shallow enough for a stack.
 const DEPTH: usize = 64;
 
+/// Why the text is no CIB.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TreeError(String);
+
 /// An element.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Element {
@@ -42,15 +47,15 @@ impl Element {
 }
 
 /// Reads it. The root is the `<cib>`.
-pub(super) fn parse(xml: &str) -> Result<Element, String> {
+pub(super) fn parse(xml: &str) -> Result<Element, TreeError> {
     let mut reader = Reader::from_str(xml);
     let mut open: Vec<Element> = Vec::new();
     let mut root: Option<Element> = None;
     loop {
-        match reader.read_event().map_err(|e| format!("broken XML: {e}"))? {
+        match reader.read_event().map_err(|e| TreeError(format!("broken XML: {e}")))? {
             Event::Start(start) => {
                 if open.len() >= DEPTH {
-                    return Err(format!("elements are nested more than {DEPTH} deep"));
+                    return Err(TreeError(format!("elements are nested more than {DEPTH} deep")));
                 }
                 open.push(element(&start)?);
             }
@@ -65,9 +70,9 @@ pub(super) fn parse(xml: &str) -> Result<Element, String> {
         }
     }
     match (open.last(), root) {
-        (Some(open), _) => Err(format!("it ends inside of <{}>", open.name)),
+        (Some(open), _) => Err(TreeError(format!("it ends inside of <{}>", open.name))),
         (None, Some(root)) if root.name == "cib" => Ok(root),
-        (None, _) => Err("there is no <cib> element".to_owned()),
+        (None, _) => Err(TreeError("there is no <cib> element".to_owned())),
     }
 }
 
@@ -78,14 +83,13 @@ fn close(done: Element, open: &mut [Element], root: &mut Option<Element>) {
     }
 }
 
-fn element(start: &BytesStart<'_>) -> Result<Element, String> {
+fn element(start: &BytesStart<'_>) -> Result<Element, TreeError> {
     let name = start.name().as_ref().to_owned();
+    let broken = |e: &dyn std::fmt::Display| TreeError(format!("a broken attribute of <{name}>: {e}"));
     let mut attributes = BTreeMap::new();
     for attribute in start.attributes() {
-        let attribute = attribute.map_err(|e| format!("a broken attribute of <{name}>: {e}"))?;
-        let value = attribute
-            .normalized_value(XmlVersion::Implicit1_0)
-            .map_err(|e| format!("a broken attribute of <{name}>: {e}"))?;
+        let attribute = attribute.map_err(|e| broken(&e))?;
+        let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|e| broken(&e))?;
         attributes.insert(attribute.key.as_ref().to_owned(), value.into_owned());
     }
     Ok(Element { name, attributes, children: Vec::new() })

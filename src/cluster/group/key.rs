@@ -18,16 +18,21 @@ impl std::fmt::Debug for Key {
     }
 }
 
+/// corosync's key is shorter than corosync itself takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("corosync's key has {0} bytes, and needs {SHORTEST}")]
+pub struct KeyError(usize);
+
 impl Key {
     /// Derives it from corosync's.
     ///
     /// # Errors
     /// It is shorter than corosync takes.
-    pub fn derive(corosync: &[u8]) -> Result<Key, String> {
+    pub fn derive(corosync: &[u8]) -> Result<Key, KeyError> {
         if corosync.len() < SHORTEST {
-            return Err(format!("corosync's key has {} bytes, and needs {SHORTEST}", corosync.len()));
+            return Err(KeyError(corosync.len()));
         }
-        let mut mac = Hmac::<Sha256>::new_from_slice(corosync).map_err(|e| e.to_string())?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(corosync).expect("HMAC takes a key of any length");
         mac.update(LABEL);
         Ok(Key(mac.finalize().into_bytes().into()))
     }
@@ -47,6 +52,6 @@ mod tests {
         assert_ne!(a, b);
         assert_ne!(a.bytes(), &[1u8; 32]);
         assert_eq!(format!("{a:?}"), "Key", "never in a log");
-        assert!(Key::derive(&[1; 127]).unwrap_err().contains("127"));
+        assert!(Key::derive(&[1; 127]).unwrap_err().to_string().contains("127"));
     }
 }
