@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::clock::boottime_ms;
+use super::clock::boottime;
 use super::host::{HostError, HostResult};
 use super::storage;
 use crate::cluster::checker::{Checker, PATH};
@@ -17,7 +17,7 @@ pub fn report() -> HostResult<Option<Checker>> {
     let read = |text: String| {
         serde_json::from_str::<Checker>(&text).map_err(|e| HostError::unusable(format!("{PATH}: {e}")))
     };
-    Ok(text.map(read).transpose()?.filter(|told| told.is_fresh(boottime_ms())))
+    Ok(text.map(read).transpose()?.filter(|told| told.is_fresh(boottime())))
 }
 
 /// Whether it holds a reset of this node back. What is not known is not held back.

@@ -1,6 +1,12 @@
 //! Clocks and the deadline that every wait has.
 
+#[cfg(feature = "cli")]
+use std::time::SystemTime;
 use std::time::{Duration, Instant};
+
+use crate::cluster::clock::BootTime;
+#[cfg(feature = "cli")]
+use crate::cluster::clock::{MonotonicTime, WallTime};
 
 /// Stands for a wait that no clock can hold.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -60,18 +66,31 @@ pub fn wall_seconds() -> u64 {
 
 /// Milliseconds since the machine's boot, sleep included (`CLOCK_BOOTTIME`). The same for every process of the machine, and not
 /// changed by clock adjustments: for ages of what one call leaves for the next.
-pub fn boottime_ms() -> u64 {
+pub fn boottime() -> BootTime {
     let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME)
         .expect("Linux has CLOCK_BOOTTIME since 2.6.39");
     let millis = now.tv_sec() * 1000 + now.tv_nsec() / 1_000_000;
-    u64::try_from(millis).expect("time since boot is not negative")
+    BootTime::at(u64::try_from(millis).expect("time since boot is not negative"))
 }
 
-/// Microseconds of `CLOCK_MONOTONIC`, for comparison with what others measured by it.
+/// [`boottime`] as a number.
+pub fn boottime_ms() -> u64 {
+    boottime().millis()
+}
+
+/// `CLOCK_MONOTONIC`, for comparison with what others measured by it.
 #[cfg(feature = "cli")]
-pub fn monotonic_us() -> u64 {
+pub fn monotonic() -> MonotonicTime {
     let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC).expect("every system has it");
-    u64::try_from(now.tv_sec() * 1_000_000 + now.tv_nsec() / 1000).expect("it began with the boot")
+    let millis = now.tv_sec() * 1000 + now.tv_nsec() / 1_000_000;
+    MonotonicTime::at(u64::try_from(millis).expect("it began with the boot"))
+}
+
+/// The wall clock; a time before 1970 is 1970.
+#[cfg(feature = "cli")]
+pub fn wall() -> WallTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    WallTime::at(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Sleeps for `wait` by `CLOCK_BOOTTIME`: where the machine slept or stood still meanwhile it is over as soon as the machine goes on.
@@ -105,8 +124,8 @@ mod tests {
 
     #[test]
     fn boottime_goes_on() {
-        let before = boottime_ms();
+        let before = boottime();
         Deadline::after(Duration::from_millis(3)).sleep(Duration::from_millis(3));
-        assert!(boottime_ms() > before);
+        assert!(boottime() > before);
     }
 }

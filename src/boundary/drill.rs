@@ -4,17 +4,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use super::clock::{Deadline, boottime_ms};
+use super::clock::{Deadline, boottime, wall};
 use super::command::{Command, Environment};
 use super::host::{HostError, HostResult};
 use super::watchdog::Watchdog;
 use super::watchdog_record::Slot;
 use super::{identity, reset_record};
+use crate::cluster::clock::BootTime;
 use crate::cluster::watchdog_proof::{End, ProofRecord};
 
 /// Between two signs of life: the error of what is measured.
@@ -68,7 +69,7 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(Moment)) -> HostResult<ProofRecord>
     let (device, identity) = Watchdog::open(Path::new(&plan.device), timeout)
         .map_err(|e| HostError::unusable(format!("{}: {}; {}", plan.device, e.what, e.cure)))?;
     device.keep_alive();
-    let armed = boottime_ms();
+    let armed = boottime();
     let record = ProofRecord {
         device: plan.device.clone(),
         identity: identity.clone(),
@@ -106,7 +107,7 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(Moment)) -> HostResult<ProofRecord>
 }
 
 /// Until the node has lived for long enough, or somebody wants it to end.
-fn wait(armed: u64, patience_ms: u32, signals: &SignalFd, tell: &mut impl FnMut(Moment)) -> End {
+fn wait(armed: BootTime, patience_ms: u32, signals: &SignalFd, tell: &mut impl FnMut(Moment)) -> End {
     let mut said = 0;
     loop {
         let alive = elapsed(armed);
@@ -128,7 +129,7 @@ fn wait(armed: u64, patience_ms: u32, signals: &SignalFd, tell: &mut impl FnMut(
 }
 
 /// Writes the sign of life, again and again.
-fn write_on(shared: &Mutex<Shared>, armed: u64) {
+fn write_on(shared: &Mutex<Shared>, armed: BootTime) {
     loop {
         {
             let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -169,13 +170,13 @@ fn finish(shared: &Mutex<Shared>, alive_ms: u32, end: End) -> std::io::Result<Pr
     Ok(shared.record.clone())
 }
 
-fn elapsed(since: u64) -> u32 {
-    u32::try_from(boottime_ms().saturating_sub(since)).unwrap_or(u32::MAX)
+fn elapsed(since: BootTime) -> u32 {
+    u32::try_from(boottime() - since).unwrap_or(u32::MAX)
 }
 
 /// Seconds since 1970.
 pub fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    wall().millis() / 1000
 }
 
 /// Those that would end the drill come by a descriptor: what they leave behind is a device that is armed.

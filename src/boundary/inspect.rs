@@ -2,10 +2,10 @@
 //! deadline, and a question without an answer is a fact of its own.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::checker;
-use super::clock::{Deadline, monotonic_us};
+use super::clock::{Deadline, monotonic, wall};
 use super::command::{Command, Environment};
 use super::corosync;
 use super::disk_times;
@@ -309,8 +309,7 @@ fn certificate(name: &str) -> Known<Certificate> {
 }
 
 fn now_s() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    i64::try_from(wall().millis() / 1000).unwrap_or(i64::MAX)
 }
 
 fn member(node: &crate::cluster::crm_mon::Node) -> Member {
@@ -324,8 +323,8 @@ fn away_s(name: &str) -> Option<u64> {
     let words =
         ["--unit=pacemaker", "--output=json", "--no-pager", "--quiet", "--lines=1", "--grep", &pattern];
     let text = ask(JOURNALCTL, &words).ok()?;
-    let (boot, wall_s) = (boot_id(), u64::try_from(now_s()).ok()?);
-    journal::age_s(text.lines().last()?, journal::Now { wall_s, monotonic_us: monotonic_us(), boot: &boot })
+    let boot = boot_id();
+    journal::age_s(text.lines().last()?, journal::Now { wall: wall(), monotonic: monotonic(), boot: &boot })
 }
 
 #[cfg(test)]

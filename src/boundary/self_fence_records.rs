@@ -87,6 +87,7 @@ pub fn clear(directory: &Path) -> HostResult<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::clock::BootTime;
     use crate::cluster::corosync::Ring;
     use crate::cluster::self_fencing::{How, Left, SelfFencingNotice};
 
@@ -102,8 +103,8 @@ mod tests {
             within: 400,
             foreign: Some(vec!["x".into()]),
         };
-        let left = Some(Left { at: 9, ring: Ring { seq: 8, node_id: 2 } });
-        let record = SelfFenceRecord { notice, node_id: 1, received: 7, left };
+        let left = Some(Left { at: BootTime::at(9), ring: Ring { seq: 8, node_id: 2 } });
+        let record = SelfFenceRecord { notice, node_id: 1, received: BootTime::at(7), left };
         assert_eq!(find(&place, "srv1"), Ok(None));
         keep(&place, &record).unwrap();
         assert_eq!(find(&place, "srv1"), Ok(Some(record)));

@@ -94,7 +94,7 @@ mod tests {
             timeout_s: 5,
             boot: "0fdb4b9c-7d3b-4f0e-9d2c-3e0a7f0f5a11".into(),
             armed_at: u64::MAX,
-            armed_boottime_ms: u64::MAX,
+            armed_boottime_ms: crate::cluster::clock::BootTime::at(u64::MAX),
             alive_ms: u32::MAX,
             gap_ms: u32::MAX,
             end: Some(crate::cluster::watchdog_proof::End::BrokenOff),

@@ -26,10 +26,11 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, Uid, fork};
 
 use self::child::{NO_DATA_DIRECTORY, Room};
-use super::clock::{Deadline, boottime_ms};
+use super::clock::{Deadline, boottime};
 use super::identity::SystemUser;
 use super::owned_files::OwnedFiles;
 use super::process::{self, ProcessState};
+use crate::decide::clock::{BootTime, Millis};
 use crate::decide::disk::Trial;
 
 /// The file that is written over, again and again, in a data directory. PostgreSQL's backups leave out what begins so.
@@ -74,7 +75,7 @@ pub fn run(
         .map(|(index, directory)| {
             let mut lock = lock.as_os_str().to_owned();
             lock.push(format!(".{index}.lock"));
-            let started = boottime_ms();
+            let started = boottime();
             let attempt = begin(directory, name, user, Path::new(&lock), deadline);
             (directory, started, attempt.unwrap_or_else(|e| Attempt::Over(Trial::Untried(e.to_string()))))
         })
@@ -90,7 +91,7 @@ pub fn run(
                         Trial::Untried("it holds no PG_VERSION: nothing is written there".to_owned())
                     }
                     Ok(Some(errno)) => refused(errno),
-                    Ok(None) => pending(pid.as_raw(), boottime_ms().saturating_sub(started)),
+                    Ok(None) => pending(pid.as_raw(), boottime() - started),
                     Err(error) => Trial::Untried(error.to_string()),
                 },
             };
@@ -126,7 +127,7 @@ fn begin(
     held.rewind()?;
     held.set_len(0)?;
     // The child adds its pid.
-    held.write_all(format!("{} ", boottime_ms()).as_bytes())?;
+    held.write_all(format!("{} ", boottime().millis()).as_bytes())?;
     let path = |name: &str| CString::new(directory.join(name).as_os_str().as_bytes());
     let file = path(name)?;
     let marks = match name {
@@ -152,8 +153,8 @@ fn begin(
 /// Who holds a lock, and since when, by what it wrote.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Holder {
-    /// ms; 0 where it is just being written.
-    age: u64,
+    /// 0 where it is just being written.
+    age: Millis,
     pid: Option<i32>,
 }
 
@@ -163,8 +164,8 @@ fn holder(held: &mut File) -> Holder {
         return Holder::default();
     }
     let mut words = text.split_ascii_whitespace();
-    let since: Option<u64> = words.next().and_then(|word| word.parse().ok());
-    let age = since.map_or(0, |since| boottime_ms().saturating_sub(since));
+    let since = words.next().and_then(|word| word.parse().ok()).map(BootTime::at);
+    let age = since.map_or(0, |since| boottime() - since);
     Holder { age, pid: words.next().and_then(|word| word.parse().ok()) }
 }
 
@@ -181,7 +182,7 @@ fn earlier(held: &mut File) -> Trial {
 
 /// What a child that does not end tells: that the disk hangs, unless the child itself was stopped. One that was is ended, so that the next
 /// trial is made by another one.
-fn pending(pid: i32, age: u64) -> Trial {
+fn pending(pid: i32, age: Millis) -> Trial {
     let Ok(Some(info)) = process::inspect(pid) else { return Trial::Pending(age) };
     match info.state {
         ProcessState::Stopped => {
@@ -310,7 +311,7 @@ mod tests {
         let dir = data();
         let lock = dir.path().join("l.0.lock");
         let mut held = File::create(&lock).expect("a file");
-        let since = boottime_ms().saturating_sub(60_000);
+        let since = boottime().before(60_000).millis();
         held.write_all(since.to_string().as_bytes()).expect("written");
         // SAFETY: an open descriptor.
         assert_eq!(unsafe { libc::flock(held.as_raw_fd(), libc::LOCK_EX) }, 0);
@@ -333,7 +334,7 @@ mod tests {
         let mut sleep = std::process::Command::new("/bin/sleep");
         let stdin = held.try_clone().expect("a descriptor");
         let child = sleep.arg("60").stdin(Stdio::from(stdin)).spawn().expect("coreutils");
-        let since = boottime_ms().saturating_sub(60_000);
+        let since = boottime().before(60_000).millis();
         held.write_all(format!("{since} {}", child.id()).as_bytes()).expect("written");
         child
     }

@@ -4,17 +4,19 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::{BootTime, Millis};
+
 /// Where it is.
 pub const PATH: &str = "/run/quorate/quorated.json";
 /// Older than this, in ms, `quorated` does not run or hangs: it writes every 5 s.
-pub const STALE: u64 = 20_000;
+pub const STALE: Millis = 20_000;
 
 /// A report.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checker {
     pub pid: u32,
-    /// When it was written: milliseconds since the machine's boot (`CLOCK_BOOTTIME`).
-    pub written: u64,
+    /// When it was written.
+    pub written: BootTime,
     /// Whether anything is done about what is found, or only said.
     pub acts: bool,
     /// Whether a lost quorum ends the primaries of this node.
@@ -84,8 +86,8 @@ pub struct Watched {
 pub struct Excuse {
     pub name: String,
     pub why: String,
-    /// Since when: milliseconds since the machine's boot.
-    pub since: u64,
+    /// Since when.
+    pub since: BootTime,
 }
 
 /// What happened since it was started.
@@ -105,16 +107,16 @@ pub struct Counts {
 }
 
 impl Checker {
-    /// Whether the report is of one that runs, at the moment `now` of the same clock.
+    /// Whether the report is of one that runs.
     #[must_use]
-    pub const fn is_fresh(&self, now: u64) -> bool {
-        now.saturating_sub(self.written) < STALE
+    pub const fn is_fresh(&self, now: BootTime) -> bool {
+        now.since(self.written) < STALE
     }
 
     /// Why a daemon is left alone, and for how long, in words.
     #[must_use]
     pub fn because(&self, excuse: &Excuse) -> String {
-        format!("{}, for {} s", excuse.why, self.written.saturating_sub(excuse.since) / 1000)
+        format!("{}, for {} s", excuse.why, (self.written - excuse.since) / 1000)
     }
 
     /// As Prometheus reads it (text exposition format 0.0.4).
@@ -217,7 +219,7 @@ mod tests {
     #[test]
     fn metrics_are_what_prometheus_reads() {
         let watched = Watched { name: "sbd".into(), armed: true, failures: 2, ..Watched::default() };
-        let excuses = vec![Excuse { name: "sbd".into(), why: "maintenance".into(), since: 7 }];
+        let excuses = vec![Excuse { name: "sbd".into(), why: "maintenance".into(), since: BootTime::at(7) }];
         let checker = Checker { watched: vec![watched], quorate: Some(true), excuses, ..Checker::default() };
         let text = checker.metrics();
         for line in [
@@ -237,14 +239,15 @@ mod tests {
 
     #[test]
     fn an_excuse_has_its_age() {
-        let checker = Checker { written: 40_500, ..Checker::default() };
-        let excuse = Excuse { name: "sbd".into(), why: "maintenance".into(), since: 5000 };
+        let checker = Checker { written: BootTime::at(40_500), ..Checker::default() };
+        let excuse = Excuse { name: "sbd".into(), why: "maintenance".into(), since: BootTime::at(5000) };
         assert_eq!(checker.because(&excuse), "maintenance, for 35 s");
     }
 
     #[test]
     fn an_old_report_is_of_one_that_hangs() {
-        let checker = Checker { written: 1000, ..Checker::default() };
-        assert!(checker.is_fresh(1000 + STALE - 1) && !checker.is_fresh(1000 + STALE));
+        let checker = Checker { written: BootTime::at(1000), ..Checker::default() };
+        let at_last = checker.written + STALE;
+        assert!(checker.is_fresh(at_last.before(1)) && !checker.is_fresh(at_last));
     }
 }

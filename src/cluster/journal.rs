@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::clock::{Moment, MonotonicTime, WallTime};
+
 /// When a line was written, by both clocks.
 #[derive(Debug, Deserialize)]
 struct Line {
@@ -13,23 +15,30 @@ struct Line {
     boot: String,
 }
 
-/// The present moment: the wall clock's seconds since 1970, `CLOCK_MONOTONIC`, and which boot it counts from.
+/// The present moment by both clocks, and of which boot.
 #[derive(Debug, Clone, Copy)]
 pub struct Now<'a> {
-    pub wall_s: u64,
-    pub monotonic_us: u64,
+    pub wall: WallTime,
+    pub monotonic: MonotonicTime,
     /// As the kernel prints it.
     pub boot: &'a str,
+}
+
+/// The journal counts in microseconds.
+fn moment<Clock>(us: &str) -> Option<Moment<Clock>> {
+    Some(Moment::at(us.parse::<u64>().ok()? / 1000))
 }
 
 /// How many seconds ago a line was written. One of the present boot is aged by the clock that nobody sets.
 #[must_use]
 pub fn age_s(line: &str, now: Now<'_>) -> Option<u64> {
     let line: Line = serde_json::from_str(line).ok()?;
-    if !now.boot.is_empty() && line.boot == now.boot.replace('-', "") {
-        return Some(now.monotonic_us.checked_sub(line.monotonic_us.parse().ok()?)? / 1_000_000);
-    }
-    now.wall_s.checked_sub(line.realtime_us.parse::<u64>().ok()? / 1_000_000)
+    let ms = if !now.boot.is_empty() && line.boot == now.boot.replace('-', "") {
+        now.monotonic.checked_since(moment(&line.monotonic_us)?)
+    } else {
+        now.wall.checked_since(moment(&line.realtime_us)?)
+    };
+    Some(ms? / 1000)
 }
 
 #[cfg(test)]
@@ -42,13 +51,14 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_changes_no_age_within_a_boot() {
-        let age = |wall_s, boot| age_s(LINE, Now { wall_s, monotonic_us: 41_603_654_410, boot });
+        let monotonic = MonotonicTime::at(41_603_654);
+        let age = |wall_s: u64, boot| age_s(LINE, Now { wall: WallTime::at(wall_s * 1000), monotonic, boot });
         for wall_s in [1_795_900_235, 1_795_900_835, 1_795_899_635] {
             assert_eq!(age(wall_s, BOOT), Some(6), "{wall_s}");
         }
-        assert_eq!(age(1_795_900_329, "another"), Some(100));
-        assert_eq!(age(1_795_900_329, ""), Some(100), "not known");
+        assert_eq!(age(1_795_900_330, "another"), Some(100));
+        assert_eq!(age(1_795_900_330, ""), Some(100), "not known");
         assert_eq!(age(1_795_899_635, "another"), None, "set back since");
-        assert_eq!(age_s("-- No entries --", Now { wall_s: 0, monotonic_us: 0, boot: BOOT }), None);
+        assert_eq!(age_s("-- No entries --", Now { wall: WallTime::default(), monotonic, boot: BOOT }), None);
     }
 }

@@ -4,6 +4,7 @@ pub mod attributes;
 pub mod calendar;
 pub mod checker;
 pub mod cib;
+pub mod clock;
 pub mod corosync;
 pub mod crm_mon;
 pub mod fencing_history;

@@ -4,10 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::cib::Cib;
+use super::clock::{BootTime, Millis};
 use super::corosync::Ring;
-
-/// Milliseconds since the machine's boot (`CLOCK_BOOTTIME`), of the machine that keeps the record.
-pub type Millis = u64;
 
 /// What a node does with itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -55,8 +53,8 @@ pub struct SelfFenceRecord {
     pub notice: SelfFencingNotice,
     /// corosync's id of the node that sent it, as corosync gave it.
     pub node_id: u32,
-    /// When it came.
-    pub received: Millis,
+    /// When it came, by the clock of the machine that keeps the record.
+    pub received: BootTime,
     /// `None`: it is still a member, so that its reset is still to come.
     pub left: Option<Left>,
 }
@@ -65,7 +63,7 @@ pub struct SelfFenceRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
     /// When corosync said so.
-    pub at: Millis,
+    pub at: BootTime,
     /// The present membership, as the `quorated` that keeps the record saw it: the node was in none since it left. Where corosync has
     /// formed another one meanwhile, nobody has followed whether the node was back.
     pub ring: Ring,
@@ -88,7 +86,7 @@ impl SelfFenceRecord {
     /// A record of a member is dropped, whether or not it was seen to leave: its reset may have been quicker than corosync. That costs
     /// the time of the watchdog where the membership changed for another node, in the tenths of a second before this one left.
     #[must_use]
-    pub fn formed(self, ring: Ring, nodes: &[u32], now: Millis) -> Fate {
+    pub fn formed(self, ring: Ring, nodes: &[u32], now: BootTime) -> Fate {
         if nodes.contains(&self.node_id) {
             return Fate::Dropped;
         }
@@ -142,12 +140,12 @@ mod tests {
             within: 400,
             foreign: Some(Vec::new()),
         };
-        SelfFenceRecord { notice, node_id: 1, received: 5, left }
+        SelfFenceRecord { notice, node_id: 1, received: BootTime::at(5), left }
     }
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
-        for record in [record(None), record(Some(Left { at: 6, ring: ring(8) }))] {
+        for record in [record(None), record(Some(Left { at: BootTime::at(6), ring: ring(8) }))] {
             let text = serde_json::to_string(&record).unwrap();
             assert_eq!(serde_json::from_str::<SelfFenceRecord>(&text).unwrap(), record);
         }
@@ -156,13 +154,13 @@ mod tests {
 
     #[test]
     fn a_record_of_a_member_is_dropped_in_each_state() {
-        let left = Left { at: 7, ring: ring(8) };
+        let left = Left { at: BootTime::at(7), ring: ring(8) };
         for before in [record(None), record(Some(left))] {
-            assert_eq!(before.clone().formed(ring(12), &[1, 2], 9), Fate::Dropped);
+            assert_eq!(before.clone().formed(ring(12), &[1, 2], BootTime::at(9)), Fate::Dropped);
             // It follows the memberships in which the node is not; that it left is when it first was not there.
-            let at = before.left.map_or(9, |left| left.at);
+            let at = before.left.map_or(BootTime::at(9), |left| left.at);
             let after = record(Some(Left { at, ring: ring(12) }));
-            assert_eq!(before.formed(ring(12), &[2, 3], 9), Fate::Changes(after));
+            assert_eq!(before.formed(ring(12), &[2, 3], BootTime::at(9)), Fate::Changes(after));
         }
     }
 
@@ -170,7 +168,11 @@ mod tests {
     fn a_record_is_of_one_boot() {
         assert_eq!(record(None).heard("b"), Fate::Stays, "it speaks until its reset");
         assert_eq!(record(None).heard("c"), Fate::Dropped);
-        assert_eq!(record(Some(Left { at: 7, ring: ring(8) })).heard("b"), Fate::Dropped, "it is there");
+        assert_eq!(
+            record(Some(Left { at: BootTime::at(7), ring: ring(8) })).heard("b"),
+            Fate::Dropped,
+            "it is there"
+        );
     }
 
     #[test]

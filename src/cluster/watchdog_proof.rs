@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::BootTime;
+
 use super::timing::WATCHDOG_LATE_MS;
 
 /// A drill that lives longer than so many timeouts shows a watchdog that does not bite.
@@ -33,7 +35,7 @@ pub struct ProofRecord {
     /// When it was armed, in seconds since 1970.
     pub armed_at: u64,
     /// The same in milliseconds since that boot.
-    pub armed_boottime_ms: u64,
+    pub armed_boottime_ms: BootTime,
     /// So long after it was armed the node was seen alive last.
     pub alive_ms: u32,
     /// The longest time between two of these.
@@ -192,7 +194,7 @@ mod tests {
             timeout_s,
             boot: "a".into(),
             armed_at: 1000,
-            armed_boottime_ms: 5,
+            armed_boottime_ms: BootTime::at(5),
             alive_ms,
             gap_ms: 120,
             end,

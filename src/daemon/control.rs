@@ -19,7 +19,7 @@ use super::resets::{Outgoing, Resets};
 use super::self_fence::{self, Means};
 use super::standstill::{Standstill, Told};
 use super::threads::Threads;
-use crate::boundary::clock::boottime_ms;
+use crate::boundary::clock::boottime;
 use crate::boundary::host::Level;
 use crate::boundary::process::{self, Debugged};
 use crate::cluster::checker::Counts;
@@ -67,7 +67,7 @@ impl Control {
         let mut detector = Detector::new(self.observations.latest().limits);
         let mut counts = Counts::default();
         let mut told = Told::default();
-        let (mut last, mut booted) = (Instant::now(), boottime_ms());
+        let (mut last, mut booted) = (Instant::now(), boottime());
         while !stop.load(Ordering::Relaxed) {
             match self.wake.recv_timeout(TICK) {
                 Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -77,7 +77,7 @@ impl Control {
             }
             self.keepalive.loop_heartbeat.beat();
             // With the time that the machine slept, which the other clock leaves out.
-            let (slept, now) = (boottime_ms().saturating_sub(booted), Instant::now());
+            let (slept, now) = (boottime() - booted, Instant::now());
             let elapsed = (now - last).max(Duration::from_millis(slept));
             (last, booted) = (now, booted + slept);
             self.end_primaries_that_stood_still(millis(elapsed), &mut counts);
@@ -135,7 +135,7 @@ impl Control {
             request,
             node_id: latest.node_id,
             votes,
-            resets: latest.claims.view(boottime_ms()),
+            resets: latest.claims.view(boottime()),
         }
     }
 

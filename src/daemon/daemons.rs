@@ -10,7 +10,8 @@ use super::pause;
 use crate::boundary::daemons::{Finder, Found};
 use crate::boundary::host::Level;
 use crate::boundary::process;
-use crate::decide::detector::{Millis, Rule, Search, Subject};
+use crate::decide::clock::{ElapsedTime, Millis};
+use crate::decide::detector::{Rule, Search, Subject};
 
 /// A daemon that starts is seen within this time.
 const ROUND: Duration = Duration::from_secs(1);
@@ -22,7 +23,8 @@ pub(super) fn watch(observations: &Arc<Observations>, logs: &Logs) {
     let mut search = Search::default();
     let mut complaint = None;
     loop {
-        let now = Millis::try_from(begun.elapsed().as_millis()).unwrap_or(Millis::MAX);
+        let now = Millis::try_from(begun.elapsed().as_millis())
+            .map_or(ElapsedTime::at(Millis::MAX), ElapsedTime::at);
         let error = look(observations, &mut finder, &mut search, now).err().map(|e| e.to_string());
         if complaint != error {
             if let Some(error) = &error {
@@ -38,7 +40,7 @@ fn look(
     observations: &Arc<Observations>,
     finder: &mut Option<Finder>,
     search: &mut Search,
-    now: Millis,
+    now: ElapsedTime,
 ) -> std::io::Result<()> {
     let finder = match finder {
         Some(finder) => finder,

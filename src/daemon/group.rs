@@ -13,7 +13,7 @@ use super::observations::Observations;
 use super::pause;
 use super::requests::Judge;
 use super::resets::{self, Incoming, Resets};
-use crate::boundary::clock::{Deadline, boottime_ms};
+use crate::boundary::clock::{Deadline, boottime};
 use crate::boundary::corosync;
 use crate::boundary::corosync_lib::{self, Event, Group};
 use crate::boundary::host::{HostResult, Level};
@@ -127,7 +127,7 @@ impl Listener<'_> {
             Event::Nodes { ring, nodes } => {
                 self.line.formed(ring, &nodes);
                 self.observations.latest().nodes.clone_from(&nodes);
-                let now = boottime_ms();
+                let now = boottime();
                 revise(directory, |record| record.formed(ring, &nodes, now))
             }
             Event::Members(members) => {
@@ -169,7 +169,7 @@ impl Listener<'_> {
                         notice.reason
                     ),
                 );
-                let (node_id, received) = (sender.node_id, boottime_ms());
+                let (node_id, received) = (sender.node_id, boottime());
                 let record = SelfFenceRecord { notice, node_id, received, left: None };
                 self_fence_records::keep(directory, &record)?;
             }
@@ -270,6 +270,7 @@ fn revise(directory: &Path, fate: impl Fn(SelfFenceRecord) -> Fate) -> HostResul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::clock::BootTime;
     use crate::cluster::corosync::Ring;
     use crate::cluster::self_fencing::{How, SelfFencingNotice};
 
@@ -280,7 +281,7 @@ mod tests {
         let find = || self_fence_records::find(path, "srv1").unwrap();
         let formed = |seq, nodes: &[u32]| {
             let ring = Ring { seq, node_id: 1 };
-            revise(path, |record| record.formed(ring, nodes, seq)).unwrap();
+            revise(path, |record| record.formed(ring, nodes, BootTime::at(seq))).unwrap();
         };
         let notice = SelfFencingNotice {
             node: "srv1".into(),
@@ -290,14 +291,14 @@ mod tests {
             within: 400,
             foreign: None,
         };
-        let record = SelfFenceRecord { notice, node_id: 1, received: 5, left: None };
+        let record = SelfFenceRecord { notice, node_id: 1, received: BootTime::at(5), left: None };
         self_fence_records::keep(path, &record).unwrap();
         formed(8, &[2]);
         let left = find().unwrap().left.unwrap();
-        assert_eq!((left.at, left.ring.seq), (8, 8));
+        assert_eq!((left.at, left.ring.seq), (BootTime::at(8), 8));
         formed(12, &[2, 3]);
         let left = find().unwrap().left.unwrap();
-        assert_eq!((left.at, left.ring.seq), (8, 12), "others come and go");
+        assert_eq!((left.at, left.ring.seq), (BootTime::at(8), 12), "others come and go");
         formed(16, &[1, 2, 3]);
         assert_eq!(find(), None);
     }

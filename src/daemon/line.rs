@@ -8,7 +8,7 @@ use super::config::COROSYNC_CONF;
 use super::log::Logs;
 use super::observations::Observations;
 use super::pause;
-use crate::boundary::clock::{Deadline, boottime_ms};
+use crate::boundary::clock::{Deadline, boottime};
 use crate::boundary::corosync_lib::{Group, SendError};
 use crate::boundary::group_key;
 use crate::boundary::host::{HostError, HostResult, Level};
@@ -103,7 +103,7 @@ impl Line {
         let mut number = locked(&self.number);
         loop {
             // Across a restart too, and higher than what was sent before it: time goes on, and messages are milliseconds apart.
-            *number = (*number + 1).max(boottime_ms() * 1000);
+            *number = (*number + 1).max(boottime().millis() * 1000);
             let (group, sealed) = self.sealed(message, *number)?;
             match group.send(&sealed) {
                 Err(SendError::Busy) if !deadline.passed() => deadline.sleep(RESEND),

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::observations::Observations;
-use crate::boundary::clock::boottime_ms;
+use crate::boundary::clock::boottime;
 use crate::boundary::files;
 use crate::cluster::checker::{Checker, Counts, Excuse, PATH, Watched};
 use crate::decide::detector::{Act, Detector, NodeSnapshot, Quorum, Subject};
@@ -70,11 +70,11 @@ impl Reports {
                 error: probe.error.clone(),
             }
         });
-        let written = boottime_ms();
+        let written = boottime();
         let excuses = detector.excuses().into_iter().map(|excuse| Excuse {
             name: excuse.subject.rule().name.to_owned(),
             why: excuse.why,
-            since: written.saturating_sub(excuse.for_ms),
+            since: written.before(excuse.for_ms),
         });
         Checker {
             pid: std::process::id(),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::line::Line;
 use super::log::Logs;
 use super::observations::Observations;
-use crate::boundary::clock::{Deadline, boottime_ms};
+use crate::boundary::clock::{Deadline, boottime};
 use crate::boundary::host::Level;
 use crate::cluster::group::{Message, Sender};
 use crate::cluster::reset_intent::{Condition, ConditionAnswer, IntentWithdrawn, ResetIntent};
@@ -72,12 +72,12 @@ pub(super) fn send(line: &Line, outgoing: &Receiver<Outgoing>) {
 pub(super) fn joined(observations: &Observations, me: u32) {
     let mut latest = observations.latest();
     latest.node_id = Some(me);
-    latest.claims.join(boottime_ms(), me);
+    latest.claims.join(boottime(), me);
 }
 
 /// The nodes with a `quorated`, after a change.
 pub(super) fn members(observations: &Observations, nodes: &[u32]) {
-    observations.latest().claims.members(boottime_ms(), nodes);
+    observations.latest().claims.members(boottime(), nodes);
     observations.wake();
 }
 
@@ -91,7 +91,7 @@ pub(super) fn deliver(
     incoming: Incoming,
 ) {
     let from = sender.node_id;
-    let now = boottime_ms();
+    let now = boottime();
     let delivery = match incoming {
         Incoming::Intent(ResetIntent { number, reason }) => {
             if from != me && news(observations, from) {
@@ -136,7 +136,7 @@ fn condition(observations: &Observations, from: u32) -> Condition {
             Condition { obstacle, ..Condition::default() }
         }
     };
-    let view = latest.claims.view(boottime_ms());
+    let view = latest.claims.view(boottime());
     if view.own.is_some() {
         condition.obstacle = Some("it is about to reset itself, and was first".to_owned());
     }

@@ -12,7 +12,7 @@ use super::instances;
 use super::keepalive::Keepalive;
 use super::log::Logs;
 use super::observations::Observations;
-use crate::boundary::clock::{boottime_ms, sleep_by_boottime};
+use crate::boundary::clock::{boottime, sleep_by_boottime};
 use crate::boundary::host::Level;
 use crate::boundary::process::prepared::{Family, LIST};
 use crate::boundary::realtime;
@@ -95,11 +95,11 @@ pub(super) fn watch(
         logs.line(Level::Warning, format!("real-time scheduling: {e}; a node that stood still may commit"));
     }
     let mut list = vec![0; LIST];
-    let mut last = boottime_ms();
+    let mut last = boottime();
     loop {
         sleep_by_boottime(ROUND);
-        let now = boottime_ms();
-        let elapsed = now.saturating_sub(last);
+        let now = boottime();
+        let elapsed = now - last;
         last = now;
         let ended = standstill.look(elapsed, &mut list);
         if elapsed >= GAP_MS {

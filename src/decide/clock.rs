@@ -1,7 +1,6 @@
-//! The time that the agent measures with.
+//! The clocks, and the time that is left.
 
-/// Milliseconds since boot (`CLOCK_BOOTTIME`).
-pub type Millis = u64;
+pub use crate::cluster::clock::{BootTime, ElapsedTime, Millis, ObserverTime};
 
 /// Whether an operation may wait and gather its facts once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

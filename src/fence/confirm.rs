@@ -4,11 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{ANSWER, Places};
-use crate::boundary::clock::{Deadline, boottime_ms};
+use crate::boundary::clock::{Deadline, boottime};
 use crate::boundary::host::{HostError, HostResult};
 use crate::boundary::{corosync, self_fence_records, self_fence_requests};
 use crate::cluster::corosync::tools::Votes;
 use crate::cluster::self_fencing::{How, SelfFenceRecord, SelfFenceRequest};
+use crate::decide::clock::BootTime;
 use crate::decide::fence::{self, Notice, Request, Time, Verdict, VotequorumAnswer};
 
 /// How soon a record or a membership that may still change is looked at again.
@@ -28,14 +29,14 @@ pub(super) struct Seen {
     pub(super) answer: VotequorumAnswer,
     votes: Option<Votes>,
     record: Option<SelfFenceRecord>,
-    now: u64,
+    now: BootTime,
     error: Option<HostError>,
 }
 
 impl Seen {
     pub(super) fn look(target: &str, how: How, places: &Places) -> Seen {
-        let (found, now): (HostResult<Option<SelfFenceRecord>>, u64) =
-            (self_fence_records::find(&places.self_fence_records, target), boottime_ms());
+        let (found, now): (HostResult<Option<SelfFenceRecord>>, BootTime) =
+            (self_fence_records::find(&places.self_fence_records, target), boottime());
         let (notice, record, error) = match found {
             Ok(record) => (fence::notice(record.as_ref(), target, how, now), record, None),
             Err(why) => (Notice::Unknown, None, Some(why)),
@@ -72,7 +73,7 @@ impl Seen {
 
     /// The reason, with what the record and the programs say themselves.
     pub(super) fn explain(&self, why: &str) -> String {
-        let ago = |then: u64| Duration::from_millis(self.now.saturating_sub(then));
+        let ago = |then: BootTime| Duration::from_millis(self.now - then);
         let mut text = why.to_owned();
         if let Some(record) = &self.record {
             let said = format!(" (announced {:.1?} ago: {:?}", ago(record.received), record.notice.reason);

@@ -2,6 +2,7 @@
 
 use quorate::cli::doctor::site;
 use quorate::cluster::checker::{Checker, Excuse, OwnDevice};
+use quorate::cluster::clock::BootTime;
 use quorate::cluster::corosync::tools;
 use quorate::cluster::crm_mon;
 use quorate::cluster::sbd;
@@ -161,10 +162,15 @@ impl Base {
             }
             Change::QuoratedLeavesAlone => {
                 let why = "pacemaker.service is started or stopped by order".to_owned();
-                let excuses = vec![Excuse { name: "pacemaker-controld".to_owned(), why, since: 5000 }];
+                let excuses =
+                    vec![Excuse { name: "pacemaker-controld".to_owned(), why, since: BootTime::at(5000) }];
                 let written = 40_500;
-                self.quorated =
-                    Quorated::Runs(Checker { acts: true, written, excuses, ..Checker::default() });
+                self.quorated = Quorated::Runs(Checker {
+                    acts: true,
+                    written: BootTime::at(written),
+                    excuses,
+                    ..Checker::default()
+                });
                 return;
             }
             Change::QuoratedOnlySays => {
@@ -278,7 +284,7 @@ fn proof(timeout_s: u32) -> WatchdogProof {
         timeout_s,
         boot: "before".to_owned(),
         armed_at: 1000,
-        armed_boottime_ms: 60_000,
+        armed_boottime_ms: BootTime::at(60_000),
         alive_ms: timeout_s * 1000 - 40,
         gap_ms: 110,
         end: None,

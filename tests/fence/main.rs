@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use quorate::boundary::self_fence_requests::Requests;
-use quorate::boundary::{clock::boottime_ms, self_fence_records};
+use quorate::boundary::{clock::boottime, self_fence_records};
 use quorate::cluster::corosync::Ring;
 use quorate::cluster::self_fencing::{How, Left, SelfFenceRecord, SelfFenceRequest, SelfFencingNotice};
 use quorate::fence::options::Options;
@@ -78,7 +78,7 @@ impl World {
 
 /// Of a node that switches itself off, which is as good where it is to be reset.
 fn record(node: &str, left: Option<u64>) -> SelfFenceRecord {
-    let now = boottime_ms();
+    let now = boottime();
     let notice = SelfFencingNotice {
         node: node.to_owned(),
         boot: "b".to_owned(),
@@ -87,8 +87,8 @@ fn record(node: &str, left: Option<u64>) -> SelfFenceRecord {
         within: 400,
         foreign: Some(Vec::new()),
     };
-    let received = now.saturating_sub(left.unwrap_or(0) + 2000);
-    let left = left.map(|ago| Left { at: now - ago, ring: Ring { seq: 0x2c, node_id: 2 } });
+    let received = now.before(left.unwrap_or(0) + 2000);
+    let left = left.map(|ago| Left { at: now.before(ago), ring: Ring { seq: 0x2c, node_id: 2 } });
     SelfFenceRecord { notice, node_id: 1, received, left }
 }
 
@@ -135,7 +135,7 @@ fn nothing_is_confirmed_before_the_reset_has_begun() {
     let world = World::saying(ALONE);
     let mut kept = record("srv1", Some(0));
     kept.notice.how = How::Reboot;
-    kept.received = boottime_ms();
+    kept.received = boottime();
     kept.left = kept.left.map(|left| Left { at: kept.received, ..left });
     world.keep(&kept);
     let began = Instant::now();

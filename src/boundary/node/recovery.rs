@@ -1,8 +1,9 @@
 //! The startup process: where it is, and which restore_command it waits for.
 
 use super::Node;
-use crate::boundary::clock::boottime_ms;
+use crate::boundary::clock::boottime;
 use crate::boundary::process::{self, ProcessInfo};
+use crate::decide::clock::BootTime;
 use crate::decide::recovery::{Recovery, RestoreCommand};
 use crate::pg::startup_title::{is_startup, segment};
 
@@ -34,8 +35,8 @@ fn command(first: &ProcessInfo) -> RestoreCommand {
             None => break,
         }
     }
-    let begun = first.id.start_time.saturating_mul(1000) / TICKS;
-    RestoreCommand { id: last.id, program: last.comm, age: boottime_ms().saturating_sub(begun) }
+    let begun = BootTime::at(first.id.start_time.saturating_mul(1000) / TICKS);
+    RestoreCommand { id: last.id, program: last.comm, age: boottime() - begun }
 }
 
 fn child_of(pid: i32) -> Option<ProcessInfo> {

@@ -3,7 +3,7 @@
 use super::act::{Act, LogLevel, ShutdownMode};
 use super::excuses::{Excuse, Excuses};
 use super::instances::Instances;
-use super::limits::{Limits, MEMBERSHIP_MARGIN, Millis};
+use super::limits::{Limits, MEMBERSHIP_MARGIN};
 use super::observation::{InstanceObservation, Maintenance, NodeSnapshot, PostmasterState, Quorum};
 use super::proposal::{Proposal, Wanted};
 use super::quorum::{Duty, QuorumWatch};
@@ -14,6 +14,7 @@ use super::watch::{Finding, Watch};
 use super::{maintenance, storage};
 use crate::cluster::reset_intent::Condition;
 use crate::cluster::timing::NoQuorumPolicy;
+use crate::decide::clock::{ElapsedTime, Millis, ObserverTime};
 use crate::decide::reset::{Call, Gate, Ground, Hold, Said, Verdict};
 use crate::pg::instance::Phase;
 
@@ -21,18 +22,18 @@ use crate::pg::instance::Phase;
 #[derive(Debug)]
 pub struct Detector {
     limits: Limits,
-    now: Millis,
+    now: ObserverTime,
     /// As [`Self::now`], and it does not stop with the observer: what was agreed on with others ends by it.
-    passed: Millis,
+    passed: ElapsedTime,
     watches: Vec<Watch>,
     quorum: QuorumWatch,
     instances: Instances,
     places: Places,
     shortages: Shortages,
     gate: Gate,
-    units_asked: Option<Millis>,
+    units_asked: Option<ObserverTime>,
     /// Until then a membership forms, or is just formed: what waits for it is slow.
-    forming_until: Millis,
+    forming_until: ObserverTime,
     excuses: Excuses,
     /// What was not well in the last look.
     unwell: Option<String>,
@@ -50,8 +51,8 @@ impl Detector {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            now: 0,
-            passed: 0,
+            now: ObserverTime::default(),
+            passed: ElapsedTime::default(),
             watches: RULES.iter().map(Watch::new).collect(),
             quorum: QuorumWatch::default(),
             instances: Instances::default(),
@@ -59,7 +60,7 @@ impl Detector {
             shortages: Shortages::default(),
             gate: Gate::default(),
             units_asked: None,
-            forming_until: 0,
+            forming_until: ObserverTime::default(),
             excuses: Excuses::default(),
             unwell: None,
             over: false,

@@ -1,21 +1,27 @@
 //! The postmasters: their end is noticed when it happens, not at the next monitor.
 
 use super::act::{Act, LogLevel};
-use super::limits::{Limits, Millis};
+use super::limits::Limits;
 use super::maintenance;
 use super::observation::{InstanceObservation, NodeSnapshot, PostmasterState};
 use super::proposal::Proposal;
+use crate::decide::clock::ObserverTime;
 use crate::pg::instance::{Phase, ProcessId};
 
 /// What is remembered of those that look bad.
 #[derive(Debug, Default)]
 pub(super) struct Instances {
-    stopped: Vec<(ProcessId, Millis)>,
+    stopped: Vec<(ProcessId, ObserverTime)>,
     reported: Vec<ProcessId>,
 }
 
 impl Instances {
-    pub(super) fn step(&mut self, now: Millis, snapshot: &NodeSnapshot, limits: &Limits) -> Vec<Proposal> {
+    pub(super) fn step(
+        &mut self,
+        now: ObserverTime,
+        snapshot: &NodeSnapshot,
+        limits: &Limits,
+    ) -> Vec<Proposal> {
         let looks = &snapshot.instances;
         let there = |id: ProcessId| looks.iter().any(|l| l.instance.postmaster == Some(id));
         self.reported.retain(|id| there(*id));
@@ -53,7 +59,7 @@ impl Instances {
         acts
     }
 
-    fn stopped_for(&mut self, id: ProcessId, now: Millis, limits: &Limits) -> Option<String> {
+    fn stopped_for(&mut self, id: ProcessId, now: ObserverTime, limits: &Limits) -> Option<String> {
         let since = match self.stopped.iter().find(|(known, _)| *known == id) {
             Some((_, since)) => *since,
             None => {

@@ -1,11 +1,10 @@
 //! How long something may look bad before it counts as hanging.
 
 use crate::cluster::timing::DAEMON_STOPPED_MS;
+use crate::decide::clock::Millis;
 
-/// Milliseconds on the observer's own clock: it runs at most [`Limits::longest_step`] from one look to the next.
-pub type Millis = u64;
-
-/// How long something may look bad before it counts as hanging, in ms.
+/// How long something may look bad before it counts as hanging, in ms on the observer's own clock
+/// ([`crate::decide::clock::ObserverTime`]), which runs at most [`Limits::longest_step`] from one look to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// A daemon that runs and does not answer: long enough for a machine that is short of everything.

@@ -31,10 +31,11 @@ mod subjects;
 mod tests;
 mod watch;
 
+pub use super::clock::Millis;
 pub use act::{Act, LogLevel, ShutdownMode};
 pub use detect::Detector;
 pub use excuses::Excuse;
-pub use limits::{Limits, Millis, RunningTotem};
+pub use limits::{Limits, RunningTotem};
 pub use observation::{
     ClusterSettings, Content, DaemonObservation, InstanceObservation, Maintenance, NodeSnapshot,
     PlaceObservation, PostmasterState, Progress, Quorum, Shortage, Unit,

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::limits::Millis;
 use super::subjects::Subject;
 use crate::cluster::cib::Management;
 use crate::cluster::timing::NoQuorumPolicy;
+use crate::decide::clock::Millis;
 use crate::decide::facts::RunState;
 use crate::decide::promotion_score::Score;
 use crate::decide::reset::{View, VoteCount};

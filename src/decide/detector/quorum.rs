@@ -4,9 +4,10 @@
 //! the loss; it hears through pacemaker-controld and the CIB. So the primaries of this node end here, at once.
 
 use super::act::{Act, LogLevel, ShutdownMode};
-use super::limits::{Limits, Millis};
+use super::limits::Limits;
 use super::observation::Quorum;
 use super::proposal::{Proposal, Wanted};
+use crate::decide::clock::ObserverTime;
 use crate::decide::reset::Ground;
 use crate::pg::instance::ProcessId;
 
@@ -30,7 +31,7 @@ pub(super) struct QuorumWatch {
 
 #[derive(Debug, Clone, Copy)]
 struct Lost {
-    since: Millis,
+    since: ObserverTime,
     said: bool,
 }
 
@@ -47,7 +48,7 @@ impl QuorumWatch {
     /// `primaries`: whether one runs here.
     pub(super) fn step(
         &mut self,
-        now: Millis,
+        now: ObserverTime,
         quorum: Quorum,
         corosync: Option<ProcessId>,
         duty: Duty,

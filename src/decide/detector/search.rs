@@ -1,8 +1,8 @@
 //! When all of /proc is read for a daemon that is not in its unit: seldom, and at once where something has
 //! changed.
 
-use super::limits::Millis;
 use super::subjects::Subject;
+use crate::decide::clock::{ElapsedTime, Millis};
 
 /// Never more often.
 const LEAST: Millis = 2000;
@@ -12,7 +12,7 @@ const MOST: Millis = 60_000;
 /// What is remembered of the last passes.
 #[derive(Debug, Default)]
 pub struct Search {
-    last: Option<Millis>,
+    last: Option<ElapsedTime>,
     wait: Millis,
     /// What was missing then, and which of it answered all the same.
     before: Vec<(Subject, bool)>,
@@ -21,7 +21,7 @@ pub struct Search {
 impl Search {
     /// Whether a pass is due at the moment `now`. `missing`: those without a process, each with whether it
     /// answers on its socket: then it runs somewhere.
-    pub fn is_due(&mut self, now: Millis, missing: &[(Subject, bool)]) -> bool {
+    pub fn is_due(&mut self, now: ElapsedTime, missing: &[(Subject, bool)]) -> bool {
         if missing.is_empty() {
             self.before.clear();
             return false;
@@ -30,7 +30,7 @@ impl Search {
             self.before = missing.to_vec();
             self.wait = LEAST;
         }
-        if self.last.is_some_and(|last| now.saturating_sub(last) < self.wait) {
+        if self.last.is_some_and(|last| now.since(last) < self.wait) {
             return false;
         }
         self.last = Some(now);
@@ -45,7 +45,7 @@ mod tests {
 
     /// How many passes there are in so long, one look a second.
     fn passes(search: &mut Search, from: Millis, seconds: Millis, missing: &[(Subject, bool)]) -> usize {
-        (0..seconds).filter(|s| search.is_due(from + s * 1000, missing)).count()
+        (0..seconds).filter(|s| search.is_due(ElapsedTime::at(from + s * 1000), missing)).count()
     }
 
     #[test]
@@ -61,24 +61,26 @@ mod tests {
         let mut search = Search::default();
         let gone = [(Subject::Sbd, false)];
         passes(&mut search, 0, 590, &gone);
-        assert!(!search.is_due(590_000, &gone));
+        assert!(!search.is_due(ElapsedTime::at(590_000), &gone));
         // One that answers runs somewhere; another one is gone; one that was there is gone again.
         for (at, missing) in [
             (602_000, vec![(Subject::Sbd, false), (Subject::Controld, true)]),
             (604_000, vec![(Subject::Sbd, false), (Subject::Controld, false)]),
             (606_000, vec![(Subject::Controld, false)]),
         ] {
-            assert!(search.is_due(at, &missing), "{at}");
-            assert!(!search.is_due(at + 1000, &missing), "{at}");
+            assert!(search.is_due(ElapsedTime::at(at), &missing), "{at}");
+            assert!(!search.is_due(ElapsedTime::at(at + 1000), &missing), "{at}");
         }
-        search.is_due(609_000, &[]);
-        assert!(search.is_due(610_000, &gone));
+        search.is_due(ElapsedTime::at(609_000), &[]);
+        assert!(search.is_due(ElapsedTime::at(610_000), &gone));
     }
 
     #[test]
     fn one_that_comes_and_goes_can_not_make_it_frequent() {
         let mut search = Search::default();
-        let due = (0..600).filter(|s| search.is_due(s * 500, &[(Subject::Controld, s % 2 == 0)])).count();
+        let due = (0..600)
+            .filter(|s| search.is_due(ElapsedTime::at(s * 500), &[(Subject::Controld, s % 2 == 0)]))
+            .count();
         assert!(due <= 150, "{due} in 300 s");
     }
 }

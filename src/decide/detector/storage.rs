@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::act::{Act, LogLevel, ShutdownMode};
-use super::limits::{Limits, Millis};
+use super::limits::Limits;
 use super::maintenance;
 use super::observation::{Content, NodeSnapshot, PlaceObservation, Progress};
 use super::proposal::{Proposal, Wanted};
+use crate::decide::clock::{Millis, ObserverTime};
 use crate::decide::reset::Ground;
 use crate::pg::role::PgRole;
 
@@ -24,15 +25,20 @@ pub(super) struct Places {
 
 #[derive(Debug, Clone, Copy)]
 struct Pending {
-    since: Millis,
+    since: ObserverTime,
     /// When the device was last known to complete a write.
-    still: Millis,
+    still: ObserverTime,
     suspected: bool,
     said: bool,
 }
 
 impl Places {
-    pub(super) fn step(&mut self, now: Millis, snapshot: &NodeSnapshot, limits: &Limits) -> Vec<Proposal> {
+    pub(super) fn step(
+        &mut self,
+        now: ObserverTime,
+        snapshot: &NodeSnapshot,
+        limits: &Limits,
+    ) -> Vec<Proposal> {
         let looks = &snapshot.places;
         self.pending.retain(|path, _| looks.iter().any(|l| l.pending && &l.path == path));
         let pending: Vec<&PlaceObservation> = looks.iter().filter(|l| l.pending).collect();
@@ -41,7 +47,7 @@ impl Places {
 
     fn judge(
         &mut self,
-        now: Millis,
+        now: ObserverTime,
         look: &PlaceObservation,
         snapshot: &NodeSnapshot,
         limits: &Limits,

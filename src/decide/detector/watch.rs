@@ -1,10 +1,11 @@
 //! One daemon over time.
 
 use super::act::{Act, LogLevel, ShutdownMode};
-use super::limits::{Limits, Millis};
+use super::limits::Limits;
 use super::observation::DaemonObservation;
 use super::proposal::{Proposal, Wanted};
 use super::subjects::{Remedy, Rule, Subject};
+use crate::decide::clock::{Millis, ObserverTime};
 use crate::decide::facts::RunState;
 use crate::decide::reset::Ground;
 use crate::pg::instance::ProcessId;
@@ -37,17 +38,17 @@ pub(super) struct Watch {
     armed: Option<Armed>,
     /// Answers that were given before this process, or before we looked.
     answers: Option<u64>,
-    killed: Option<(ProcessId, Millis)>,
-    kills: Vec<Millis>,
+    killed: Option<(ProcessId, ObserverTime)>,
+    kills: Vec<ObserverTime>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Armed {
     process: ProcessId,
     /// When it last answered; without a probe, when it was last seen running.
-    good: Millis,
+    good: ObserverTime,
     /// Since when it is stopped, and in how many looks.
-    stopped: Option<(Millis, u32)>,
+    stopped: Option<(ObserverTime, u32)>,
     said: bool,
 }
 
@@ -61,14 +62,14 @@ impl Watch {
     }
 
     /// How long it has given no answer, where it is armed.
-    pub(super) fn silent(&self, now: Millis) -> Option<Millis> {
-        self.armed.map(|armed| now.saturating_sub(armed.good))
+    pub(super) fn silent(&self, now: ObserverTime) -> Option<Millis> {
+        self.armed.map(|armed| now.since(armed.good))
     }
 
     /// `explained`: so long a silence has its reason, in that corosync's membership is changing.
     pub(super) fn step(
         &mut self,
-        now: Millis,
+        now: ObserverTime,
         look: &DaemonObservation,
         explained: Millis,
         limits: &Limits,
@@ -110,7 +111,7 @@ impl Watch {
 
     fn judge(
         &self,
-        now: Millis,
+        now: ObserverTime,
         look: &DaemonObservation,
         armed: &mut Armed,
         explained: Millis,
@@ -160,7 +161,7 @@ impl Watch {
     /// What to do about one that hangs.
     pub(super) fn remedy(
         &mut self,
-        now: Millis,
+        now: ObserverTime,
         process: ProcessId,
         evidence: String,
         primaries: bool,
@@ -192,7 +193,7 @@ impl Watch {
                 Act::Restart { process, unit: self.rule.unit, why: evidence }.into()
             }
             Remedy::Kill => {
-                self.kills.retain(|at| now - at < limits.recurrence);
+                self.kills.retain(|at| now - *at < limits.recurrence);
                 let times = self.kills.len() + 1;
                 if times >= limits.kills {
                     let minutes = limits.recurrence / 60_000;
@@ -207,7 +208,7 @@ impl Watch {
     }
 
     /// Notes that the process is killed now; which one.
-    pub(super) fn kill(&mut self, now: Millis) -> Option<ProcessId> {
+    pub(super) fn kill(&mut self, now: ObserverTime) -> Option<ProcessId> {
         let process = self.armed.take()?.process;
         self.killed = Some((process, now));
         self.kills.push(now);

@@ -1,7 +1,8 @@
 //! Whose intent came first: the same for all, since CPG delivers in one order.
 
-use super::rule::{INTENT_MS, Millis, RETURN_MS};
+use super::rule::{INTENT_MS, RETURN_MS};
 use crate::cluster::reset_intent::Condition;
+use crate::decide::clock::BootTime;
 
 /// What the group delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -28,7 +29,7 @@ pub struct Answer {
 struct Claim {
     node: u32,
     number: u64,
-    since: Millis,
+    since: BootTime,
 }
 
 /// What one node knows of the intents of all.
@@ -36,10 +37,10 @@ struct Claim {
 pub struct Claims {
     me: u32,
     /// Since when this node hears of intents at all: one that was delivered before is not known.
-    joined: Option<Millis>,
+    joined: Option<BootTime>,
     members: Vec<u32>,
     first: Option<Claim>,
-    away: Vec<(u32, Millis)>,
+    away: Vec<(u32, BootTime)>,
     answers: Vec<(u64, Answer)>,
 }
 
@@ -62,7 +63,7 @@ pub struct View {
 
 impl Claims {
     /// The group was joined, by the node of this id: nothing that was known before counts, but who is away.
-    pub fn join(&mut self, now: Millis, me: u32) {
+    pub fn join(&mut self, now: BootTime, me: u32) {
         *self = Self { me, joined: Some(now), away: std::mem::take(&mut self.away), ..Self::default() };
     }
 
@@ -74,7 +75,7 @@ impl Claims {
     }
 
     /// The nodes with a member of the group.
-    pub fn members(&mut self, now: Millis, nodes: &[u32]) {
+    pub fn members(&mut self, now: BootTime, nodes: &[u32]) {
         if let Some(claim) = self.first.filter(|c| !nodes.contains(&c.node)) {
             // It has done what it intended. Its process alone may have ended: then it is back in a moment.
             self.away.push((claim.node, now));
@@ -86,7 +87,7 @@ impl Claims {
     }
 
     /// Takes a message. Whether it is an intent of another node, which is to be answered.
-    pub fn deliver(&mut self, now: Millis, from: u32, delivery: Delivery) -> bool {
+    pub fn deliver(&mut self, now: BootTime, from: u32, delivery: Delivery) -> bool {
         self.expire(now);
         match delivery {
             Delivery::Intent { number } => {
@@ -115,12 +116,12 @@ impl Claims {
     }
 
     /// What concerns this node now.
-    pub fn view(&mut self, now: Millis) -> View {
+    pub fn view(&mut self, now: BootTime) -> View {
         self.expire(now);
         let own = self.first.filter(|c| c.node == self.me).map(|c| c.number);
         let answers = self.answers.iter().filter(|(n, _)| Some(*n) == own).map(|(_, a)| a.clone());
         View {
-            settled: self.joined.is_some_and(|at| now.saturating_sub(at) >= INTENT_MS),
+            settled: self.joined.is_some_and(|at| now - at >= INTENT_MS),
             another_first: self.first.map(|c| c.node).filter(|node| *node != self.me),
             away: self.away.first().map(|(node, _)| *node),
             own,
@@ -129,21 +130,26 @@ impl Claims {
         }
     }
 
-    fn expire(&mut self, now: Millis) {
-        self.first = self.first.filter(|claim| now.saturating_sub(claim.since) < INTENT_MS);
-        self.away.retain(|(_, since)| now.saturating_sub(*since) < RETURN_MS);
+    fn expire(&mut self, now: BootTime) {
+        self.first = self.first.filter(|claim| now - claim.since < INTENT_MS);
+        self.away.retain(|(_, since)| now - *since < RETURN_MS);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::clock::Millis;
+
+    const fn at(ms: Millis) -> BootTime {
+        BootTime::at(ms)
+    }
 
     /// Node 1's, of a group of three.
     fn claims() -> Claims {
         let mut claims = Claims::default();
-        claims.join(0, 1);
-        claims.members(0, &[1, 2, 3]);
+        claims.join(at(0), 1);
+        claims.members(at(0), &[1, 2, 3]);
         claims
     }
 
@@ -154,36 +160,36 @@ mod tests {
     #[test]
     fn the_first_intent_counts_until_it_is_withdrawn_or_expires() {
         let mut claims = claims();
-        assert!(claims.deliver(20_000, 2, intent(1)), "another one's is answered");
-        assert!(!claims.deliver(20_001, 1, intent(7)), "one's own is not");
-        assert!(claims.deliver(20_001, 3, intent(1)));
-        let view = claims.view(20_002);
+        assert!(claims.deliver(at(20_000), 2, intent(1)), "another one's is answered");
+        assert!(!claims.deliver(at(20_001), 1, intent(7)), "one's own is not");
+        assert!(claims.deliver(at(20_001), 3, intent(1)));
+        let view = claims.view(at(20_002));
         assert_eq!((view.another_first, view.own, view.settled), (Some(2), None, true));
-        claims.deliver(20_003, 2, Delivery::Withdrawn { number: 9 });
-        assert_eq!(claims.view(20_003).another_first, Some(2), "another intent's");
-        claims.deliver(20_004, 2, Delivery::Withdrawn { number: 1 });
-        assert_eq!(claims.view(20_004).another_first, None);
-        claims.deliver(20_005, 1, intent(8));
-        assert_eq!(claims.view(20_005 + INTENT_MS - 1).own, Some(8));
-        assert_eq!(claims.view(20_005 + INTENT_MS).own, None, "a crash between intent and reset");
+        claims.deliver(at(20_003), 2, Delivery::Withdrawn { number: 9 });
+        assert_eq!(claims.view(at(20_003)).another_first, Some(2), "another intent's");
+        claims.deliver(at(20_004), 2, Delivery::Withdrawn { number: 1 });
+        assert_eq!(claims.view(at(20_004)).another_first, None);
+        claims.deliver(at(20_005), 1, intent(8));
+        assert_eq!(claims.view(at(20_005 + INTENT_MS - 1)).own, Some(8));
+        assert_eq!(claims.view(at(20_005 + INTENT_MS)).own, None, "a crash between intent and reset");
     }
 
     #[test]
     fn who_left_with_an_intent_is_away_until_it_is_back_or_too_long_away() {
         let mut claims = claims();
-        claims.deliver(0, 2, intent(1));
-        claims.members(10, &[1, 3]);
-        let view = claims.view(10);
+        claims.deliver(at(0), 2, intent(1));
+        claims.members(at(10), &[1, 3]);
+        let view = claims.view(at(10));
         assert_eq!((view.another_first, view.away, view.others), (None, Some(2), vec![3]));
-        assert_eq!(claims.view(10 + RETURN_MS).away, None);
-        claims.deliver(RETURN_MS * 2, 3, Delivery::Notice);
-        claims.members(RETURN_MS * 2, &[1]);
-        assert_eq!(claims.view(RETURN_MS * 2).away, Some(3));
-        claims.members(RETURN_MS * 2 + 5, &[1, 3]);
-        assert_eq!(claims.view(RETURN_MS * 2 + 5).away, None);
+        assert_eq!(claims.view(at(10 + RETURN_MS)).away, None);
+        claims.deliver(at(RETURN_MS * 2), 3, Delivery::Notice);
+        claims.members(at(RETURN_MS * 2), &[1]);
+        assert_eq!(claims.view(at(RETURN_MS * 2)).away, Some(3));
+        claims.members(at(RETURN_MS * 2 + 5), &[1, 3]);
+        assert_eq!(claims.view(at(RETURN_MS * 2 + 5)).away, None);
         // Who leaves without one is nobody's concern here.
-        claims.members(RETURN_MS * 2 + 6, &[1]);
-        assert_eq!(claims.view(RETURN_MS * 2 + 6).away, None);
+        claims.members(at(RETURN_MS * 2 + 6), &[1]);
+        assert_eq!(claims.view(at(RETURN_MS * 2 + 6)).away, None);
     }
 
     #[test]
@@ -193,25 +199,27 @@ mod tests {
             number,
             condition: Condition { node: node.into(), ..Condition::default() },
         };
-        claims.deliver(0, 1, intent(4));
-        claims.deliver(1, 2, answer(3, "old"));
-        assert_eq!(claims.view(1).answers, []);
-        claims.deliver(2, 2, answer(4, "srv2"));
-        claims.deliver(3, 3, answer(4, "srv3"));
+        claims.deliver(at(0), 1, intent(4));
+        claims.deliver(at(1), 2, answer(3, "old"));
+        assert_eq!(claims.view(at(1)).answers, []);
+        claims.deliver(at(2), 2, answer(4, "srv2"));
+        claims.deliver(at(3), 3, answer(4, "srv3"));
         let who =
-            |claims: &mut Claims| -> Vec<u32> { claims.view(4).answers.iter().map(|a| a.from).collect() };
+            |claims: &mut Claims| -> Vec<u32> { claims.view(at(4)).answers.iter().map(|a| a.from).collect() };
         assert_eq!(who(&mut claims), [2, 3]);
-        claims.members(4, &[1, 3]);
+        claims.members(at(4), &[1, 3]);
         assert_eq!(who(&mut claims), [3]);
     }
 
     #[test]
     fn one_that_has_just_joined_knows_of_no_earlier_intent() {
         let mut claims = Claims::default();
-        assert!(!claims.view(100_000).settled);
-        claims.join(100_000, 1);
-        assert!(!claims.view(100_000 + INTENT_MS - 1).settled && claims.view(100_000 + INTENT_MS).settled);
+        assert!(!claims.view(at(100_000)).settled);
+        claims.join(at(100_000), 1);
+        assert!(
+            !claims.view(at(100_000 + INTENT_MS - 1)).settled && claims.view(at(100_000 + INTENT_MS)).settled
+        );
         claims.leave();
-        assert!(!claims.view(200_000).settled);
+        assert!(!claims.view(at(200_000)).settled);
     }
 }

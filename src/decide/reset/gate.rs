@@ -1,7 +1,8 @@
 //! One node that would reset itself, over time: it asks, waits, goes, or holds back and asks again.
 
 use super::claims::View;
-use super::rule::{AGAIN_MS, ASK_MS, Ground, Millis, Others, REMIND_MS, Verdict, VoteCount, decide};
+use super::rule::{AGAIN_MS, ASK_MS, Ground, Others, REMIND_MS, Verdict, VoteCount, decide};
+use crate::decide::clock::ElapsedTime;
 
 /// A reset that is called for.
 #[derive(Debug)]
@@ -40,13 +41,13 @@ pub struct Hold {
     pub why: String,
     /// Why it does not happen.
     pub because: String,
-    said: Millis,
+    said: ElapsedTime,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Asked {
     number: u64,
-    at: Millis,
+    at: ElapsedTime,
 }
 
 /// What is carried from look to look.
@@ -54,7 +55,7 @@ struct Asked {
 pub struct Gate {
     number: u64,
     asked: Option<Asked>,
-    again: Millis,
+    again: ElapsedTime,
     hold: Option<Hold>,
 }
 
@@ -78,8 +79,8 @@ impl Gate {
         said
     }
 
-    /// Something does: whether it happens now. `now`: on a clock that does not stop with the observer.
-    pub fn step(&mut self, now: Millis, call: &Call<'_>) -> (Verdict, Vec<Said>) {
+    /// Something does: whether it happens now. `now`: it does not stop with the observer.
+    pub fn step(&mut self, now: ElapsedTime, call: &Call<'_>) -> (Verdict, Vec<Said>) {
         let (others, because) = self.others(now, call);
         let (verdict, reason) = decide(call.ground, others);
         let mut said = Vec::new();
@@ -110,7 +111,7 @@ impl Gate {
                 let hold = self.hold.get_or_insert(fresh);
                 call.why.clone_into(&mut hold.why);
                 hold.because = format!("{because}: {reason}");
-                if first || now.saturating_sub(hold.said) >= REMIND_MS {
+                if first || now - hold.said >= REMIND_MS {
                     hold.said = now;
                     said.push(Said::HeldBack(format!("{}; {}", hold.why, hold.because)));
                 }
@@ -125,7 +126,7 @@ impl Gate {
     }
 
     /// What is known of the others, in a word and in words.
-    fn others(&self, now: Millis, call: &Call<'_>) -> (Others, String) {
+    fn others(&self, now: ElapsedTime, call: &Call<'_>) -> (Others, String) {
         let view = call.view;
         match call.votes {
             None => return (Others::NoQuorum, "corosync does not tell the votes".to_owned()),
@@ -150,7 +151,7 @@ impl Gate {
         }
         let Some(asked) = self.asked else { return (Others::NotAsked, String::new()) };
         let answered = view.own == Some(asked.number);
-        let in_time = now.saturating_sub(asked.at) <= ASK_MS;
+        let in_time = now - asked.at <= ASK_MS;
         if answered && in_time && goes_on(call) {
             return (Others::Well, String::new());
         }
@@ -199,6 +200,7 @@ fn obstacles(call: &Call<'_>, answered: bool) -> String {
 mod tests {
     use super::*;
     use crate::cluster::reset_intent::Condition;
+    use crate::decide::clock::Millis;
     use crate::decide::reset::Answer;
 
     const VOTES: VoteCount = VoteCount { total: 3, needed: 2, own: 1, device: 1 };
@@ -232,7 +234,7 @@ mod tests {
             let (view, excluded) = (&self.view, &self.excluded[..]);
             let call =
                 Call { ground, why: "it hangs", primaries: &primaries, view, votes: self.votes, excluded };
-            self.gate.step(now, &call)
+            self.gate.step(ElapsedTime::at(now), &call)
         }
 
         /// Asks, and has it delivered with this answer.

@@ -13,5 +13,5 @@ mod rule;
 pub use claims::{Answer, Claims, Delivery, View};
 pub use gate::{Call, Gate, Hold, Said};
 pub use rule::{
-    AGAIN_MS, ASK_MS, Ground, INTENT_MS, Millis, Others, REMIND_MS, RETURN_MS, Verdict, VoteCount, decide,
+    AGAIN_MS, ASK_MS, Ground, INTENT_MS, Others, REMIND_MS, RETURN_MS, Verdict, VoteCount, decide,
 };

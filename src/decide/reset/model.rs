@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::*;
 use crate::cluster::reset_intent::Condition;
+use crate::decide::clock::{BootTime, ElapsedTime};
 
 /// Who may be well, sick or away.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -39,15 +40,17 @@ struct World {
 }
 
 /// All intents are heard, nothing expires: times are of one moment, and what depends on them is tested beside.
-const NOW: Millis = INTENT_MS;
+const NOW: BootTime = BootTime::at(INTENT_MS);
+/// The same, by the clock of the one that would reset itself.
+const ELAPSED: ElapsedTime = ElapsedTime::at(INTENT_MS);
 
 impl World {
     fn new(nodes: u32, sick: &[u32], witness: u32, most_looks: u32) -> Self {
         let all: Vec<u32> = (1..=nodes).collect();
         let node = |id: u32| {
             let mut claims = Claims::default();
-            claims.join(0, id);
-            claims.members(0, &all);
+            claims.join(BootTime::at(0), id);
+            claims.members(BootTime::at(0), &all);
             Node { sick: sick.contains(&id), gate: Gate::default(), claims, delivered: 0, looks: 0, up: true }
         };
         Self {
@@ -152,7 +155,7 @@ impl World {
             votes: Some(votes),
             excluded: &[],
         };
-        let (verdict, said) = node.gate.step(NOW, &call);
+        let (verdict, said) = node.gate.step(ELAPSED, &call);
         for message in said {
             let delivery = match message {
                 Said::Ask { number, .. } => Delivery::Intent { number },

@@ -1,7 +1,6 @@
 //! What calls for a reset, what is known of the others, and what follows from both.
 
-/// Milliseconds on a clock that does not stop with the observer.
-pub type Millis = u64;
+use crate::decide::clock::Millis;
 
 /// The others are given so long to answer.
 ///

@@ -1,6 +1,7 @@
 //! What quorate's own programs leave for each other, in files and messages that others might have written.
 
 use quorate::cluster::checker::Checker;
+use quorate::cluster::clock::BootTime;
 use quorate::cluster::corosync::Ring;
 use quorate::cluster::group::key::Key;
 use quorate::cluster::group::{self, Message, Receiver, Sender};
@@ -107,7 +108,8 @@ pub const TARGETS: &[Target] = &[
         words: &["\"device\":{\"missing\":\"x\"}", "\"watched\":[]", "\"quorate\":null"],
         seeds: || vec![serde_json::to_vec(&Checker::default()).expect("is written")],
         run: |input| {
-            same::<Checker>(input).is_some_and(|checker| checker.is_fresh(1) || !checker.metrics().is_empty())
+            same::<Checker>(input)
+                .is_some_and(|checker| checker.is_fresh(BootTime::at(1)) || !checker.metrics().is_empty())
         },
     },
     Target {
@@ -124,8 +126,8 @@ pub const TARGETS: &[Target] = &[
                 within: 5000,
                 foreign: Some(vec!["vip".to_owned()]),
             };
-            let left = Left { at: 6, ring: RING };
-            let record = SelfFenceRecord { notice, node_id: 1, received: 5, left: Some(left) };
+            let left = Left { at: BootTime::at(6), ring: RING };
+            let record = SelfFenceRecord { notice, node_id: 1, received: BootTime::at(5), left: Some(left) };
             vec![serde_json::to_vec(&record).expect("is written")]
         },
         run: |input| same::<SelfFenceRecord>(input).is_some(),
