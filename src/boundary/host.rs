@@ -166,11 +166,11 @@ pub trait Rejoining {
     }
     /// Writes a rejoin down, and has systemd start the unit.
     fn ask_rejoin(&mut self, _task: &Task) -> HostResult<()> {
-        Err(HostError("this host has no unit quorate-rejoin@".to_owned()))
+        Err(HostError::missing("this host has no unit quorate-rejoin@"))
     }
     /// Has systemd start the unit again.
     fn resume_rejoin(&mut self) -> HostResult<()> {
-        Err(HostError("this host has no unit quorate-rejoin@".to_owned()))
+        Err(HostError::missing("this host has no unit quorate-rejoin@"))
     }
     /// Takes back one that has not touched the data.
     fn drop_rejoin(&mut self) -> HostResult<()> {

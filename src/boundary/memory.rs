@@ -68,7 +68,7 @@ pub fn remember(resource: &str, memory: &Memory) -> HostResult<()> {
 /// # Errors
 /// When the file can't be removed.
 pub fn forget(resource: &str) -> HostResult<()> {
-    files::remove(&path(resource)).map_err(|e| HostError(e.to_string()))
+    files::remove(&path(resource)).map_err(HostError::from)
 }
 
 /// The run of Pacemaker that called us. `None`: somebody else did.

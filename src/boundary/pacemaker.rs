@@ -209,7 +209,7 @@ pub fn query(name: &str, patience: Patience) -> HostResult<Vec<NodeValue>> {
 /// As [`set_score`].
 pub fn forget_failures(resource: &str, node: &str) -> HostResult<()> {
     let command = program(CRM_RESOURCE).args(["--cleanup", "--resource", resource, "--node", node]);
-    command.run(Deadline::after(CLEANUP)).map(drop).map_err(|e| HostError(e.to_string()))
+    command.run(Deadline::after(CLEANUP)).map(drop).map_err(HostError::from)
 }
 
 /// Tells Pacemaker that a resource failed on a node, as a monitor would: it recovers it.

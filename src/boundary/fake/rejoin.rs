@@ -64,7 +64,7 @@ impl FakeHost {
         match self.unit {
             Unit::Missing => {
                 self.task = None;
-                return Err(HostError("Unit quorate-rejoin@pgsqld.service not found.".into()));
+                return Err(HostError::missing("Unit quorate-rejoin@pgsqld.service not found."));
             }
             Unit::Takes(time, end) => self.unit = Unit::Runs(self.now + time, end),
             Unit::Runs(..) | Unit::Dies => {}

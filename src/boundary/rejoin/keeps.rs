@@ -29,14 +29,14 @@ pub struct Entry {
 pub fn entries() -> HostResult<Vec<Entry>> {
     let mut found = Vec::new();
     for (resource, pgdata, owner) in instances()? {
-        let files = OwnedFiles::of(&SystemUser::lookup(&owner).map_err(|e| HostError(e.to_string()))?);
+        let files = OwnedFiles::of(&SystemUser::lookup(&owner).map_err(|e| HostError::from(&e))?);
         let mut base = pgdata.into_os_string();
         base.push(".kept");
         let base = PathBuf::from(base);
         let mut names = match files.names(&base) {
             Ok(names) => names,
             Err(error) if error.is_missing() => continue,
-            Err(error) => return Err(HostError(error.to_string())),
+            Err(error) => return Err(error.into()),
         };
         names.sort();
         for name in names {
@@ -56,8 +56,8 @@ pub fn entries() -> HostResult<Vec<Entry>> {
 /// # Errors
 /// The disk refuses.
 pub fn remove_entry(entry: &Entry) -> HostResult<()> {
-    let user = SystemUser::lookup(&entry.owner).map_err(|e| HostError(e.to_string()))?;
-    OwnedFiles::of(&user).remove_tree(&entry.directory).map_err(|e| HostError(e.to_string()))
+    let user = SystemUser::lookup(&entry.owner).map_err(|e| HostError::from(&e))?;
+    OwnedFiles::of(&user).remove_tree(&entry.directory).map_err(HostError::from)
 }
 
 fn instances() -> HostResult<Vec<(String, PathBuf, String)>> {

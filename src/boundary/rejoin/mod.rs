@@ -22,7 +22,7 @@ pub use self::task::{Lock, abandon, ask, is_abandoned, is_running, load, remove,
 
 use super::clock::Deadline;
 use super::command::{Command, Environment};
-use super::host::{HostError, InstallError};
+use super::host::HostError;
 use super::log::Log;
 use super::node::Node;
 use super::owned_files::OwnedFiles;
@@ -55,6 +55,16 @@ pub enum RejoinError {
 impl From<HostError> for RejoinError {
     fn from(error: HostError) -> Self {
         Self::Again(error.to_string())
+    }
+}
+
+impl From<RejoinError> for HostError {
+    fn from(error: RejoinError) -> Self {
+        match error {
+            RejoinError::Again(why) => Self::failed(why),
+            RejoinError::Manual(why) => Self::unusable(why),
+            RejoinError::NoPrimary(_) => Self::missing(error.to_string()),
+        }
     }
 }
 
@@ -108,11 +118,7 @@ impl Instance {
     }
 
     fn program(&self, name: &str) -> Step<Command> {
-        let bindir = self.node.bindir().map_err(|why| match why {
-            InstallError::Missing(why) | InstallError::Unusable(why) | InstallError::Forbidden(why) => {
-                RejoinError::Manual(why)
-            }
-        })?;
+        let bindir = self.node.bindir().map_err(|error| RejoinError::Manual(error.text))?;
         let user = self.files()?.user();
         Ok(Command::new(bindir.join(name)).environment(Environment::Clean).run_as(user))
     }

@@ -105,7 +105,7 @@ pub fn ask(task: &Task) -> Step<()> {
 /// The directory can't be read.
 #[cfg(feature = "cli")]
 pub(super) fn resources() -> super::super::host::HostResult<Vec<String>> {
-    let failed = |error: io::Error| super::super::host::HostError(format!("{DIRECTORY}: {error}"));
+    let failed = |error: io::Error| super::super::host::HostError::from(error).about(DIRECTORY);
     let entries = match std::fs::read_dir(DIRECTORY) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
