@@ -4,11 +4,17 @@
 #[path = "../../tests/common/document.rs"]
 mod document;
 
-use document::{assert_document, path, with_block};
+use document::{assert_document, entry, path, with_block};
 
 /// What the lab can break, and what it cost.
 #[test]
 fn the_faults() {
     let page = std::fs::read_to_string(path("docs/lab/faults.md")).expect("docs/lab/faults.md");
-    assert_document("docs/lab/faults.md", &with_block(&page, "faults", &quorate_lab::faults::page()));
+    let entries = quorate_lab::faults::ALL.iter().map(|f| {
+        entry(&format!(
+            "**`{}`** ({}): {}. *Seen*: {}. *Before*: {}. *Measured*: {}.",
+            f.name, f.usual_target, f.description, f.evidence, f.cost, f.measured
+        ))
+    });
+    assert_document("docs/lab/faults.md", &with_block(&page, "faults", &entries.collect::<String>()));
 }

@@ -38,6 +38,34 @@ pub fn with_block(page: &str, block: &str, content: &str) -> String {
     format!("{}{}\n{}", &page[..at], content.trim_end(), &page[end..])
 }
 
+/// The columns of a document.
+const WIDTH: usize = 110;
+
+/// An entry of a list, for what is too wide for a row: its lines end before [`WIDTH`], and go on below its first word.
+pub fn entry(text: &str) -> String {
+    let mut out = String::from("-");
+    let mut width = 1;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if width > 2 && width + 1 + length > WIDTH {
+            out.push_str("\n ");
+            width = 1;
+        }
+        out.push(' ');
+        out.push_str(word);
+        width += 1 + length;
+    }
+    out.push('\n');
+    out
+}
+
+#[test]
+fn an_entry_is_no_wider_than_a_document() {
+    let text = entry(&"word ".repeat(60));
+    assert!(text.lines().all(|line| line.chars().count() <= WIDTH) && text.lines().count() == 3, "{text}");
+    assert!(text.starts_with("- word") && text.lines().nth(1).is_some_and(|line| line.starts_with("  word")));
+}
+
 #[test]
 fn a_block_is_replaced_and_nothing_else() {
     let page = "a\n<!-- generated: x -->\nold\n<!-- end -->\nb\n";

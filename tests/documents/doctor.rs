@@ -2,7 +2,9 @@
 
 use quorate::decide::doctor::registry::RULES;
 
-/// A table for each subject.
+use super::document::entry;
+
+/// A list for each subject.
 pub fn rules() -> String {
     let mut out = String::new();
     let mut subject = None;
@@ -10,17 +12,10 @@ pub fn rules() -> String {
         if subject != Some(rule.subject) {
             subject = Some(rule.subject);
             let heading = rule.subject.name();
-            out.push_str(&format!(
-                "\n**{heading}**\n\n| rule | severity | what has to be so | else |\n|---|---|---|---|\n"
-            ));
+            out.push_str(&format!("\n**{heading}**\n\n"));
         }
-        out.push_str(&format!(
-            "| `{}` | {} | {} | {} |\n",
-            rule.name,
-            rule.severity.name(),
-            rule.rule,
-            rule.why
-        ));
+        let (severity, kept, broken) = (rule.severity.name(), rule.rule, rule.why);
+        out.push_str(&entry(&format!("**`{}`** ({severity}): {kept}. *Else*: {broken}.", rule.name)));
     }
     out
 }

@@ -5,7 +5,7 @@ use quorate::cluster::timing::{Inputs, Preset, Profile, QuorumDevice, witness_ma
 /// The times of the layouts' examples with each preset.
 pub fn times() -> String {
     let mut table = String::from(
-        "| nodes | profile | token | noticed (token + consensus) | counted as reset after | a standby is promoted from | monitor | qdevice timeout, sync_timeout | the witness may be silent for | WAL timeouts |\n\
+        "| nodes | profile | token | noticed (token + consensus) | reset after | promoted from | monitor | qdevice timeout, sync | witness silent for | WAL timeouts |\n\
          |---|---|---|---|---|---|---|---|---|---|\n",
     );
     for preset in [Preset::Default, Preset::Fast] {

@@ -200,9 +200,9 @@ fn folded(text: &str) -> String {
 fn the_list_of_messages() {
     let mut page = String::from(
         "# Messages\n\n\
-         What the agent, `quorated` and `fence_quorate` write into the journal, into `crm_mon` and to a terminal, and the\n\
-         parts that longer lines are made of. `{…}` is a value. Generated from the sources; what to do about the\n\
-         frequent ones stands under [troubleshooting](troubleshooting.md), the doctor's rules under\n\
+         What the agent, `quorated` and `fence_quorate` write into the journal, into `crm_mon` and to a terminal,\n\
+         and the parts that longer lines are made of. `{…}` is a value. Generated from the sources; what to do\n\
+         about the frequent ones stands under [troubleshooting](troubleshooting.md), the doctor's rules under\n\
          [the doctor](doctor.md).\n",
     );
     for (section, texts) in messages() {

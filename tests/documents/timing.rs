@@ -2,41 +2,34 @@
 
 use quorate::cli::timing::{commits, range};
 use quorate::cluster::timing::Preset;
-use quorate::cluster::timing::predict::{margin, predictions};
+use quorate::cluster::timing::predict::{Margin, Prediction, margin, predictions};
 use quorate::layout::kind::Kind;
 use quorate::layout::{Overrides, examples, read};
 
-/// What each fault costs the layouts' examples, and the margin.
+/// What each fault costs the layouts' examples, and the margin: a table for each preset.
 pub fn predicted() -> String {
-    let mut columns = Vec::new();
-    for preset in [Preset::Default, Preset::Fast] {
-        for kind in Kind::ALL {
-            let overrides = Overrides { preset: Some(preset), ..Overrides::default() };
-            let site = read(examples::text(kind), &overrides).expect("an example");
-            let rows = predictions(&site.profile, commits(&site));
-            let left = margin(&site.profile);
-            columns.push((kind, preset, rows, left));
-        }
+    [Preset::Default, Preset::Fast].map(table).join("\n")
+}
+
+fn table(preset: Preset) -> String {
+    let columns = Kind::ALL.map(|kind| {
+        let overrides = Overrides { preset: Some(preset), ..Overrides::default() };
+        let site = read(examples::text(kind), &overrides).expect("an example");
+        (kind, predictions(&site.profile, commits(&site)), margin(&site.profile))
+    });
+    let row = |name: &str, cells: Vec<String>| format!("| {name} | {} |\n", cells.join(" | "));
+    let names = columns.iter().map(|(kind, ..)| kind.name().to_owned()).collect();
+    let mut out = row(&format!("profile `{}`", preset.name()), names);
+    out.push_str(&format!("|---|{}\n", "---|".repeat(columns.len())));
+    for fault in columns[0].1.iter().map(|p| p.fault) {
+        let cell =
+            |rows: &[_]| rows.iter().find(|p: &&Prediction| p.fault == fault).map_or("–".to_owned(), range);
+        out.push_str(&row(fault, columns.iter().map(|(_, rows, _)| cell(rows)).collect()));
     }
-    let faults = columns[0].2.iter().map(|p| p.fault);
-    let mut out = String::from("| layout | profile |");
-    faults.clone().for_each(|fault| out.push_str(&format!(" {fault} |")));
-    out.push_str(" dead after | another promoted after | to spare |\n|---|---|---|---|---|");
-    faults.clone().for_each(|_| out.push_str("---|"));
-    out.push('\n');
-    for (kind, preset, rows, left) in &columns {
-        out.push_str(&format!("| {} | `{}` |", kind.name(), preset.name()));
-        for fault in faults.clone() {
-            let cell = rows.iter().find(|p| p.fault == fault).map_or("–".to_owned(), range);
-            out.push_str(&format!(" {cell} |"));
-        }
-        let s = |ms: u32| f64::from(ms) / 1000.0;
-        out.push_str(&format!(
-            " {:.1} s | {:.1} s | {:.1} s |\n",
-            s(left.dead_ms),
-            s(left.promoted_ms),
-            left.spare_ms() as f64 / 1000.0
-        ));
-    }
+    let s = |ms: f64| format!("{:.1} s", ms / 1000.0);
+    let each = |of: fn(&Margin) -> f64| columns.iter().map(|(.., left)| s(of(left))).collect();
+    out.push_str(&row("dead after", each(|left| left.dead_ms.into())));
+    out.push_str(&row("another promoted after", each(|left| left.promoted_ms.into())));
+    out.push_str(&row("to spare", each(|left| left.spare_ms() as f64)));
     out
 }

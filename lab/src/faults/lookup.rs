@@ -1,6 +1,5 @@
-//! The table of all faults, for the command line and for `docs/lab/faults.md`.
+//! The table of all faults, for the command line.
 
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use super::fault::Fault;
@@ -38,24 +37,6 @@ pub fn parse_list(list: &str) -> Result<Vec<&'static Fault>> {
         }
         other => other,
     }
-}
-
-/// The table of `docs/lab/faults.md`.
-#[must_use]
-pub fn page() -> String {
-    let mut page = String::from(
-        "| fault | usual target | what it does | how it is seen to have happened | known or expected before | measured |\n\
-         |---|---|---|---|---|---|\n",
-    );
-    for f in ALL.iter() {
-        // Writing into memory does not fail.
-        let _ = writeln!(
-            page,
-            "| `{}` | {} | {} | {} | {} | {} |",
-            f.name, f.usual_target, f.description, f.evidence, f.cost, f.measured
-        );
-    }
-    page
 }
 
 #[cfg(test)]

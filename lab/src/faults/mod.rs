@@ -32,7 +32,7 @@ pub use fault::{
     Breaks, CountsFrom, Disturbs, Fault, Forks, Injected, Insiders, Needs, Pause, Reset, Service,
 };
 pub use heal::{Healed, PRIMARY_AGAIN, Return, bring_back, forget_failures, heal};
-pub use lookup::{ALL, by_name, page, parse_list};
+pub use lookup::{ALL, by_name, parse_list};
 pub use make::AT_LEAST;
 pub use rebuild::OldPrimary;
 pub use target::Target;
