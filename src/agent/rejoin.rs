@@ -126,7 +126,7 @@ impl Agent<'_> {
         match wanted(Cause::Starved, self.settings.on_diverged, primary, self.manager()) {
             Wanted::Manual => None,
             Wanted::Rejoin(_) => {
-                let why = format!("its data are copied anew: {}", said.unwrap_or_default());
+                let why = format!("its data are copied again: {}", said.unwrap_or_default());
                 self.memory.starved = Some(why.clone());
                 Some(why)
             }
