@@ -90,7 +90,7 @@ done
 say $? "messages of uid hacluster leave the primary's node $first alone"
 until_true 10 logged "$first" quorated "not from root's quorated: pid" && until_true 10 logged "$first" quorated "a copy of a message in quorated's group"
 say $? "each kind of them is named in the journal of $first with node and pid"
-[ -z "$(on "$first" sh -c "ls $records /run/quorate/departed 2>/dev/null | grep '^srv'")" ]
+[ -z "$(on "$first" sh -c "ls $records 2>/dev/null | grep '^srv'")" ]
 say $? "a forged notice is not kept"
 
 # What root's quorated sends, and Pacemaker knows nothing of.
@@ -120,7 +120,7 @@ say $? "$second is a standby again after its reboot"
 # The whole chain of a notice that its node outlives. The other one's quorated dies as soon as it has the record.
 before=$(boot "$second")
 since=$(date +%s)
-on "$first" sh -c "until [ -e $records/$second ] || [ -e /run/quorate/departed/$second ]; do sleep 0.02; done; pkill -KILL -x quorated" &
+on "$first" sh -c "until [ -e $records/$second ]; do sleep 0.02; done; pkill -KILL -x quorated" &
 sleep 2
 on "$first" stonith_admin --reboot "$second" --timeout 60 >/dev/null 2>&1
 wait

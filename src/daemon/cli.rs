@@ -165,7 +165,7 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> HostResult<u8> {
     let ready = NotifyState::Status("watching".to_owned());
     let _ = notify(false, &[NotifyState::Ready, ready]);
     let (mode, means) = (config.mode, Means { trigger, evidence });
-    let pets_ = Arc::clone(&keepalive);
+    let kept = Arc::clone(&keepalive);
     let control = Control {
         observations,
         wake,
@@ -173,7 +173,7 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> HostResult<u8> {
         line,
         resets,
         logs,
-        keepalive: pets_,
+        keepalive: kept,
         reports,
         mode,
         threads,

@@ -18,7 +18,7 @@ const STALE: Duration = Duration::from_secs(10);
 const FAULT: usize = 14;
 
 /// Room for the newest row, so that the strip stands still.
-const PULSE: usize = 22;
+const STATE: usize = 22;
 
 /// The figures of the statistics, the most important ones first; each with its width.
 type Figure = (&'static str, usize, fn(&Statistic) -> String);
@@ -144,7 +144,7 @@ fn pulse_line(
 ) -> Line<'static> {
     // The strip keeps a third of the line, so that a long reason doesn't push it out.
     let text = cut(&printable(&text), (width * 2 / 3).saturating_sub(9));
-    let left = format!("{name:<8} {text:<PULSE$}  ");
+    let left = format!("{name:<8} {text:<STATE$}  ");
     let room = width.saturating_sub(left.chars().count());
     let marks: Vec<Mark> = strip.marks.iter().skip(strip.marks.len().saturating_sub(room)).copied().collect();
     let margin = " ".repeat(room.saturating_sub(marks.len()));
