@@ -12,14 +12,12 @@ use crate::decide::follow::approval_attribute;
 use crate::decide::own_primary::{self, Cluster, Verdict};
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::{Branch, Data, Promotion, Record, adopted, branch, next};
+use crate::decide::safe_mode::approvals_are_due;
 use crate::pg::timeline::WalPosition;
 use crate::pg::view::{Answer, PrimaryView};
 
 /// The primary's post-start notification runs at the same moment as the standby's.
 const ANNOUNCEMENT: Duration = Duration::from_secs(1);
-
-/// A primary looks so often for approvals that nobody needed, in milliseconds.
-const APPROVALS_AGAIN: u64 = 30_000;
 
 impl Agent<'_> {
     /// Reads it. Who is called by no cluster has none.
@@ -182,9 +180,7 @@ impl Agent<'_> {
     /// the promotion has settled.
     pub(super) fn end_old_approvals(&mut self) {
         let now = self.host.now();
-        // It may have looked in a reign before this one.
-        let looked = self.memory.approvals_looked.max(self.memory.promoted).unwrap_or_default();
-        if self.run.node.is_none() || now.saturating_sub(looked) < APPROVALS_AGAIN {
+        if self.run.node.is_none() || !approvals_are_due(&self.memory, now) {
             return;
         }
         let Ok(status) = self.host.cluster() else { return };

@@ -9,7 +9,8 @@ use crate::decide::election::Fitness;
 use crate::decide::memory::Waiting;
 use crate::decide::promotions::Record;
 use crate::decide::synchronous::{
-    Facts, Peer, Place, Presence, Step, at_promotion, is_short, may_weaken, peers, shortage, step, streams,
+    Facts, Peer, Place, Presence, Step, at_promotion, is_due, is_short, may_weaken, peers, shortage, step,
+    streams,
 };
 use crate::decide::voters::{Names, Voters};
 use crate::ocf::Sync;
@@ -18,23 +19,13 @@ use crate::pg::view::{Answer, PrimaryView};
 /// Standbys that have to catch up get so long in one call; the next one looks again.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The record is looked for so often where nothing else is to be done, in milliseconds: each pacemaker-attrd that had it may have died
-/// since.
-const RECORD_AGAIN: u64 = 30_000;
-
 impl Agent<'_> {
     /// Has commits wait for the right standbys, and keeps the record of it. `leaving`: instances that are about to stop.
     pub(super) fn tend_synchronous(&mut self, view: &PrimaryView, leaving: &[String]) {
-        let is_managed = self.settings.synchronous.sync != Sync::Off;
-        if self.manager() == Manager::Nobody || !(is_managed || self.memory.synchronous.managed) {
-            return;
-        }
-        let is_settled = self.memory.synchronous.settled.as_ref().is_some_and(|(setting, streaming)| {
-            is_managed && *setting == view.synchronous_standby_names && *streaming == streams(view)
-        });
-        let looked = self.memory.synchronous.looked.unwrap_or_default();
-        let is_fresh = self.host.now().saturating_sub(looked) < RECORD_AGAIN;
-        if is_settled && is_fresh && leaving.is_empty() {
+        let (policy, now) = (self.settings.synchronous, self.host.now());
+        if self.manager() == Manager::Nobody
+            || !is_due(&policy, &self.memory.synchronous, view, leaving, now)
+        {
             return;
         }
         self.memory.synchronous.settled = None;
@@ -96,7 +87,6 @@ impl Agent<'_> {
                 confirming: self.memory.synchronous.confirming.as_ref(),
             });
             match next {
-                Step::Settled if self.memory.synchronous.short_since.is_some() => self.host.sleep(ROUND),
                 Step::Settled => {
                     // Members that have joined since have it too.
                     if let Some(voters) = &record {
@@ -149,8 +139,7 @@ impl Agent<'_> {
                     return Ok(());
                 }
                 Step::Confirm(confirming) => self.memory.synchronous.confirming = Some(confirming),
-                // Nobody is there who could confirm anything: not each monitor waits in vain.
-                Step::Wait if view.standbys.is_empty() => return Ok(()),
+                Step::Later => return Ok(()),
                 Step::Wait => self.host.sleep(ROUND),
             }
             match self.glance(self.left()).answer {

@@ -7,6 +7,16 @@ use super::score::SETTLE;
 /// It is published when it has lasted for so long: each cold start begins with the first instance alone.
 pub const REST: Millis = 20_000;
 
+/// A primary looks so often for approvals that nobody needed.
+pub const APPROVALS_AGAIN: Millis = 30_000;
+
+/// Whether a primary looks for approvals that nobody needed. It may have looked in a reign before this one.
+#[must_use]
+pub fn approvals_are_due(memory: &Memory, now: Millis) -> bool {
+    let looked = memory.approvals_looked.max(memory.promoted).unwrap_or_default();
+    now.saturating_sub(looked) >= APPROVALS_AGAIN
+}
+
 /// It goes on. Whether it is to be published by now.
 #[must_use]
 pub fn goes_on(memory: &mut Memory, now: Millis) -> bool {
@@ -25,6 +35,16 @@ pub fn is_over(memory: &mut Memory, now: Millis) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn approvals_are_looked_for_once_the_promotion_has_settled() {
+        let mut memory =
+            Memory { approvals_looked: Some(1_000), promoted: Some(100_000), ..Memory::default() };
+        assert!(!approvals_are_due(&memory, 99_999 + APPROVALS_AGAIN));
+        assert!(approvals_are_due(&memory, 100_000 + APPROVALS_AGAIN));
+        memory.approvals_looked = Some(100_000 + APPROVALS_AGAIN);
+        assert!(!approvals_are_due(&memory, 99_999 + 2 * APPROVALS_AGAIN));
+    }
 
     #[test]
     fn it_is_said_late_and_taken_back_late() {

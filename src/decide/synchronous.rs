@@ -11,15 +11,40 @@ use serde::{Deserialize, Serialize};
 pub use peers::{Peer, Place, Presence, may_weaken, peers, shortage, streams};
 
 use super::clock::Millis;
+use super::memory::Waiting;
 use super::voters::{Names, Statement, Voters};
 use crate::ocf::{Policy, Preference, Sync};
 use crate::pg::lsn::Lsn;
-use crate::pg::view::{ConnectedStandby, SyncState};
+use crate::pg::view::{ConnectedStandby, PrimaryView, SyncState};
 
 mod peers;
 
 /// Too few that stream are waited for so long, where others run that may begin to: after a promotion, or when a connection broke.
 pub const GRACE: Millis = 10_000;
+
+/// The record is looked for so often where nothing else is to be done: each pacemaker-attrd that had it may have died since.
+pub const RECORD_AGAIN: Millis = 30_000;
+
+/// Whether the setting and the record are to be looked at. `leaving`: instances that are about to stop.
+#[must_use]
+pub fn is_due(
+    policy: &Policy,
+    waiting: &Waiting,
+    view: &PrimaryView,
+    leaving: &[String],
+    now: Millis,
+) -> bool {
+    let is_as_left = waiting.settled.as_ref().is_some_and(|(setting, streaming)| {
+        *setting == view.synchronous_standby_names && *streaming == streams(view)
+    });
+    let looked = waiting.looked.unwrap_or_default();
+    match policy.sync {
+        Sync::Off => waiting.managed,
+        Sync::Prefer | Sync::Strict => {
+            !is_as_left || now.saturating_sub(looked) >= RECORD_AGAIN || !leaving.is_empty()
+        }
+    }
+}
 
 /// Whether too few stream to go on without a change, and one that runs and is waited for may make up for it. With `strict` nothing is to
 /// be changed for it.
@@ -102,11 +127,22 @@ pub enum Step {
     Release,
     /// Look again.
     Wait,
+    /// Look again in the next call: nobody streams who could confirm anything, and not each monitor is to wait in vain.
+    Later,
 }
 
 /// The next step.
 #[must_use]
 pub fn step(facts: &Facts<'_>) -> Step {
+    match step_at_once(facts) {
+        Step::Wait if facts.standbys.is_empty() => Step::Later,
+        // As it is for the moment only.
+        Step::Settled if facts.short_for.is_some() => Step::Wait,
+        step => step,
+    }
+}
+
+fn step_at_once(facts: &Facts<'_>) -> Step {
     // One of an older generation is as true: whoever was promoted since has all that it speaks of.
     let recorded = facts.record.and_then(|v| v.statement.as_ref());
     let after = |statement| Voters::after(facts.record, facts.generation, statement);

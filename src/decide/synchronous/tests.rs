@@ -163,7 +163,7 @@ fn who_runs_gets_a_moment_to_stream_again() {
         short_for: Some(GRACE - 1),
         ..situation(&others, Some(&last), "ANY 1 (\"b\")")
     };
-    assert_eq!(step(&facts), Step::Settled);
+    assert_eq!(step(&facts), Step::Wait);
     facts.short_for = Some(GRACE);
     assert_eq!(step(&facts), Step::Weaken(voters("3:7:1:a,b")));
     let current = names(1, "b");
@@ -189,6 +189,25 @@ fn what_the_operator_sets_by_hand_is_put_on_record_and_undone() {
     facts.setting = "";
     facts.record = Some(&weaker);
     assert_eq!(step(&facts), Step::Configure(names(1, "b")));
+}
+
+#[test]
+fn nobody_who_streams_is_not_waited_for_in_each_call() {
+    let last = voters("3:6:2:a,b");
+    let others = peers("b- c-");
+    let strict = policy(Sync::Strict, 1);
+    let setting = "ANY 1 (\"b\")";
+    let mut facts = Facts { policy: strict, ..situation(&others, Some(&last), setting) };
+    assert_eq!(step(&facts), Step::Settled);
+    let weaker = voters("3:7:1:a,b");
+    facts.record = Some(&weaker);
+    assert_eq!(step(&facts), Step::Confirm(Confirming { setting: setting.into(), until: Lsn(100) }));
+    let confirming = Confirming { setting: setting.into(), until: Lsn(100) };
+    facts.confirming = Some(&confirming);
+    assert_eq!(step(&facts), Step::Later);
+    let behind = [standby("b", "quorum", 90)];
+    facts.standbys = &behind;
+    assert_eq!(step(&facts), Step::Wait);
 }
 
 #[test]

@@ -202,7 +202,7 @@ impl State {
             _ => {}
         }
         match taken {
-            Step::Settled | Step::Wait | Step::Release => return None,
+            Step::Settled | Step::Wait | Step::Later | Step::Release => return None,
             Step::Weaken(voters) | Step::Strengthen(voters) => next.put(&voters),
             // The postmaster has it at once, the walsenders when they come to it.
             Step::Configure(names) => {
