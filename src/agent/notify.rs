@@ -156,6 +156,11 @@ impl Agent<'_> {
             }
             _ => None,
         };
+        // It counts where nobody is promoted, and no notification tells it.
+        let approved = match primary {
+            Some(_) => Approved::No,
+            None => self.ask_cluster().map_or(Approved::No, |cluster| cluster.approved),
+        };
         ClusterFacts {
             primary: primary.map(|primary| Upstream {
                 node: primary.into(),
@@ -167,7 +172,7 @@ impl Agent<'_> {
                 Some(expected) if running >= expected => InstanceCount::All,
                 Some(expected) => InstanceCount::Missing { running, expected },
             },
-            approved: Approved::No,
+            approved,
             safe_mode: self.memory.safe_mode.clone(),
             rejoin: None,
         }

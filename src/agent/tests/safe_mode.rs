@@ -59,6 +59,27 @@ fn a_candidate_that_may_lack_commits_is_refused_and_goes_on_serving_reads() {
 }
 
 #[test]
+fn what_starts_beside_an_approved_instance_does_not_bring_it_into_safe_mode() {
+    for approved in [true, false] {
+        let mut host = alone();
+        host.memory.score = Some(Score::FirstStart);
+        if approved {
+            let all = host.status.as_mut().unwrap().attributes.entry("srv1".into()).or_default();
+            all.insert("quorate-approve-pgsqld".into(), "1".into());
+        }
+        let started = [
+            ("notify_type", "post"),
+            ("notify_operation", "start"),
+            ("notify_start_uname", "srv1"),
+            ("clone_max", "3"),
+        ];
+        act(&mut host, Action::Notify, &started);
+        let score = if approved { Score::FirstStart } else { Score::SafeMode };
+        assert_eq!(host.memory.score, Some(score), "{:?}", host.log);
+    }
+}
+
+#[test]
 fn an_approval_that_nobody_needed_ends_with_a_primary() {
     let mut host = FakeHost::new(Condition::Primary, position(2, 0x500));
     host.promotions = vec!["1:2:7:-:-:0000000a::srv1".parse().unwrap()];
