@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Agent, ROUND, Report};
 use crate::boundary::host::Level;
 use crate::decide::cluster::Manager;
-use crate::decide::election::{self, Again, Approval, Ballots, Earlier, OnRecord, Receiver, Verdict};
+use crate::decide::election::{self, Again, Approval, Ballots, Earlier, OnRecord, Receiver, Told, Verdict};
 use crate::decide::facts::{Facts, Signal};
 use crate::decide::memory::Knowledge;
 use crate::decide::promote::{Progress, Step, decide, launches_anew, second_primary};
@@ -227,10 +227,15 @@ impl Agent<'_> {
         };
         let branch = position.map_or(Branch::Unrecorded, |position| self.branch(record, facts, position));
         let mut approval = Approval::NotAsked;
-        let voters = match manager {
-            Manager::Pacemaker => self.host.voters().map(Voters::latest),
-            Manager::Nobody => Ok(None),
+        let all = match manager {
+            Manager::Pacemaker => self.host.voters(),
+            Manager::Nobody => Ok(Vec::new()),
         };
+        let told = match (self.keeps_voters(), &all) {
+            (true, Ok(all)) => Told::of(&node, all),
+            (true, Err(_)) | (false, _) => Told::NotNeeded,
+        };
+        let voters = all.map(|all| Voters::latest(&all));
         let on_record = match &voters {
             Ok(last) => last
                 .as_ref()
@@ -248,7 +253,7 @@ impl Agent<'_> {
                 ballots: answers.as_deref().map_or_else(|why| Ballots::Unread(why), Ballots::Read),
                 receiver,
                 earlier: *earlier,
-                knowledge: self.memory.knowledge,
+                knowledge: told.knowledge(self.memory.knowledge, self.memory.last_role),
                 last_role: self.memory.last_role,
                 record,
                 branch: &branch,

@@ -5,6 +5,7 @@ use crate::boundary::host::Level;
 use crate::cluster::attributes;
 use crate::decide::cluster::{ClusterAnswer, ClusterFacts, Upstream};
 use crate::decide::disk::Finding;
+use crate::decide::election::Told;
 use crate::decide::facts::Facts;
 use crate::decide::follow::{self, cluster_facts};
 use crate::decide::kept_score;
@@ -106,7 +107,10 @@ impl Agent<'_> {
             Some(primary) if score::streams(view.receiver.as_ref()) => {
                 let end = end.or_else(|| self.announced(&primary.node, is_notified).map(|end| end.lsn));
                 if end.is_some() && view.position_lsn() >= end {
-                    seen.caught_up = CaughtUp::Yes;
+                    seen.caught_up = match self.told_voters() {
+                        Told::NotNeeded | Told::Yes => CaughtUp::Yes,
+                        Told::NotYet => CaughtUp::Untold,
+                    };
                     if let Some(position) = position {
                         self.note_primary(&primary.node, position);
                     }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::{Agent, ROUND};
 use crate::boundary::host::{HostError, HostResult, Level};
 use crate::decide::cluster::Manager;
-use crate::decide::election::Fitness;
-use crate::decide::memory::Waiting;
+use crate::decide::election::{Fitness, Told};
+use crate::decide::memory::Knowledge;
 use crate::decide::promotions::Record;
 use crate::decide::synchronous::{
-    Facts, Peer, Place, Presence, Step, at_promotion, is_due, is_short, may_weaken, peers, shortage, step,
-    streams,
+    Facts, Peer, Place, Presence, Step, Waiting, at_promotion, is_due, is_short, may_weaken, peers, shortage,
+    step, streams,
 };
 use crate::decide::voters::{Names, Voters};
 use crate::ocf::Sync;
@@ -23,8 +23,7 @@ impl Agent<'_> {
     /// Has commits wait for the right standbys, and keeps the record of it. `leaving`: instances that are about to stop.
     pub(super) fn tend_synchronous(&mut self, view: &PrimaryView, leaving: &[String]) {
         let (policy, now) = (self.settings.synchronous, self.host.now());
-        if self.manager() == Manager::Nobody
-            || !is_due(&policy, &self.memory.synchronous, view, leaving, now)
+        if self.manager() == Manager::Nobody || !is_due(&policy, &self.memory.synchronous, view, leaving, now)
         {
             return;
         }
@@ -36,10 +35,10 @@ impl Agent<'_> {
 
     /// The record, told to nodes that have joined: it stands under the name of each node that is to know it.
     pub(super) fn tell_voters(&mut self, starting: &[String]) {
-        if self.settings.synchronous.sync == Sync::Off {
+        if !self.keeps_voters() {
             return;
         }
-        let told = self.host.voters().and_then(|all| match Voters::latest(all) {
+        let told = self.host.voters().and_then(|all| match Voters::latest(&all) {
             Some(voters) => self.host.publish_voters(starting, &voters),
             None => Ok(()),
         });
@@ -48,6 +47,25 @@ impl Agent<'_> {
                 "{} could not be told who has the commits: {error}",
                 starting.join(", ")
             )));
+        }
+    }
+
+    /// Whether who has the commits is put on record.
+    pub(super) fn keeps_voters(&self) -> bool {
+        self.manager() == Manager::Pacemaker && self.settings.synchronous.sync != Sync::Off
+    }
+
+    /// Whether the record stands under this node's name. An instance that knows enough already is not asked again.
+    pub(super) fn told_voters(&mut self) -> Told {
+        if !self.keeps_voters() || self.memory.knowledge == Knowledge::Current {
+            return Told::NotNeeded;
+        }
+        match self.host.voters() {
+            Ok(all) => Told::of(&self.node(), &all),
+            Err(error) => {
+                self.complain(Some(format!("the record of synchronous standbys: {error}")));
+                Told::NotYet
+            }
         }
     }
 
@@ -63,7 +81,7 @@ impl Agent<'_> {
                 return Err(HostError::unusable("two promotions have the same number"));
             }
         };
-        let mut record = Voters::latest(self.host.voters()?);
+        let mut record = Voters::latest(&self.host.voters()?);
         let node = self.node();
         let mut written = None;
         loop {
@@ -79,6 +97,7 @@ impl Agent<'_> {
                 policy: self.settings.synchronous,
                 peers: &peers,
                 generation,
+                now,
                 record: record.as_ref(),
                 setting: &view.synchronous_standby_names,
                 standbys: &view.standbys,
@@ -194,7 +213,7 @@ impl Agent<'_> {
         if self.manager() == Manager::Nobody {
             return Ok(());
         }
-        let last = match (Voters::latest(self.host.voters()?), self.settings.synchronous.sync) {
+        let last = match (Voters::latest(&self.host.voters()?), self.settings.synchronous.sync) {
             // The next monitor takes it back.
             (Some(Voters { statement: Some(_), .. }), Sync::Off) => {
                 self.memory.synchronous = Waiting { managed: true, ..Waiting::default() };
@@ -208,8 +227,9 @@ impl Agent<'_> {
         let answered: Vec<Peer> =
             fit.map(|b| Peer { node: b.node, place: Place::SameSite, presence: Presence::Streams }).collect();
         let generation = record.last().map_or(1, |last| last.generation + 1);
+        let now = self.host.now();
         let (names, voters) =
-            at_promotion(&self.settings.synchronous, &node, &answered, last.as_ref(), generation);
+            at_promotion(&self.settings.synchronous, &node, &answered, last.as_ref(), generation, now);
         if let Some(voters) = voters {
             let members = self.members();
             self.host.publish_voters(&members, &voters)?;

@@ -25,7 +25,7 @@ use crate::decide::recovery::{Recovery, RestoreCommand};
 use crate::decide::rejoin::Task;
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{NodeReset, Shutdown, Stage, StopFacts};
-use crate::decide::voters::Voters;
+use crate::decide::voters::{NodeVoters, Voters};
 use crate::pg::history::History;
 use crate::pg::instance::{Phase, ProcessId};
 use crate::pg::lsn::Lsn;
@@ -49,6 +49,8 @@ pub struct FakeHost {
     pub histories: Vec<History>,
     pub promotions: Vec<Promotion>,
     pub voters: Vec<Voters>,
+    /// Under the name of which node that stands.
+    pub voters_of: String,
     /// Who streams from it, and for whom its commits wait, where it is a primary.
     pub standbys: Vec<ConnectedStandby>,
     pub synchronous: String,
@@ -377,8 +379,9 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn voters(&mut self) -> HostResult<Vec<Voters>> {
-        let voters = self.voters.clone();
+    fn voters(&mut self) -> HostResult<Vec<NodeVoters>> {
+        let of = |voters: &Voters| NodeVoters { node: self.voters_of.clone(), voters: voters.clone() };
+        let voters = self.voters.iter().map(of).collect();
         self.ask_cluster(voters)
     }
 

@@ -16,7 +16,7 @@ use crate::decide::recovery::Recovery;
 use crate::decide::rejoin::{Task, Worker};
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{Stage, StopFacts};
-use crate::decide::voters::Voters;
+use crate::decide::voters::{NodeVoters, Voters};
 use crate::pg::history::History;
 use crate::pg::lsn::Lsn;
 use crate::pg::role::PgRole;
@@ -126,7 +126,7 @@ pub trait Host: Rejoining {
     /// Tells pacemaker-attrd of a promotion, as an attribute of each of these nodes: it outlives the one that was promoted.
     fn publish_promotion(&mut self, nodes: &[String], promotion: &Promotion) -> HostResult<()>;
     /// The records of who has the acknowledged commits that pacemaker-attrd knows of.
-    fn voters(&mut self) -> HostResult<Vec<Voters>>;
+    fn voters(&mut self) -> HostResult<Vec<NodeVoters>>;
     /// Tells pacemaker-attrd of one, as an attribute of each of these nodes, and sees that it stands there: every member of the
     /// partition has it then.
     fn publish_voters(&mut self, nodes: &[String], voters: &Voters) -> HostResult<()>;

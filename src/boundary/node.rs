@@ -42,7 +42,7 @@ use crate::decide::promotions::Promotion;
 use crate::decide::recovery::Recovery;
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{Shutdown, Stage, StopFacts};
-use crate::decide::voters::Voters;
+use crate::decide::voters::{NodeVoters, Voters};
 use crate::ocf::{Run, Settings};
 use crate::pg::control_data::{ControlData, DbState};
 use crate::pg::history::History;
@@ -428,7 +428,7 @@ impl Host for Node {
         self.write_promotion(nodes, promotion)
     }
 
-    fn voters(&mut self) -> HostResult<Vec<Voters>> {
+    fn voters(&mut self) -> HostResult<Vec<NodeVoters>> {
         self.read_voters()
     }
 

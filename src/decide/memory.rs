@@ -1,7 +1,5 @@
 //! What the agent remembers between two calls. It lives in a file under `HA_RSCTMP`, which a reboot empties.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use crate::pg::lsn::Lsn;
@@ -13,7 +11,7 @@ use super::disk::Disk;
 use super::monitor::LastMonitor;
 use super::promotion_score::Score;
 use super::promotions::{Branch, Id};
-use super::synchronous::Confirming;
+use super::synchronous::Waiting;
 
 /// Remembered from call to call. Losing it is safe: everything begins unproven.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,23 +101,6 @@ pub struct ScoreChecks {
     pub wrong: u8,
     /// When it was corrected last.
     pub corrected: Option<Millis>,
-}
-
-/// What the primary remembers of the standbys that its commits wait for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Waiting {
-    /// The setting and who streamed, when there was nothing left to be changed.
-    pub settled: Option<(String, BTreeSet<String>)>,
-    /// When the record was looked for last.
-    pub looked: Option<Millis>,
-    pub confirming: Option<Confirming>,
-    /// Since when too few stream, while one that runs may make up for it.
-    pub short_since: Option<Millis>,
-    /// That commits hang, as it was said.
-    pub shortage: Option<String>,
-    /// The agent has written the setting.
-    pub managed: bool,
 }
 
 /// Whether this instance can know that it has every acknowledged commit.

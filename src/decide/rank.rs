@@ -120,6 +120,7 @@ mod tests {
             sync_state: SyncState::from(sync),
             sent: None,
             flush: Some(Lsn(flush)),
+            connection: crate::pg::view::Connection::default(),
         }
     }
 

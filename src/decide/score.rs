@@ -65,6 +65,8 @@ pub enum CaughtUp {
     Yes,
     /// It has not, or how far the primary is is not known yet.
     NotYet,
+    /// It has, and who has the acknowledged commits is not on record under its own node's name.
+    Untold,
 }
 
 /// Whether a WAL receiver is streaming.
@@ -115,7 +117,16 @@ pub fn standby(memory: &mut Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
                 Some(primary)
                     if host.is_none_or(|h| h == primary.host) && facts.caught_up == CaughtUp::NotYet =>
                 {
-                    behind(memory, &primary.node)
+                    behind(memory, &primary.node, "has not caught up with it yet")
+                }
+                Some(primary)
+                    if host.is_none_or(|h| h == primary.host) && facts.caught_up == CaughtUp::Untold =>
+                {
+                    behind(
+                        memory,
+                        &primary.node,
+                        "this node is not told yet which standbys have the commits (sync)",
+                    )
                 }
                 Some(primary) if host.is_none_or(|h| h == primary.host) => {
                     memory.refused = None;
@@ -150,12 +161,10 @@ pub fn lag(memory: &Memory, position: Option<WalPosition>) -> Option<u64> {
     Some(memory.primary_end?.saturating_bytes_since(position?.lsn))
 }
 
-/// Streams from the primary and has not caught up yet. One that was a candidate stays one: it is looked at again soon.
-fn behind(memory: &Memory, primary: &str) -> ScoreStep {
+/// Streams from the primary and may lack something yet. One that was a candidate stays one: it is looked at again soon.
+fn behind(memory: &Memory, primary: &str, why: &str) -> ScoreStep {
     let candidate = memory.score.is_some_and(Score::is_candidate) && memory.knowledge == Knowledge::Current;
-    ScoreStep::Keep(
-        (!candidate).then(|| format!("streams from {primary}, but has not caught up with it yet")),
-    )
+    ScoreStep::Keep((!candidate).then(|| format!("streams from {primary}, but {why}")))
 }
 
 /// Streams, and its replay is paused. Where a setting is below the primary's the server ends itself when it is promoted.

@@ -336,6 +336,7 @@ mod tests {
                 sync_state: SyncState::Async,
                 sent: None,
                 flush: None,
+                connection: crate::pg::view::Connection::default(),
             });
             Answer::Primary(PrimaryView {
                 lsn: Lsn(1),

@@ -6,18 +6,17 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
-
 pub use peers::{Peer, Place, Presence, may_weaken, peers, shortage, streams};
+pub use waiting::{Confirming, Waiting};
 
 use super::clock::Millis;
-use super::memory::Waiting;
 use super::voters::{Names, Statement, Voters};
 use crate::ocf::{Policy, Preference, Sync};
 use crate::pg::lsn::Lsn;
 use crate::pg::view::{ConnectedStandby, PrimaryView, SyncState};
 
 mod peers;
+mod waiting;
 
 /// Too few that stream are waited for so long, where others run that may begin to: after a promotion, or when a connection broke.
 pub const GRACE: Millis = 10_000;
@@ -82,14 +81,6 @@ pub fn target(policy: &Policy, peers: &[Peer], current: &Names) -> Names {
     }
 }
 
-/// Since when a setting has been in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Confirming {
-    pub setting: String,
-    /// What was acknowledged by another one is before this position.
-    pub until: Lsn,
-}
-
 /// What the primary knows.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
@@ -98,6 +89,7 @@ pub struct Facts<'a> {
     pub peers: &'a [Peer],
     /// Of its own promotion.
     pub generation: u64,
+    pub now: Millis,
     pub record: Option<&'a Voters>,
     /// `synchronous_standby_names`, as the server shows it.
     pub setting: &'a str,
@@ -145,7 +137,7 @@ pub fn step(facts: &Facts<'_>) -> Step {
 fn step_at_once(facts: &Facts<'_>) -> Step {
     // One of an older generation is as true: whoever was promoted since has all that it speaks of.
     let recorded = facts.record.and_then(|v| v.statement.as_ref());
-    let after = |statement| Voters::after(facts.record, facts.generation, statement);
+    let after = |statement| Voters::after(facts.record, facts.generation, statement, facts.now);
     if facts.policy.sync == Sync::Off {
         return match facts.record {
             Some(Voters { statement: Some(_), .. }) => Step::Weaken(after(None)),
@@ -215,6 +207,7 @@ pub fn at_promotion(
     answered: &[Peer],
     record: Option<&Voters>,
     generation: u64,
+    now: Millis,
 ) -> (Option<Names>, Option<Voters>) {
     // What is on record holds as long as nobody acknowledges anything: whoever has been promoted takes it back.
     if policy.sync == Sync::Off {
@@ -234,7 +227,7 @@ pub fn at_promotion(
     }
     let voters = record.and_then(|last| {
         let statement = last.statement.as_ref()?.or(&names.statement(node));
-        Some(Voters::after(Some(last), generation, Some(statement)))
+        Some(Voters::after(Some(last), generation, Some(statement), now))
     });
     (Some(names), voters)
 }

@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use super::clock::Millis;
+
 /// Every acknowledged commit is on at least `count` of `nodes`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
@@ -66,25 +68,44 @@ impl fmt::Display for Statement {
 pub struct Voters {
     /// Number of the promotion whose primary wrote it.
     pub generation: u64,
-    /// Counts the records of all primaries.
+    /// Orders the records of all primaries: the writer's uptime in milliseconds, or one more than the last one's.
     pub sequence: u64,
     /// `None`: replication is asynchronous, and nothing is promised.
     pub statement: Option<Statement>,
 }
 
+/// The record as it stands under the name of one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeVoters {
+    pub node: String,
+    pub voters: Voters,
+}
+
 impl Voters {
     /// The latest of these.
     #[must_use]
-    pub fn latest(all: Vec<Voters>) -> Option<Voters> {
-        all.into_iter().max_by_key(|v| (v.generation, v.sequence))
+    pub fn latest(all: &[NodeVoters]) -> Option<Voters> {
+        all.iter().map(|v| &v.voters).max_by_key(|v| (v.generation, v.sequence)).cloned()
     }
 
-    /// The one after `last`, of the primary of this promotion.
+    /// The one after `last`, of the primary of this promotion, by the writer's clock.
+    ///
+    /// Where each pacemaker-attrd has lost the record, a node that was cut off may bring an older one of the same promotion back later. A
+    /// count that began at 1 again would lose against it. One promotion has one writer in one boot: its time goes on.
     #[must_use]
-    pub fn after(last: Option<&Voters>, generation: u64, statement: Option<Statement>) -> Voters {
+    pub fn after(
+        last: Option<&Voters>,
+        generation: u64,
+        statement: Option<Statement>,
+        now: Millis,
+    ) -> Voters {
         let (before, sequence) = last.map_or((0, 0), |v| (v.generation, v.sequence));
         // One that was put on record for a promotion that never began may have a higher number.
-        Voters { generation: generation.max(before), sequence: sequence + 1, statement }
+        Voters {
+            generation: generation.max(before),
+            sequence: sequence.saturating_add(1).max(now),
+            statement,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::lsn::Lsn;
 use super::timeline::Timeline;
-use super::view::{Answer, ConnectedStandby, PrimaryView, Receiver, StandbyView, SyncState};
+use super::view::{Answer, ConnectedStandby, Connection, PrimaryView, Receiver, StandbyView, SyncState};
 
 /// One statement for a primary and for a standby, on PostgreSQL 13 to 18, for a role with pg_monitor.
 ///
@@ -16,7 +16,9 @@ SELECT r, \
 CASE WHEN NOT r THEN pg_catalog.pg_current_wal_lsn() END, \
 CASE WHEN NOT r THEN pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) END, \
 CASE WHEN NOT r THEN pg_catalog.current_setting('synchronous_standby_names') END, \
-(SELECT pg_catalog.json_agg(pg_catalog.json_build_array(application_name, state, sync_state, sent_lsn, flush_lsn)) \
+(SELECT pg_catalog.json_agg(pg_catalog.json_build_array(application_name, state, sync_state, sent_lsn, flush_lsn, client_addr, \
+pg_catalog.float8mi(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()), pg_catalog.date_part('epoch', backend_start)), \
+pg_catalog.date_part('epoch', reply_time))) \
 FROM pg_catalog.pg_stat_replication), \
 CASE WHEN r THEN pg_catalog.pg_last_wal_receive_lsn() END, \
 CASE WHEN r THEN pg_catalog.pg_last_wal_replay_lsn() END, \
@@ -36,7 +38,16 @@ pub struct ProbeError {
     pub value: Option<String>,
 }
 
-type StandbyRow = (Option<String>, Option<String>, Option<String>, Option<Lsn>, Option<Lsn>);
+type StandbyRow = (
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<Lsn>,
+    Option<Lsn>,
+    Option<String>,
+    Option<f64>,
+    Option<f64>,
+);
 type ReceiverRow = (Option<String>, Option<String>, Option<i32>, Option<u32>, Option<Lsn>, Option<i32>);
 
 /// Reads the row that [`QUERY`] gives, its columns as text: [`Answer::Primary`] or [`Answer::Standby`].
@@ -85,8 +96,10 @@ fn json<'a, T: Deserialize<'a>>(text: Option<&'a str>) -> Result<Option<T>, ()> 
     text.map(serde_json::from_str).transpose().map_err(|_| ())
 }
 
-fn connected((name, state, sync_state, sent, flush): StandbyRow) -> ConnectedStandby {
+fn connected((name, state, sync_state, sent, flush, client, age, replied): StandbyRow) -> ConnectedStandby {
+    let millis = |seconds: f64| (seconds.max(0.0) * 1000.0) as u64;
     ConnectedStandby {
+        connection: Connection { client, age: age.map(millis), replied: replied.map(millis) },
         application_name: name.unwrap_or_default(),
         state: state.unwrap_or_default(),
         sync_state: SyncState::from(sync_state.unwrap_or_default().as_str()),
@@ -122,13 +135,16 @@ mod tests {
 
     #[test]
     fn a_primary_with_a_standby() {
-        let line = r#"f|0/3081348|00000001|''|[["walreceiver", "streaming", "async", "0/3081348", "0/3081348"]]||||"#;
+        let line = r#"f|0/3081348|00000001|''|[["walreceiver", "streaming", "async", "0/3081348", "0/3081348", "10.0.0.2", 12.5, 1764403200.25]]||||"#;
         let Ok(Answer::Primary(view)) = read(&row(line)) else { panic!("not a primary") };
         assert_eq!((view.lsn, view.timeline), (Lsn(0x308_1348), Timeline::FIRST));
         assert_eq!(view.standbys.len(), 1);
         assert_eq!(view.standbys[0].application_name, "walreceiver");
         assert_eq!(view.standbys[0].sync_state, SyncState::Async);
         assert_eq!(view.standbys[0].flush, Some(Lsn(0x308_1348)));
+        let connection = &view.standbys[0].connection;
+        assert_eq!(connection.client.as_deref(), Some("10.0.0.2"));
+        assert_eq!((connection.age, connection.replied), (Some(12_500), Some(1_764_403_200_250)));
     }
 
     #[test]
@@ -137,7 +153,7 @@ mod tests {
             panic!("alone")
         };
         assert_eq!((view.standbys.len(), view.timeline.get()), (0, 26));
-        let hidden = row("f|0/3081348|00000001|''|[[null, null, null, null, null]]||||");
+        let hidden = row("f|0/3081348|00000001|''|[[null, null, null, null, null, null, null, null]]||||");
         let Ok(Answer::Primary(view)) = read(&hidden) else { panic!("hidden") };
         assert_eq!(view.standbys[0].sync_state, SyncState::Unknown(String::new()));
     }

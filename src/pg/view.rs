@@ -110,6 +110,18 @@ pub struct ConnectedStandby {
     pub sent: Option<Lsn>,
     /// On its disk.
     pub flush: Option<Lsn>,
+    pub connection: Connection,
+}
+
+/// The connection of a standby. `None`: the role may not see it, it does not come by TCP, or nothing was said yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Connection {
+    /// The standby's address.
+    pub client: Option<String>,
+    /// For how long it has been connected, in milliseconds, by the primary's clock (`backend_start`).
+    pub age: Option<u64>,
+    /// When it sent its last reply, in milliseconds, by the standby's own clock (`reply_time`).
+    pub replied: Option<u64>,
 }
 
 /// `pg_stat_replication.sync_state`.

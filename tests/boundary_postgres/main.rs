@@ -2,6 +2,7 @@
 
 #[path = "../common/left_out.rs"]
 mod left_out;
+mod senders;
 mod server;
 mod trust;
 

@@ -50,6 +50,7 @@ pub struct Server {
     pub directory: tempfile::TempDir,
     pub user: SystemUser,
     pub daemon: Option<Detached>,
+    pub port: u16,
 }
 
 impl Server {
@@ -58,7 +59,7 @@ impl Server {
         let user = postgres();
         let directory = tempfile::Builder::new().prefix("q").tempdir_in("/tmp").expect("a directory");
         chown(directory.path(), Some(user.uid), Some(user.gid)).expect("root");
-        Self { directory, user, daemon: None }
+        Self { directory, user, daemon: None, port: 5432 }
     }
 
     /// A fresh cluster with these lines in its configuration; not started.
@@ -130,7 +131,7 @@ impl Server {
     }
 
     pub fn endpoint(&self) -> Endpoint {
-        Endpoint::local(self.directory.path(), 5432, &self.user)
+        Endpoint::local(self.directory.path(), self.port, &self.user)
     }
 
     pub fn sql(&self, sql: &str) {

@@ -2,7 +2,9 @@
 
 use quorate::pg::lsn::Lsn;
 use quorate::pg::timeline::Timeline;
-use quorate::pg::view::{Answer, ConnectedStandby, PrimaryView, Receiver, Rejection, StandbyView, SyncState};
+use quorate::pg::view::{
+    Answer, ConnectedStandby, Connection, PrimaryView, Receiver, Rejection, StandbyView, SyncState,
+};
 
 use crate::server::Role;
 use crate::wal::{Sync, name};
@@ -60,5 +62,6 @@ fn connected(standby: usize, lsn: u64, sync: &Sync) -> ConnectedStandby {
         sync_state,
         sent: Some(Lsn(lsn)),
         flush: Some(Lsn(lsn)),
+        connection: Connection::default(),
     }
 }

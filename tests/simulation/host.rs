@@ -15,7 +15,7 @@ use quorate::decide::promotion_score::Score;
 use quorate::decide::promotions::Promotion;
 use quorate::decide::start::LaunchSetting;
 use quorate::decide::stop::{NodeReset, Shutdown, Stage, StopFacts};
-use quorate::decide::voters::{Names, Voters};
+use quorate::decide::voters::{Names, NodeVoters, Voters};
 use quorate::pg::history::History;
 use quorate::pg::lsn::Lsn;
 use quorate::pg::role::PgRole;
@@ -331,12 +331,16 @@ impl Host for SimHost {
         Ok(())
     }
 
-    fn voters(&mut self) -> HostResult<Vec<Voters>> {
-        let texts: Vec<String> = self.program(|w, n| {
+    fn voters(&mut self) -> HostResult<Vec<NodeVoters>> {
+        let texts: Vec<(usize, String)> = self.program(|w, n| {
             let all = w.nodes[n].attributes.iter().filter(|((_, name), _)| name == VOTERS);
-            all.map(|(_, text)| text.clone()).collect()
+            all.map(|((owner, _), text)| (*owner, text.clone())).collect()
         })?;
-        texts.iter().map(|text| text.parse::<Voters>().map_err(HostError::from)).collect()
+        let read = |(owner, text): &(usize, String)| {
+            let voters = text.parse::<Voters>().map_err(HostError::from)?;
+            Ok(NodeVoters { node: name(*owner), voters })
+        };
+        texts.iter().map(read).collect()
     }
 
     fn publish_voters(&mut self, nodes: &[String], voters: &Voters) -> HostResult<()> {

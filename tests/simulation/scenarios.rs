@@ -138,6 +138,24 @@ pub const ALL: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "pair-and-attrd",
+        about: "As pair, and pacemaker-attrd of the others began anew right before: with the pair the record is gone.",
+        breach: None,
+        plan: || {
+            plan(
+                Config { nodes: 4, witness: true, policy: PREFER, ..CLASSIC },
+                &[
+                    (0, Act::Cut(0, 2)),
+                    (0, Act::Cut(0, 3)),
+                    (5, Act::KillAttrd(2)),
+                    (0, Act::KillAttrd(3)),
+                    (0, Act::PowerOff(0)),
+                    (0, Act::PowerOff(1)),
+                ],
+            )
+        },
+    },
+    Scenario {
         name: "pair-then-one-returns",
         about: "As pair; then the standby that acknowledged comes back, and after it the primary.",
         breach: None,

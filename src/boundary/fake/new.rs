@@ -34,6 +34,7 @@ impl FakeHost {
             histories: Vec::new(),
             promotions: Vec::new(),
             voters: Vec::new(),
+            voters_of: "srv1".into(),
             standbys: Vec::new(),
             synchronous: String::new(),
             keeps_synchronous: false,

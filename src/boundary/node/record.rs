@@ -12,7 +12,7 @@ use crate::cluster::attributes::NodeValue;
 use crate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
 use crate::decide::follow::{approval_attribute, safe_mode_attribute};
 use crate::decide::promotions::Promotion;
-use crate::decide::voters::Voters;
+use crate::decide::voters::{NodeVoters, Voters};
 use crate::pg::history::History;
 use crate::pg::timeline::{Timeline, WalPosition};
 
@@ -87,33 +87,36 @@ impl Node {
         }
     }
 
-    pub(super) fn read_voters(&self) -> HostResult<Vec<Voters>> {
+    pub(super) fn read_voters(&self) -> HostResult<Vec<NodeVoters>> {
         let name = self.voters_name();
         let values = pacemaker::query(&name, self.patience())?;
         let read = |v: NodeValue| {
-            v.value
-                .parse::<Voters>()
-                .map_err(|e| HostError::unusable(format!("{name}: {e}; delete it on all nodes")))
+            let voters = v.value.parse::<Voters>();
+            let voters =
+                voters.map_err(|e| HostError::unusable(format!("{name}: {e}; delete it on all nodes")))?;
+            Ok(NodeVoters { node: v.node, voters })
         };
         values.into_iter().map(read).collect()
     }
 
-    /// pacemaker-attrd takes a value up when the group's message comes back to it, in the order in which all members get it.
+    /// pacemaker-attrd takes a value up when the group's message comes back to it, in the order in which all members get it. It has come
+    /// back of each node: a partition that begins in the middle would leave those without it that go on by what stands under their names.
     pub(super) fn write_voters(&self, nodes: &[String], voters: &Voters) -> HostResult<()> {
         let (name, value) = (self.voters_name(), voters.to_string());
         for node in nodes {
             pacemaker::publish_for(node, &name, &value, self.patience())?;
         }
-        let own = self.run.node.as_deref().unwrap_or_default();
         let deadline = Deadline::after(DELIVERY);
         loop {
             let values = pacemaker::query(&name, self.patience())?;
-            if values.iter().any(|v| v.node == own && v.value == value) {
+            let missing = not_delivered(nodes, &value, &values);
+            if missing.is_empty() {
                 return Ok(());
             }
             if deadline.passed() {
+                let of = missing.join(", ");
                 return Err(HostError::timed_out(format!(
-                    "{name}={value} did not come back from pacemaker-attrd"
+                    "{name}={value} of {of} did not come back from pacemaker-attrd"
                 )));
             }
             deadline.sleep(DELIVERY / 20);
@@ -216,5 +219,26 @@ impl Node {
             files.remove(path).map_err(host_error)?;
         }
         Ok(())
+    }
+}
+
+/// Of which nodes a value has not come back yet.
+fn not_delivered<'a>(nodes: &'a [String], value: &str, values: &[NodeValue]) -> Vec<&'a str> {
+    let is_there = |node: &str| values.iter().any(|v| v.node == node && v.value == value);
+    nodes.iter().map(String::as_str).filter(|node| !is_there(node)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_record_has_come_back_once_it_has_of_each_node() {
+        let nodes = ["srv1", "srv2", "srv3"].map(str::to_owned);
+        let of = |node: &str, value: &str| NodeValue { node: node.into(), value: value.into() };
+        let values = [of("srv1", "new"), of("srv2", "old")];
+        assert_eq!(not_delivered(&nodes, "new", &values), ["srv2", "srv3"]);
+        let values = ["srv3", "srv2", "srv1"].map(|node| of(node, "new"));
+        assert_eq!(not_delivered(&nodes, "new", &values), [""; 0]);
     }
 }

@@ -6,6 +6,7 @@
 
 mod ballot;
 mod reason;
+mod told;
 
 use crate::pg::timeline::{WalPosition, election_order};
 
@@ -18,6 +19,7 @@ use super::voters::Statement;
 
 pub use ballot::{Ballot, Fitness, ballot_text, of_running, parse_ballot};
 pub use reason::{Failure, Refusal};
+pub use told::Told;
 
 /// What the candidate knows at this moment.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cluster::crm_mon::{Role, Status};
 use crate::ocf::{Policy, Sync};
-use crate::pg::view::PrimaryView;
+use crate::pg::view::{ConnectedStandby, PrimaryView};
 
 /// The node attribute of a data centre, as the layouts set it.
 const SITE: &str = "site";
@@ -73,14 +73,40 @@ pub fn peers(
 /// Names that more than one server streams by: a copy that somebody started by hand acknowledges commits in another one's name.
 fn call_themselves_alike(view: &PrimaryView) -> BTreeSet<String> {
     let mut seen = BTreeSet::new();
-    let names = view.standbys.iter().map(|s| &s.application_name);
+    let names = living(view).map(|s| &s.application_name);
     names.filter(|name| !seen.insert(*name)).cloned().collect()
 }
 
-/// Who streams from the primary.
+/// Who streams from the primary, one server by one name.
 #[must_use]
 pub fn streams(view: &PrimaryView) -> BTreeSet<String> {
-    view.standbys.iter().filter(|s| s.state == "streaming").map(|s| s.application_name.clone()).collect()
+    let several = call_themselves_alike(view);
+    let streaming = living(view).filter(|s| s.state == "streaming").map(|s| &s.application_name);
+    streaming.filter(|name| !several.contains(*name)).cloned().collect()
+}
+
+/// The connections without those that the standby itself has given up.
+fn living(view: &PrimaryView) -> impl Iterator<Item = &ConnectedStandby> {
+    let is_given_up = |old: &ConnectedStandby| view.standbys.iter().any(|new| replaces(new, old));
+    view.standbys.iter().filter(move |s| !is_given_up(s))
+}
+
+/// Whether a standby has connected anew, and the primary has not noticed yet that its connection before is dead: a cut network, or a node
+/// that lost its power, ends no connection, and PostgreSQL shows it as streaming until wal_sender_timeout. A server has one WAL receiver:
+/// of two connections from one address the older one is dead if nothing came by it since the newer one began. Whoever acknowledges a
+/// commit replies, and counts as another server from then on.
+fn replaces(new: &ConnectedStandby, old: &ConnectedStandby) -> bool {
+    let is_same = new.application_name == old.application_name
+        && new.connection.client.is_some()
+        && new.connection.client == old.connection.client;
+    let (Some(age), Some(old_age), Some(replied)) =
+        (new.connection.age, old.connection.age, new.connection.replied)
+    else {
+        return false;
+    };
+    // By the standby's clock, as both replies are: it began at this time or later.
+    let began = replied.saturating_sub(age);
+    is_same && age < old_age && old.connection.replied.is_none_or(|last| last < began)
 }
 
 /// Whether a promise may become weaker now: only where this partition has the quorum. The others would go on by what they know, and hear
@@ -118,6 +144,9 @@ pub fn shortage(policy: &Policy, peers: &[Peer]) -> Option<String> {
 mod tests {
     use super::*;
     use crate::ocf::Preference;
+    use crate::pg::lsn::Lsn;
+    use crate::pg::timeline::Timeline;
+    use crate::pg::view::{Connection, SyncState};
 
     #[test]
     fn a_promise_becomes_weaker_only_where_both_say_that_there_is_quorum() {
@@ -130,6 +159,52 @@ mod tests {
         ] {
             assert!(may_weaken(pacemaker, votequorum.clone()).is_err(), "{pacemaker:?} {votequorum:?}");
         }
+    }
+
+    /// A connection: address, seconds since it began, second of the last reply.
+    fn connection(client: &str, age: u64, replied: u64) -> ConnectedStandby {
+        ConnectedStandby {
+            application_name: "srv2".into(),
+            state: "streaming".into(),
+            sync_state: SyncState::Quorum,
+            sent: None,
+            flush: None,
+            connection: Connection {
+                client: Some(client.to_owned()).filter(|c| !c.is_empty()),
+                age: Some(age * 1000),
+                replied: Some(replied * 1000).filter(|at| *at > 0),
+            },
+        }
+    }
+
+    #[test]
+    fn a_dead_connection_is_no_other_server() {
+        let new = connection("10.0.0.2", 30, 1_000);
+        for (old, one) in [
+            (connection("10.0.0.2", 90, 969), true),
+            // Nothing ever came by it.
+            (connection("10.0.0.2", 90, 0), true),
+            // Something came since the newer one began: a copy on the same node.
+            (connection("10.0.0.2", 90, 970), false),
+            (connection("10.0.0.2", 90, 999), false),
+            (connection("10.0.0.3", 90, 900), false),
+            // By a socket no address tells two servers of one node apart.
+            (connection("", 90, 900), false),
+        ] {
+            for standbys in [vec![old.clone(), new.clone()], vec![new.clone(), old.clone()]] {
+                let view = PrimaryView {
+                    lsn: Lsn(100),
+                    timeline: Timeline::FIRST,
+                    standbys,
+                    synchronous_standby_names: String::new(),
+                };
+                assert_eq!(!streams(&view).is_empty(), one, "{old:?}");
+                assert_eq!(call_themselves_alike(&view).is_empty(), one, "{old:?}");
+            }
+        }
+        // The newer one has not said anything yet.
+        let silent = connection("10.0.0.2", 30, 0);
+        assert!(!replaces(&silent, &connection("10.0.0.2", 90, 900)));
     }
 
     #[test]

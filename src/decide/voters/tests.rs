@@ -70,13 +70,14 @@ fn a_record_is_read_as_it_was_written() {
 #[test]
 fn the_latest_is_that_of_the_last_promotion() {
     let voters = |text: &str| text.parse::<Voters>().expect(text);
-    let all = vec![voters("2:9:1:a"), voters("3:4:1:b"), voters("3:3:1:c")];
-    let last = Voters::latest(all).expect("one");
+    let on = |text| NodeVoters { node: "x".into(), voters: voters(text) };
+    let all = ["2:9:1:a", "3:4:1:b", "3:3:1:c"].map(on);
+    let last = Voters::latest(&all).expect("one");
     assert_eq!(last, voters("3:4:1:b"));
-    assert_eq!(Voters::after(Some(&last), 4, None), voters("4:5:0:"));
-    assert_eq!(Voters::after(Some(&last), 2, None).generation, 3);
-    assert_eq!(Voters::after(None, 1, Some(statement(1, "a"))), voters("1:1:1:a"));
-    assert_eq!(Voters::latest(Vec::new()), None);
+    assert_eq!(Voters::after(Some(&last), 4, None, 0), voters("4:5:0:"));
+    assert_eq!(Voters::after(Some(&last), 2, None, 0).generation, 3);
+    assert_eq!(Voters::after(None, 1, Some(statement(1, "a")), 0), voters("1:1:1:a"));
+    assert_eq!(Voters::latest(&[]), None);
 }
 
 #[test]

@@ -163,6 +163,7 @@ impl State {
             policy: policy(sync, 1),
             peers: &peers,
             generation: self.generation,
+            now: 0,
             record: record.as_ref(),
             setting: &setting,
             standbys: &standbys,
@@ -181,7 +182,7 @@ impl State {
             }
             (Broken::ConfirmAtOnce, Step::Confirm(_)) => {
                 let statement = in_force.statement(facts.node);
-                taken = Step::Strengthen(Voters::after(record.as_ref(), self.generation, Some(statement)));
+                taken = Step::Strengthen(Voters::after(record.as_ref(), self.generation, Some(statement), 0));
             }
             (Broken::TakenForGranted, Step::Wait)
                 if confirming.as_ref().is_none_or(|c| c.setting != setting) =>
@@ -196,7 +197,7 @@ impl State {
                 if level.count() >= names.count {
                     let statement = names.statement(facts.node);
                     taken =
-                        Step::Strengthen(Voters::after(record.as_ref(), self.generation, Some(statement)));
+                        Step::Strengthen(Voters::after(record.as_ref(), self.generation, Some(statement), 0));
                 }
             }
             _ => {}
@@ -246,7 +247,7 @@ impl State {
                 .map(|n| Peer { node: NODES[*n].into(), place: Place::SameSite, presence: Presence::Streams })
                 .collect();
             let (names, on_record) =
-                at_promotion(&policy(sync, 1), NODES[candidate], &peers, voters.as_ref(), next.generation);
+                at_promotion(&policy(sync, 1), NODES[candidate], &peers, voters.as_ref(), next.generation, 0);
             next.read = [Setting::of(&names.unwrap_or_default()); 3];
             if let Some(on_record) = on_record.filter(|_| broken != Broken::PromotionUnrecorded) {
                 next.put(&on_record);
