@@ -56,7 +56,7 @@ fn run(resource: &str) -> Step<()> {
     let instance = Instance::of(&task)?;
     instance.must_rest()?;
     (task.phase, task.way) = resume(task.phase, task.way);
-    let mut rejoin = Rejoin { task, instance, lock: Some(lock), log: Log::tagged(TAG, resource, "") };
+    let mut rejoin = Rejoin { task, instance, lock: Some(lock), log: Log::tagged(TAG, resource, "rejoin") };
     rejoin.work()
 }
 

@@ -38,8 +38,12 @@ impl Kept {
                 format!("no commit is missing on {source}; WAL to {} is kept in {directory}", self.to)
             }
             (Some(commits), bytes) => format!(
-                "{} commits that {source} does not have, {} to {}{}, are kept in {directory}; those that were acknowledged are lost to the clients",
-                commits.number,
+                "{} that {source} does not have, {} to {}{}, kept in {directory}; clients that were told of them believe in them",
+                if commits.number == 1 {
+                    "1 commit".to_owned()
+                } else {
+                    format!("{} commits", commits.number)
+                },
                 commits.first.as_deref().unwrap_or("?"),
                 commits.last.as_deref().unwrap_or("?"),
                 bytes.map_or(String::new(), |bytes| format!(" ({bytes} bytes of WAL)")),

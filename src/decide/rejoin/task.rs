@@ -207,7 +207,15 @@ impl Task {
             Phase::Ended => {
                 format!("ended: a standby again{from} by {}", self.way.program())
             }
-            phase => format!("{phase}{from}{percent}"),
+            Phase::Rewinding | Phase::Copying => format!("{}{from}{percent}", self.phase),
+            Phase::Wanted
+            | Phase::Keeping
+            | Phase::Recovering
+            | Phase::AwaitingCheckpoint
+            | Phase::Verifying
+            | Phase::Swapping
+            | Phase::Configuring
+            | Phase::Starting => self.phase.to_string(),
         }
     }
 }

@@ -1,0 +1,140 @@
+#!/bin/bash
+# The rejoin part of `make test`, on a real cluster: whatever made a former primary diverge, it is a streaming standby again without a
+# human, and what only it had is kept and counted (docs/rejoin.md). Before: refused, rebuilt by hand.
+# shellcheck disable=SC2317 # called by until_true
+set -u
+lab=${LAB:-target/debug/quorate-lab}
+name=${NAME:-makerejoin}
+failed=0
+[ -n "${LAB:-}" ] || make --no-print-directory build deb || exit 1
+
+say() { if [ "$1" = 0 ]; then echo "ok rejoin: $2"; else echo "not ok rejoin: $2"; failed=1; fi; }
+on() { local node=$1; shift; timeout 90 "$lab" shell --name "$name" "$node" "$@"; }
+sql() { on "$1" runuser -u postgres -- psql -X -A -t -d postgres -c "$2"; }
+primary() { on "$1" crm_mon --one-shot --output-as=xml --include=none,resources |
+    awk '/<resource / { promoted = /role="(Promoted|Master)"/ } promoted && /<node / { sub(/.*name="/, ""); sub(/".*/, ""); print; exit }'; }
+score() { on "$1" attrd_updater --name master-pgsqld --query --all | grep "host=\"$2\"" | sed 's/.*value="//; s/".*//'; }
+until_true() { # seconds, command
+    local end=$((SECONDS + $1)); shift
+    until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.5; done
+}
+is_primary() { [ "$(primary "$1" 2>/dev/null)" = "$2" ]; }
+is_candidate() { local score; score=$(score "$1" "$2" 2>/dev/null); [ "${score:-0}" -ge 900 ] && [ "${score:-0}" -lt 1001 ]; }
+has() { sql "$1" "select string_agg(i::text, ' ' order by i) from k" 2>/dev/null | grep -qx "$2"; }
+other() { [ "$1" = srv1 ] && echo srv2 || echo srv1; }
+reason() { on "$1" crm_mon --one-shot | grep -F -q -- "$2"; }
+streams() { [ "$(sql "$1" "select count(*) from pg_stat_replication where application_name = '$2'" 2>/dev/null)" = 1 ]; }
+phase() { on "$1" sed -n 's/^  "phase": "\(.*\)",$/\1/p' /var/lib/quorate/rejoin/pgsqld.json 2>/dev/null; }
+is_phase() { [ "$(phase "$1")" = "$2" ]; }
+kept() { on "$1" quorate kept list | awk 'NR > 1'; }
+
+trap '"$lab" down --name "$name" >/dev/null 2>&1' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+"$lab" up classic --name "$name" >/dev/null || { say 1 "a cluster comes up"; exit 1; }
+first=$(primary srv1)
+case $first in srv1 | srv2) ;; *) say 1 "there is a primary"; exit 1 ;; esac
+second=$(other "$first")
+sql "$first" 'create table k (i int)' >/dev/null
+until_true 60 is_candidate "$first" "$second"
+say $? "$second is a candidate"
+rows=''
+
+# The former primary writes a row that the new one does not have, at rest: `first` is the one that diverged, `second` the primary.
+diverge() { # row
+    on "$first" pcs cluster stop >/dev/null 2>&1
+    until_true 60 is_primary "$second" "$second" || { say 1 "$second is promoted"; return; }
+    on "$first" sh -c "rm -f /var/lib/postgresql/*/main/standby.signal"
+    on "$first" systemctl start postgresql@15-main >/dev/null 2>&1
+    until_true 30 sql "$first" "insert into k values ($1)" >/dev/null 2>&1
+    on "$first" systemctl stop postgresql@15-main >/dev/null 2>&1
+    sql "$second" "insert into k values ($(($1 + 1)))" >/dev/null
+    rows="$rows${rows:+ }$(($1 + 1))"
+}
+back() { until_true "$1" is_candidate "$second" "$first" && streams "$second" "$first" && has "$first" "$rows" && has "$second" "$rows"; }
+turn() { local was=$first; first=$second second=$was; }
+
+# A cable is pulled.
+"$lab" fault --name "$name" unlink primary >/dev/null 2>&1
+sql "$first" 'insert into k values (10)' >/dev/null 2>&1
+until_true 60 is_primary "$second" "$second"
+say $? "the cable of $first is pulled: $second is the primary"
+sql "$second" 'insert into k values (11)' >/dev/null; rows=11
+began=$SECONDS
+timeout 150 "$lab" heal --name "$name" >/dev/null
+back 120
+say $? "$first is a streaming standby without a human, $((SECONDS - began)) s after the cable was in again"
+kept "$first" | grep -q ' pgsqld ' && on "$first" quorate kept show "$(kept "$first" | awk '{ print $1; exit }')" | grep -Eq ' commits? that '
+say $? "its row was kept: $(kept "$first" | tr -s ' ')"
+until_true 20 is_phase "$first" ended && ! on "$second" crm_mon -1A | grep -q quorate-rejoin-pgsqld
+say $? "the rejoin has ended, and crm_mon shows nothing of it any more"
+
+# Stopped in the middle of a copy: by its power, by the cluster's stop.
+slow() { on "$first" sh -c "cd /usr/lib/postgresql/15/bin && mv pg_$1 pg_$1.real && printf '#!/bin/sh\ncase \" \$* \" in *\" --dry-run \"*) ;; *) sleep $2 ;; esac\nexec /usr/lib/postgresql/15/bin/pg_$1.real \"\$@\"\n' >pg_$1 && chmod 755 pg_$1"; }
+quick() { on "$first" sh -c "cd /usr/lib/postgresql/15/bin && mv pg_$1.real pg_$1"; }
+turn; diverge 20
+slow rewind 600
+on "$first" pcs cluster start >/dev/null 2>&1
+until_true 60 is_phase "$first" rewinding
+say $? "$first is being rewound"
+until_true 60 reason "$second" "rejoin: rewinding from $second"
+say $? "a start that has waited long enough says so: $(on "$second" crm_mon -1 | sed -n 's/.*(\(rejoin: [^)]*\)).*/\1/p' | head -n 1)"
+status=$(on "$second" quorate status); [[ $status == *"$first is no standby yet, rejoin: rewinding from $second"* ]]
+say $? "quorate status says so too"
+"$lab" fault --name "$name" power-off "$first" >/dev/null 2>&1
+sleep 2
+timeout 150 "$lab" heal --name "$name" >/dev/null
+back 150
+say $? "its power is cut in the middle of pg_rewind: it is copied, and streams"
+on "$first" grep -q '"way": "copy"' /var/lib/quorate/rejoin/pgsqld.json
+say $? "half rewound data were not rewound again"
+quick rewind
+
+turn; diverge 30
+slow basebackup 12
+on "$first" pcs resource update pgsqld on_diverged=copy >/dev/null 2>&1 || on "$second" pcs resource update pgsqld on_diverged=copy >/dev/null
+on "$first" pcs cluster start >/dev/null 2>&1
+until_true 60 is_phase "$first" copying
+say $? "$first is being copied, with on_diverged=copy"
+timeout 60 "$lab" shell --name "$name" "$first" pcs cluster stop >/dev/null 2>&1
+say $? "the cluster is stopped on it meanwhile"
+until_true 60 is_phase "$first" starting
+say $? "the copy goes on without the cluster"
+on "$first" pcs cluster start >/dev/null 2>&1
+back 90
+say $? "started again, it streams"
+quick basebackup
+
+# An operator decides.
+turn; diverge 40
+on "$second" pcs resource update pgsqld on_diverged=stop >/dev/null
+on "$first" pcs cluster start >/dev/null 2>&1
+until_true 60 reason "$second" "pgsqld start on $first returned" && reason "$second" 'data diverged'
+say $? "with on_diverged=stop it is refused"
+on "$second" pcs resource update pgsqld on_diverged=rewind rejoin_max_loss=1 >/dev/null
+on "$second" pcs resource cleanup pgsqld >/dev/null 2>&1
+until_true 60 reason "$second" "rejoin: manual: quorate rejoin $first"
+say $? "with more WAL than rejoin_max_loss it says what to type"
+timeout 120 "$lab" shell --name "$name" "$second" quorate rejoin "$first" --accept-loss --yes >/tmp/rejoin.$$ 2>&1
+code=$?; [ $code = 0 ] || cat /tmp/rejoin.$$
+rm -f /tmp/rejoin.$$
+[ $code = 0 ] && back 60
+say $? "quorate rejoin $first --accept-loss, typed on $second, brings it back"
+on "$second" pcs resource update pgsqld rejoin_max_loss= >/dev/null
+timeout 120 "$lab" shell --name "$name" "$second" quorate rejoin "$first" --full --yes >/dev/null 2>&1 && back 60
+say $? "quorate rejoin $first --full copies a standby that runs"
+! timeout 60 "$lab" shell --name "$name" "$first" quorate rejoin "$second" --yes >/dev/null 2>&1 && is_primary "$first" "$second"
+say $? "quorate rejoin of the primary is refused"
+
+# Away for longer than the WAL is kept.
+on "$second" pcs node standby "$first" --wait=60 >/dev/null 2>&1
+sql "$second" "alter system set wal_keep_size = 0" >/dev/null; sql "$second" "alter system set max_wal_size = '32MB'" >/dev/null; sql "$second" 'select pg_reload_conf()' >/dev/null
+for _ in 1 2 3 4 5 6; do sql "$second" "select pg_logical_emit_message(true, 'x', repeat('x', 1000000)); select pg_switch_wal(); checkpoint" >/dev/null; done
+on "$second" pcs node unstandby "$first" >/dev/null 2>&1
+began=$SECONDS
+back 180
+say $? "a standby whose WAL is gone is copied by itself, and streams $((SECONDS - began)) s after its return"
+on "$first" grep -q '"cause": "starved"' /var/lib/quorate/rejoin/pgsqld.json
+say $? "that was the cause"
+
+exit $failed
