@@ -119,10 +119,12 @@ fn a_broken_link_is_found() {
     assert_eq!(broken("docs/", "docs/agent.md", "https://example.org/x"), None);
 }
 
-/// The site's table of contents has every page of docs/.
+/// The site's table of contents has every page of docs/, and each once: mdBook refuses another.
 #[test]
 fn the_table_of_contents_is_complete() {
-    let listed: BTreeSet<String> = links(&read("docs/SUMMARY.md")).into_iter().collect();
+    let all = links(&read("docs/SUMMARY.md"));
+    let listed: BTreeSet<String> = all.iter().cloned().collect();
+    assert_eq!(listed.len(), all.len(), "docs/SUMMARY.md lists a page twice: {all:?}");
     let mut missing: Vec<String> = pages()
         .into_iter()
         .filter_map(|page| page.strip_prefix("docs/").map(str::to_owned))
