@@ -1,6 +1,6 @@
 //! The live view of `test`, `random` and `watch`: a column for each cluster, as in Tuchanka's tmux.
 //!
-//! - [`column`] is what is known of each cluster, changed by events: statistics of each fault ([`statistics`]), trace, heart and
+//! - [`column`](mod@column) is what is known of each cluster, changed by events: statistics of each fault ([`statistics`]), trace, heart and
 //!   beat, the newest look at the cluster, [`load`] of the nodes, lines of their journals ([`logs`]). Pure.
 //! - [`render`] draws it with the lines of `panels` and `nodes`, in the [`text`] and colours of a terminal. Pure too.
 //! - `stage` is the thread that draws and listens to the keys ([`ui`]), `asker` the one of each cluster that looks at it,
