@@ -15,7 +15,7 @@ MINUTES     ?= 60
 HOURS       ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build release deb lint test fuzz simulate demo image install clean
+.PHONY: help deps build release deb lint test fuzz simulate model demo image install clean
 
 help: ## this list
 	@echo 'quorate: PostgreSQL that stays available, on Pacemaker and Corosync'
@@ -60,6 +60,11 @@ else ifneq ($(SEED),)
 else
 	$(CARGO) test --locked --profile simulation --test simulation -- $(if $(filter careful,$(PEOPLE)),--careful) --seconds $$(($(HOURS) * 3600)) --from $(or $(FROM),1)
 endif
+
+model: ## every interleaving of a larger cluster with sync: make model NODES=4 COUNT=1 COMMITS=1 PROMOTIONS=1 MINUTES=60
+	MODEL_NODES=$(or $(NODES),4) MODEL_COUNT=$(or $(COUNT),1) MODEL_COMMITS=$(or $(COMMITS),1) \
+	MODEL_PROMOTIONS=$(or $(PROMOTIONS),1) MODEL_MINUTES=$(or $(MINUTES),60) $(CARGO) test --locked --profile simulation \
+	--features packaging --lib a_larger_cluster -- --ignored --nocapture
 
 image: deps build ## the node template of the lab: make image SUITE=trixie for Debian 13
 	$(LAB) image --suite $(SUITE)

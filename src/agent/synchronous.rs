@@ -89,6 +89,7 @@ impl Agent<'_> {
             self.say_shortage(&peers);
             let current = Names::parse(&view.synchronous_standby_names).unwrap_or_default();
             let waiting = &mut self.memory.synchronous;
+            let heard = waiting.uptake.hear(&view);
             let now = self.host.now();
             waiting.short_since = is_short(&self.settings.synchronous, &peers, &current)
                 .then(|| waiting.short_since.unwrap_or(now));
@@ -104,6 +105,7 @@ impl Agent<'_> {
                 lsn: view.lsn,
                 short_for: self.memory.synchronous.short_since.map(|since| now.saturating_sub(since)),
                 confirming: self.memory.synchronous.confirming.as_ref(),
+                heard: &heard,
             });
             match next {
                 Step::Settled => {

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 pub use peers::{Peer, Place, Presence, may_weaken, peers, shortage, streams};
-pub use waiting::{Confirming, Waiting};
+pub use waiting::{Confirming, Uptake, Waiting};
 
 use super::clock::Millis;
 use super::voters::{Names, Statement, Voters};
@@ -99,6 +99,8 @@ pub struct Facts<'a> {
     /// Since when [`is_short`] holds; `None`: it does not.
     pub short_for: Option<Millis>,
     pub confirming: Option<&'a Confirming>,
+    /// Whose walsenders have read the setting ([`Uptake`]).
+    pub heard: &'a BTreeSet<String>,
 }
 
 /// What comes next.
@@ -152,9 +154,12 @@ fn step_at_once(facts: &Facts<'_>) -> Step {
     };
     let now = in_force.as_ref().map_or_else(|| Statement::alone(facts.node), |n| n.statement(facts.node));
     let then = target.statement(facts.node);
+    // While some walsenders have read the new one: each counts to the number that it has read itself, and counts whoever's walsender has
+    // read its name by either (syncrep.c, `SyncRepGetCandidateStandbys`).
+    let mixed = (current.count > 0 && target.count > 0).then(|| now.or(&then));
     // Nothing on record promises nothing, and can't become weaker.
     if let Some(recorded) = recorded
-        && !(now.implies(recorded) && then.implies(recorded))
+        && !(now.implies(recorded) && then.implies(recorded) && mixed.is_none_or(|m| m.implies(recorded)))
     {
         return Step::Weaken(after(Some(recorded.or(&now).or(&then))));
     }
@@ -172,7 +177,7 @@ fn step_at_once(facts: &Facts<'_>) -> Step {
     if target.count == 0 {
         return Step::Strengthen(after(Some(then)));
     }
-    if !is_taken_up(&target, facts.standbys) {
+    if !is_taken_up(&target, facts.standbys, facts.heard) {
         return Step::Wait;
     }
     match facts.confirming {
@@ -190,9 +195,14 @@ fn step_at_once(facts: &Facts<'_>) -> Step {
 
 /// Whether each walsender has read the setting. Each does so in its own time, and by what it knows it releases commits
 /// (PostgreSQL, replication/syncrep.c, `SyncRepInitConfig`).
-fn is_taken_up(names: &Names, standbys: &[ConnectedStandby]) -> bool {
+///
+/// Where it waits for more than one, the walsender of a standby that was listed before may still wait for fewer.
+fn is_taken_up(names: &Names, standbys: &[ConnectedStandby], heard: &BTreeSet<String>) -> bool {
     standbys.iter().all(|s| match s.sync_state {
-        SyncState::Quorum => names.nodes.contains(&s.application_name),
+        SyncState::Quorum => {
+            names.nodes.contains(&s.application_name)
+                && (names.count == 1 || heard.contains(&s.application_name))
+        }
         SyncState::Async => !names.nodes.contains(&s.application_name),
         SyncState::Sync | SyncState::Potential | SyncState::Unknown(_) => false,
     })

@@ -86,7 +86,7 @@ pub fn streams(view: &PrimaryView) -> BTreeSet<String> {
 }
 
 /// The connections without those that the standby itself has given up.
-fn living(view: &PrimaryView) -> impl Iterator<Item = &ConnectedStandby> {
+pub(super) fn living(view: &PrimaryView) -> impl Iterator<Item = &ConnectedStandby> {
     let is_given_up = |old: &ConnectedStandby| view.standbys.iter().any(|new| replaces(new, old));
     view.standbys.iter().filter(move |s| !is_given_up(s))
 }

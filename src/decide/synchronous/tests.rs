@@ -82,6 +82,8 @@ fn standby(name: &str, sync: &str, flush: u64) -> ConnectedStandby {
     }
 }
 
+static NOBODY: BTreeSet<String> = BTreeSet::new();
+
 /// What the primary `a` of promotion 3 knows, with nobody streaming.
 fn situation<'a>(peers: &'a [Peer], record: Option<&'a Voters>, setting: &'a str) -> Facts<'a> {
     Facts {
@@ -96,6 +98,7 @@ fn situation<'a>(peers: &'a [Peer], record: Option<&'a Voters>, setting: &'a str
         lsn: Lsn(100),
         short_for: None,
         confirming: None,
+        heard: &NOBODY,
     }
 }
 
@@ -193,6 +196,63 @@ fn what_the_operator_sets_by_hand_is_put_on_record_and_undone() {
     facts.setting = "";
     facts.record = Some(&weaker);
     assert_eq!(step(&facts), Step::Configure(names(1, "b")));
+}
+
+#[test]
+fn a_number_counts_once_each_walsender_has_read_it() {
+    let (last, heard) = (voters("3:6:2:a,b,c"), set("b c"));
+    let others = peers("b+ c+");
+    let level = [standby("b", "quorum", 100), standby("c", "quorum", 100)];
+    let setting = "ANY 2 (\"b\", \"c\")";
+    let mut facts = Facts { standbys: &level, ..situation(&others, Some(&last), setting) };
+    facts.policy.count = 2;
+    assert_eq!(step(&facts), Step::Wait, "b was listed before, and may release commits by ANY 1");
+    facts.heard = &heard;
+    let confirming = Confirming { setting: setting.into(), until: Lsn(100) };
+    assert_eq!(step(&facts), Step::Confirm(confirming.clone()));
+    facts.confirming = Some(&confirming);
+    assert_eq!(step(&facts), Step::Strengthen(voters("3:7:3:a,b,c")));
+}
+
+#[test]
+fn two_settings_are_in_force_at_once_for_a_moment() {
+    let last = voters("3:6:2:a,b");
+    let others = peers("b+ c+");
+    let standbys = [standby("b", "quorum", 90), standby("c", "async", 100)];
+    let mut facts = Facts { standbys: &standbys, ..situation(&others, Some(&last), "ANY 1 (\"b\")") };
+    facts.policy.count = 2;
+    // b's walsender may still release what is on one of those that are listed by now, and that may be c.
+    assert_eq!(step(&facts), Step::Weaken(voters("3:7:2:a,b,c")));
+}
+
+#[test]
+fn who_has_replied_twice_has_read_the_setting() {
+    let view = |setting: &str, replies: &[(&str, u64)]| PrimaryView {
+        lsn: Lsn(100),
+        timeline: crate::pg::timeline::Timeline::FIRST,
+        standbys: replies
+            .iter()
+            .map(|(name, at)| ConnectedStandby {
+                connection: Connection { replied: Some(*at).filter(|at| *at > 0), ..Connection::default() },
+                ..standby(name, "quorum", 100)
+            })
+            .collect(),
+        synchronous_standby_names: setting.into(),
+    };
+    let mut uptake = Uptake::default();
+    for (setting, replies, heard) in [
+        ("ANY 2 (b, c)", [("b", 1), ("c", 1)], ""),
+        ("ANY 2 (b, c)", [("b", 2), ("c", 1)], ""),
+        ("ANY 2 (b, c)", [("b", 2), ("c", 0)], ""),
+        ("ANY 2 (b, c)", [("b", 3), ("c", 4)], "b"),
+        ("ANY 2 (b, c)", [("b", 3), ("c", 5)], "b"),
+        ("ANY 2 (b, c)", [("b", 3), ("c", 6)], "b c"),
+        // Of another setting they say nothing.
+        ("ANY 2 (b, d)", [("b", 4), ("c", 7)], ""),
+        ("ANY 2 (b, c)", [("b", 5), ("c", 8)], ""),
+    ] {
+        assert_eq!(uptake.hear(&view(setting, &replies)), set(heard), "{setting} {replies:?}");
+    }
 }
 
 #[test]
