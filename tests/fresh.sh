@@ -4,7 +4,7 @@
 # Debian's packages start what they start: a default PostgreSQL, and a sample cluster of corosync, sbd and Pacemaker. In the end
 # a cluster takes writes, survives the loss of its primary's node, and a second set-up changes nothing.
 #
-#   tests/fresh.sh                 bookworm and trixie
+#   tests/fresh.sh                 bookworm and trixie; built on trixie only that
 #   tests/fresh.sh trixie          only this one
 #
 # PACKAGE=FILE: this package, and not the one of this tree. NAME: the cluster's name in the lab. KEEP=yes leaves it.
@@ -14,7 +14,15 @@ if [ -z "${PACKAGE:-}" ]; then make --no-print-directory build deb; else make --
 lab=$PWD/target/debug/quorate-lab
 name=${NAME:-fresh}
 package=${PACKAGE:-$(find target/debian -name 'quorate_*.deb' -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2)}
-[ $# -gt 0 ] || set -- bookworm trixie
+if [ $# = 0 ]; then
+    # Programs that were built here want this host's C library, or a newer one.
+    if [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" = trixie ]; then
+        echo "skip fresh: bookworm: a package that was built on Debian 13 does not install on Debian 12"
+        set -- trixie
+    else
+        set -- bookworm trixie
+    fi
+fi
 work=$(mktemp -d /tmp/quorate-fresh.XXXXXX)
 clean_up() {
     rm -rf "$work"

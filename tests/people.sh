@@ -27,6 +27,7 @@ other() { [ "$1" = srv1 ] && echo srv2 || echo srv1; }
 
 up() {
     "$lab" up classic --name "$name" >/dev/null || { say 1 "a cluster comes up"; exit 1; }
+    version=$(on srv1 ls /usr/lib/postgresql | tail -n 1)
     first=$(primary srv1)
     case $first in srv1 | srv2) ;; *) say 1 "there is a primary"; exit 1 ;; esac
     second=$(other "$first")
@@ -84,7 +85,7 @@ until_true 40 is_primary "$second" "$second"
 say $? "$first has left, $second is the primary"
 sql "$second" 'insert into k values (3)' >/dev/null
 on "$first" sh -c "rm -f /var/lib/postgresql/*/main/standby.signal"
-on "$first" systemctl start postgresql@15-main >/dev/null 2>&1
+on "$first" systemctl start "postgresql@$version-main" >/dev/null 2>&1
 until_true 20 sql "$first" 'insert into k values (666)' >/dev/null 2>&1
 say $? "$first was started by hand, as a primary"
 on "$first" pcs cluster start >/dev/null 2>&1

@@ -32,6 +32,7 @@ trap '"$lab" down --name "$name" >/dev/null 2>&1' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 "$lab" up classic --name "$name" >/dev/null || { say 1 "a cluster comes up"; exit 1; }
+version=$(on srv1 ls /usr/lib/postgresql | tail -n 1)
 first=$(primary srv1)
 case $first in srv1 | srv2) ;; *) say 1 "there is a primary"; exit 1 ;; esac
 second=$(other "$first")
@@ -45,9 +46,9 @@ diverge() { # row
     on "$first" pcs cluster stop >/dev/null 2>&1
     until_true 60 is_primary "$second" "$second" || { say 1 "$second is promoted"; return; }
     on "$first" sh -c "rm -f /var/lib/postgresql/*/main/standby.signal"
-    on "$first" systemctl start postgresql@15-main >/dev/null 2>&1
+    on "$first" systemctl start "postgresql@$version-main" >/dev/null 2>&1
     until_true 30 sql "$first" "insert into k values ($1)" >/dev/null 2>&1
-    on "$first" systemctl stop postgresql@15-main >/dev/null 2>&1
+    on "$first" systemctl stop "postgresql@$version-main" >/dev/null 2>&1
     sql "$second" "insert into k values ($(($1 + 1)))" >/dev/null
     rows="$rows${rows:+ }$(($1 + 1))"
 }
@@ -70,8 +71,8 @@ until_true 20 is_phase "$first" ended && ! on "$second" crm_mon -1A | grep -q qu
 say $? "the rejoin has ended, and crm_mon shows nothing of it any more"
 
 # Stopped in the middle of a copy: by its power, by the cluster's stop.
-slow() { on "$first" sh -c "cd /usr/lib/postgresql/15/bin && mv pg_$1 pg_$1.real && printf '#!/bin/sh\ncase \" \$* \" in *\" --dry-run \"*) ;; *) sleep $2 ;; esac\nexec /usr/lib/postgresql/15/bin/pg_$1.real \"\$@\"\n' >pg_$1 && chmod 755 pg_$1"; }
-quick() { on "$first" sh -c "cd /usr/lib/postgresql/15/bin && mv pg_$1.real pg_$1"; }
+slow() { on "$first" sh -c "cd /usr/lib/postgresql/$version/bin && mv pg_$1 pg_$1.real && printf '#!/bin/sh\ncase \" \$* \" in *\" --dry-run \"*) ;; *) sleep $2 ;; esac\nexec /usr/lib/postgresql/$version/bin/pg_$1.real \"\$@\"\n' >pg_$1 && chmod 755 pg_$1"; }
+quick() { on "$first" sh -c "cd /usr/lib/postgresql/$version/bin && mv pg_$1.real pg_$1"; }
 turn; diverge 20
 slow rewind 600
 on "$first" pcs cluster start >/dev/null 2>&1
@@ -82,7 +83,8 @@ say $? "a start that has waited long enough says so: $(on "$second" crm_mon -1 |
 status=$(on "$second" quorate status); [[ $status == *"$first is no standby yet, rejoin: rewinding from $second"* ]]
 say $? "quorate status says so too"
 "$lab" fault --name "$name" power-off "$first" >/dev/null 2>&1
-sleep 2
+# The other one has it fenced first: who joins before is fenced then.
+sleep 25
 timeout 150 "$lab" heal --name "$name" >/dev/null
 back 150
 say $? "its power is cut in the middle of pg_rewind: it is copied, and streams"

@@ -5,11 +5,12 @@ use std::time::Duration;
 use super::start::Refusal;
 use super::{Agent, millis};
 use crate::boundary::host::{HostError, Level};
+use crate::decide::cluster::Manager;
 use crate::decide::facts::Facts;
 use crate::decide::memory::Memory;
 use crate::decide::rejoin::{
-    AtStart, Cause, Data, Phase, Primary, Receives, Request, Task, Wanted, Way, Worker, at_start, is_starved,
-    primary, start_waits, wanted,
+    AtStart, Cause, Data, Phase, Primary, Request, Task, Wanted, Way, Worker, at_start, is_starved, primary,
+    start_waits, wanted,
 };
 use crate::decide::score::streams;
 use crate::ocf::{Environment, OcfCode};
@@ -28,13 +29,36 @@ impl Agent<'_> {
         if task.is_none() && request.is_none() {
             return Ok(());
         }
+        if let (None, Some(task), Manager::Pacemaker) = (&cluster, &task, self.manager())
+            && task.data() != Data::Ready
+        {
+            let why = format!("rejoin: {}; Pacemaker does not tell who is promoted", task.summary());
+            return Err((OcfCode::ErrGeneric, why).into());
+        }
         let record = self.record();
         let primary = primary(cluster.as_ref(), &record);
-        if let (Some(text), Worker::Absent) = (request, worker) {
-            return self.rejoin_by_request(&text, task, primary);
+        match (request, worker) {
+            (Some(text), Worker::Absent) => return self.rejoin_by_request(&text, task, primary),
+            (Some(text), Worker::Runs) => {
+                self.host.end_rejoin_request().map_err(refuse)?;
+                let line = format!("the request {text:?} is not carried out: a rejoin runs already");
+                self.host.log(Level::Warning, &line);
+            }
+            (None, _) => {}
         }
         match at_start(task.as_ref(), worker, primary) {
-            AtStart::Launch => Ok(()),
+            AtStart::Launch => {
+                // Interrupted after the data were ready: what the copy replaced is still to be removed.
+                let is_left = task.as_ref().is_some_and(|task| task.phase == Phase::Starting);
+                if is_left
+                    && worker == Worker::Absent
+                    && let Err(error) = self.host.resume_rejoin()
+                {
+                    self.host.log(Level::Warning, &format!("the rejoin does not go on: {error}"));
+                }
+                self.forget_data_before(task.as_ref());
+                Ok(())
+            }
             AtStart::Drop => {
                 let summary = task.as_ref().map(Task::summary).unwrap_or_default();
                 let line = format!("the rejoin ({summary}) is given up: nobody is there to follow");
@@ -42,7 +66,11 @@ impl Agent<'_> {
                 self.host.drop_rejoin().map_err(refuse)
             }
             AtStart::Await(Worker::Absent) => {
-                self.host.resume_rejoin().map_err(refuse)?;
+                // With the parameters of today: a wrong one may be why it did not go on.
+                if let Some(task) = task {
+                    let task = Task { environment: lasting(self.env), ..task };
+                    self.host.ask_rejoin(&task).map_err(refuse)?;
+                }
                 self.await_rejoin()
             }
             AtStart::Await(Worker::Runs) => self.await_rejoin(),
@@ -63,7 +91,8 @@ impl Agent<'_> {
         let task = task
             .filter(|task| task.data() != Data::Ready)
             .unwrap_or_else(|| self.task(Cause::Asked, request.way, "asked for by an operator"));
-        let task = request.renewed(task);
+        let task =
+            Task { environment: lasting(self.env), ..request.renewed(task, self.settings.on_diverged) };
         self.host.log(Level::Warning, &format!("rejoin asked for by an operator: {request}"));
         self.host.ask_rejoin(&task).map_err(refuse)?;
         self.await_rejoin()
@@ -81,6 +110,7 @@ impl Agent<'_> {
             half: false,
             source: None,
             failures: 0,
+            failed_in: None,
             last_error: None,
             kept: None,
             loss_accepted: false,
@@ -106,19 +136,31 @@ impl Agent<'_> {
             self.host.log(Level::Error, &format!("the data can't be replaced by themselves: {error}"));
             return Err(refusal);
         }
+        if primary == Primary::Nobody {
+            // Who is promoted next waits for the end of every start.
+            self.host.abandon_rejoin().map_err(refuse)?;
+            let reason = format!("rejoin: {}; it is started when that is done", task.summary());
+            return Err((OcfCode::ErrGeneric, reason).into());
+        }
         self.await_rejoin()
     }
 
     /// Whether the standby waits in vain for WAL, and may have its data copied: Pacemaker stops it then, and starts it again.
     pub(super) fn starves(&mut self, facts: &Facts) -> Option<String> {
         let Some(Answer::Standby(view)) = &facts.answer else { return None };
-        let stands = view.position_lsn();
-        let receives = if self.memory.stood == stands { Receives::Nothing } else { Receives::Something };
-        self.memory.stood = stands;
-        let without = self.memory.detached?;
-        let without = Duration::from_millis(self.host.now().saturating_sub(without));
+        let now = self.host.now();
+        let stands = view.position_lsn().filter(|_| !streams(view.receiver.as_ref()) && !view.is_paused);
+        let since = match (stands, self.memory.stood) {
+            (Some(stands), Some((stood, since))) if stands == stood => since,
+            _ => now,
+        };
+        self.memory.stood = stands.map(|stands| (stands, since));
+        stands?;
+        // An archive that is slow gives it yet what the primary has not.
+        let asks_archive = self.host.recovery().is_some_and(|recovery| recovery.command.is_some());
+        let without = Duration::from_millis(now.saturating_sub(since.max(self.memory.detached?)));
         let said = self.host.receiver_trouble();
-        if streams(view.receiver.as_ref()) || !is_starved(said.as_deref(), Some(without), receives) {
+        if asks_archive || !is_starved(said.as_deref(), without) {
             return None;
         }
         let cluster = self.ask_cluster();
@@ -146,6 +188,14 @@ impl Agent<'_> {
         }
     }
 
+    /// What is remembered is of the data that were there before.
+    fn forget_data_before(&mut self, task: Option<&Task>) {
+        let ready = task.filter(|task| task.data() == Data::Ready).and_then(|task| task.ready);
+        if ready.is_some() && ready != self.memory.rejoined {
+            self.memory = Memory { run: self.memory.run, rejoined: ready, ..Memory::default() };
+        }
+    }
+
     fn await_rejoin(&mut self) -> Result<(), Refusal> {
         let begun = self.host.now();
         let until = begun + millis(start_waits(self.left()));
@@ -154,8 +204,7 @@ impl Agent<'_> {
             let (task, worker) = self.host.rejoin().map_err(refuse)?;
             let Some(task) = task else { return Ok(()) };
             if task.data() == Data::Ready {
-                // What is remembered is of the data that were there before.
-                self.memory = Memory { run: self.memory.run, ..Memory::default() };
+                self.forget_data_before(Some(&task));
                 return Ok(());
             }
             let now = self.host.now();

@@ -79,11 +79,17 @@ pub(super) fn run(args: &Rejoin) -> Result<u8, CliError> {
     }
     let request =
         Request { way: if args.full { Way::Copy } else { Way::Rewind }, accept_loss: args.accept_loss };
-    let runs = status.role_on(&resource, node).is_some_and(|role| *role != Role::Stopped);
+    let operation = format!("{resource}_");
+    let has_failed = status.failures.iter().any(|f| f.node == *node && f.operation.starts_with(&operation));
+    let role = status.role_on(&resource, node);
+    // What has failed is forgotten; what runs, or is stopped without a failure, is made to.
+    let runs = !has_failed && role.is_some_and(|role| *role != Role::Stopped);
     let name = request_attribute(&resource);
     let act = if runs { "--fail" } else { "--cleanup" };
     println!("1. on {node}: node attribute {name}={request}");
-    println!("2. crm_resource {act} --resource {resource} --node {node}: Pacemaker starts the instance anew");
+    println!(
+        "2. crm_resource {act} --resource {resource} --node {node}: Pacemaker starts the instance again"
+    );
     println!(
         "3. its agent keeps the WAL that {primary} does not have, then {} from {primary}",
         request.way.program()
@@ -96,6 +102,8 @@ pub(super) fn run(args: &Rejoin) -> Result<u8, CliError> {
         eprintln!("quorate: nothing is done");
         return Ok(1);
     }
+    // Of a rejoin before.
+    pacemaker::delete_attribute(node, &attribute(&resource), Patience::of(PATIENCE))?;
     pacemaker::set_attribute(node, &name, &request.to_string(), Patience::of(PATIENCE))?;
     if runs {
         pacemaker::fail(&resource, node, Patience::of(PATIENCE))?;

@@ -31,8 +31,10 @@ pub struct Memory {
     pub upstream: Option<String>,
     /// Since when we do not stream although a primary is there.
     pub detached: Option<Millis>,
-    /// Where it stood when it was last looked at without a stream.
-    pub stood: Option<Lsn>,
+    /// Where it stands without a stream, and since when.
+    pub stood: Option<(Lsn, Millis)>,
+    /// When the data were made ready that this is of (`Task::ready`).
+    pub rejoined: Option<u64>,
     /// Why it waits for WAL in vain: the next start has its data copied.
     pub starved: Option<String>,
     /// The furthest position of a primary that we ever heard of.

@@ -253,7 +253,8 @@ impl Reader<'_> {
     fn path(&mut self, name: &'static str) -> Option<PathBuf> {
         let value = self.text(name)?;
         if value.starts_with('/') {
-            return Some(PathBuf::from(value));
+            // Without a slash at its end: what stands beside it would stand in it.
+            return Some(PathBuf::from(value).components().collect());
         }
         self.reject(name, &value, "give an absolute path, beginning with /");
         None
@@ -395,6 +396,12 @@ mod tests {
         assert_eq!((s.pgport, s.maxlag, s.on_crash), (5432, None, OnCrash::Restart));
         assert_eq!(s.replication_conninfo, "user=replicator port=5432");
         assert_eq!(s.address_of("srv1"), "srv1");
+    }
+
+    #[test]
+    fn a_path_has_no_slash_at_its_end() {
+        let s = Settings::strict(&env(&[("pgdata", "/d//main/./")])).unwrap();
+        assert_eq!(s.pgdata.as_os_str(), "/d/main");
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Conninfo {
 }
 
 /// Whether a keyword's value is nobody's business: password, sslpassword, oauth_client_secret.
-fn is_secret(keyword: &str) -> bool {
+pub(crate) fn is_secret(keyword: &str) -> bool {
     SECRETS.iter().any(|word| keyword.ends_with(word))
 }
 

@@ -105,6 +105,12 @@ impl History {
         self.ancestors.iter().find(|ancestor| ancestor.timeline == timeline).map(|ancestor| ancestor.left_at)
     }
 
+    /// All timelines of this line, the oldest first, each with where it was left; `None` for the newest.
+    pub fn line(&self) -> Vec<(Timeline, Option<Lsn>)> {
+        let ancestors = self.ancestors.iter().map(|ancestor| (ancestor.timeline, Some(ancestor.left_at)));
+        ancestors.chain([(self.timeline, None)]).collect()
+    }
+
     /// Whether `timeline` is this one or an ancestor (timeline.c: `tliInHistory`).
     pub fn contains(&self, timeline: Timeline) -> bool {
         timeline == self.timeline || self.fork_of(timeline).is_some()

@@ -9,8 +9,9 @@ use crate::boundary::clock::{Deadline, wall_seconds};
 use crate::boundary::host::Level;
 use crate::boundary::log::Log;
 use crate::boundary::pacemaker::{self, Patience};
+use crate::boundary::printable;
 use crate::boundary::rejoin::{self, Instance, Lock, RejoinError, Step};
-use crate::decide::rejoin::{AfterFailure, Data, Phase, Task, after_failure, attribute, resume};
+use crate::decide::rejoin::{AfterFailure, Data, Phase, Task, after_failure, attribute, failures, resume};
 
 /// The name in the log: `journalctl -t quorate-rejoin`.
 const TAG: &str = "quorate-rejoin";
@@ -19,11 +20,17 @@ const PRIMARY_AGAIN: Duration = Duration::from_secs(5);
 /// A failover is over by then. Data that are as they were may be the ones that are needed next.
 const WITHOUT_PRIMARY: Duration = Duration::from_secs(120);
 const ATTRIBUTE: Duration = Duration::from_secs(3);
+/// Characters of an attribute's value.
+const LONGEST: usize = 300;
 
 /// What a phase leads to.
 enum Next {
     To(Phase),
     End,
+    /// Another task is on record.
+    Replaced,
+    /// There is nothing to do: it is on record no more.
+    Dropped,
 }
 
 struct Rejoin {
@@ -51,57 +58,82 @@ pub fn main(arguments: &[String]) -> u8 {
 }
 
 fn run(resource: &str) -> Step<()> {
-    let Some(lock) = Lock::take(resource)? else { return Ok(()) };
-    let Some(mut task) = rejoin::load(resource)? else { return Ok(()) };
-    let instance = Instance::of(&task)?;
-    instance.must_rest()?;
-    (task.phase, task.way) = resume(task.phase, task.way);
-    let mut rejoin = Rejoin { task, instance, lock: Some(lock), log: Log::tagged(TAG, resource, "rejoin") };
-    rejoin.work()
+    loop {
+        let Some(mut task) = rejoin::load(resource)? else { return Ok(()) };
+        let mut lock = None;
+        // Data that are ready are the agent's to start, which takes the lock for that.
+        if task.data() != Data::Ready {
+            lock = Lock::take(resource)?;
+            match (&lock, rejoin::load(resource)?) {
+                (Some(_), Some(now)) => task = now,
+                _ => return Ok(()),
+            }
+        }
+        let instance = Instance::of(&task)?;
+        if lock.is_some() {
+            instance.must_rest()?;
+        }
+        (task.phase, task.way) = resume(task.phase, task.way);
+        let log = Log::tagged(TAG, resource, "rejoin");
+        match (Rejoin { task, instance, lock, log }).work()? {
+            Work::Over => return Ok(()),
+            // Another one was asked for while this one was watched.
+            Work::Replaced => {}
+        }
+    }
+}
+
+/// Whether there is more to do.
+enum Work {
+    Over,
+    Replaced,
 }
 
 impl Rejoin {
-    fn work(&mut self) -> Step<()> {
-        let mut lonely = Deadline::after(WITHOUT_PRIMARY);
+    fn work(&mut self) -> Step<Work> {
+        let mut without_primary: Option<Deadline> = None;
         loop {
             self.save()?;
-            match self.perform() {
-                Ok(Next::To(phase)) => {
-                    self.enter(phase);
-                    lonely = Deadline::after(WITHOUT_PRIMARY);
-                }
+            let result = self.perform();
+            if !matches!(result, Err(RejoinError::NoPrimary(_))) {
+                without_primary = None;
+            }
+            match result {
+                Ok(Next::To(phase)) => self.enter(phase),
                 Ok(Next::End) => return self.end(),
+                Ok(Next::Replaced) => return Ok(Work::Replaced),
+                Ok(Next::Dropped) => {
+                    self.hide();
+                    return Ok(self.leave());
+                }
                 Err(RejoinError::NoPrimary(why)) => {
-                    if lonely.passed() && self.task.data() == Data::Untouched {
-                        self.say(
-                            Level::Warning,
-                            &format!("no primary to follow: {why}; the data are as they were"),
-                        );
+                    let until = *without_primary.get_or_insert_with(|| Deadline::after(WITHOUT_PRIMARY));
+                    if until.passed() && self.task.data() == Data::Untouched {
+                        let line = format!("no primary to follow: {why}; the data are as they were");
+                        self.say(Level::Warning, &line);
                         return self.end();
                     }
                     Deadline::after(PRIMARY_AGAIN).sleep(PRIMARY_AGAIN);
                 }
                 Err(RejoinError::Again(why)) => self.failed(why)?,
-                Err(RejoinError::Manual(why)) => {
-                    self.manual(why)?;
-                    return self.end();
-                }
-            }
-            if self.task.phase == Phase::Manual {
-                return self.end();
+                Err(RejoinError::Manual(why)) => self.manual(why)?,
             }
         }
     }
 
     fn enter(&mut self, phase: Phase) {
+        self.task.failures = failures(&self.task, phase);
+        if self.task.failures == 0 {
+            (self.task.failed_in, self.task.last_error) = (None, None);
+        }
         self.task.phase = phase;
         self.task.progress = None;
-        self.task.failures = 0;
         self.show();
     }
 
     fn failed(&mut self, why: String) -> Step<()> {
         self.task.failures += 1;
+        self.task.failed_in = self.task.failed_in.max(Some(self.task.phase));
         match after_failure(self.task.failures, self.task.phase, self.task.way) {
             AfterFailure::Manual => self.manual(why),
             AfterFailure::Again(pause, way) => {
@@ -134,13 +166,17 @@ impl Rejoin {
     }
 
     /// Who waits for it, or does not any more, is told.
-    fn end(&mut self) -> Step<()> {
+    fn end(&mut self) -> Step<Work> {
         self.save()?;
+        Ok(self.leave())
+    }
+
+    fn leave(&mut self) -> Work {
         self.lock = None;
         if rejoin::is_abandoned(&self.task.resource) {
             self.start_by_pacemaker();
         }
-        Ok(())
+        Work::Over
     }
 
     fn save(&self) -> Step<()> {
@@ -153,19 +189,22 @@ impl Rejoin {
 
     /// For `crm_mon -A`.
     fn show(&mut self) {
-        let name = attribute(&self.task.resource);
-        let shown = match self.task.phase {
-            Phase::Ended => pacemaker::delete_attribute(&self.task.node, &name, Patience::of(ATTRIBUTE)),
-            _ => pacemaker::set_attribute(
-                &self.task.node,
-                &name,
-                &self.task.summary(),
-                Patience::of(ATTRIBUTE),
-            ),
-        };
-        self.say(Level::Info, &self.task.summary());
-        if let Err(error) = shown {
+        let summary = printable::line(&self.task.summary());
+        self.say(Level::Info, &summary);
+        if self.task.phase == Phase::Ended {
+            return self.hide();
+        }
+        let (name, patience) = (attribute(&self.task.resource), Patience::of(ATTRIBUTE));
+        let shown: String = summary.chars().take(LONGEST).collect();
+        if let Err(error) = pacemaker::set_attribute(&self.task.node, &name, &shown, patience) {
             self.say(Level::Warning, &format!("{name} can't be set: {error}"));
+        }
+    }
+
+    fn hide(&mut self) {
+        let (name, patience) = (attribute(&self.task.resource), Patience::of(ATTRIBUTE));
+        if let Err(error) = pacemaker::delete_attribute(&self.task.node, &name, patience) {
+            self.say(Level::Warning, &format!("{name} can't be deleted: {error}"));
         }
     }
 

@@ -6,16 +6,19 @@ use super::{Next, Rejoin};
 use crate::boundary::clock::Deadline;
 use crate::boundary::host::Level;
 use crate::boundary::memory;
-use crate::boundary::rejoin::{self, Compared, RejoinError, Source, SourceFacts, Step};
-use crate::decide::rejoin::{Cause, Data, Phase, Way, loss};
+use crate::boundary::rejoin::{self, Compared, RejoinError, Source, SourceFacts, Step, Whole};
+use crate::decide::rejoin::{Cause, Data, Phase, Primary, Way, loss, primary};
+use crate::decide::score::streams;
 use crate::pg::view::Answer;
 
 /// The primary's checkpoint after its promotion is its agent's first job.
 const CHECKPOINT_AGAIN: Duration = Duration::from_secs(1);
 const CHECKPOINT_WAITS: u32 = 600;
 /// How long a new standby may take until it streams.
-const STREAM: Duration = Duration::from_secs(600);
+const STREAM: Duration = Duration::from_secs(300);
 const STREAM_AGAIN: Duration = Duration::from_secs(2);
+/// A WAL receiver calls itself streaming before the primary has refused its position.
+const STEADY_LOOKS: u32 = 3;
 
 impl Rejoin {
     pub(super) fn perform(&mut self) -> Step<Next> {
@@ -30,11 +33,7 @@ impl Rejoin {
                 self.instance.verify()?;
                 Ok(Next::To(Phase::Swapping))
             }
-            Phase::Swapping => {
-                self.task.old = Some(self.instance.old_directory().display().to_string());
-                self.instance.swap()?;
-                Ok(Next::To(Phase::Configuring))
-            }
+            Phase::Swapping => self.swap(),
             Phase::Configuring => self.configure(),
             Phase::Starting => self.watch(),
             Phase::Ended | Phase::Manual => Ok(Next::End),
@@ -43,14 +42,46 @@ impl Rejoin {
 
     fn source(&mut self) -> Step<(Source, SourceFacts)> {
         self.instance.must_rest()?;
-        let source = self.instance.primary()?;
+        let source = self.primary()?;
         let facts = self.instance.ask(&source)?;
         self.task.source = Some(source.node.clone());
         Ok((source, facts))
     }
 
+    fn primary(&mut self) -> Step<Source> {
+        let (cluster, record) = self.instance.cluster()?;
+        match (primary(Some(&cluster), &record), cluster.primary) {
+            (Primary::Known, Some(upstream)) => self.instance.source(&upstream),
+            (Primary::Known | Primary::Nobody, _) => Err(RejoinError::NoPrimary(
+                "no instance is promoted that is the last one on record".to_owned(),
+            )),
+        }
+    }
+
+    fn swap(&mut self) -> Step<Next> {
+        // Somebody may read the old data meanwhile, in a server of his own.
+        self.instance.must_rest()?;
+        let before = self.task.half;
+        self.task.old = Some(self.instance.old_directory().display().to_string());
+        self.task.half = true;
+        self.save()?;
+        if let Err(error) = self.instance.swap() {
+            self.task.half = before || !self.instance.is_before_swap()?;
+            return Err(error);
+        }
+        Ok(Next::To(Phase::Configuring))
+    }
+
     fn begin(&mut self) -> Step<Next> {
-        self.source()?;
+        let (source, _) = self.source()?;
+        if self.task.cause == Cause::Starved && self.instance.has_next_wal(&source)? {
+            self.say(
+                Level::Warning,
+                &format!("{} still has the WAL that comes next: nothing is replaced", source.node),
+            );
+            rejoin::remove(&self.task.resource)?;
+            return Ok(Next::Dropped);
+        }
         Ok(Next::To(match (&self.task.kept, self.task.way) {
             (None, _) => Phase::Keeping,
             (Some(_), Way::Copy) => Phase::Copying,
@@ -68,9 +99,16 @@ impl Rejoin {
         if !self.task.loss_accepted {
             loss(compared.bytes(), self.instance.settings().rejoin_max_loss).map_err(RejoinError::Manual)?;
         }
+        if self.task.cause == Cause::Diverged && compared.ranges.is_empty() {
+            // It did diverge: what can't be told apart is kept as a whole.
+            compared.is_known = false;
+        }
         let kept = self.instance.keep(&source, &compared, Self::now())?;
         self.say(Level::Warning, &kept.sentence());
         self.task.kept = Some(kept);
+        if !compared.is_known {
+            self.task.way = Way::Copy;
+        }
         Ok(Next::To(match self.task.way {
             Way::Rewind => Phase::Recovering,
             Way::Copy => Phase::Copying,
@@ -124,12 +162,17 @@ impl Rejoin {
         self.task.way = Way::Copy;
         let (source, facts) = self.source()?;
         let task = &mut self.task;
-        self.instance.copy(&source, &facts, &mut |percent| Self::progress(task, percent))?;
+        let whole = if task.half { Whole::No } else { Whole::Yes };
+        self.instance.copy(&source, &facts, whole, &mut |percent| Self::progress(task, percent))?;
         Ok(Next::To(Phase::Verifying))
     }
 
     fn configure(&mut self) -> Step<Next> {
-        let source = self.instance.primary()?;
+        // Whom it follows is seen again at its start: without a primary the one that the data come from does.
+        let source = match (self.primary(), &self.task.source) {
+            (Err(RejoinError::NoPrimary(_)), Some(node)) => self.instance.source_at(node)?,
+            (source, _) => source?,
+        };
         if let Some(kept) = &self.task.kept {
             self.instance.restore_settings(kept)?;
         }
@@ -147,14 +190,25 @@ impl Rejoin {
         self.lock = None;
         self.save()?;
         let until = Deadline::after(STREAM);
-        loop {
+        let mut looks = 0;
+        while looks < STEADY_LOOKS {
+            // Another one may have been asked for since: that is the next run's.
+            if rejoin::load(&self.task.resource)?.is_none_or(|task| task.asked != self.task.asked) {
+                return Ok(Next::Replaced);
+            }
             if rejoin::is_abandoned(&self.task.resource) {
                 self.start_by_pacemaker();
             }
-            if let Answer::Standby(view) = self.instance.probe()
-                && crate::decide::score::streams(view.receiver.as_ref())
-            {
-                break;
+            let streams =
+                matches!(self.instance.probe(), Answer::Standby(view) if streams(view.receiver.as_ref()));
+            looks = if streams { looks + 1 } else { 0 };
+            if until.passed() && self.task.way == Way::Rewind && self.instance.must_rest().is_ok() {
+                // Its recovery does not come to an end, as without the WAL that it needs.
+                self.say(Level::Warning, "rewound, it does not start: it is copied");
+                (self.task.phase, self.task.way, self.task.half) = (Phase::Wanted, Way::Copy, true);
+                self.save()?;
+                rejoin::abandon(&self.task.resource)?;
+                return Ok(Next::Replaced);
             }
             if until.passed() {
                 let line = format!(
@@ -167,8 +221,9 @@ impl Rejoin {
             }
             Deadline::after(STREAM_AGAIN).sleep(STREAM_AGAIN);
         }
-        if self.task.old.take().is_some() {
+        if self.task.old.is_some() {
             self.instance.remove_old()?;
+            self.task.old = None;
         }
         Ok(Next::To(Phase::Ended))
     }

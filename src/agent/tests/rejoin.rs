@@ -52,10 +52,10 @@ fn half_replaced_data_are_never_started() {
         let task = host.task.clone();
         // The node lost its power in the middle.
         let mut host = diverged(Unit::Dies);
-        host.task = task.map(|task| crate::decide::rejoin::Task { phase, ..task });
+        host.task = task.map(|task| crate::decide::rejoin::Task { phase, half: true, ..task });
         let report = start(&mut host);
         assert_eq!((report.code, host.did("launch").len()), (OcfCode::ErrGeneric, 0), "{phase:?}");
-        assert_eq!(host.did("resume"), ["resume"], "{phase:?}");
+        assert_eq!(host.did("ask").len(), 1, "{phase:?}: the unit is started again");
         // Nobody to copy from: still no mixture of two servers.
         host.status = Some(cluster(None));
         let report = start(&mut host);
@@ -99,13 +99,22 @@ fn a_policy_of_stop_touches_nothing() {
     assert_eq!((report.code, host.did("ask").len()), (OcfCode::ErrGeneric, 0));
 }
 
-/// Who was promoted by hand passes for a primary in Pacemaker's status.
+/// Who was promoted by hand passes for a primary in Pacemaker's status. In the middle of a failover there is none at all. The unit
+/// waits for the one on record; the start does not, for the next promotion waits for the end of every start.
 #[test]
 fn only_the_primary_on_record_replaces_data() {
-    let mut host = diverged(Unit::Takes(0, Phase::Starting));
+    let mut host = diverged(Unit::Takes(3_600_000, Phase::Starting));
     host.promotions = vec!["3:3:7:1:0/300:0000000a:00000009:srv3".parse().unwrap()];
+    let before = host.now;
     let report = start(&mut host);
-    assert_eq!((report.code, host.did("ask").len()), (OcfCode::ErrGeneric, 0), "{}", report.reason);
+    assert_eq!((report.code, host.did("abandon").len()), (OcfCode::ErrGeneric, 1), "{}", report.reason);
+    // It was seen by the primary's history, and brought down.
+    assert_eq!(host.condition, Condition::Down);
+    assert!(
+        host.now - before < 10_000 && report.reason.contains("waiting for a primary"),
+        "{}",
+        report.reason
+    );
 }
 
 #[test]

@@ -78,6 +78,7 @@ impl FakeHost {
             && self.now >= until
         {
             task.phase = end;
+            task.ready = Some(until);
             if end == Phase::Starting {
                 (self.condition, self.at_rest) = (Condition::Standby, true);
                 self.view.received =

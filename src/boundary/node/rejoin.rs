@@ -4,7 +4,7 @@ use super::{HostResult, Node, host_error};
 use crate::boundary::clock::wall_seconds;
 use crate::boundary::host::Rejoining;
 use crate::boundary::{pacemaker, rejoin};
-use crate::decide::rejoin::{Task, Worker, request_attribute};
+use crate::decide::rejoin::{Task, Worker, attribute, request_attribute};
 
 impl Rejoining for Node {
     fn rejoin(&mut self) -> HostResult<(Option<Task>, Worker)> {
@@ -21,6 +21,9 @@ impl Rejoining for Node {
     }
 
     fn drop_rejoin(&mut self) -> HostResult<()> {
+        let node = self.run.node.as_deref().unwrap_or_default();
+        // What crm_mon -A shows of it.
+        let _ = pacemaker::delete_attribute(node, &attribute(&self.run.resource), self.patience());
         rejoin::remove(&self.run.resource).map_err(host_error)
     }
 

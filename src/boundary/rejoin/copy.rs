@@ -1,8 +1,18 @@
 //! Replacing the data: pg_rewind in their place, or pg_basebackup beside it.
 
+use std::path::Path;
+
 use super::source::SourceFacts;
 use super::tool::Tells;
 use super::{Instance, RejoinError, Source, Step};
+use crate::pg::lsn::Lsn;
+
+/// Whether the data directory is as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    Yes,
+    No,
+}
 
 impl Instance {
     /// Whether pg_rewind would do it: it reads, and writes nothing.
@@ -10,8 +20,19 @@ impl Instance {
     /// # Errors
     /// Its refusal.
     pub fn try_rewind(&self, source: &Source) -> Step<()> {
-        let command = self.rewind_command(source)?.arg("--dry-run");
-        self.long(&source.with_password(command), Tells::Progress, &mut |_| {}).map(drop)
+        let command = self.rewind_command(source, self.pgdata())?.arg("--dry-run");
+        let said = self.long(&source.with_password(command), Tells::Progress, &mut |_| {})?;
+        if said.contains("no rewind required") {
+            // On one timeline it compares nothing.
+            return Err(RejoinError::Again("pg_rewind sees no difference".to_owned()));
+        }
+        // The standby replays from there on, and gets the WAL from the source.
+        let from = rewound_from(&said)
+            .ok_or_else(|| RejoinError::Again(format!("pg_rewind tells no checkpoint: {said}")))?;
+        if self.has_wal(source, from)? {
+            return Ok(());
+        }
+        Err(RejoinError::Again(format!("{} has removed the WAL since {from}", source.node)))
     }
 
     /// Runs pg_rewind.
@@ -20,14 +41,17 @@ impl Instance {
     /// It fails: the directory may only be copied anew then.
     pub fn rewind(&self, source: &Source, progress: &mut dyn FnMut(u8)) -> Step<()> {
         // standby.signal is written before it ends: no moment at which a start by hand would make a primary of it.
-        let command = self.rewind_command(source)?.arg("--write-recovery-conf");
-        self.long(&source.with_password(command), Tells::Progress, progress).map(drop)
+        let aside = self.rewinding_directory()?;
+        self.move_directory(self.pgdata(), &aside)?;
+        let command = self.rewind_command(source, &aside)?.arg("--write-recovery-conf");
+        self.long(&source.with_password(command), Tells::Progress, progress)?;
+        self.move_directory(&aside, self.pgdata())
     }
 
-    fn rewind_command(&self, source: &Source) -> Step<super::Command> {
+    fn rewind_command(&self, source: &Source, directory: &Path) -> Step<super::Command> {
         Ok(self
             .program("pg_rewind")?
-            .arg(format!("--target-pgdata={}", self.pgdata().display()))
+            .arg(format!("--target-pgdata={}", directory.display()))
             .arg(format!("--source-server={}", source.public()))
             .args(["--no-ensure-shutdown", "--progress"]))
     }
@@ -36,10 +60,20 @@ impl Instance {
     ///
     /// # Errors
     /// No room, a layout that can't be copied so, or pg_basebackup fails.
-    pub fn copy(&self, source: &Source, facts: &SourceFacts, progress: &mut dyn FnMut(u8)) -> Step<()> {
+    pub fn copy(
+        &self,
+        source: &Source,
+        facts: &SourceFacts,
+        whole: Whole,
+        progress: &mut dyn FnMut(u8),
+    ) -> Step<()> {
         self.must_be_copyable(facts)?;
         let new = self.new_directory();
         self.clear(&new)?;
+        if whole == Whole::Yes {
+            // Of a copy before.
+            self.remove_old()?;
+        }
         if let Some(size) = facts.size {
             let parent = self.parent()?;
             self.need_room(&parent, size.saturating_add(size / 10))?;
@@ -64,12 +98,16 @@ impl Instance {
     fn must_be_copyable(&self, facts: &SourceFacts) -> Step<()> {
         let manual = |why: &str| {
             Err(RejoinError::Manual(format!(
-                "{} {why}: copy them with pg_basebackup, then pcs resource cleanup",
-                self.pgdata().display()
+                "{} {why}: copy the data with pg_basebackup, rm {}, pcs resource cleanup",
+                self.pgdata().display(),
+                super::task::path(&self.resource).display()
             )))
         };
         if facts.tablespaces > 0 {
             return manual("has tablespaces, which have to be mapped");
+        }
+        if self.files()?.is_link(self.pgdata())? {
+            return manual("is a link, which would be renamed in the place of the directory");
         }
         if self.is_mount_point()? {
             return manual("is a mount point, which can't be renamed");
@@ -78,5 +116,23 @@ impl Instance {
             return manual("has its pg_wal elsewhere");
         }
         Ok(())
+    }
+}
+
+/// "pg_rewind: rewinding from last common checkpoint at 0/3000060 on timeline 1".
+fn rewound_from(said: &str) -> Option<Lsn> {
+    let (_, after) = said.split_once("last common checkpoint at ")?;
+    after.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_common_checkpoint_is_read() {
+        let said = "pg_rewind: servers diverged at WAL location 0/70001C8 on timeline 5\npg_rewind: rewinding from last common checkpoint at 0/7000118 on timeline 5\n";
+        assert_eq!(rewound_from(said), Some(Lsn(0x700_0118)));
+        assert_eq!(rewound_from("pg_rewind: no rewind required"), None);
     }
 }

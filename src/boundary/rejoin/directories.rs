@@ -20,6 +20,20 @@ impl Instance {
         self.beside(".old")
     }
 
+    /// The name that the data have while pg_rewind works on them: nobody starts a mixture of two servers by mistake, whatever becomes of
+    /// what is on record. Where PGDATA is a mount point they keep theirs.
+    pub(super) fn rewinding_directory(&self) -> Step<PathBuf> {
+        Ok(if self.is_mount_point()? { self.pgdata().to_owned() } else { self.beside(".rewinding") })
+    }
+
+    pub(super) fn move_directory(&self, from: &Path, to: &Path) -> Step<()> {
+        if from == to {
+            return Ok(());
+        }
+        self.files()?.rename(from, to)?;
+        self.sync(&[self.parent()?])
+    }
+
     pub(super) fn parent(&self) -> Step<PathBuf> {
         let parent = self.pgdata().parent();
         parent.map(Path::to_owned).ok_or_else(|| RejoinError::Manual("PGDATA is /".to_owned()))
@@ -54,10 +68,12 @@ impl Instance {
             // Renamed by a run before.
             return Ok(());
         }
-        if files.is_there(&data)? {
-            // Of a rejoin before, which never came to its end.
-            self.clear(&old)?;
-            files.rename(&data, &old)?;
+        for before in [data.clone(), self.beside(".rewinding")] {
+            if files.is_there(&before)? {
+                // Of a rejoin before, which never came to its end.
+                self.clear(&old)?;
+                files.rename(&before, &old)?;
+            }
         }
         files.rename(&new, &data)?;
         self.sync(&[self.parent()?])
@@ -79,11 +95,22 @@ impl Instance {
         self.sync(&[self.pgdata().to_owned()])
     }
 
+    /// Whether the new data are still beside the old ones.
+    ///
+    /// # Errors
+    /// It can't be looked.
+    pub fn is_before_swap(&self) -> Step<bool> {
+        let files = self.files()?;
+        Ok(files.is_there(self.pgdata())? && files.is_there(&self.new_directory())?)
+    }
+
     /// Removes the old data, which a copy has replaced and whose WAL is kept.
     ///
     /// # Errors
-    /// The disk refuses.
+    /// The disk refuses, or a server works there: somebody reads them.
     pub fn remove_old(&self) -> Step<()> {
-        self.clear(&self.old_directory())
+        let old = self.old_directory();
+        self.must_rest_in(&old)?;
+        self.clear(&old)
     }
 }

@@ -1,17 +1,17 @@
 //! Keeping what the primary does not have, before anything is replaced.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::super::data_directory;
-use super::super::host::Host as _;
 use super::source::SourceFacts;
 use super::tool::Tells;
-use super::{Instance, RejoinError, Source, Step, again, task};
+use super::{Instance, RejoinError, Source, Step, again};
 use crate::cluster::calendar::stamp;
-use crate::decide::rejoin::{Commits, Kept, Range, commits, common, ranges, segments};
+use crate::decide::rejoin::{Commits, Kept, Range, common, ranges, segments};
+use crate::pg::control_data::ControlData;
 use crate::pg::history::History;
 use crate::pg::timeline::{Timeline, WalPosition};
+use crate::pg::wal_end;
 
 const CP: &str = "/usr/bin/cp";
 const SYNC: &str = "/usr/bin/sync";
@@ -19,13 +19,11 @@ const SYNC: &str = "/usr/bin/sync";
 const ROOM: u64 = 64 << 20;
 /// Names on one command line.
 const AT_ONCE: usize = 200;
-/// pg_waldump reads all WAL since the last restartpoint for this.
-const END_OF_WAL: Duration = Duration::from_secs(60);
 /// A line is some 150 bytes: a hundred thousand commits.
-const MOST_TEXT: u64 = 16 << 20;
+const MOST_TEXT: usize = 16 << 20;
 
-/// The node's own settings, which a rewind replaces by the primary's.
-const OWN: [&str; 4] = ["postgresql.auto.conf", "postgresql.conf", "pg_hba.conf", "pg_ident.conf"];
+/// Kinds of files of the node's own in PGDATA, which a rewind or a copy replaces by the primary's: configuration, keys, certificates.
+const OWN: [&str; 7] = [".conf", ".key", ".crt", ".pem", ".crl", ".p12", ".d"];
 const SETTINGS: &str = "settings";
 const SUMMARY: &str = "summary.json";
 const TRANSACTIONS: &str = "transactions.txt";
@@ -63,14 +61,37 @@ impl Instance {
                 control.system_identifier, source.node, facts.system_identifier
             )));
         }
-        self.node.begin(self.node.now() + u64::try_from(END_OF_WAL.as_millis()).unwrap_or_default());
-        let end = self.node.wal_end().unwrap_or_else(|_| control.furthest());
+        let (end, is_end) = match self.wal_end(&control)? {
+            Some(end) => (end, true),
+            None => (control.furthest(), false),
+        };
         let theirs = self.history(source, facts.timeline)?;
         let own = self.own_history(end.timeline)?;
         let common = common(&own, &theirs);
         let ranges = common.map(|common| ranges(&own, end, common)).unwrap_or_default();
-        let is_known = common.is_some_and(|common| common.until.is_some());
+        // An end that is not known is no end: all WAL is kept then.
+        let is_known = is_end && common.is_some_and(|common| common.until.is_some());
         Ok(Compared { end, ranges, is_known })
+    }
+
+    /// Where the WAL in pg_wal ends; `None`: pg_waldump does not tell. It reads all since the last checkpoint, for as long as it takes.
+    fn wal_end(&self, control: &ControlData) -> Step<Option<WalPosition>> {
+        let names = data_directory::pg_wal_names(self.files()?, self.pgdata())?;
+        let names = names.iter().map(String::as_str);
+        let Some(start) = wal_end::start(names, control.furthest(), control.segment_size) else {
+            return Ok(None);
+        };
+        let command = self
+            .program("pg_waldump")?
+            .arg("--quiet")
+            .arg(format!("--path={}", self.pgdata().join("pg_wal").display()))
+            .arg(format!("--timeline={}", start.timeline))
+            .arg(format!("--start={}", start.lsn));
+        // It ends with an error, where the WAL does.
+        let _ = self.long(&command, Tells::Nothing, &mut |_| {});
+        let said = self.said();
+        Ok(wal_end::end(&said, start.lsn, control.segment_size)
+            .map(|lsn| WalPosition { timeline: start.timeline, lsn }))
     }
 
     fn own_history(&self, timeline: Timeline) -> Step<History> {
@@ -107,11 +128,8 @@ impl Instance {
         for some in chosen.chunks(AT_ONCE) {
             self.copy_files(&source_directory, some, &wal)?;
         }
-        let own: Vec<&str> = OWN
-            .into_iter()
-            .filter(|name| self.files().is_ok_and(|f| f.is_file(&self.pgdata().join(name))))
-            .collect();
-        self.copy_files(self.pgdata(), &own, &settings)?;
+        let names = self.files()?.names(self.pgdata())?;
+        self.copy_files(self.pgdata(), &own(&names), &settings)?;
         self.copy_files(&self.pgdata().join("global"), &["pg_control"], &partial)?;
         let counted = if nothing { Some(Commits::default()) } else { self.count(&partial, &wal, compared) };
         let kept = Kept {
@@ -148,20 +166,21 @@ impl Instance {
                 .arg(format!("--start={}", range.from))
                 .arg(format!("--end={}", range.to));
             // Where the WAL just ends it says so, and exits with 1.
-            let _ = self.long(&command, Tells::Nothing, &mut |_| {});
-            let printed = super::super::storage::read_text(&task::log_path(&self.resource)).ok()?;
-            let found = commits(printed.lines());
-            let is_read = found.number > 0 || !printed.contains("could not find");
+            let ended = self.long(&command, Tells::Nothing, &mut |_| {});
+            let is_read = ended.is_ok() || self.said().contains("error in WAL record at");
             if !is_read {
                 return None;
             }
-            all = all.and(found);
-            text.push_str(&printed);
+            self.each_line(&mut |line| {
+                all.add(line);
+                if text.len() < MOST_TEXT {
+                    text.push_str(line);
+                    text.push('\n');
+                }
+            })?;
         }
-        if u64::try_from(text.len()).is_ok_and(|length| length < MOST_TEXT) {
-            // For whoever looks; the figures do not rest on it.
-            let _ = self.files().ok()?.replace(&partial.join(TRANSACTIONS), text.as_bytes());
-        }
+        // For whoever looks; the figures do not rest on it.
+        let _ = self.files().ok()?.replace(&partial.join(TRANSACTIONS), text.as_bytes());
         Some(all)
     }
 
@@ -172,16 +191,20 @@ impl Instance {
     pub fn restore_settings(&self, kept: &Kept) -> Step<()> {
         let from = Path::new(&kept.directory).join(SETTINGS);
         let names = self.files()?.names(&from)?;
-        let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| OWN.contains(name)).collect();
-        self.copy_files(&from, &names, self.pgdata())
+        self.copy_files(&from, &own(&names), self.pgdata())
     }
 
     fn copy_files(&self, from: &Path, names: &[&str], to: &Path) -> Step<()> {
         if names.is_empty() {
             return Ok(());
         }
-        let copy =
-            self.system(CP)?.args(["--reflink=auto", "--preserve=timestamps", "--no-dereference", "--"]);
+        let copy = self.system(CP)?.args([
+            "--recursive",
+            "--reflink=auto",
+            "--preserve=mode,timestamps",
+            "--no-dereference",
+            "--",
+        ]);
         self.long(&copy.args(names.iter().map(|name| from.join(name))).arg(to), Tells::Nothing, &mut |_| {})?;
         self.sync(&names.iter().map(|name| to.join(name)).collect::<Vec<_>>())
     }
@@ -204,4 +227,9 @@ impl Instance {
             self.pgdata().display()
         )))
     }
+}
+
+/// Those names that are the node's own. What begins with a dot, or is PostgreSQL's own, is none.
+fn own(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).filter(|name| OWN.iter().any(|end| name.ends_with(end))).collect()
 }

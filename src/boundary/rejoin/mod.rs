@@ -14,6 +14,7 @@ mod tool;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::copy::Whole;
 pub use self::keep::Compared;
 #[cfg(feature = "cli")]
 pub use self::keeps::{Entry, entries, remove_entry};
@@ -28,7 +29,9 @@ use super::node::Node;
 use super::owned_files::OwnedFiles;
 use super::process;
 use super::storage::StorageError;
+use crate::decide::cluster::{ClusterFacts, Upstream};
 use crate::decide::follow::cluster_facts;
+use crate::decide::promotions::Record;
 use crate::decide::rejoin::Task;
 use crate::ocf::{Run, Settings};
 use crate::pg::conninfo::Conninfo;
@@ -36,6 +39,8 @@ use crate::pg::view::Answer;
 
 /// Questions to the primary, and programs that read a file or two.
 const SHORT: Duration = Duration::from_secs(30);
+/// Its programs have so long for an answer.
+const PACEMAKER: u64 = 10_000;
 const PROBE: Duration = Duration::from_secs(5);
 
 /// Why a step did not succeed.
@@ -133,8 +138,12 @@ impl Instance {
     /// # Errors
     /// One runs there, or nobody can tell.
     pub fn must_rest(&self) -> Step<()> {
+        self.must_rest_in(self.pgdata())
+    }
+
+    fn must_rest_in(&self, directory: &Path) -> Step<()> {
         let files = self.files()?;
-        let directory = match files.resolve(self.pgdata()) {
+        let directory = match files.resolve(directory) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             resolved => resolved.map_err(again)?,
         };
@@ -148,17 +157,24 @@ impl Instance {
         }
     }
 
-    /// The promoted instance, by Pacemaker, as a source of data.
+    /// What Pacemaker says of the cluster, and the record of promotions.
     ///
     /// # Errors
-    /// Nobody is promoted and well.
-    pub fn primary(&mut self) -> Step<Source> {
+    /// It does not answer.
+    pub fn cluster(&mut self) -> Step<(ClusterFacts, Record)> {
         use super::host::Host as _;
-        self.node.begin(self.node.now() + 10_000);
-        let status = self.node.cluster().map_err(|error| RejoinError::NoPrimary(error.to_string()))?;
-        let facts = cluster_facts(&status, &self.settings, &self.resource, &self.name, None);
-        let upstream =
-            facts.primary.ok_or_else(|| RejoinError::NoPrimary("no instance is promoted".to_owned()))?;
+        self.node.begin(self.node.now() + PACEMAKER);
+        let silent = |error: HostError| RejoinError::NoPrimary(error.to_string());
+        let status = self.node.cluster().map_err(silent)?;
+        let record = Record::of(&self.node.promotions().map_err(silent)?);
+        Ok((cluster_facts(&status, &self.settings, &self.resource, &self.name, None), record))
+    }
+
+    /// The instance on another node as a source of data.
+    ///
+    /// # Errors
+    /// The parameter replication_conninfo can't be read.
+    pub fn source(&self, upstream: &Upstream) -> Step<Source> {
         let manual = |error| RejoinError::Manual(format!("parameter replication_conninfo: {error}"));
         let conninfo = Conninfo::parse(&self.settings.replication_conninfo)
             .map_err(|error| manual(error.to_string()))?
@@ -167,7 +183,16 @@ impl Instance {
             .with("application_name", &format!("quorate-rejoin-{}", self.name))
             .with("connect_timeout", "5")
             .with("dbname", self.settings.dbname.as_deref().unwrap_or("postgres"));
-        Ok(Source::new(upstream.node, conninfo))
+        Ok(Source::new(upstream.node.clone(), conninfo))
+    }
+
+    /// The same, by the node's name.
+    ///
+    /// # Errors
+    /// As [`Self::source`].
+    pub fn source_at(&self, node: &str) -> Step<Source> {
+        let host = self.settings.address_of(node).to_owned();
+        self.source(&Upstream { node: node.to_owned(), host, score: None })
     }
 
     /// Runs a program of PostgreSQL's or the system's that ends soon.

@@ -30,6 +30,12 @@ impl Instance {
                 "a base backup that was never started can't be rewound".to_owned(),
             ));
         }
+        // Without standby mode it would go on with its primary's timeline as a primary of its own.
+        if self.node.control()?.state == DbState::InArchiveRecovery {
+            return Err(RejoinError::Again(
+                "a standby that crashed can't be recovered without a primary".to_owned(),
+            ));
+        }
         // A single-user server refuses standby mode.
         for signal in [SignalFile::Standby, SignalFile::Recovery, SignalFile::Promote] {
             data_directory::remove_signal(files, self.pgdata(), signal)?;

@@ -2,9 +2,11 @@
 
 use super::super::command::Command;
 use super::{Instance, RejoinError, Step, again};
-use crate::pg::conninfo::Conninfo;
+use crate::pg::conninfo::{Conninfo, is_secret};
 use crate::pg::history::History;
+use crate::pg::lsn::Lsn;
 use crate::pg::timeline::Timeline;
+use crate::pg::wal_file::WalFileName;
 
 /// One place to copy from.
 #[derive(Debug, Clone)]
@@ -39,7 +41,14 @@ impl Source {
     /// What goes on a command line, which everybody on the machine may read.
     pub(super) fn public(&self) -> String {
         let mut conninfo = self.conninfo.clone();
-        conninfo.remove("password");
+        let secrets: Vec<String> = conninfo
+            .iter()
+            .map(|(keyword, _)| keyword.to_owned())
+            .filter(|keyword| is_secret(keyword))
+            .collect();
+        for keyword in secrets {
+            conninfo.remove(&keyword);
+        }
         conninfo.to_string()
     }
 
@@ -103,6 +112,24 @@ impl Instance {
         // The file's name, then its content.
         let content = answer.split_once('|').map_or("", |(_, content)| content);
         History::parse(timeline, content).map_err(again)
+    }
+
+    /// Whether the source still has the WAL that comes next for these data, on whichever timeline.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn has_next_wal(&self, source: &Source) -> Step<bool> {
+        let next = self.node.control()?.furthest().lsn;
+        self.has_wal(source, next)
+    }
+
+    /// Whether the source still has a segment with this position.
+    pub(super) fn has_wal(&self, source: &Source, lsn: Lsn) -> Step<bool> {
+        let size = self.node.control()?.segment_size;
+        let names =
+            self.psql(source, &source.public(), "SELECT pg_catalog.pg_ls_dir('pg_wal', true, false)")?;
+        let mut files = names.lines().filter_map(|name| WalFileName::parse(name, size));
+        Ok(files.any(|file| file.segment == lsn.segment(size)))
     }
 
     fn psql(&self, source: &Source, conninfo: &str, sql: &str) -> Step<String> {

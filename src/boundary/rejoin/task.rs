@@ -22,10 +22,12 @@ const DIRECTORY: &str = "/var/lib/quorate/rejoin";
 /// A lock does not outlive a boot.
 const LOCKS: &str = "/run/quorate";
 const SYSTEMCTL: &str = "/usr/bin/systemctl";
+/// Longer than anybody looks.
+const MOMENT: Duration = Duration::from_millis(300);
 /// systemd answers at once; it is not waited for what it starts.
 const UNIT_START: Duration = Duration::from_secs(5);
 
-fn path(resource: &str) -> PathBuf {
+pub(super) fn path(resource: &str) -> PathBuf {
     Path::new(DIRECTORY).join(format!("{resource}.json"))
 }
 
@@ -38,7 +40,7 @@ fn lock_path(resource: &str) -> PathBuf {
 }
 
 /// Where a long program of this resource writes.
-pub(super) fn log_path(resource: &str) -> PathBuf {
+fn log_path(resource: &str) -> PathBuf {
     Path::new(DIRECTORY).join(format!("{resource}.log"))
 }
 
@@ -47,6 +49,16 @@ pub(super) fn new_log(resource: &str) -> Step<File> {
     let path = log_path(resource);
     let log = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&path);
     log.map_err(|error| RejoinError::Again(format!("{}: {error}", path.display())))
+}
+
+/// Its length.
+pub(super) fn log_length(resource: &str) -> u64 {
+    OwnedFiles::of(&SystemUser::root()).length(&log_path(resource))
+}
+
+/// A part of it; `None`: it can't be read.
+pub(super) fn log_part(resource: &str, from: u64, limit: u64) -> Option<String> {
+    OwnedFiles::of(&SystemUser::root()).read_tail(&log_path(resource), from, limit).ok()
 }
 
 fn make(directory: &Path) -> Step<()> {
@@ -140,11 +152,17 @@ impl Lock {
         std::fs::create_dir_all(LOCKS).map_err(|error| RejoinError::Again(format!("{LOCKS}: {error}")))?;
         let path = lock_path(resource);
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
-        let file = file.map_err(|error| RejoinError::Again(format!("{}: {error}", path.display())))?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(file) => Ok(Some(Self { _file: file })),
-            Err((_, nix::errno::Errno::EWOULDBLOCK)) => Ok(None),
-            Err((_, errno)) => Err(RejoinError::Again(format!("{}: {errno}", path.display()))),
+        let mut file = file.map_err(|error| RejoinError::Again(format!("{}: {error}", path.display())))?;
+        // Who only looks whether it is held has it for a moment.
+        let until = Deadline::after(MOMENT);
+        loop {
+            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(file) => return Ok(Some(Self { _file: file })),
+                Err((_, nix::errno::Errno::EWOULDBLOCK)) if until.passed() => return Ok(None),
+                Err((file, nix::errno::Errno::EWOULDBLOCK)) => file,
+                Err((_, errno)) => return Err(RejoinError::Again(format!("{}: {errno}", path.display()))),
+            };
+            until.sleep(MOMENT / 10);
         }
     }
 }
@@ -175,7 +193,7 @@ pub fn is_abandoned(resource: &str) -> bool {
     }
 }
 
-/// Has systemd start the unit. One that runs already goes on.
+/// Has systemd start the unit. One that only watches what it has done, or ends, makes room: what works holds the lock.
 ///
 /// # Errors
 /// There is no such unit, or no systemd.
@@ -190,5 +208,5 @@ pub fn start_unit(resource: &str) -> Step<()> {
             .run(Deadline::after(UNIT_START))
     };
     let _ = systemctl(&["reset-failed", "--quiet"]);
-    systemctl(&["start", "--no-block", "--quiet"]).map(drop).map_err(again)
+    systemctl(&["restart", "--no-block", "--quiet"]).map(drop).map_err(again)
 }

@@ -7,7 +7,6 @@ use nix::unistd::Pid;
 
 use super::super::clock::Deadline;
 use super::super::command::Command;
-use super::super::storage::read_text;
 use super::{Instance, RejoinError, Step, again, task};
 
 /// No database of ours takes longer; one that hangs is ended.
@@ -15,6 +14,9 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// A program that writes no line for so long hangs: each of them tells its progress every second.
 const SILENCE: Duration = Duration::from_secs(900);
 const LOOK: Duration = Duration::from_millis(200);
+/// The end of its output that is looked at, and how much is read at once.
+const TAIL: u64 = 8 << 10;
+const PART: u64 = 1 << 20;
 /// The end of its output that is kept for the reason.
 const REASON: usize = 600;
 
@@ -28,7 +30,6 @@ pub(super) enum Tells {
 impl Instance {
     /// Runs it to its end. `progress` is called with percents.
     pub(super) fn long(&self, command: &Command, tells: Tells, progress: &mut dyn FnMut(u8)) -> Step<String> {
-        let path = task::log_path(&self.resource);
         let log = task::new_log(&self.resource)?;
         let mut child = command.spawn_detached(log).map_err(again)?;
         let until = Deadline::after(LONGEST);
@@ -36,9 +37,9 @@ impl Instance {
         let mut length = 0;
         loop {
             let status = child.exited().map_err(again)?;
-            let text = read_text(&path).unwrap_or_default();
-            if text.len() != length {
-                (length, silent) = (text.len(), Deadline::after(SILENCE));
+            let (now, text) = (task::log_length(&self.resource), self.said());
+            if now != length {
+                (length, silent) = (now, Deadline::after(SILENCE));
                 if let Some(percent) = percent(&text) {
                     progress(percent);
                 }
@@ -60,6 +61,26 @@ impl Instance {
                 None => until.sleep(LOOK),
             }
         }
+    }
+}
+
+impl Instance {
+    /// The end of what the last program said.
+    pub(super) fn said(&self) -> String {
+        let from = task::log_length(&self.resource).saturating_sub(TAIL);
+        task::log_part(&self.resource, from, TAIL).unwrap_or_default()
+    }
+
+    /// Every line that it said; `None`: it can't be read.
+    pub(super) fn each_line(&self, take: &mut dyn FnMut(&str)) -> Option<()> {
+        let (mut from, length) = (0, task::log_length(&self.resource));
+        while from < length {
+            let part = task::log_part(&self.resource, from, PART)?;
+            let end = part.rfind('\n').map_or(part.len(), |at| at + 1);
+            part[..end].lines().for_each(&mut *take);
+            from += u64::try_from(end.max(1)).ok()?;
+        }
+        Some(())
     }
 }
 

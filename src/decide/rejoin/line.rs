@@ -13,19 +13,28 @@ pub struct Common {
     pub until: Option<Lsn>,
 }
 
-/// Compares two histories, as pg_rewind does (findCommonAncestorTimeline): the newest timeline that is in both, and the earlier of the
-/// two ends there. `None`: they never met.
+/// Compares two histories, as pg_rewind does (findCommonAncestorTimeline): from the oldest on, as long as the timeline and its beginning
+/// are the same; the earlier of the two ends of the last such one. Two nodes may have taken one number at two places. `None`: they
+/// never met.
 #[must_use]
 pub fn common(own: &History, theirs: &History) -> Option<Common> {
-    let mut timeline = own.timeline().min(theirs.timeline());
-    while !(own.contains(timeline) && theirs.contains(timeline)) {
-        timeline = Timeline::new(timeline.get().checked_sub(1)?)?;
+    let (own, theirs) = (own.line(), theirs.line());
+    let mut found = None;
+    for (&(timeline, own_end), &(other, their_end)) in own.iter().zip(&theirs) {
+        if timeline != other {
+            break;
+        }
+        let until = match (own_end, their_end) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        found = Some(Common { timeline, until });
+        // The next one begins at two places.
+        if own_end != their_end {
+            break;
+        }
     }
-    let until = match (own.fork_of(timeline), theirs.fork_of(timeline)) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    };
-    Some(Common { timeline, until })
+    found
 }
 
 #[cfg(test)]
@@ -60,5 +69,9 @@ mod tests {
         let fourth = history(4, "1\t0/3000000\tx\n2\t0/5000000\tx\n");
         assert_eq!(of(&second, &fourth), Some((2, Some(0x500_0000))));
         assert_eq!(of(&history(5, "1\t0/1000000\tx\n"), &fourth), Some((1, Some(0x100_0000))));
+        // One number, taken at two places: promoted by hand here, by the cluster there.
+        let by_hand = history(3, "1\t0/3000000\tx\n2\t0/4000000\tx\n");
+        let theirs = history(4, "1\t0/3000000\tx\n2\t0/5000000\tx\n3\t0/9000000\tx\n");
+        assert_eq!(of(&by_hand, &theirs), Some((2, Some(0x400_0000))));
     }
 }

@@ -11,7 +11,7 @@ mod task;
 
 use std::time::Duration;
 
-pub use self::kept::{Commits, Kept, Range, commits, ranges, segments};
+pub use self::kept::{Commits, Kept, Range, ranges, segments};
 pub use self::line::{Common, common};
 pub use self::request::{Request, request_attribute};
 pub use self::task::{Cause, Data, Phase, Task, Way, attribute};
@@ -58,9 +58,10 @@ pub enum Primary {
 #[must_use]
 pub fn primary(cluster: Option<&ClusterFacts>, record: &Record) -> Primary {
     let Some(primary) = cluster.and_then(|cluster| cluster.primary.as_ref()) else { return Primary::Nobody };
-    match record.last() {
-        Some(last) if last.node != primary.node => Primary::Nobody,
-        Some(_) | None => Primary::Known,
+    match record {
+        Record::Empty => Primary::Known,
+        Record::Last(last) if last.node == primary.node => Primary::Known,
+        Record::Last(_) | Record::Unread(_) | Record::Contradictory(..) => Primary::Nobody,
     }
 }
 
@@ -103,17 +104,20 @@ pub enum Wanted {
     Manual,
 }
 
-/// Whether the data are to be replaced by the primary's. Only where there is a primary that Pacemaker promoted: what it lacks of these
-/// data is lost already, and is kept. `promoted_by_hand`: nobody of the cluster's has promoted it.
+/// Whether the data are to be replaced by the primary's: only by those of a primary that Pacemaker promoted. What it lacks of these is lost
+/// already, and is kept. In the middle of a failover there is none yet, and the unit waits for it; who can be a candidate without one
+/// does not wait.
 #[must_use]
 pub const fn wanted(cause: Cause, policy: OnDiverged, primary: Primary, manager: Manager) -> Wanted {
     match (manager, primary, policy, cause) {
-        (Manager::Nobody, ..) | (_, Primary::Nobody, ..) | (_, _, OnDiverged::Stop, _) => Wanted::Manual,
-        (Manager::Pacemaker, Primary::Known, OnDiverged::Copy, _) => Wanted::Rejoin(Way::Copy),
-        (Manager::Pacemaker, Primary::Known, OnDiverged::Rewind, Cause::Diverged | Cause::Asked) => {
+        (Manager::Nobody, ..)
+        | (_, _, OnDiverged::Stop, _)
+        | (_, Primary::Nobody, _, Cause::Starved | Cause::Asked) => Wanted::Manual,
+        (Manager::Pacemaker, _, OnDiverged::Copy, _) => Wanted::Rejoin(Way::Copy),
+        (Manager::Pacemaker, _, OnDiverged::Rewind, Cause::Diverged | Cause::Asked) => {
             Wanted::Rejoin(Way::Rewind)
         }
-        (Manager::Pacemaker, Primary::Known, OnDiverged::Rewind, Cause::Forked | Cause::Starved) => {
+        (Manager::Pacemaker, _, OnDiverged::Rewind, Cause::Forked | Cause::Starved) => {
             Wanted::Rejoin(Way::Copy)
         }
     }
@@ -123,21 +127,14 @@ pub const fn wanted(cause: Cause, policy: OnDiverged, primary: Primary, manager:
 const STARVED_AFTER: Duration = Duration::from_secs(60);
 
 /// Whether a standby waits for WAL that the primary has not any more. `said`: why its WAL receiver gave up last, in PostgreSQL's words
-/// (walsender.c); `without`: how long it has had no stream although a primary is there. A restore_command may still find it: then the
-/// standby gets on, and has a stream sooner or later.
+/// (walsender.c), which a client may have written too: the unit asks the primary. `without`: how long it has had no stream and
+/// has not got on, although a primary is there.
 #[must_use]
-pub fn is_starved(said: Option<&str>, without: Option<Duration>, receives: Receives) -> bool {
+pub fn is_starved(said: Option<&str>, without: Duration) -> bool {
     let is_gone = said.is_some_and(|said| {
         said.contains("requested WAL segment") && said.contains("has already been removed")
     });
-    is_gone && receives == Receives::Nothing && without.is_some_and(|without| without >= STARVED_AFTER)
-}
-
-/// Whether the standby got WAL since it was looked at last, from wherever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Receives {
-    Something,
-    Nothing,
+    is_gone && without >= STARVED_AFTER
 }
 
 /// A start waits so long for a short rewind: its transition promotes nobody meanwhile.
@@ -150,16 +147,27 @@ pub fn start_waits(left: Duration) -> Duration {
 }
 
 /// How often it is tried in a row.
-const TRIES: u32 = 5;
+const TRIES: u32 = 8;
+/// The longest pause between two.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 /// Between two tries; doubled with each.
 const PAUSE: Duration = Duration::from_secs(10);
+
+/// The count of failures once a phase has begun: what failed has to be behind it, or the same failure would never be the last one.
+#[must_use]
+pub fn failures(task: &Task, entered: Phase) -> u32 {
+    match task.failed_in {
+        Some(failed) if entered <= failed => task.failures,
+        Some(_) | None => 0,
+    }
+}
 
 /// What follows a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterFailure {
     /// Again after this time, this way.
     Again(Duration, Way),
-    /// A human has to look.
+    /// An operator has to look.
     Manual,
 }
 
@@ -169,14 +177,14 @@ pub fn after_failure(failures: u32, phase: Phase, way: Way) -> AfterFailure {
     if failures >= TRIES {
         return AfterFailure::Manual;
     }
-    let pause = PAUSE * 2_u32.saturating_pow(failures.saturating_sub(1));
+    let pause = (PAUSE * 2_u32.saturating_pow(failures.saturating_sub(1).min(8))).min(LONGEST_PAUSE);
     match (phase, way) {
         (Phase::Recovering | Phase::Rewinding, Way::Rewind) => AfterFailure::Again(Duration::ZERO, Way::Copy),
         (_, way) => AfterFailure::Again(pause, way),
     }
 }
 
-/// Whether so much may be given up without a human. `most`: the parameter rejoin_max_loss; `None`: no limit.
+/// Whether so much may be given up without an operator. `most`: the parameter rejoin_max_loss; `None`: no limit.
 ///
 /// # Errors
 /// More than allowed, or nobody knows how much.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::task::{Cause, Phase, Task, Way};
+use crate::ocf::settings::OnDiverged;
 
 /// The node attribute by which `quorate rejoin` asks.
 #[must_use]
@@ -57,18 +58,20 @@ impl FromStr for Request {
 }
 
 impl Request {
-    /// What it makes of a rejoin that is on record: begun anew, with what was kept before.
+    /// What it makes of a rejoin that is on record: it begins again.
+    /// `policy`: on_diverged.
     #[must_use]
-    pub fn renewed(self, task: Task) -> Task {
-        // pg_rewind has written there once.
-        let way = if task.half { Way::Copy } else { self.way };
+    pub fn renewed(self, task: Task, policy: OnDiverged) -> Task {
+        // pg_rewind sees no difference on one timeline, and is never run twice in a directory.
+        let must_copy =
+            task.half || matches!(task.cause, Cause::Forked | Cause::Starved) || policy == OnDiverged::Copy;
         // A request says "look again": what is kept may be of an earlier time.
         let kept = task.kept.filter(|_| task.half);
         Task {
-            cause: if task.half { task.cause } else { Cause::Asked },
-            way,
+            way: if must_copy { Way::Copy } else { self.way },
             phase: Phase::Wanted,
             failures: 0,
+            failed_in: None,
             last_error: None,
             loss_accepted: self.accept_loss,
             kept,

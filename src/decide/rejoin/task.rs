@@ -49,7 +49,7 @@ pub fn attribute(resource: &str) -> String {
 }
 
 /// How far it is. Each is on the disk before it begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// Asked for.
@@ -130,13 +130,15 @@ impl Phase {
     pub const fn data(self, half: bool) -> Data {
         match self {
             Self::Starting | Self::Ended => Data::Ready,
-            Self::Rewinding | Self::Swapping | Self::Configuring => Data::Half,
+            Self::Configuring => Data::Half,
             Self::Wanted
             | Self::Keeping
             | Self::Recovering
             | Self::AwaitingCheckpoint
+            | Self::Rewinding
             | Self::Copying
             | Self::Verifying
+            | Self::Swapping
             | Self::Manual => {
                 if half {
                     Data::Half
@@ -166,12 +168,14 @@ pub struct Task {
     pub why: String,
     pub way: Way,
     pub phase: Phase,
-    /// pg_rewind has begun once: only a copy mends the directory.
+    /// Its data directory has begun to be replaced: by pg_rewind, which only a copy mends, or by a rename.
     pub half: bool,
     /// The node that the data come from.
     pub source: Option<String>,
-    /// How often it failed in a row.
+    /// How often it failed in a row, and how far it had come.
     pub failures: u32,
+    #[serde(default)]
+    pub failed_in: Option<Phase>,
     pub last_error: Option<String>,
     pub kept: Option<Kept>,
     /// By the operator.
@@ -199,6 +203,8 @@ impl Task {
     pub fn summary(&self) -> String {
         let from = self.source.as_deref().map_or(String::new(), |source| format!(" from {source}"));
         let percent = self.progress.map_or(String::new(), |percent| format!(" {percent} %"));
+        let last =
+            self.last_error.as_deref().map_or(String::new(), |error| format!("; the last try: {error}"));
         match self.phase {
             Phase::Manual => {
                 let error = self.last_error.as_deref().unwrap_or("no reason is known");
@@ -207,7 +213,7 @@ impl Task {
             Phase::Ended => {
                 format!("ended: a standby again{from} by {}", self.way.program())
             }
-            Phase::Rewinding | Phase::Copying => format!("{}{from}{percent}", self.phase),
+            Phase::Rewinding | Phase::Copying => format!("{}{from}{percent}{last}", self.phase),
             Phase::Wanted
             | Phase::Keeping
             | Phase::Recovering
@@ -215,7 +221,7 @@ impl Task {
             | Phase::Verifying
             | Phase::Swapping
             | Phase::Configuring
-            | Phase::Starting => self.phase.to_string(),
+            | Phase::Starting => format!("{}{last}", self.phase),
         }
     }
 }

@@ -14,6 +14,7 @@ fn task(phase: Phase, half: bool) -> Task {
         half,
         source: Some("srv2".into()),
         failures: 0,
+        failed_in: None,
         last_error: None,
         kept: None,
         loss_accepted: false,
@@ -76,7 +77,10 @@ fn without_a_primary_untouched_data_are_an_ordinary_candidate() {
 fn only_a_primary_of_the_clusters_replaces_data() {
     for cause in [Cause::Diverged, Cause::Forked, Cause::Starved, Cause::Asked] {
         for policy in OnDiverged::ALL {
-            assert_eq!(wanted(cause, policy, Primary::Nobody, Manager::Pacemaker), Wanted::Manual);
+            // Data that could be the next primary's are touched by nobody.
+            let waits = matches!(cause, Cause::Diverged | Cause::Forked) && policy != OnDiverged::Stop;
+            let without = wanted(cause, policy, Primary::Nobody, Manager::Pacemaker);
+            assert_eq!(without != Wanted::Manual, waits, "{cause:?} {policy:?}");
             assert_eq!(wanted(cause, policy, Primary::Known, Manager::Nobody), Wanted::Manual);
         }
         assert_eq!(wanted(cause, OnDiverged::Stop, Primary::Known, Manager::Pacemaker), Wanted::Manual);
@@ -95,13 +99,28 @@ fn only_a_primary_of_the_clusters_replaces_data() {
 #[test]
 fn a_starved_standby_is_one_that_nothing_reaches() {
     let said = "could not receive data from WAL stream: ERROR:  requested WAL segment 000000010000000000000003 has already been removed";
-    let long = Some(Duration::from_secs(60));
-    assert!(is_starved(Some(said), long, Receives::Nothing));
-    assert!(!is_starved(Some(said), long, Receives::Something), "the archive has it");
-    assert!(!is_starved(Some(said), Some(Duration::from_secs(59)), Receives::Nothing));
-    assert!(!is_starved(Some(said), None, Receives::Nothing), "it streams");
-    assert!(!is_starved(Some("could not connect to the primary server"), long, Receives::Nothing));
-    assert!(!is_starved(None, long, Receives::Nothing));
+    let long = Duration::from_secs(60);
+    assert!(is_starved(Some(said), long));
+    assert!(!is_starved(Some(said), Duration::from_secs(59)));
+    assert!(!is_starved(Some("could not connect to the primary server"), long));
+    assert!(!is_starved(None, long));
+}
+
+#[test]
+fn a_request_does_not_rewind_what_can_only_be_copied() {
+    let request = Request { way: Way::Rewind, accept_loss: true };
+    for (cause, half, policy, way) in [
+        (Cause::Diverged, false, OnDiverged::Rewind, Way::Rewind),
+        (Cause::Asked, false, OnDiverged::Stop, Way::Rewind),
+        (Cause::Forked, false, OnDiverged::Rewind, Way::Copy),
+        (Cause::Starved, false, OnDiverged::Stop, Way::Copy),
+        (Cause::Diverged, true, OnDiverged::Rewind, Way::Copy),
+        (Cause::Diverged, false, OnDiverged::Copy, Way::Copy),
+    ] {
+        let before = Task { cause, ..task(Phase::Manual, half) };
+        let after = request.renewed(before, policy);
+        assert_eq!((after.way, after.cause), (way, cause), "{cause:?} {half} {policy:?}");
+    }
 }
 
 #[test]
@@ -118,8 +137,19 @@ fn tries_end() {
             }
         }
     }
-    assert!(pauses >= PAUSE && pauses < Duration::from_secs(600), "{pauses:?}");
+    assert!(pauses >= PAUSE && pauses < Duration::from_secs(3600), "{pauses:?}");
     assert!(matches!(after_failure(1, Phase::Wanted, Way::Rewind), AfterFailure::Again(_, Way::Rewind)));
+}
+
+/// What failed while copying begins again with a phase that succeeds.
+#[test]
+fn only_progress_ends_the_count() {
+    let mut task = task(Phase::Copying, false);
+    (task.failures, task.failed_in) = (3, Some(Phase::Verifying));
+    for phase in [Phase::Wanted, Phase::Keeping, Phase::Copying, Phase::Verifying] {
+        assert_eq!(failures(&task, phase), 3, "{phase:?}");
+    }
+    assert_eq!(failures(&task, Phase::Swapping), 0);
 }
 
 #[test]

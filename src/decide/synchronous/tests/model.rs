@@ -594,6 +594,7 @@ fn no_interleaving_of_four_and_five_loses_a_commit() {
 /// `make model NODES=4 COUNT=2 COMMITS=2 PROMOTIONS=1 MINUTES=30`.
 #[test]
 #[ignore = "minutes to hours: make model"]
+#[expect(clippy::disallowed_methods, reason = "a command's parameters, by make")]
 fn a_larger_cluster() {
     let number =
         |name: &str, usual: u8| std::env::var(name).map_or(usual, |text| text.parse().expect("a number"));
