@@ -5,14 +5,13 @@
 //! Two states that differ in the standbys' names alone are one: the primary is the first instance, and of all orders of the others
 //! the one with the smallest number counts ([`Model::number`]).
 
+mod state;
+
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use self::state::*;
 use super::{Sync, *};
-
-/// Instances at most.
-const MOST: usize = 5;
-const NODES: [&str; MOST] = ["a", "b", "c", "d", "e"];
 
 /// Which rule is taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +33,6 @@ enum Broken {
     AnyAnswer,
 }
 
-/// Instances, as bits.
-type Set = u8;
-
 /// How large a cluster is, and how long its story.
 #[derive(Debug, Clone, Copy)]
 struct Size {
@@ -45,27 +41,6 @@ struct Size {
     count: usize,
     commits: u8,
     promotions: u8,
-}
-
-/// The primary is instance 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct State {
-    promotions: u8,
-    /// How much each instance has of the line that counts.
-    flush: [u8; MOST],
-    streams: Set,
-    /// The setting as each walsender has it; the primary's own place has what SHOW says.
-    read: [Setting; MOST],
-    acked: u8,
-    /// Count and instances; its number is nothing that makes a state another one.
-    record: Option<(u8, Set)>,
-    confirming: Option<(Setting, u8)>,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-struct Setting {
-    count: u8,
-    nodes: Set,
 }
 
 /// What the agent looks at.
@@ -92,189 +67,12 @@ enum Done {
     Confirm(Setting, u8),
 }
 
-/// Where each instance goes.
-type Order = [usize; MOST];
-
 struct Model {
     size: Size,
     policy: Policy,
     broken: Broken,
     orders: Vec<Order>,
     steps: HashMap<Look, Done>,
-}
-
-/// Positions are above 0.
-fn lsn(commits: u8) -> u64 {
-    u64::from(commits) + 1
-}
-
-fn has(set: Set, node: usize) -> bool {
-    set & (1 << node) != 0
-}
-
-fn moved(set: Set, order: &Order) -> Set {
-    (0..MOST).filter(|n| has(set, *n)).map(|n| 1 << order[n]).sum()
-}
-
-fn names_of(set: Set) -> BTreeSet<String> {
-    (0..MOST).filter(|n| has(set, *n)).map(|n| NODES[n].to_owned()).collect()
-}
-
-fn bits(nodes: &BTreeSet<String>) -> Set {
-    (0..MOST).filter(|n| nodes.contains(NODES[*n])).map(|n| 1 << n).sum()
-}
-
-fn small(count: usize) -> u8 {
-    u8::try_from(count).expect("few instances")
-}
-
-impl Setting {
-    fn of(names: &Names) -> Setting {
-        Setting { count: small(names.count), nodes: bits(&names.nodes) }
-    }
-
-    fn names(self) -> Names {
-        Names { count: usize::from(self.count), nodes: names_of(self.nodes) }
-    }
-
-    fn moved(self, order: &Order) -> Setting {
-        Setting { nodes: moved(self.nodes, order), ..self }
-    }
-
-    /// Three bits for the count, five for the instances.
-    const fn number(self) -> u128 {
-        (self.count as u128) << 5 | self.nodes as u128
-    }
-
-    const fn read(number: u128) -> Setting {
-        Setting { count: (number >> 5 & 7) as u8, nodes: (number & 31) as u8 }
-    }
-}
-
-fn voters_of(record: Option<(u8, Set)>) -> Option<Voters> {
-    let (count, nodes) = record?;
-    let statement = Some(Statement { count: usize::from(count), nodes: names_of(nodes) });
-    Some(Voters { generation: 1, sequence: 1, statement })
-}
-
-fn record_of(voters: &Voters) -> Option<(u8, Set)> {
-    let statement = voters.statement.as_ref()?;
-    Some((small(statement.count), bits(&statement.nodes)))
-}
-
-/// Every order of the others behind the first one.
-fn orders(nodes: usize) -> Vec<Order> {
-    let mut all = vec![vec![0]];
-    for _ in 1..nodes {
-        all = all
-            .into_iter()
-            .flat_map(|begun: Vec<usize>| {
-                let rest: Vec<usize> = (1..nodes).filter(|n| !begun.contains(n)).collect();
-                rest.into_iter().map(move |n| [begun.clone(), vec![n]].concat())
-            })
-            .collect();
-    }
-    let whole = |order: Vec<usize>| std::array::from_fn(|n| order.get(n).copied().unwrap_or(n));
-    all.into_iter().map(whole).collect()
-}
-
-impl State {
-    fn moved(&self, order: &Order) -> State {
-        let mut next = State {
-            streams: moved(self.streams, order),
-            record: self.record.map(|(count, nodes)| (count, moved(nodes, order))),
-            confirming: self.confirming.map(|(setting, until)| (setting.moved(order), until)),
-            ..*self
-        };
-        for n in 0..MOST {
-            next.flush[order[n]] = self.flush[n];
-            next.read[order[n]] = self.read[n].moved(order);
-        }
-        next
-    }
-
-    /// What is one instance's in a state, whatever it is called.
-    fn key(&self, n: usize) -> u32 {
-        let read = self.read[n];
-        let of = [
-            has(self.streams, n),
-            has(read.nodes, n),
-            read == self.read[0],
-            has(self.read[0].nodes, n),
-            self.record.is_some_and(|(_, nodes)| has(nodes, n)),
-            self.confirming.is_some_and(|(setting, _)| has(setting.nodes, n)),
-        ];
-        let of = of.into_iter().fold(0, |bits, is| bits << 1 | u32::from(is));
-        u32::from(self.flush[n]) << 16 | u32::from(read.count) << 12 | read.nodes.count_ones() << 8 | of
-    }
-
-    fn number(&self) -> u128 {
-        let mut number = u128::from(self.promotions);
-        let mut put = |bits: u32, value: u128| number = number << bits | value;
-        put(2, self.acked.into());
-        put(5, self.streams.into());
-        for n in 0..MOST {
-            put(2, self.flush[n].into());
-            put(8, self.read[n].number());
-        }
-        put(8, self.record.map_or(0, |(count, nodes)| Setting { count, nodes }.number()));
-        put(1, u128::from(self.confirming.is_some()));
-        put(8, self.confirming.map_or(0, |(setting, _)| setting.number()));
-        put(2, self.confirming.map_or(0, |(_, until)| until.into()));
-        number
-    }
-
-    fn of_number(mut number: u128) -> State {
-        let mut take = |bits: u32| {
-            let value = number & ((1 << bits) - 1);
-            number >>= bits;
-            value
-        };
-        let mut state = State::default();
-        let (until, setting, is_confirming) = (take(2) as u8, Setting::read(take(8)), take(1) == 1);
-        state.confirming = is_confirming.then_some((setting, until));
-        let record = Setting::read(take(8));
-        state.record = (record.count > 0).then_some((record.count, record.nodes));
-        for n in (0..MOST).rev() {
-            state.read[n] = Setting::read(take(8));
-            state.flush[n] = take(2) as u8;
-        }
-        state.streams = take(5) as u8;
-        state.acked = take(2) as u8;
-        state.promotions = take(4) as u8;
-        state
-    }
-
-    /// What the walsender of a standby lets pass: the number is of the setting that it has read itself, and each of the others counts by
-    /// whether its own walsender has read its name (syncrep.c, `SyncRepGetCandidateStandbys`).
-    fn released_by(&self, standby: usize) -> u8 {
-        let counts = |n: &usize| has(self.streams, *n) && has(self.read[*n].nodes, *n);
-        let count = usize::from(self.read[standby].count);
-        if count == 0 || !counts(&standby) {
-            return 0;
-        }
-        let mut there: Vec<u8> = (1..MOST).filter(counts).map(|n| self.flush[n]).collect();
-        there.sort_unstable_by(|a, b| b.cmp(a));
-        there.get(count - 1).copied().unwrap_or(0)
-    }
-
-    fn releasable(&self) -> u8 {
-        if self.read[0].count == 0 {
-            return self.flush[0];
-        }
-        (1..MOST).filter(|n| has(self.streams, *n)).map(|n| self.released_by(n)).max().unwrap_or(0)
-    }
-
-    /// A commit that somebody was told of and that one who may be promoted lacks.
-    fn loses(&self) -> bool {
-        self.flush[0] < self.acked
-            || self.record.is_some_and(|(count, nodes)| {
-                (1..=self.acked).any(|commit| {
-                    let have = (0..MOST).filter(|n| has(nodes, *n) && self.flush[*n] >= commit);
-                    have.count() < usize::from(count)
-                })
-            })
-    }
 }
 
 impl Model {
@@ -594,7 +392,7 @@ fn no_interleaving_of_four_and_five_loses_a_commit() {
 /// `make model NODES=4 COUNT=2 COMMITS=2 PROMOTIONS=1 MINUTES=30`.
 #[test]
 #[ignore = "minutes to hours: make model"]
-#[expect(clippy::disallowed_methods, reason = "a command's parameters, by make")]
+#[expect(clippy::disallowed_methods, reason = "a test reads its own environment")]
 fn a_larger_cluster() {
     let number =
         |name: &str, usual: u8| std::env::var(name).map_or(usual, |text| text.parse().expect("a number"));
