@@ -156,12 +156,23 @@ fn step_at_once(facts: &Facts<'_>) -> Step {
     let then = target.statement(facts.node);
     // While some walsenders have read the new one: each counts to the number that it has read itself, and counts whoever's walsender has
     // read its name by either (syncrep.c, `SyncRepGetCandidateStandbys`).
-    let mixed = (current.count > 0 && target.count > 0).then(|| now.or(&then));
+    // One that has not read the present number may have one of before, too.
+    let has_read =
+        |s: &ConnectedStandby| s.sync_state != SyncState::Quorum || facts.heard.contains(&s.application_name);
+    let lowest = if facts.standbys.iter().all(has_read) { current.count } else { current.count.min(1) };
+    let is_mixed = current.count > 0 && target.count > 0 && current != target;
+    let mixed = is_mixed.then(|| {
+        let nodes = &current.nodes | &target.nodes;
+        Names { count: lowest.min(target.count), nodes }.statement(facts.node)
+    });
     // Nothing on record promises nothing, and can't become weaker.
     if let Some(recorded) = recorded
-        && !(now.implies(recorded) && then.implies(recorded) && mixed.is_none_or(|m| m.implies(recorded)))
+        && !(now.implies(recorded)
+            && then.implies(recorded)
+            && mixed.as_ref().is_none_or(|m| m.implies(recorded)))
     {
-        return Step::Weaken(after(Some(recorded.or(&now).or(&then))));
+        let weaker = recorded.or(&now).or(&then);
+        return Step::Weaken(after(Some(mixed.map_or(weaker.clone(), |mixed| weaker.or(&mixed)))));
     }
     if in_force.as_ref() != Some(&target) {
         // Of nobody known no commit can wait.

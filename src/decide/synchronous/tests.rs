@@ -223,6 +223,17 @@ fn two_settings_are_in_force_at_once_for_a_moment() {
     facts.policy.count = 2;
     // b's walsender may still release what is on one of those that are listed by now, and that may be c.
     assert_eq!(step(&facts), Step::Weaken(voters("3:7:2:a,b,c")));
+    // It has not read the next one either, and a third one is to be listed: b may release what is on that one.
+    let last = voters("3:7:2:a,b,c");
+    let others = peers("b+ c+ d+");
+    let standbys = [standby("b", "quorum", 90), standby("c", "quorum", 90), standby("d", "async", 100)];
+    let setting = "ANY 2 (\"b\", \"c\")";
+    let heard = set("b c");
+    let mut facts = Facts { standbys: &standbys, ..situation(&others, Some(&last), setting) };
+    facts.policy.count = 2;
+    assert_eq!(step(&facts), Step::Weaken(voters("3:8:2:a,b,c,d")));
+    facts.heard = &heard;
+    assert_eq!(step(&facts), Step::Configure(names(2, "b c d")));
 }
 
 #[test]
