@@ -162,7 +162,10 @@ fn step_at_once(facts: &Facts<'_>) -> Step {
     let lowest = if facts.standbys.iter().all(has_read) { current.count } else { current.count.min(1) };
     let is_mixed = current.count > 0 && target.count > 0 && current != target;
     let mixed = is_mixed.then(|| {
-        let nodes = &current.nodes | &target.nodes;
+        // One that is not listed any more counts until its walsender has read that.
+        let counts = facts.standbys.iter().filter(|s| s.sync_state == SyncState::Quorum);
+        let counting: BTreeSet<String> = counts.map(|s| s.application_name.clone()).collect();
+        let nodes = &(&current.nodes | &target.nodes) | &counting;
         Names { count: lowest.min(target.count), nodes }.statement(facts.node)
     });
     // Nothing on record promises nothing, and can't become weaker.

@@ -234,6 +234,13 @@ fn two_settings_are_in_force_at_once_for_a_moment() {
     assert_eq!(step(&facts), Step::Weaken(voters("3:8:2:a,b,c,d")));
     facts.heard = &heard;
     assert_eq!(step(&facts), Step::Configure(names(2, "b c d")));
+    // d is not listed any more, has not read that, and b is lost: c's walsender will count d.
+    let others = peers("b- c+ d-");
+    let standbys = [standby("c", "quorum", 90), standby("d", "quorum", 100)];
+    let heard = set("c d");
+    let mut facts = Facts { standbys: &standbys, heard: &heard, ..situation(&others, Some(&last), setting) };
+    facts.policy.count = 2;
+    assert_eq!(step(&facts), Step::Weaken(voters("3:8:2:a,b,c,d")));
 }
 
 #[test]
