@@ -15,6 +15,7 @@ lab=$PWD/target/debug/quorate-lab
 name=${NAME:-fresh}
 package=${PACKAGE:-$(find target/debian -name 'quorate_*.deb' -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2)}
 if [ $# = 0 ]; then
+    # shellcheck disable=SC1091 # every Debian has it
     # Programs that were built here want this host's C library, or a newer one.
     if [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" = trixie ]; then
         echo "skip fresh: bookworm: a package that was built on Debian 13 does not install on Debian 12"

@@ -42,7 +42,7 @@ truth     |  900 | yes | tests/truth.sh
 hangs     | 1020 | yes | tests/hangs.sh
 self-fencing | 900 | yes | beside tests/self_fencing.sh
 people    |  900 | yes | beside tests/people.sh
-rejoin-phases | 400 | yes | beside tests/rejoin_phases.sh
+rejoin-phases | 900 | yes | beside tests/rejoin_phases.sh
 rejoin    | 1200 | yes | beside tests/rejoin.sh
 '
 
