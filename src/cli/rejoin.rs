@@ -105,10 +105,15 @@ pub(super) fn run(args: &Rejoin) -> Result<u8, CliError> {
     // Of a rejoin before.
     pacemaker::delete_attribute(node, &attribute(&resource), Patience::of(PATIENCE))?;
     pacemaker::set_attribute(node, &name, &request.to_string(), Patience::of(PATIENCE))?;
-    if runs {
-        pacemaker::fail(&resource, node, Patience::of(PATIENCE))?;
+    let asked = if runs {
+        pacemaker::fail(&resource, node, Patience::of(PATIENCE))
     } else {
-        pacemaker::forget_failures(&resource, node)?;
+        pacemaker::forget_failures(&resource, node)
+    };
+    if let Err(error) = asked {
+        // Or it would be carried out at some later start.
+        pacemaker::delete_attribute(node, &name, Patience::of(PATIENCE))?;
+        return Err(error.into());
     }
     if args.no_wait { Ok(0) } else { watch(&resource, node) }
 }

@@ -136,9 +136,11 @@ fn reasons_before<'a>(before: &'a [Message], summary: &Message) -> impl Iterator
 
 fn messages(tail: &str) -> Vec<Message> {
     let mut found: Vec<Message> = Vec::new();
-    for line in tail.lines().map(str::trim).filter(|line| !line.is_empty()) {
+    for (line, begins) in
+        tail.lines().map(|line| (line.trim(), begins(line))).filter(|(line, _)| !line.is_empty())
+    {
         let line = masked(line);
-        match severity(&line) {
+        match severity(&line).filter(|_| begins == Begins::Message) {
             Some((at, Severity::Detail)) => match found.last_mut() {
                 Some(message) => message.lines.push(line[at..].to_owned()),
                 // Its beginning is cut off.
@@ -153,6 +155,18 @@ fn messages(tail: &str) -> Vec<Message> {
         }
     }
     found
+}
+
+/// What a line of the log is the beginning of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    Message,
+    /// The rest of a message of several lines, which a client may have written: PostgreSQL puts a tab before it (elog.c).
+    Nothing,
+}
+
+fn begins(line: &str) -> Begins {
+    if line.starts_with('\t') { Begins::Nothing } else { Begins::Message }
 }
 
 enum Severity {
@@ -288,6 +302,9 @@ mod tests {
         let streams = "LOG:  started streaming WAL from primary at 0/3000000 on timeline 1";
         assert_eq!(receiver_trouble(&log(&[slot, streams, client])), None);
         assert_eq!(receiver_trouble(&log(&[streams, slot])).as_deref(), Some(slot));
+        // A client's statement of two lines.
+        let forged = format!("{}\t{slot}\n", log(&[streams, "LOG:  statement: select 1"]));
+        assert_eq!(receiver_trouble(&forged), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::super::identity::SystemUser;
 use super::super::owned_files::OwnedFiles;
 use super::super::registry;
 use super::task;
-use crate::decide::rejoin::Kept;
+use crate::decide::rejoin::{Kept, Phase};
 use crate::ocf::Settings;
 
 /// One directory.
@@ -19,6 +19,8 @@ pub struct Entry {
     pub resource: String,
     /// `None`: it was interrupted, or its summary can't be read.
     pub kept: Option<Kept>,
+    /// A rejoin that is not at its end takes the node's settings from it.
+    pub is_used: bool,
     owner: String,
 }
 
@@ -38,14 +40,28 @@ pub fn entries() -> HostResult<Vec<Entry>> {
             Err(error) if error.is_missing() => continue,
             Err(error) => return Err(error.into()),
         };
+        // Others are nobody's of ours; the owner of the data may put anything there.
+        names.retain(|name| is_ours(name));
         names.sort();
+        let unfinished = task::load(&resource).ok().flatten().filter(|task| task.phase < Phase::Starting);
         for name in names {
             let directory = base.join(&name);
             let kept = files
                 .read_text(&directory.join("summary.json"))
                 .ok()
                 .and_then(|text| serde_json::from_str(&text).ok());
-            found.push(Entry { name, directory, resource: resource.clone(), kept, owner: owner.clone() });
+            let is_used = unfinished
+                .as_ref()
+                .and_then(|task| task.kept.as_ref())
+                .is_some_and(|kept| Path::new(&kept.directory) == directory);
+            found.push(Entry {
+                name,
+                directory,
+                resource: resource.clone(),
+                kept,
+                is_used,
+                owner: owner.clone(),
+            });
         }
     }
     Ok(found)
@@ -56,6 +72,12 @@ pub fn entries() -> HostResult<Vec<Entry>> {
 /// # Errors
 /// The disk refuses.
 pub fn remove_entry(entry: &Entry) -> HostResult<()> {
+    if entry.is_used {
+        return Err(HostError::failed(format!(
+            "{} is needed by the rejoin that runs: quorate status",
+            entry.name
+        )));
+    }
     let user = SystemUser::lookup(&entry.owner).map_err(|e| HostError::from(&e))?;
     OwnedFiles::of(&user).remove_tree(&entry.directory).map_err(HostError::from)
 }
@@ -75,6 +97,12 @@ fn instances() -> HostResult<Vec<(String, PathBuf, String)>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// `20261129T081530Z`, with `.partial` while it is written.
+fn is_ours(name: &str) -> bool {
+    let name = name.strip_suffix(".partial").unwrap_or(name);
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit() || b == b'T' || b == b'Z')
 }
 
 /// The name without what ends it.
