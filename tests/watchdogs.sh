@@ -18,7 +18,7 @@ boot_deadline=${BOOT_DEADLINE:-300}
 cases='
 i6300esb        bites   the usual one of libvirt
 softdog         bites   a timer of the kernel
-itco            never   QEMU q35 as it comes: noreboot
+itco            never   QEMU q35 as it comes before 8.0: noreboot
 itco-armed      late    -global ICH9-LPC.noreboot=false: twice the timeout
 softdog-panic   never   softdog, and a kernel that panicked with kernel.panic=0
 '
@@ -216,10 +216,11 @@ if wanted softdog; then
     says "softdog: proven after the boot" '; proven ' 'result 0'
 fi
 if wanted itco; then
-    machine itco "$itco_drivers" 90
+    # As pc-q35-7.2 and older have it: newer ones reset.
+    machine itco "$itco_drivers" 90 -global ICH9-LPC.noreboot=true
     grep -E '^(critical|  cure)|NOT bite' "$log" | sed 's/^/    itco: /'
     says "iTCO_wdt in a virtual machine: critical before any drill" 'watchdog-itco: /dev/watchdog is iTCO_wdt, in a virtual machine'
-    says "iTCO_wdt as q35 has it never bites: said after three times the timeout, and critical" \
+    says "iTCO_wdt as q35 had it before QEMU 8.0 never bites: said after three times the timeout, and critical" \
         'this watchdog does NOT bite' 'drill 2' 'result 2' 'watchdog-bites:'
 fi
 if wanted itco-armed; then

@@ -295,7 +295,7 @@ pub const RULES: &[Rule] = &[
         severity: Critical,
         subject: Sbd,
         rule: "in a virtual machine sbd's watchdog is no iTCO_wdt, unless it was proven",
-        why: "QEMU's does not reset by itself (noreboot), and where it may only after twice the time: a lost node goes on, two primaries",
+        why: "QEMU's before 8.0 does not reset by itself (noreboot), and where it may only after twice the time: a lost node goes on, two primaries",
         check: watchdog_device::itco,
     },
     Rule {
