@@ -106,8 +106,8 @@ finish() {
     start "$base/a" 5501 && until_true 20 streams && until_true 30 is_phase ended && wait $unit
 }
 whole() { # rows
-    [ "$(sql 5501 'select string_agg(i::text, chr(32) order by i) from k')" = "$1" ] && [ ! -e "$base/a.old" ] && [ ! -e "$base/a.new" ] &&
-        [ "$(sql 5501 'select pg_is_in_recovery()')" = t ]
+    [ "$(sql 5501 'select string_agg(i::text, chr(32) order by i) from k')" = "$1" ] && [ ! -e "$base/a.quorate-old" ] && [ ! -e "$base/a.quorate-new" ] &&
+        [ "$(sql 5501 'select pg_is_in_recovery()')" = t ] && [ ! -e "$base/a.quorate-rewinding" ]
 }
 kept() { cat "$base"/a.kept/*/summary.json 2>/dev/null; }
 # A program that takes its time, before or after its work.
@@ -147,6 +147,11 @@ chmod 0755 "$work/refuses"; ln -sf "$work/refuses" "$work/bin/pg_rewind"
 ask rewind; finish && whole '1 2'; say $? "where pg_rewind refuses the data are copied"
 quick pg_rewind
 
+# The directory of the programs is found by PG_VERSION, which is elsewhere while pg_rewind works.
+diverged; ask rewind; sed -i "s|\"OCF_RESKEY_bindir\": \"$work/bin\", ||" "$state"; finish && whole '1 2'
+say $? "without the parameter bindir too"
+[ "$(sed -n 's/^  "way": "\(.*\)",$/\1/p' "$state")" = rewind ]; say $? "without the parameter bindir it was rewound"
+
 # --- killed in each phase -----------------------------------------------------------------------------------------------------
 
 interrupted() { # phase, way, slow program, when
@@ -175,8 +180,8 @@ for moment in none first both; do
     diverged; ask copy; slow pg_verifybackup before
     power_off verifying; quick pg_verifybackup
     sed -i 's/"phase": "verifying"/"phase": "swapping"/' "$state"
-    [ $moment = none ] || mv "$base/a" "$base/a.old"
-    [ $moment != both ] || mv "$base/a.new" "$base/a"
+    [ $moment = none ] || mv "$base/a" "$base/a.quorate-old"
+    [ $moment != both ] || mv "$base/a.quorate-new" "$base/a"
     finish && whole '1 2'; say $? "killed while swapping ($moment of the two renames done): it is finished"
 done
 sed -i 's/"phase": "ended"/"phase": "configuring"/' "$state"; stop "$base/a"; rm -f "$base/a/standby.signal"
@@ -186,7 +191,7 @@ finish && whole '1 2'; say $? "killed while configuring: standby.signal and the 
 
 diverged; ask rewind '"OCF_RESKEY_rejoin_max_loss": "10",'
 "$program" pgsqld >>"$work/unit.log" 2>&1
-is_phase manual && grep -q 'rejoin_max_loss=10' "$state" && [ ! -e "$base/a.kept" ] && [ ! -e "$base/a.new" ]
+is_phase manual && grep -q 'rejoin_max_loss=10' "$state" && [ ! -e "$base/a.kept" ] && [ ! -e "$base/a.quorate-new" ]
 say $? "more WAL than rejoin_max_loss: nothing is touched, and it says so"
 diverged; ask rewind; start "$base/a" 5501
 timeout 5 "$program" pgsqld >>"$work/unit.log" 2>&1

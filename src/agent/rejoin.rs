@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::start::Refusal;
 use super::{Agent, millis};
-use crate::boundary::host::{HostError, Level};
+use crate::boundary::host::{HostError, HostResult, Level};
 use crate::decide::cluster::Manager;
 use crate::decide::facts::Facts;
 use crate::decide::memory::Memory;
@@ -32,8 +32,7 @@ impl Agent<'_> {
         if let (None, Some(task), Manager::Pacemaker) = (&cluster, &task, self.manager())
             && task.data() != Data::Ready
         {
-            let why = format!("rejoin: {}; Pacemaker does not tell who is promoted", task.summary());
-            return Err((OcfCode::ErrGeneric, why).into());
+            return Err(self.leave(task.clone(), worker));
         }
         let record = self.record();
         let primary = primary(cluster.as_ref(), &record);
@@ -69,11 +68,15 @@ impl Agent<'_> {
                 // With the parameters of today: a wrong one may be why it did not go on.
                 if let Some(task) = task {
                     let task = Task { environment: lasting(self.env), ..task };
-                    self.host.ask_rejoin(&task).map_err(refuse)?;
+                    self.ask(&task).map_err(refuse)?;
                 }
                 self.await_rejoin()
             }
             AtStart::Await(Worker::Runs) => self.await_rejoin(),
+            AtStart::Leave(worker) => match task {
+                Some(task) => Err(self.leave(task, worker)),
+                None => Ok(()),
+            },
             AtStart::Refuse(why) => Err((OcfCode::ErrGeneric, why).into()),
         }
     }
@@ -94,8 +97,32 @@ impl Agent<'_> {
         let task =
             Task { environment: lasting(self.env), ..request.renewed(task, self.settings.on_diverged) };
         self.host.log(Level::Warning, &format!("rejoin asked for by an operator: {request}"));
-        self.host.ask_rejoin(&task).map_err(refuse)?;
+        self.ask(&task).map_err(refuse)?;
         self.await_rejoin()
+    }
+
+    /// One that began since we looked does the same.
+    fn ask(&mut self, task: &Task) -> HostResult<()> {
+        match self.host.ask_rejoin(task) {
+            Err(error) => match self.host.rejoin()? {
+                (Some(_), Worker::Runs) => Ok(()),
+                (_, Worker::Runs | Worker::Absent) => Err(error),
+            },
+            asked => asked,
+        }
+    }
+
+    /// Does not wait for it: the unit has Pacemaker start the instance.
+    fn leave(&mut self, task: Task, worker: Worker) -> Refusal {
+        let task = Task { environment: lasting(self.env), ..task };
+        let asked = if worker == Worker::Absent { self.ask(&task) } else { Ok(()) };
+        match asked.and_then(|()| self.host.abandon_rejoin()) {
+            Ok(()) => {
+                let reason = format!("rejoin: {}; it is started when that is done", task.summary());
+                (OcfCode::ErrGeneric, reason).into()
+            }
+            Err(error) => refuse(error),
+        }
     }
 
     fn task(&mut self, cause: Cause, way: Way, why: &str) -> Task {
@@ -132,15 +159,13 @@ impl Agent<'_> {
         };
         let task = self.task(cause, way, &refusal.reason);
         self.host.log(Level::Warning, &refusal.reason);
-        if let Err(error) = self.host.ask_rejoin(&task) {
+        if let Err(error) = self.ask(&task) {
             self.host.log(Level::Error, &format!("the data can't be replaced by themselves: {error}"));
             return Err(refusal);
         }
         if primary == Primary::Nobody {
             // Who is promoted next waits for the end of every start.
-            self.host.abandon_rejoin().map_err(refuse)?;
-            let reason = format!("rejoin: {}; it is started when that is done", task.summary());
-            return Err((OcfCode::ErrGeneric, reason).into());
+            return Err(self.leave(task, Worker::Runs));
         }
         self.await_rejoin()
     }

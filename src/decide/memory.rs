@@ -160,6 +160,7 @@ impl Memory {
                 run: Some(now),
                 last_role: self.last_role,
                 timeline: self.timeline,
+                rejoined: self.rejoined,
                 ..Memory::default()
             },
             _ => self,

@@ -104,6 +104,7 @@ impl Rejoin {
                 Ok(Next::Replaced) => return Ok(Work::Replaced),
                 Ok(Next::Dropped) => {
                     self.hide();
+                    rejoin::remove(&self.task.resource)?;
                     return Ok(self.leave());
                 }
                 Err(RejoinError::NoPrimary(why)) => {

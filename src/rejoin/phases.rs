@@ -6,7 +6,7 @@ use super::{Next, Rejoin};
 use crate::boundary::clock::Deadline;
 use crate::boundary::host::Level;
 use crate::boundary::memory;
-use crate::boundary::rejoin::{self, Compared, RejoinError, Source, SourceFacts, Step, Whole};
+use crate::boundary::rejoin::{self, Compared, Lock, RejoinError, Source, SourceFacts, Step, Whole};
 use crate::decide::rejoin::{Cause, Data, Phase, Primary, Way, loss, primary};
 use crate::decide::score::streams;
 use crate::pg::view::Answer;
@@ -79,7 +79,6 @@ impl Rejoin {
                 Level::Warning,
                 &format!("{} still has the WAL that comes next: nothing is replaced", source.node),
             );
-            rejoin::remove(&self.task.resource)?;
             return Ok(Next::Dropped);
         }
         Ok(Next::To(match (&self.task.kept, self.task.way) {
@@ -151,6 +150,7 @@ impl Rejoin {
 
     fn rewind(&mut self) -> Step<Next> {
         let (source, _) = self.source()?;
+        self.instance.clear_rewinding()?;
         self.task.half = true;
         self.save()?;
         let task = &mut self.task;
@@ -180,9 +180,35 @@ impl Rejoin {
         // What the agent remembers is of other data.
         memory::forget(&self.task.resource)?;
         self.task.ready = Some(Self::now());
-        // Whoever starts it looks for processes, and those of a directory that is worked on are none of its.
+        // On record before the lock is free: who sees neither takes the unit for one that died.
+        self.task.phase = Phase::Starting;
+        self.save()?;
         self.lock = None;
         Ok(Next::To(Phase::Starting))
+    }
+
+    /// Rewound, it was started and did not come up: as without the WAL that it needs.
+    fn copy_instead(&mut self) -> Step<Next> {
+        let (cluster, record) = self.instance.cluster()?;
+        let was_promoted = record.last().is_some_and(|last| last.node == self.task.node);
+        let lock = Lock::take(&self.task.resource)?;
+        let same = rejoin::load(&self.task.resource)?.is_some_and(|task| task.asked == self.task.asked);
+        if was_promoted
+            || !same
+            || lock.is_none()
+            || primary(Some(&cluster), &record) == Primary::Nobody
+            || self.instance.must_rest().is_err()
+        {
+            self.say(Level::Warning, "rewound, it does not stream: journalctl -t quorate-postgres says why");
+            return Ok(Next::To(Phase::Ended));
+        }
+        self.say(Level::Warning, "rewound, it does not come up: it is copied");
+        let task = &mut self.task;
+        // What it holds is kept again: it may have gone on meanwhile.
+        (task.phase, task.way, task.kept) = (Phase::Wanted, Way::Copy, None);
+        self.save()?;
+        rejoin::abandon(&self.task.resource)?;
+        Ok(Next::Replaced)
     }
 
     /// Until it streams: the old data are needed no longer then.
@@ -190,7 +216,7 @@ impl Rejoin {
         self.lock = None;
         self.save()?;
         let until = Deadline::after(STREAM);
-        let mut looks = 0;
+        let (mut looks, mut was_up) = (0, false);
         while looks < STEADY_LOOKS {
             // Another one may have been asked for since: that is the next run's.
             if rejoin::load(&self.task.resource)?.is_none_or(|task| task.asked != self.task.asked) {
@@ -199,16 +225,15 @@ impl Rejoin {
             if rejoin::is_abandoned(&self.task.resource) {
                 self.start_by_pacemaker();
             }
-            let streams =
-                matches!(self.instance.probe(), Answer::Standby(view) if streams(view.receiver.as_ref()));
-            looks = if streams { looks + 1 } else { 0 };
-            if until.passed() && self.task.way == Way::Rewind && self.instance.must_rest().is_ok() {
-                // Its recovery does not come to an end, as without the WAL that it needs.
-                self.say(Level::Warning, "rewound, it does not start: it is copied");
-                (self.task.phase, self.task.way, self.task.half) = (Phase::Wanted, Way::Copy, true);
-                self.save()?;
-                rejoin::abandon(&self.task.resource)?;
-                return Ok(Next::Replaced);
+            match self.instance.probe() {
+                Some(Answer::Standby(view)) if streams(view.receiver.as_ref()) => looks += 1,
+                // It streamed, and was promoted since.
+                Some(Answer::Primary(_)) => looks = STEADY_LOOKS,
+                Some(_) => (looks, was_up) = (0, true),
+                None => looks = 0,
+            }
+            if until.passed() && was_up && self.task.way == Way::Rewind {
+                return self.copy_instead();
             }
             if until.passed() {
                 let line = format!(

@@ -60,7 +60,8 @@ fn half_replaced_data_are_never_started() {
         host.status = Some(cluster(None));
         let report = start(&mut host);
         assert_eq!((report.code, host.did("launch").len()), (OcfCode::ErrGeneric, 0), "{phase:?}");
-        assert!(report.reason.contains("no primary to copy from"), "{}", report.reason);
+        assert!(report.reason.contains("it is started when that is done"), "{}", report.reason);
+        assert_eq!(host.did("abandon").last(), Some(&"abandon"), "nobody would start it");
     }
 }
 

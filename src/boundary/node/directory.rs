@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{HostError, HostResult, Node, OwnedFiles, command, data_directory};
 use crate::boundary::storage::StorageError;
-use crate::boundary::{process, registry, server_conf};
+use crate::boundary::{process, registry, rejoin, server_conf};
 use crate::pg::directory;
 
 impl Node {
@@ -22,8 +22,15 @@ impl Node {
             };
         }
         let files = self.files().map_err(|e| missing(e.to_string()))?;
-        let version =
-            data_directory::read_version(files, self.pgdata()).map_err(|e| missing(e.to_string()))?.get();
+        // In the middle of a rejoin the data have another name.
+        let version = match data_directory::read_version(files, self.pgdata()) {
+            Err(error) => rejoin::other_names(self.pgdata())
+                .into_iter()
+                .find_map(|directory| data_directory::read_version(files, &directory).ok())
+                .ok_or_else(|| missing(error.to_string())),
+            version => version.map_err(|error| missing(error.to_string())),
+        };
+        let version = version?.get();
         let candidates = [
             format!("/usr/lib/postgresql/{version}/bin"),
             format!("/usr/pgsql-{version}/bin"),

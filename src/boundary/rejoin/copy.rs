@@ -106,7 +106,7 @@ impl Instance {
         if facts.tablespaces > 0 {
             return manual("has tablespaces, which have to be mapped");
         }
-        if self.files()?.is_link(self.pgdata())? {
+        if self.files()?.is_link(&self.data_directory()?)? {
             return manual("is a link, which would be renamed in the place of the directory");
         }
         if self.is_mount_point()? {

@@ -4,26 +4,41 @@ use std::path::{Path, PathBuf};
 
 use super::super::host::Host as _;
 use super::tool::Tells;
-use super::{Instance, RejoinError, Source, Step, again};
+use super::{Instance, NEW, OLD, REWINDING, RejoinError, Source, Step, again};
 use crate::ocf::settings::Sync;
 
 const RM: &str = "/usr/bin/rm";
 
 impl Instance {
     pub(super) fn new_directory(&self) -> PathBuf {
-        self.beside(".new")
+        self.beside(NEW)
     }
 
     /// Where the old data are until the new ones stream.
     #[must_use]
     pub fn old_directory(&self) -> PathBuf {
-        self.beside(".old")
+        self.beside(OLD)
     }
 
     /// The name that the data have while pg_rewind works on them: nobody starts a mixture of two servers by mistake, whatever becomes of
     /// what is on record. Where PGDATA is a mount point they keep theirs.
     pub(super) fn rewinding_directory(&self) -> Step<PathBuf> {
-        Ok(if self.is_mount_point()? { self.pgdata().to_owned() } else { self.beside(".rewinding") })
+        Ok(if self.is_mount_point()? { self.pgdata().to_owned() } else { self.beside(REWINDING) })
+    }
+
+    /// Removes what a rejoin before has left there, while the data are in their place.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub fn clear_rewinding(&self) -> Step<()> {
+        if self.files()?.is_there(self.pgdata())? { self.clear(&self.beside(REWINDING)) } else { Ok(()) }
+    }
+
+    /// Where the data are.
+    pub(super) fn data_directory(&self) -> Step<PathBuf> {
+        let rewinding = self.beside(REWINDING);
+        let is_aside = !self.files()?.is_there(self.pgdata())? && self.files()?.is_there(&rewinding)?;
+        Ok(if is_aside { rewinding } else { self.pgdata().to_owned() })
     }
 
     pub(super) fn move_directory(&self, from: &Path, to: &Path) -> Step<()> {
@@ -48,7 +63,7 @@ impl Instance {
     }
 
     pub(super) fn has_linked_wal(&self) -> Step<bool> {
-        Ok(self.files()?.is_link(&self.pgdata().join("pg_wal"))?)
+        Ok(self.files()?.is_link(&self.data_directory()?.join("pg_wal"))?)
     }
 
     /// Removes a directory of ours with all that is in it; one that is not there is fine.
@@ -68,13 +83,14 @@ impl Instance {
             // Renamed by a run before.
             return Ok(());
         }
-        for before in [data.clone(), self.beside(".rewinding")] {
-            if files.is_there(&before)? {
-                // Of a rejoin before, which never came to its end.
-                self.clear(&old)?;
-                files.rename(&before, &old)?;
-            }
+        let rewinding = self.beside(REWINDING);
+        let before = if files.is_there(&data)? { &data } else { &rewinding };
+        if files.is_there(before)? {
+            // Of a rejoin before, which never came to its end.
+            self.clear(&old)?;
+            files.rename(before, &old)?;
         }
+        self.clear(&rewinding)?;
         files.rename(&new, &data)?;
         self.sync(&[self.parent()?])
     }

@@ -37,6 +37,23 @@ use crate::ocf::{Run, Settings};
 use crate::pg::conninfo::Conninfo;
 use crate::pg::view::Answer;
 
+/// Beside PGDATA, by names that nobody else gives: what is copied, what it replaces, and the data while pg_rewind works on them.
+const NEW: &str = ".quorate-new";
+const OLD: &str = ".quorate-old";
+const REWINDING: &str = ".quorate-rewinding";
+
+/// The names that the data of this PGDATA may have meanwhile, those that are used first at the beginning.
+#[must_use]
+pub fn other_names(pgdata: &Path) -> Vec<PathBuf> {
+    [REWINDING, OLD, NEW].iter().map(|suffix| named(pgdata, suffix)).collect()
+}
+
+fn named(pgdata: &Path, suffix: &str) -> PathBuf {
+    let mut path = pgdata.as_os_str().to_owned();
+    path.push(suffix);
+    PathBuf::from(path)
+}
+
 /// Questions to the primary, and programs that read a file or two.
 const SHORT: Duration = Duration::from_secs(30);
 /// Its programs have so long for an answer.
@@ -200,18 +217,15 @@ impl Instance {
         command.run(Deadline::after(SHORT)).map(|output| output.text()).map_err(again)
     }
 
-    /// How the server is, once Pacemaker has started it.
+    /// How the server is, once Pacemaker has started it; `None`: none runs.
     #[must_use]
-    pub fn probe(&mut self) -> Answer {
+    pub fn probe(&mut self) -> Option<Answer> {
         use super::host::Host as _;
-        let facts = self.node.look(PROBE);
-        facts.answer.unwrap_or_else(|| Answer::Unusable("it does not run".to_owned()))
+        self.node.look(PROBE).answer
     }
 
     /// A path beside the data directory.
     fn beside(&self, suffix: &str) -> PathBuf {
-        let mut path = self.pgdata().as_os_str().to_owned();
-        path.push(suffix);
-        PathBuf::from(path)
+        named(self.pgdata(), suffix)
     }
 }

@@ -73,6 +73,8 @@ pub enum AtStart {
     Drop,
     /// The unit runs, or is started: wait a while.
     Await(Worker),
+    /// It runs, or is started, and has the instance started when it is done.
+    Leave(Worker),
     Refuse(String),
 }
 
@@ -84,13 +86,13 @@ pub fn at_start(task: Option<&Task>, worker: Worker, primary: Primary) -> AtStar
         (Data::Ready, _, Worker::Absent, _) => AtStart::Launch,
         // It only watches.
         (Data::Ready, Phase::Starting | Phase::Ended, Worker::Runs, _) => AtStart::Launch,
-        (_, _, Worker::Runs, _) => AtStart::Await(Worker::Runs),
+        // Who is promoted next waits for the end of every start.
+        (_, _, Worker::Runs, Primary::Nobody) => AtStart::Leave(Worker::Runs),
+        (_, _, Worker::Runs, Primary::Known) => AtStart::Await(Worker::Runs),
         (Data::Untouched, _, Worker::Absent, Primary::Nobody) => AtStart::Drop,
         (_, Phase::Manual, Worker::Absent, _) => AtStart::Refuse(task.summary()),
-        (Data::Half, _, Worker::Absent, Primary::Nobody) => AtStart::Refuse(format!(
-            "no primary to copy from: the data were half replaced ({}), they can't be started",
-            task.phase
-        )),
+        // The unit waits for a primary.
+        (Data::Half, _, Worker::Absent, Primary::Nobody) => AtStart::Leave(Worker::Absent),
         (_, _, Worker::Absent, Primary::Known) => AtStart::Await(Worker::Absent),
     }
 }
