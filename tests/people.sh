@@ -22,7 +22,6 @@ is_primary() { [ "$(primary "$1" 2>/dev/null)" = "$2" ]; }
 # A full candidate, as the first of two sees it.
 is_candidate() { local score; score=$(score "$1" "$2"); [ "${score:-0}" -ge 900 ] && [ "${score:-0}" -lt 1001 ]; }
 has() { sql "$1" "select string_agg(i::text, ' ' order by i) from k" | grep -qx "$2"; }
-reason() { on "$1" crm_mon --one-shot | grep -F -q -- "$2"; }
 other() { [ "$1" = srv1 ] && echo srv2 || echo srv1; }
 
 up() {
@@ -145,8 +144,10 @@ say $? "the score of $second, gone with its pacemaker-attrd, is sent again"
 
 # A standby is promoted by hand.
 sql "$second" 'select pg_promote()' >/dev/null
-until_true 60 reason "$first" "begun by no promotion of the cluster"
-say $? "$second, promoted by hand, is stopped, and crm_mon says why"
+# shellcheck disable=SC2317 # called by until_true
+kept() { on "$second" quorate kept list | grep -q ' pgsqld '; }
+until_true 90 kept && on "$second" journalctl -t quorate-postgres | grep -q 'begun by no promotion of the cluster'
+say $? "$second, promoted by hand, is stopped, the journal says why, and what it had is kept"
 sql "$first" 'insert into k values (4)' >/dev/null
 [ "$(primary "$first")" = "$first" ] && has "$first" '4 11 12 13'
 say $? "$first stays the primary"
