@@ -1,6 +1,6 @@
 #!/bin/bash
-# The rejoin part of `make test`, on a real cluster: whatever made a former primary diverge, it is a streaming standby again without a
-# human, and what only it had is kept and counted (docs/rejoin.md). Before: refused, rebuilt by hand.
+# The rejoin part of `make test`, on a real cluster: whatever made a former primary diverge, it is a streaming standby again by
+# itself, and what only it had is kept and counted (docs/rejoin.md). Before: refused, rebuilt by hand.
 # shellcheck disable=SC2317 # called by until_true
 set -u
 lab=${LAB:-target/debug/quorate-lab}
@@ -8,21 +8,8 @@ name=${NAME:-makerejoin}
 failed=0
 [ -n "${LAB:-}" ] || make --no-print-directory build deb || exit 1
 
-say() { if [ "$1" = 0 ]; then echo "ok rejoin: $2"; else echo "not ok rejoin: $2"; failed=1; fi; }
-on() { local node=$1; shift; timeout 90 "$lab" shell --name "$name" "$node" "$@"; }
-sql() { on "$1" runuser -u postgres -- psql -X -A -t -d postgres -c "$2"; }
-primary() { on "$1" crm_mon --one-shot --output-as=xml --include=none,resources |
-    awk '/<resource / { promoted = /role="(Promoted|Master)"/ } promoted && /<node / { sub(/.*name="/, ""); sub(/".*/, ""); print; exit }'; }
-score() { on "$1" attrd_updater --name master-pgsqld --query --all | grep "host=\"$2\"" | sed 's/.*value="//; s/".*//'; }
-until_true() { # seconds, command
-    local end=$((SECONDS + $1)); shift
-    until "$@"; do [ $SECONDS -lt $end ] || return 1; sleep 0.5; done
-}
-is_primary() { [ "$(primary "$1" 2>/dev/null)" = "$2" ]; }
-is_candidate() { local score; score=$(score "$1" "$2" 2>/dev/null); [ "${score:-0}" -ge 900 ] && [ "${score:-0}" -lt 1001 ]; }
-has() { sql "$1" "select string_agg(i::text, ' ' order by i) from k" 2>/dev/null | grep -qx "$2"; }
-other() { [ "$1" = srv1 ] && echo srv2 || echo srv1; }
-reason() { on "$1" crm_mon --one-shot | grep -F -q -- "$2"; }
+# shellcheck source-path=SCRIPTDIR source=cluster.bash
+. "$(dirname "$0")/cluster.bash" rejoin
 streams() { [ "$(sql "$1" "select count(*) from pg_stat_replication where application_name = '$2'" 2>/dev/null)" = 1 ]; }
 phase() { on "$1" sed -n 's/^  "phase": "\(.*\)",$/\1/p' /var/lib/quorate/rejoin/pgsqld.json 2>/dev/null; }
 is_phase() { [ "$(phase "$1")" = "$2" ]; }
@@ -64,7 +51,7 @@ sql "$second" 'insert into k values (11)' >/dev/null; rows=11
 began=$SECONDS
 timeout 150 "$lab" heal --name "$name" >/dev/null
 back 120
-say $? "$first is a streaming standby without a human, $((SECONDS - began)) s after the cable was in again"
+say $? "$first is a streaming standby by itself, $((SECONDS - began)) s after the cable was in again"
 kept "$first" | grep -q ' pgsqld ' && on "$first" quorate kept show "$(kept "$first" | awk '{ print $1; exit }')" | grep -Eq ' commits? that '
 say $? "its row was kept: $(kept "$first" | tr -s ' ')"
 until_true 20 is_phase "$first" ended && ! on "$second" crm_mon -1A | grep -q quorate-rejoin-pgsqld

@@ -7,8 +7,15 @@ cd "$(dirname "$0")/.." || exit 1
 if [ "${1:-}" != inside ]; then
     [ "$(id -u)" = 0 ] || { echo "tests/rejoin_phases.sh needs root" >&2; exit 1; }
     [ -n "${REJOIN:-}" ] || cargo build --quiet --locked --workspace --features packaging --bins || exit 1
-    mkdir -p /var/lib/quorate /run/quorate
-    exec unshare --mount --pid --fork --kill-child --mount-proc "$0" inside
+    # To mount something over; gone again where they were not there.
+    made=()
+    for directory in /run/quorate /var/lib/quorate; do
+        [ -d $directory ] || { mkdir $directory && made+=("$directory"); }
+    done
+    unshare --mount --pid --fork --kill-child --mount-proc "$0" inside
+    code=$?
+    [ ${#made[@]} = 0 ] || rmdir "${made[@]}"
+    exit $code
 fi
 
 program=$PWD/${REJOIN:-target/debug/quorate-rejoin}

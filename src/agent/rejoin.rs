@@ -60,14 +60,14 @@ impl Agent<'_> {
             }
             AtStart::Drop => {
                 let summary = task.as_ref().map(Task::summary).unwrap_or_default();
-                let line = format!("the rejoin ({summary}) is given up: nobody is there to follow");
+                let line = format!("the rejoin ({summary}) is dropped: no instance is promoted");
                 self.host.log(Level::Warning, &line);
                 self.host.drop_rejoin().map_err(refuse)
             }
             AtStart::Await(Worker::Absent) => {
                 // With the parameters of today: a wrong one may be why it did not go on.
                 if let Some(task) = task {
-                    let task = Task { environment: lasting(self.env), ..task };
+                    let task = Task { environment: unit_environment(self.env), ..task };
                     self.ask(&task).map_err(refuse)?;
                 }
                 self.await_rejoin()
@@ -94,8 +94,10 @@ impl Agent<'_> {
         let task = task
             .filter(|task| task.data() != Data::Ready)
             .unwrap_or_else(|| self.task(Cause::Asked, request.way, "asked for by an operator"));
-        let task =
-            Task { environment: lasting(self.env), ..request.renewed(task, self.settings.on_diverged) };
+        let task = Task {
+            environment: unit_environment(self.env),
+            ..request.renewed(task, self.settings.on_diverged)
+        };
         self.host.log(Level::Warning, &format!("rejoin asked for by an operator: {request}"));
         self.ask(&task).map_err(refuse)?;
         self.await_rejoin()
@@ -114,7 +116,7 @@ impl Agent<'_> {
 
     /// Does not wait for it: the unit has Pacemaker start the instance.
     fn leave(&mut self, task: Task, worker: Worker) -> Refusal {
-        let task = Task { environment: lasting(self.env), ..task };
+        let task = Task { environment: unit_environment(self.env), ..task };
         let asked = if worker == Worker::Absent { self.ask(&task) } else { Ok(()) };
         match asked.and_then(|()| self.host.abandon_rejoin()) {
             Ok(()) => {
@@ -126,26 +128,8 @@ impl Agent<'_> {
     }
 
     fn task(&mut self, cause: Cause, way: Way, why: &str) -> Task {
-        Task {
-            resource: self.run.resource.clone(),
-            node: self.node(),
-            environment: lasting(self.env),
-            cause,
-            why: why.to_owned(),
-            way,
-            phase: Phase::Wanted,
-            half: false,
-            source: None,
-            failures: 0,
-            failed_in: None,
-            last_error: None,
-            kept: None,
-            loss_accepted: false,
-            old: None,
-            asked: self.host.wall_seconds(),
-            ready: None,
-            progress: None,
-        }
+        let (environment, asked) = (unit_environment(self.env), self.host.wall_seconds());
+        Task::new(&self.run.resource, &self.node(), environment, cause, way, why, asked)
     }
 
     /// After a refusal to start: has the data replaced, where that is wanted. An error: nothing is to be started now.
@@ -160,7 +144,7 @@ impl Agent<'_> {
         let task = self.task(cause, way, &refusal.reason);
         self.host.log(Level::Warning, &refusal.reason);
         if let Err(error) = self.ask(&task) {
-            self.host.log(Level::Error, &format!("the data can't be replaced by themselves: {error}"));
+            self.host.log(Level::Error, &format!("the rejoin can't be started: {error}"));
             return Err(refusal);
         }
         if primary == Primary::Nobody {
@@ -193,7 +177,10 @@ impl Agent<'_> {
         match wanted(Cause::Starved, self.settings.on_diverged, primary, self.manager()) {
             Wanted::Manual => None,
             Wanted::Rejoin(_) => {
-                let why = format!("its data are copied again: {}", said.unwrap_or_default());
+                let why = format!(
+                    "the WAL that it needs is gone from the primary, its data are copied: {}",
+                    said.unwrap_or_default()
+                );
                 self.memory.starved = Some(why.clone());
                 Some(why)
             }
@@ -201,7 +188,7 @@ impl Agent<'_> {
     }
 
     /// A start after [`Self::starves`]. Where nobody is there to copy from it is a start like any other.
-    pub(super) fn feed(&mut self) -> Result<(), Refusal> {
+    pub(super) fn rejoin_if_starved(&mut self) -> Result<(), Refusal> {
         let Some(reason) = self.memory.starved.take() else { return Ok(()) };
         let cluster = self.ask_cluster();
         let primary = primary(cluster.as_ref(), &self.record());
@@ -255,13 +242,13 @@ fn refuse(error: HostError) -> Refusal {
 }
 
 /// What the unit needs of the environment: the parameters, and who we are.
-fn lasting(env: &Environment) -> Environment {
-    let is_lasting = |name: &str| match name.strip_prefix("OCF_RESKEY_") {
+fn unit_environment(env: &Environment) -> Environment {
+    let is_needed = |name: &str| match name.strip_prefix("OCF_RESKEY_") {
         Some(name) => !name.starts_with("CRM_meta_") || name == "CRM_meta_on_node",
         None => name == "OCF_RESOURCE_INSTANCE",
     };
     env.iter()
-        .filter(|(name, _)| is_lasting(name))
+        .filter(|(name, _)| is_needed(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }

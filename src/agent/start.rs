@@ -68,7 +68,7 @@ impl Agent<'_> {
         if let Some(refusal) = self.installation_trouble() {
             return refusal;
         }
-        if let Err(refusal) = self.feed() {
+        if let Err(refusal) = self.rejoin_if_starved() {
             return Report::changed(refusal.code, refusal.reason);
         }
         let started = self.start_standby(Occasion::Start).or_else(|refusal| {

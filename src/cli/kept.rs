@@ -97,8 +97,9 @@ fn remove(entry: &Entry, yes: bool) -> Result<u8, CliError> {
 fn find(name: &str) -> Result<Entry, CliError> {
     let all = entries()?;
     let names: Vec<&str> = all.iter().map(|entry| entry.name.as_str()).collect();
-    let unknown =
-        || CliError::Other(format!("nothing of the name {name:?} is kept here: {}", names.join(", ")));
+    let unknown = || {
+        CliError::Other(format!("no kept WAL has the name {name:?} here; there are: {}", names.join(", ")))
+    };
     let found = all.iter().find(|entry| entry.name == name).cloned();
     found.ok_or_else(unknown)
 }

@@ -74,7 +74,7 @@ pub(super) fn run(args: &Rejoin) -> Result<u8, CliError> {
     };
     if primary == *node {
         return Err(CliError::Other(format!(
-            "{node} is the primary: its data are the others' (move it first: pcs resource move {resource}-clone)"
+            "{node} is the primary, the others follow it (move it first: pcs resource move {resource}-clone)"
         )));
     }
     let request =
@@ -183,7 +183,9 @@ fn watch(resource: &str, node: &str) -> Result<u8, CliError> {
             )));
         }
         if until.passed() {
-            return Err(CliError::Other(format!("{resource} on {node} is still at it: quorate status")));
+            return Err(CliError::Other(format!(
+                "{resource} on {node} has not ended in 48 h: quorate status"
+            )));
         }
     }
 }

@@ -5,7 +5,7 @@ mod phases;
 
 use std::time::Duration;
 
-use crate::boundary::clock::{Deadline, wall_seconds};
+use crate::boundary::clock::Deadline;
 use crate::boundary::host::Level;
 use crate::boundary::log::Log;
 use crate::boundary::pacemaker::{self, Patience};
@@ -229,9 +229,5 @@ impl Rejoin {
             // It is for the eye.
             let _ = rejoin::save(task);
         }
-    }
-
-    fn now() -> u64 {
-        wall_seconds()
     }
 }

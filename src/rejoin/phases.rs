@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{Next, Rejoin};
-use crate::boundary::clock::Deadline;
+use crate::boundary::clock::{Deadline, wall_seconds};
 use crate::boundary::host::Level;
 use crate::boundary::memory;
 use crate::boundary::rejoin::{self, Compared, Lock, RejoinError, Source, SourceFacts, Step, Whole};
-use crate::decide::rejoin::{Cause, Data, Phase, Primary, Way, loss, primary};
+use crate::decide::rejoin::{Cause, Phase, Primary, Way, loss, primary};
 use crate::decide::score::streams;
 use crate::pg::view::Answer;
 
@@ -102,7 +102,7 @@ impl Rejoin {
             // It did diverge: what can't be told apart is kept as a whole.
             compared.is_known = false;
         }
-        let kept = self.instance.keep(&source, &compared, Self::now())?;
+        let kept = self.instance.keep(&source, &compared, wall_seconds())?;
         self.say(Level::Warning, &kept.sentence());
         self.task.kept = Some(kept);
         if !compared.is_known {
@@ -179,7 +179,7 @@ impl Rejoin {
         self.instance.configure(&source)?;
         // What the agent remembers is of other data.
         memory::forget(&self.task.resource)?;
-        self.task.ready = Some(Self::now());
+        self.task.ready = Some(wall_seconds());
         // On record before the lock is free: who sees neither takes the unit for one that died.
         self.task.phase = Phase::Starting;
         self.save()?;
@@ -253,6 +253,3 @@ impl Rejoin {
         Ok(Next::To(Phase::Ended))
     }
 }
-
-/// Kept for the reader: data that are ready are nobody's to replace.
-const _: () = assert!(matches!(Phase::Starting.data(true), Data::Ready));

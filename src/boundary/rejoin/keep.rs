@@ -229,7 +229,7 @@ impl Instance {
     }
 }
 
-/// Those names that are the node's own. What begins with a dot, or is PostgreSQL's own, is none.
+/// Those names that are the node's own.
 fn own(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).filter(|name| OWN.iter().any(|end| name.ends_with(end))).collect()
 }

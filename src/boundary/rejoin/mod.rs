@@ -5,7 +5,7 @@ mod copy;
 mod directories;
 mod keep;
 #[cfg(feature = "cli")]
-mod keeps;
+mod kept_entries;
 mod recover;
 mod source;
 mod task;
@@ -17,7 +17,7 @@ use std::time::Duration;
 pub use self::copy::Whole;
 pub use self::keep::Compared;
 #[cfg(feature = "cli")]
-pub use self::keeps::{Entry, entries, remove_entry};
+pub use self::kept_entries::{Entry, entries, remove_entry};
 pub use self::source::{Source, SourceFacts};
 pub use self::task::{Lock, abandon, ask, is_abandoned, is_running, load, remove, save, start_unit};
 

@@ -125,7 +125,7 @@ pub(super) fn resources() -> super::super::host::HostResult<Vec<String>> {
     };
     let mut found = Vec::new();
     for entry in entries {
-        found.extend(super::keeps::resource_of(&entry.map_err(failed)?.path()));
+        found.extend(super::kept_entries::resource_of(&entry.map_err(failed)?.path()));
     }
     Ok(found)
 }

@@ -38,7 +38,7 @@ impl Kept {
                 format!("no commit is missing on {source}; WAL to {} is kept in {directory}", self.to)
             }
             (Some(commits), bytes) => format!(
-                "{} that {source} does not have, {} to {}{}, kept in {directory}; clients that were told of them believe in them",
+                "{} that {source} does not have, {} to {}{}, kept in {directory}; clients may have been told that they committed",
                 if commits.number == 1 {
                     "1 commit".to_owned()
                 } else {

@@ -192,6 +192,39 @@ pub struct Task {
 }
 
 impl Task {
+    /// One that nobody has begun. `asked`: seconds since 1970.
+    #[must_use]
+    pub fn new(
+        resource: &str,
+        node: &str,
+        environment: BTreeMap<String, String>,
+        cause: Cause,
+        way: Way,
+        why: &str,
+        asked: u64,
+    ) -> Self {
+        Self {
+            resource: resource.to_owned(),
+            node: node.to_owned(),
+            environment,
+            cause,
+            why: why.to_owned(),
+            way,
+            phase: Phase::Wanted,
+            half: false,
+            source: None,
+            failures: 0,
+            failed_in: None,
+            last_error: None,
+            kept: None,
+            loss_accepted: false,
+            old: None,
+            asked,
+            ready: None,
+            progress: None,
+        }
+    }
+
     /// What the data directory holds.
     #[must_use]
     pub const fn data(&self) -> Data {

@@ -3,26 +3,8 @@ use std::collections::BTreeMap;
 use super::*;
 
 fn task(phase: Phase, half: bool) -> Task {
-    Task {
-        resource: "pgsql".into(),
-        node: "srv1".into(),
-        environment: BTreeMap::new(),
-        cause: Cause::Diverged,
-        why: "data diverged".into(),
-        way: Way::Rewind,
-        phase,
-        half,
-        source: Some("srv2".into()),
-        failures: 0,
-        failed_in: None,
-        last_error: None,
-        kept: None,
-        loss_accepted: false,
-        old: None,
-        asked: 0,
-        ready: None,
-        progress: None,
-    }
+    let asked = Task::new("pgsql", "srv1", BTreeMap::new(), Cause::Diverged, Way::Rewind, "data diverged", 0);
+    Task { phase, half, source: Some("srv2".into()), ..asked }
 }
 
 /// Whatever ends a run: a directory that pg_rewind has written in is never started, and never rewound again.
