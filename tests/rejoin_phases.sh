@@ -37,7 +37,7 @@ mount -t tmpfs tmpfs /var/lib/quorate
 mount -t tmpfs tmpfs /run/quorate
 for tool in "$real"/*; do ln -s "$tool" "$work/bin/"; done
 
-# srv2 is promoted, always; what else Pacemaker is told is written down.
+# srv2 is promoted, always, and the last one on record; what else Pacemaker is told is written down.
 cat >"$work/played/crm_mon" <<'XML'
 #!/bin/sh
 cat <<'X'
@@ -52,6 +52,11 @@ XML
 for tool in crm_attribute crm_resource attrd_updater; do
     printf '#!/bin/sh\necho "%s $*" >>%s/told\n' "$tool" "$work" >"$work/played/$tool"
 done
+cat >>"$work/played/attrd_updater" <<'SH'
+case "$*" in *--query*quorate-promotion-pgsqld*|*quorate-promotion-pgsqld*--query*)
+    echo 'name="quorate-promotion-pgsqld" host="srv2" value="1:2:7:1:0/3000000:0000000a::srv2"' ;;
+esac
+SH
 chmod 0755 "$work"/played/*
 for tool in "$work"/played/*; do
     [ -e "/usr/sbin/${tool##*/}" ] || { echo "not ok rejoin-phases: /usr/sbin/${tool##*/} is missing"; exit 1; }

@@ -2,23 +2,21 @@
 
 use std::time::Duration;
 
+use super::Agent;
 use super::start::Refusal;
-use super::{Agent, millis};
 use crate::boundary::host::{HostError, HostResult, Level};
 use crate::decide::cluster::Manager;
 use crate::decide::facts::Facts;
 use crate::decide::memory::Memory;
 use crate::decide::rejoin::{
-    AtStart, Cause, Data, Phase, Primary, Request, Task, Wanted, Way, Worker, at_start, is_starved, primary,
-    start_waits, wanted,
+    AtStart, Awaited, Cause, Data, Phase, Primary, Request, Task, Waiting, Wanted, Way, Worker, at_start,
+    awaited, is_starved, primary, start_waits, wanted,
 };
 use crate::decide::score::streams;
 use crate::ocf::{Environment, OcfCode};
 use crate::pg::view::Answer;
 
 const LOOK: Duration = Duration::from_millis(100);
-/// systemd starts the unit within this time.
-const UNIT_STARTS: Duration = Duration::from_secs(5);
 
 impl Agent<'_> {
     /// What a rejoin that is on record, or that an operator asks for, means for a start: it is ended first, or waited for.
@@ -210,28 +208,22 @@ impl Agent<'_> {
 
     fn await_rejoin(&mut self) -> Result<(), Refusal> {
         let begun = self.host.now();
-        let until = begun + millis(start_waits(self.left()));
-        let mut abandoned = false;
+        let at_most = start_waits(self.left());
+        let mut is_abandoned = false;
         loop {
             let (task, worker) = self.host.rejoin().map_err(refuse)?;
-            let Some(task) = task else { return Ok(()) };
-            if task.data() == Data::Ready {
-                self.forget_data_before(Some(&task));
-                return Ok(());
-            }
-            let now = self.host.now();
-            let is_over = now >= until;
-            let is_gone = worker == Worker::Absent && now >= begun + millis(UNIT_STARTS);
-            if abandoned || task.phase == Phase::Manual && worker == Worker::Absent {
-                let next = if worker == Worker::Runs { "; it is started when that is done" } else { "" };
-                return Err((OcfCode::ErrGeneric, format!("rejoin: {}{next}", task.summary())).into());
-            }
-            if is_over || is_gone {
-                // Looked at once more after it was said: it may just have ended.
-                self.host.abandon_rejoin().map_err(refuse)?;
-                abandoned = true;
-            } else {
-                self.host.sleep(LOOK);
+            let since = Duration::from_millis(self.host.now().saturating_sub(begun));
+            match awaited(task.as_ref(), worker, Waiting { since, at_most, is_abandoned }) {
+                Awaited::Launch => {
+                    self.forget_data_before(task.as_ref());
+                    return Ok(());
+                }
+                Awaited::Again => self.host.sleep(LOOK),
+                Awaited::Abandon => {
+                    self.host.abandon_rejoin().map_err(refuse)?;
+                    is_abandoned = true;
+                }
+                Awaited::Refuse(why) => return Err((OcfCode::ErrGeneric, why).into()),
             }
         }
     }

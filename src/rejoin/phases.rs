@@ -3,22 +3,26 @@
 use std::time::Duration;
 
 use super::{Next, Rejoin};
-use crate::boundary::clock::{Deadline, wall_seconds};
+use crate::boundary::clock::{Deadline, boottime_ms, wall_seconds};
 use crate::boundary::host::Level;
 use crate::boundary::memory;
-use crate::boundary::rejoin::{self, Compared, Lock, RejoinError, Source, SourceFacts, Step, Whole};
-use crate::decide::rejoin::{Cause, Phase, Primary, Way, loss, primary};
+use crate::boundary::rejoin::{self, Lock, RejoinError, Source, SourceFacts, Step, Whole};
+use crate::decide::rejoin::{
+    AfterLook, Cause, Checkpoint, Phase, Primary, Rewound, Stream, Watched, Way, after_keeping, after_wanted,
+    checkpoint, keep, loss, primary, way,
+};
 use crate::decide::score::streams;
 use crate::pg::view::Answer;
 
-/// The primary's checkpoint after its promotion is its agent's first job.
+/// Between two questions to the primary for its checkpoint.
 const CHECKPOINT_AGAIN: Duration = Duration::from_secs(1);
-const CHECKPOINT_WAITS: u32 = 600;
-/// How long a new standby may take until it streams.
-const STREAM: Duration = Duration::from_secs(300);
+/// Between two looks at the new standby.
 const STREAM_AGAIN: Duration = Duration::from_secs(2);
-/// A WAL receiver calls itself streaming before the primary has refused its position.
-const STEADY_LOOKS: u32 = 3;
+
+/// On a clock that goes on while the machine sleeps.
+fn since(begun: u64) -> Duration {
+    Duration::from_millis(boottime_ms().saturating_sub(begun))
+}
 
 impl Rejoin {
     pub(super) fn perform(&mut self) -> Step<Next> {
@@ -74,44 +78,33 @@ impl Rejoin {
 
     fn begin(&mut self) -> Step<Next> {
         let (source, _) = self.source()?;
-        if self.task.cause == Cause::Starved && self.instance.has_next_wal(&source)? {
+        let next = match self.task.cause {
+            Cause::Starved => Some(self.instance.next_wal(&source)?),
+            Cause::Diverged | Cause::Forked | Cause::Asked => None,
+        };
+        let Some(phase) = after_wanted(next, self.task.kept.is_some(), self.task.way) else {
             self.say(
                 Level::Warning,
                 &format!("{} still has the WAL that comes next: nothing is replaced", source.node),
             );
             return Ok(Next::Dropped);
-        }
-        Ok(Next::To(match (&self.task.kept, self.task.way) {
-            (None, _) => Phase::Keeping,
-            (Some(_), Way::Copy) => Phase::Copying,
-            (Some(_), Way::Rewind) => Phase::Recovering,
-        }))
+        };
+        Ok(Next::To(phase))
     }
 
     fn keep(&mut self) -> Step<Next> {
         let (source, facts) = self.source()?;
-        let mut compared = self.instance.compare(&source, &facts)?;
-        if self.task.cause == Cause::Starved {
-            // It has only replayed what the primary wrote.
-            compared = Compared { ranges: Vec::new(), is_known: true, ..compared };
-        }
+        let compared = self.instance.compare(&source, &facts)?;
+        let keep = keep(self.task.cause, compared.is_known, !compared.ranges.is_empty());
+        let compared = compared.kept(keep);
         if !self.task.loss_accepted {
             loss(compared.bytes(), self.instance.settings().rejoin_max_loss).map_err(RejoinError::Manual)?;
-        }
-        if self.task.cause == Cause::Diverged && compared.ranges.is_empty() {
-            // It did diverge: what can't be told apart is kept as a whole.
-            compared.is_known = false;
         }
         let kept = self.instance.keep(&source, &compared, wall_seconds())?;
         self.say(Level::Warning, &kept.sentence());
         self.task.kept = Some(kept);
-        if !compared.is_known {
-            self.task.way = Way::Copy;
-        }
-        Ok(Next::To(match self.task.way {
-            Way::Rewind => Phase::Recovering,
-            Way::Copy => Phase::Copying,
-        }))
+        self.task.way = way(self.task.way, keep);
+        Ok(Next::To(after_keeping(self.task.way)))
     }
 
     fn recover(&mut self) -> Step<Next> {
@@ -123,19 +116,19 @@ impl Rejoin {
     }
 
     fn await_checkpoint(&mut self) -> Step<Next> {
-        let mut left = CHECKPOINT_WAITS;
+        let begun = boottime_ms();
         let source = loop {
             let (source, facts) = self.source()?;
-            if facts.checkpoint_timeline == facts.timeline {
-                break source;
+            match checkpoint(facts.checkpoint_timeline == facts.timeline, since(begun)) {
+                Checkpoint::Done => break source,
+                Checkpoint::Awaited => Deadline::after(CHECKPOINT_AGAIN).sleep(CHECKPOINT_AGAIN),
+                Checkpoint::Missing => {
+                    return Err(RejoinError::Again(format!(
+                        "{} has made no checkpoint on timeline {}: type CHECKPOINT there",
+                        source.node, facts.timeline
+                    )));
+                }
             }
-            left = left.checked_sub(1).ok_or_else(|| {
-                RejoinError::Again(format!(
-                    "{} has made no checkpoint on timeline {}",
-                    source.node, facts.timeline
-                ))
-            })?;
-            Deadline::after(CHECKPOINT_AGAIN).sleep(CHECKPOINT_AGAIN);
         };
         match self.instance.try_rewind(&source) {
             Ok(()) => Ok(Next::To(Phase::Rewinding)),
@@ -187,18 +180,17 @@ impl Rejoin {
         Ok(Next::To(Phase::Starting))
     }
 
-    /// Rewound, it was started and did not come up: as without the WAL that it needs.
+    /// Rewound, it was started and follows nobody: as without the WAL that it needs.
     fn copy_instead(&mut self) -> Step<Next> {
         let (cluster, record) = self.instance.cluster()?;
-        let was_promoted = record.last().is_some_and(|last| last.node == self.task.node);
         let lock = Lock::take(&self.task.resource)?;
-        let same = rejoin::load(&self.task.resource)?.is_some_and(|task| task.asked == self.task.asked);
-        if was_promoted
-            || !same
-            || lock.is_none()
-            || primary(Some(&cluster), &record) == Primary::Nobody
-            || self.instance.must_rest().is_err()
-        {
+        let rewound = Rewound {
+            primary: primary(Some(&cluster), &record),
+            was_promoted: record.last().is_some_and(|last| last.node == self.task.node),
+            is_ours: lock.is_some() && self.is_on_record()?,
+            rests: self.instance.must_rest().is_ok(),
+        };
+        if !rewound.may_be_copied() {
             self.say(Level::Warning, "rewound, it does not stream: journalctl -t quorate-postgres says why");
             return Ok(Next::To(Phase::Ended));
         }
@@ -211,40 +203,43 @@ impl Rejoin {
         Ok(Next::Replaced)
     }
 
+    /// Another one may have been asked for since: that is the next run's.
+    fn is_on_record(&self) -> Step<bool> {
+        Ok(rejoin::load(&self.task.resource)?.is_some_and(|task| task.asked == self.task.asked))
+    }
+
     /// Until it streams: the old data are needed no longer then.
     fn watch(&mut self) -> Step<Next> {
         self.lock = None;
         self.save()?;
-        let until = Deadline::after(STREAM);
-        let (mut looks, mut was_up) = (0, false);
-        while looks < STEADY_LOOKS {
-            // Another one may have been asked for since: that is the next run's.
-            if rejoin::load(&self.task.resource)?.is_none_or(|task| task.asked != self.task.asked) {
+        let (begun, mut watched) = (boottime_ms(), Watched::default());
+        loop {
+            if !self.is_on_record()? {
                 return Ok(Next::Replaced);
             }
             if rejoin::is_abandoned(&self.task.resource) {
                 self.start_by_pacemaker();
             }
-            match self.instance.probe() {
-                Some(Answer::Standby(view)) if streams(view.receiver.as_ref()) => looks += 1,
-                // It streamed, and was promoted since.
-                Some(Answer::Primary(_)) => looks = STEADY_LOOKS,
-                Some(_) => (looks, was_up) = (0, true),
-                None => looks = 0,
+            let stream = match self.instance.probe() {
+                Some(Answer::Standby(view)) if streams(view.receiver.as_ref()) => Stream::Streams,
+                Some(Answer::Primary(_)) => Stream::Promoted,
+                Some(_) => Stream::Up,
+                None => Stream::Down,
+            };
+            match watched.look(stream, since(begun), self.task.way) {
+                AfterLook::Again => Deadline::after(STREAM_AGAIN).sleep(STREAM_AGAIN),
+                AfterLook::Streams => break,
+                AfterLook::CopyInstead => return self.copy_instead(),
+                AfterLook::GivenUp => {
+                    let old = self.task.old.as_deref().unwrap_or("no directory: they were rewound");
+                    let line = format!(
+                        "it does not stream after {} s; the old data stay in {old}",
+                        since(begun).as_secs()
+                    );
+                    self.say(Level::Warning, &line);
+                    return Ok(Next::To(Phase::Ended));
+                }
             }
-            if until.passed() && was_up && self.task.way == Way::Rewind {
-                return self.copy_instead();
-            }
-            if until.passed() {
-                let line = format!(
-                    "it does not stream after {} s; the old data stay in {}",
-                    STREAM.as_secs(),
-                    self.task.old.as_deref().unwrap_or("no directory: they were rewound")
-                );
-                self.say(Level::Warning, &line);
-                return Ok(Next::To(Phase::Ended));
-            }
-            Deadline::after(STREAM_AGAIN).sleep(STREAM_AGAIN);
         }
         if self.task.old.is_some() {
             self.instance.remove_old()?;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::boundary::fake::Unit;
+use crate::decide::promotions::Promotion;
 use crate::decide::rejoin::{Phase, Way};
 
 /// A former primary at rest, 232 bytes past the point where the new one left its timeline.
@@ -12,8 +13,12 @@ fn diverged(unit: Unit) -> FakeHost {
     host.histories = vec![History::parse(timeline(2), "1\t0/5000060\tx\n").unwrap()];
     host.memory.last_role = LastRole::Primary;
     host.unit = unit;
+    host.promotions = vec![ON_RECORD.parse().unwrap()];
     host
 }
+
+/// srv2 was promoted last.
+const ON_RECORD: &str = "2:2:7:1:0/5000060:00000009:0000000a:srv2";
 
 fn start(host: &mut FakeHost) -> Report {
     act(host, Action::Start, &[])
@@ -104,8 +109,14 @@ fn a_policy_of_stop_touches_nothing() {
 /// waits for the one on record; the start does not, for the next promotion waits for the end of every start.
 #[test]
 fn only_the_primary_on_record_replaces_data() {
+    for promotions in [vec!["3:3:7:1:0/300:0000000a:00000009:srv3".parse().unwrap()], Vec::new()] {
+        waits_for_another_primary(promotions);
+    }
+}
+
+fn waits_for_another_primary(promotions: Vec<Promotion>) {
     let mut host = diverged(Unit::Takes(3_600_000, Phase::Starting));
-    host.promotions = vec!["3:3:7:1:0/300:0000000a:00000009:srv3".parse().unwrap()];
+    host.promotions = promotions;
     let before = host.now;
     let report = start(&mut host);
     assert_eq!((report.code, host.did("abandon").len()), (OcfCode::ErrGeneric, 1), "{}", report.reason);
@@ -126,6 +137,7 @@ fn an_operators_request_is_used_once() {
     let name = crate::decide::rejoin::request_attribute("pgsqld");
     status.attributes.entry("srv1".into()).or_default().insert(name, "copy,accept-loss".into());
     host.status = Some(status);
+    host.promotions = vec![ON_RECORD.parse().unwrap()];
     host.unit = Unit::Takes(3_600_000, Phase::Starting);
     let report = start(&mut host);
     assert_eq!((report.code, host.did("ask")), (OcfCode::ErrGeneric, vec!["ask pg_basebackup"]));

@@ -74,10 +74,13 @@ impl Instance {
             // Of a copy before.
             self.remove_old()?;
         }
-        if let Some(size) = facts.size {
-            let parent = self.parent()?;
-            self.need_room(&parent, size.saturating_add(size / 10))?;
-        }
+        let size = facts.size.ok_or_else(|| {
+            RejoinError::Again(format!(
+                "how large the databases of {} are can't be told: GRANT pg_read_all_stats TO the user of replication_conninfo",
+                source.node
+            ))
+        })?;
+        self.need_room(&self.parent()?, size.saturating_add(size / 10))?;
         let command = self
             .program("pg_basebackup")?
             .arg(format!("--pgdata={}", new.display()))

@@ -7,7 +7,7 @@ use super::source::SourceFacts;
 use super::tool::Tells;
 use super::{Instance, RejoinError, Source, Step, again};
 use crate::cluster::calendar::stamp;
-use crate::decide::rejoin::{Commits, Kept, Range, common, ranges, segments};
+use crate::decide::rejoin::{Commits, Keep, Kept, Range, common, ranges, segments};
 use crate::pg::control_data::ControlData;
 use crate::pg::history::History;
 use crate::pg::timeline::{Timeline, WalPosition};
@@ -40,6 +40,16 @@ pub struct Compared {
 }
 
 impl Compared {
+    /// As the decision on what is kept takes it.
+    #[must_use]
+    pub fn kept(self, keep: Keep) -> Self {
+        match keep {
+            Keep::Nothing => Self { ranges: Vec::new(), is_known: true, ..self },
+            Keep::Difference => self,
+            Keep::All => Self { is_known: false, ..self },
+        }
+    }
+
     /// Bytes that the primary does not have; `None`: unknown.
     #[must_use]
     pub fn bytes(&self) -> Option<u64> {

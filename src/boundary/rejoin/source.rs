@@ -2,6 +2,7 @@
 
 use super::super::command::Command;
 use super::{Instance, RejoinError, Step, again};
+use crate::decide::rejoin::NextWal;
 use crate::pg::conninfo::{Conninfo, is_secret};
 use crate::pg::history::History;
 use crate::pg::lsn::Lsn;
@@ -118,9 +119,9 @@ impl Instance {
     ///
     /// # Errors
     /// It does not answer.
-    pub fn has_next_wal(&self, source: &Source) -> Step<bool> {
+    pub fn next_wal(&self, source: &Source) -> Step<NextWal> {
         let next = self.node.control()?.furthest().lsn;
-        self.has_wal(source, next)
+        Ok(if self.has_wal(source, next)? { NextWal::There } else { NextWal::Gone })
     }
 
     /// Whether the source still has a segment with this position.

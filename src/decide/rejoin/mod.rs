@@ -7,6 +7,7 @@
 mod kept;
 mod line;
 mod request;
+mod steps;
 mod task;
 
 use std::time::Duration;
@@ -14,6 +15,10 @@ use std::time::Duration;
 pub use self::kept::{Commits, Kept, Range, ranges, segments};
 pub use self::line::{Common, common};
 pub use self::request::{Request, request_attribute};
+pub use self::steps::{
+    AfterLook, Awaited, Checkpoint, Keep, NextWal, Rewound, Stream, Waiting, Watched, after_keeping,
+    after_wanted, awaited, checkpoint, keep, way,
+};
 pub use self::task::{Cause, Data, Phase, Task, Way, attribute};
 
 use super::cluster::{ClusterFacts, Manager};
@@ -59,9 +64,9 @@ pub enum Primary {
 pub fn primary(cluster: Option<&ClusterFacts>, record: &Record) -> Primary {
     let Some(primary) = cluster.and_then(|cluster| cluster.primary.as_ref()) else { return Primary::Nobody };
     match record {
-        Record::Empty => Primary::Known,
         Record::Last(last) if last.node == primary.node => Primary::Known,
-        Record::Last(_) | Record::Unread(_) | Record::Contradictory(..) => Primary::Nobody,
+        // A primary that was there before the record was puts itself on record within its next monitors.
+        Record::Empty | Record::Last(_) | Record::Unread(_) | Record::Contradictory(..) => Primary::Nobody,
     }
 }
 
