@@ -6,6 +6,7 @@
 
 mod kept;
 mod line;
+mod primary;
 mod request;
 mod steps;
 mod task;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 pub use self::kept::{Commits, Kept, Range, ranges, segments};
 pub use self::line::{Common, common};
+pub use self::primary::{Primary, Worker, primary};
 pub use self::request::{Request, request_attribute};
 pub use self::steps::{
     AfterLook, Awaited, Checkpoint, Keep, NextWal, Rewound, Stream, Waiting, Watched, after_keeping,
@@ -21,8 +23,7 @@ pub use self::steps::{
 };
 pub use self::task::{Cause, Data, Phase, Task, Way, attribute};
 
-use super::cluster::{ClusterFacts, Manager};
-use super::promotions::Record;
+use super::cluster::Manager;
 use crate::ocf::settings::OnDiverged;
 
 /// Where a run begins that finds the task in `phase`, and by which way it goes on.
@@ -41,32 +42,6 @@ pub const fn resume(phase: Phase, way: Way) -> (Phase, Way) {
         (Phase::Wanted | Phase::Keeping | Phase::Recovering | Phase::AwaitingCheckpoint, way) => {
             (Phase::Wanted, way)
         }
-    }
-}
-
-/// Whether the unit runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Worker {
-    Runs,
-    Absent,
-}
-
-/// Whether there is somebody to follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Primary {
-    Known,
-    Nobody,
-}
-
-/// Whether the cluster has a primary whose data may replace others: promoted and well by Pacemaker, and the last one on record. One that
-/// was started by hand may pass for promoted.
-#[must_use]
-pub fn primary(cluster: Option<&ClusterFacts>, record: &Record) -> Primary {
-    let Some(primary) = cluster.and_then(|cluster| cluster.primary.as_ref()) else { return Primary::Nobody };
-    match record {
-        Record::Last(last) if last.node == primary.node => Primary::Known,
-        // A primary that was there before the record was puts itself on record within its next monitors.
-        Record::Empty | Record::Last(_) | Record::Unread(_) | Record::Contradictory(..) => Primary::Nobody,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Cause, Data, Phase, Primary, Task, Way, Worker};
+use super::primary::{Primary, Worker};
+use super::task::{Cause, Data, Phase, Task, Way};
 
 /// How a new standby answered at the last look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
