@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    quorate::boundary::signals::end_on_broken_pipe();
     ExitCode::from(quorate::cli::main())
 }

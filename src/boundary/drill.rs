@@ -181,6 +181,7 @@ pub fn now_s() -> u64 {
 
 /// Those that would end the drill come by a descriptor: what they leave behind is a device that is armed.
 fn signals() -> HostResult<SignalFd> {
+    super::signals::outlive_broken_pipe();
     let failed = |e: nix::errno::Errno| HostError::from(e).about("signals can't be held back");
     let mut set = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {

@@ -56,6 +56,8 @@ pub mod self_fence_requests;
 pub mod server_conf;
 #[cfg(feature = "cli")]
 pub mod setup;
+#[cfg(feature = "cli")]
+pub mod signals;
 pub mod storage;
 #[cfg(any(feature = "cli", feature = "daemon"))]
 pub mod watchdog;

@@ -102,6 +102,7 @@ pub fn password(variable: &str) -> HostResult<String> {
 /// # Errors
 /// When it fails, with what it said.
 pub fn run_script(script: &str, variables: &[(&str, &str)]) -> HostResult<()> {
+    super::signals::outlive_broken_pipe();
     let mut command = Command::new(BASH).environment(Environment::Clean).args(["-s", "--"]).stdin(script);
     for (name, value) in variables {
         command = command.env(name, value);

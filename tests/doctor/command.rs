@@ -21,6 +21,21 @@ fn written(dir: &Path, name: &str, text: &str) -> String {
     path.display().to_string()
 }
 
+/// `quorate doctor | head -c 1`: who reads no further is no failure of ours.
+#[test]
+fn a_closed_pipe_ends_it_without_a_word() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
+    command.args(["doctor", "--cib", &pcs("classic")]).stderr(std::process::Stdio::piped());
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = command.stdout(writer).spawn().and_then(std::process::Child::wait_with_output);
+    let output = output.expect("quorate runs");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    const SIGPIPE: i32 = 13;
+    assert_eq!(output.status.signal(), Some(SIGPIPE));
+}
+
 #[test]
 fn exit_codes_and_words() {
     let dir = tempfile::tempdir().expect("a directory");
