@@ -14,6 +14,7 @@ use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::{rank, receiver, score, storage};
 use crate::ocf::OcfCode;
 use crate::pg::role::PgRole;
+use crate::pg::timeline::WalPosition;
 use crate::pg::view::{Answer, PrimaryView};
 
 /// The first look waits this long for an answer. A server that does not give one gets [`LONG_LOOK`] in each further look, or what is
@@ -70,6 +71,7 @@ impl Agent<'_> {
                     self.tend_primary(view);
                     self.tend_synchronous(view, &[]);
                     self.end_old_approvals();
+                    self.report_position(WalPosition { timeline: view.timeline, lsn: view.lsn });
                 }
             }
             MonitorOutcome::Unpromoted => {
@@ -83,6 +85,9 @@ impl Agent<'_> {
                     return Report::new(OcfCode::ErrGeneric, why);
                 }
                 self.keep_score();
+                if let Some(position) = self.position(&facts) {
+                    self.report_position(position);
+                }
                 if let Some(why) = self.starves(&facts) {
                     return Report::new(OcfCode::ErrGeneric, why);
                 }

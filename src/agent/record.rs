@@ -12,6 +12,7 @@ use crate::decide::follow::approval_attribute;
 use crate::decide::own_primary::{self, Cluster, Verdict};
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::{Branch, Data, Promotion, Record, adopted, branch, next};
+use crate::decide::reported::{Reported, is_due};
 use crate::decide::safe_mode::approvals_are_due;
 use crate::pg::timeline::WalPosition;
 use crate::pg::view::{Answer, PrimaryView};
@@ -53,6 +54,19 @@ impl Agent<'_> {
                 self.host.log(Level::Warning, &error.text);
                 None
             }
+        }
+    }
+
+    /// Tells the other nodes' operators where this instance is.
+    pub(super) fn report_position(&mut self, position: WalPosition) {
+        let now = self.host.now();
+        if self.manager() == Manager::Nobody || !is_due(self.memory.reported, position, now) {
+            return;
+        }
+        let reported = Reported { position, on: self.mark().map(|mark| mark.id) };
+        // One that is not told is told by the next monitor; that pacemaker-attrd does not answer is said by what needs it.
+        if self.host.report(reported).is_ok() {
+            self.memory.reported = Some((reported, now));
         }
     }
 

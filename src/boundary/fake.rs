@@ -23,6 +23,7 @@ use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Promotion;
 use crate::decide::recovery::{Recovery, RestoreCommand};
 use crate::decide::rejoin::Task;
+use crate::decide::reported::Reported;
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{NodeReset, Shutdown, Stage, StopFacts};
 use crate::decide::voters::{NodeVoters, Voters};
@@ -46,6 +47,7 @@ pub struct FakeHost {
     /// What votequorum says; `None`: what the status does.
     pub votequorum: Option<bool>,
     pub ballots: Vec<Ballot>,
+    pub reported: Vec<Reported>,
     pub histories: Vec<History>,
     pub promotions: Vec<Promotion>,
     pub voters: Vec<Voters>,
@@ -365,6 +367,12 @@ impl Host for FakeHost {
     fn ballots(&mut self) -> HostResult<Vec<Ballot>> {
         let ballots = self.ballots.clone();
         self.ask_cluster(ballots)
+    }
+
+    fn report(&mut self, reported: Reported) -> HostResult<()> {
+        self.ask_cluster(())?;
+        self.reported.push(reported);
+        Ok(())
     }
 
     fn promotions(&mut self) -> HostResult<Vec<Promotion>> {

@@ -14,6 +14,7 @@ use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Promotion;
 use crate::decide::recovery::Recovery;
 use crate::decide::rejoin::{Task, Worker};
+use crate::decide::reported::Reported;
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{Stage, StopFacts};
 use crate::decide::voters::{NodeVoters, Voters};
@@ -120,6 +121,8 @@ pub trait Host: Rejoining {
     /// Publishes this node's position for the election; `None` takes it back.
     fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> HostResult<()>;
     fn ballots(&mut self) -> HostResult<Vec<Ballot>>;
+    /// Tells the cluster where this node's instance is in the WAL, for people.
+    fn report(&mut self, reported: Reported) -> HostResult<()>;
 
     /// The promotions that pacemaker-attrd and the CIB know of.
     fn promotions(&mut self) -> HostResult<Vec<Promotion>>;

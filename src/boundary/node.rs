@@ -40,6 +40,7 @@ use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Promotion;
 use crate::decide::recovery::Recovery;
+use crate::decide::reported::Reported;
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{Shutdown, Stage, StopFacts};
 use crate::decide::voters::{NodeVoters, Voters};
@@ -133,10 +134,6 @@ impl Node {
 
     fn patience(&self) -> Patience {
         Patience::of(self.deadline.remaining())
-    }
-
-    fn ballot_name(&self) -> String {
-        format!("quorate-position-{}", self.run.resource)
     }
 }
 
@@ -348,8 +345,8 @@ impl Host for Node {
     }
 
     fn tell_to_promote(&mut self) -> HostResult<()> {
-        let files = self.files().map_err(host_error)?;
-        data_directory::create_signal(files, self.pgdata(), SignalFile::Promote).map_err(host_error)?;
+        let (files, pgdata) = (self.files().map_err(host_error)?, self.pgdata());
+        data_directory::create_signal(files, pgdata, SignalFile::Promote).map_err(host_error)?;
         self.signal_postmaster(Unix::SIGUSR1)
     }
 
@@ -418,6 +415,10 @@ impl Host for Node {
 
     fn ballots(&mut self) -> HostResult<Vec<Ballot>> {
         self.read_ballots()
+    }
+
+    fn report(&mut self, reported: Reported) -> HostResult<()> {
+        self.write_reported(reported)
     }
 
     fn promotions(&mut self) -> HostResult<Vec<Promotion>> {

@@ -11,6 +11,7 @@ use super::disk::Disk;
 use super::monitor::LastMonitor;
 use super::promotion_score::Score;
 use super::promotions::{Branch, Id};
+use super::reported::Reported;
 use super::synchronous::Waiting;
 
 /// Remembered from call to call. Losing it is safe: everything begins unproven.
@@ -47,6 +48,8 @@ pub struct Memory {
     pub approved: bool,
     /// On a primary: when it looked for approvals that nobody needed.
     pub approvals_looked: Option<Millis>,
+    /// Its position in the WAL as the cluster was told it last, and when.
+    pub reported: Option<(Reported, Millis)>,
     /// The promotion that was written to PGDATA.
     pub on: Option<Id>,
     /// When this instance was promoted.

@@ -30,6 +30,7 @@ pub mod rank;
 pub mod receiver;
 pub mod recovery;
 pub mod rejoin;
+pub mod reported;
 pub mod reset;
 pub mod safe_mode;
 pub mod score;

@@ -13,6 +13,7 @@ use quorate::decide::facts::{Facts, Process, RunState, Signal};
 use quorate::decide::memory::{Keepers, Memory, PacemakerRun};
 use quorate::decide::promotion_score::Score;
 use quorate::decide::promotions::Promotion;
+use quorate::decide::reported::Reported;
 use quorate::decide::start::LaunchSetting;
 use quorate::decide::stop::{NodeReset, Shutdown, Stage, StopFacts};
 use quorate::decide::voters::{Names, NodeVoters, Voters};
@@ -32,6 +33,7 @@ pub const RESOURCE: &str = "pgsqld";
 
 /// The node attribute of a ballot, as boundary/node.rs names it.
 pub const BALLOT: &str = "quorate-position-pgsqld";
+pub const REPORTED: &str = "quorate-wal-pgsqld";
 
 /// The node attribute of the last promotion, and the property of the same name.
 const PROMOTION: &str = "quorate-promotion-pgsqld";
@@ -300,6 +302,10 @@ impl Host for SimHost {
     fn vote(&mut self, ballot: Option<(WalPosition, Fitness)>) -> HostResult<()> {
         let text = ballot.map(|(position, fitness)| ballot_text(position, fitness));
         self.program(|w, n| w.set_attribute(n, n, BALLOT, text.as_deref()))
+    }
+
+    fn report(&mut self, reported: Reported) -> HostResult<()> {
+        self.program(|w, n| w.set_attribute(n, n, REPORTED, Some(&reported.to_string())))
     }
 
     fn ballots(&mut self) -> HostResult<Vec<Ballot>> {

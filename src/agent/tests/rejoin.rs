@@ -123,7 +123,7 @@ fn waits_for_another_primary(promotions: Vec<Promotion>) {
     // It was seen by the primary's history, and brought down.
     assert_eq!(host.condition, Condition::Down);
     assert!(
-        host.now - before < 10_000 && report.reason.contains("waiting for a primary"),
+        host.now - before < 4_000 && report.reason.contains("waiting for a primary"),
         "{}",
         report.reason
     );

@@ -98,3 +98,17 @@ fn an_approval_that_nobody_needed_ends_with_a_primary() {
     monitor(&mut host);
     assert_eq!(host.did("disapprove").len(), 1, "looked for now and then");
 }
+
+/// `quorate recover` compares them on any node.
+#[test]
+fn a_monitor_reports_where_the_instance_is() {
+    let mut host = alone();
+    host.mark = Some("1:2:7:-:-:0000000a::srv2".parse().unwrap());
+    monitor(&mut host);
+    monitor(&mut host);
+    let reported: Vec<String> = host.reported.iter().map(ToString::to_string).collect();
+    assert_eq!(reported, ["2:0/500:0000000a"], "once, while it does not change");
+    host.now += 61_000;
+    monitor(&mut host);
+    assert_eq!(host.reported.len(), 2, "pacemaker-attrd may have lost it");
+}

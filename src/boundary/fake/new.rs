@@ -30,6 +30,7 @@ impl FakeHost {
             timeline: position.timeline,
             status: None,
             votequorum: None,
+            reported: Vec::new(),
             ballots: Vec::new(),
             histories: Vec::new(),
             promotions: Vec::new(),

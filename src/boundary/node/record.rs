@@ -12,6 +12,7 @@ use crate::cluster::attributes::NodeValue;
 use crate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
 use crate::decide::follow::{approval_attribute, safe_mode_attribute};
 use crate::decide::promotions::Promotion;
+use crate::decide::reported::{self, Reported};
 use crate::decide::voters::{NodeVoters, Voters};
 use crate::pg::history::History;
 use crate::pg::timeline::{Timeline, WalPosition};
@@ -26,6 +27,10 @@ const RESERVED: &str = "reserved by quorate: another node was promoted to it";
 impl Node {
     fn promotion_name(&self) -> String {
         format!("quorate-promotion-{}", self.run.resource)
+    }
+
+    fn ballot_name(&self) -> String {
+        format!("quorate-position-{}", self.run.resource)
     }
 
     fn voters_name(&self) -> String {
@@ -52,6 +57,11 @@ impl Node {
             Some(Ballot { node: v.node, position, fitness })
         };
         Ok(values.into_iter().filter_map(read).collect())
+    }
+
+    pub(super) fn write_reported(&self, reported: Reported) -> HostResult<()> {
+        let name = reported::attribute(&self.run.resource);
+        pacemaker::publish(&name, &reported.to_string(), self.patience())
     }
 
     pub(super) fn has_backup_label(&self) -> bool {
