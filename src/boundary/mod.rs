@@ -46,6 +46,7 @@ pub mod printable;
 pub mod process;
 #[cfg(feature = "daemon")]
 pub mod realtime;
+pub mod records;
 pub mod registry;
 pub mod rejoin;
 pub mod reset_record;

@@ -7,6 +7,7 @@ pub mod layout;
 mod primary_here;
 mod prove;
 mod prove_watchdog;
+mod recover;
 mod rejoin;
 mod status;
 pub mod timing;
@@ -35,6 +36,8 @@ enum Command {
     PrimaryHere(primary_here::PrimaryHere),
     /// Prove that the watchdog resets this node: a drill, after which the node boots
     ProveWatchdog(prove_watchdog::ProveWatchdog),
+    /// Nobody is promoted: who has which data, what brings the service back, and what each choice gives up
+    Recover(recover::Recover),
     /// Have a node's data replaced by the primary's; what only they have is kept
     Rejoin(rejoin::Rejoin),
     /// Who is there and who is missing, the primary and its standbys, votes, fencing, and what is wrong
@@ -68,6 +71,7 @@ pub fn main() -> u8 {
         Command::Kept(command) => kept::run(&command),
         Command::PrimaryHere(args) => Ok(primary_here::run(&args)),
         Command::ProveWatchdog(args) => prove_watchdog::run(&args),
+        Command::Recover(args) => recover::run(&args),
         Command::Rejoin(args) => rejoin::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Timing(args) => timing::run(&args),

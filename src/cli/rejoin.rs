@@ -118,17 +118,19 @@ pub(super) fn run(args: &Rejoin) -> Result<u8, CliError> {
     if args.no_wait { Ok(0) } else { watch(&resource, node) }
 }
 
-fn status() -> Result<Status, CliError> {
+/// What Pacemaker says.
+pub(super) fn status() -> Result<Status, CliError> {
     Ok(pacemaker::status(Patience::of(PATIENCE))?)
 }
 
-fn promoted(status: &Status, resource: &str) -> Option<String> {
+/// The node of the primary.
+pub(super) fn promoted(status: &Status, resource: &str) -> Option<String> {
     let mut promoted = status.instances_of(resource).filter(|i| i.role == Role::Promoted);
     promoted.find_map(|instance| instance.nodes.first().cloned())
 }
 
 /// The resource that is meant: the one that is named, or the only one of ours.
-fn resource(status: &Status, named: Option<&str>) -> Result<String, CliError> {
+pub(super) fn resource(status: &Status, named: Option<&str>) -> Result<String, CliError> {
     let ours = status.instances.iter().filter(|instance| instance.agent == AGENT);
     let mut ours: Vec<String> = ours.map(|instance| instance.resource.clone()).collect();
     ours.sort();

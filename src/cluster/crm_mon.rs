@@ -5,6 +5,7 @@
 //! nothing mistakes it for one that we know.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
@@ -103,6 +104,19 @@ impl Role {
             }
             other => Self::Unknown(other.to_owned()),
         }
+    }
+}
+
+/// Pacemaker's word.
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stopped => "Stopped",
+            Self::Started => "Started",
+            Self::Unpromoted => "Unpromoted",
+            Self::Promoted => "Promoted",
+            Self::Changing(word) | Self::Unknown(word) => word,
+        })
     }
 }
 

@@ -28,6 +28,7 @@ pub mod promotions;
 pub mod prove_watchdog;
 pub mod rank;
 pub mod receiver;
+pub mod recover;
 pub mod recovery;
 pub mod rejoin;
 pub mod reported;

@@ -247,7 +247,7 @@ fn servers(seen: &Seen<'_>, status: &Status) -> Vec<Server> {
             let mut server = Server {
                 resource: resource.clone(),
                 node: node.name.clone(),
-                role: status.role_on(resource, &node.name).map_or("-".to_owned(), role),
+                role: status.role_on(resource, &node.name).map_or("-".to_owned(), Role::to_string),
                 timeline: None,
                 lsn: None,
                 lag_bytes: None,
@@ -265,18 +265,6 @@ fn servers(seen: &Seen<'_>, status: &Status) -> Vec<Server> {
         }
     }
     all
-}
-
-/// Pacemaker's word for a role.
-fn role(role: &Role) -> String {
-    match role {
-        Role::Stopped => "Stopped",
-        Role::Started => "Started",
-        Role::Unpromoted => "Unpromoted",
-        Role::Promoted => "Promoted",
-        Role::Changing(word) | Role::Unknown(word) => word,
-    }
-    .to_owned()
 }
 
 /// What a primary knows of itself and of those who stream from it.

@@ -14,6 +14,12 @@ use super::clock::Millis;
 use crate::pg::history::History;
 use crate::pg::timeline::{Timeline, WalPosition};
 
+/// The private node attribute, and the cluster property, in which the last promotion stands.
+#[must_use]
+pub fn attribute(resource: &str) -> String {
+    format!("quorate-promotion-{resource}")
+}
+
 /// One promotion of the resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Promotion {

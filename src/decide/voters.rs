@@ -11,6 +11,12 @@ use std::str::FromStr;
 
 use super::clock::Millis;
 
+/// The private node attribute in which the record stands.
+#[must_use]
+pub fn attribute(resource: &str) -> String {
+    format!("quorate-voters-{resource}")
+}
+
 /// Every acknowledged commit is on at least `count` of `nodes`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {

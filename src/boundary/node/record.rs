@@ -7,13 +7,13 @@ use super::{Node, host_error};
 use crate::boundary::clock::Deadline;
 use crate::boundary::data_directory;
 use crate::boundary::host::{HostError, HostResult};
-use crate::boundary::pacemaker;
+use crate::boundary::{pacemaker, records};
 use crate::cluster::attributes::NodeValue;
 use crate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
 use crate::decide::follow::{approval_attribute, safe_mode_attribute};
-use crate::decide::promotions::Promotion;
+use crate::decide::promotions::{self, Promotion};
 use crate::decide::reported::{self, Reported};
-use crate::decide::voters::{NodeVoters, Voters};
+use crate::decide::voters::{self, NodeVoters, Voters};
 use crate::pg::history::History;
 use crate::pg::timeline::{Timeline, WalPosition};
 
@@ -26,7 +26,7 @@ const RESERVED: &str = "reserved by quorate: another node was promoted to it";
 
 impl Node {
     fn promotion_name(&self) -> String {
-        format!("quorate-promotion-{}", self.run.resource)
+        promotions::attribute(&self.run.resource)
     }
 
     fn ballot_name(&self) -> String {
@@ -34,7 +34,7 @@ impl Node {
     }
 
     fn voters_name(&self) -> String {
-        format!("quorate-voters-{}", self.run.resource)
+        voters::attribute(&self.run.resource)
     }
 
     fn end_name(&self) -> String {
@@ -70,15 +70,7 @@ impl Node {
     }
 
     pub(super) fn read_promotions(&self) -> HostResult<Vec<Promotion>> {
-        let name = self.promotion_name();
-        let unread = |error: HostError| error.about("could not be read");
-        let attributes = pacemaker::query(&name, self.patience()).map_err(unread)?;
-        let property = pacemaker::property(&name, self.patience()).map_err(unread)?;
-        let read = |text: String| {
-            text.parse::<Promotion>()
-                .map_err(|e| HostError::unusable(format!("{name}: {e}; delete it on all nodes")))
-        };
-        attributes.into_iter().map(|v| v.value).chain(property).map(read).collect()
+        records::promotions(&self.run.resource, self.patience())
     }
 
     pub(super) fn write_promotion(&self, nodes: &[String], promotion: &Promotion) -> HostResult<()> {
@@ -98,15 +90,7 @@ impl Node {
     }
 
     pub(super) fn read_voters(&self) -> HostResult<Vec<NodeVoters>> {
-        let name = self.voters_name();
-        let values = pacemaker::query(&name, self.patience())?;
-        let read = |v: NodeValue| {
-            let voters = v.value.parse::<Voters>();
-            let voters =
-                voters.map_err(|e| HostError::unusable(format!("{name}: {e}; delete it on all nodes")))?;
-            Ok(NodeVoters { node: v.node, voters })
-        };
-        values.into_iter().map(read).collect()
+        records::voters(&self.run.resource, self.patience())
     }
 
     /// pacemaker-attrd takes a value up when the group's message comes back to it, in the order in which all members get it. It has come
