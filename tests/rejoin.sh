@@ -126,4 +126,25 @@ say $? "a standby whose WAL is gone is copied by itself, and streams $((SECONDS 
 on "$first" grep -q '"cause": "starved"' /var/lib/quorate/rejoin/pgsqld.json
 say $? "that was the cause"
 
+# Both nodes lose their power, and the primary does not come back: nobody may be promoted, until an operator decides.
+sql "$second" 'insert into k values (90)' >/dev/null; rows="$rows 90"
+back 30
+for node in "$first" "$second"; do "$lab" fault --name "$name" reset "$node" >/dev/null 2>&1; done
+until_true 60 on "$first" pcs cluster start >/dev/null 2>&1
+recovers() { on "$first" quorate recover >/tmp/recover.$$ 2>&1; [ $? = 2 ] && grep -q 'start the missing instances, 1 of 2 run' /tmp/recover.$$; }
+until_true 90 recovers
+say $? "after an outage of both nobody is promoted without the primary, and quorate recover says why, with 2"
+grep -q "^without a loss: start $second;" /tmp/recover.$$ && grep -q "^  cure  quorate recover --promote $first$" /tmp/recover.$$ &&
+    grep -Eq "^$first +online +Unpromoted .* last promotion " /tmp/recover.$$
+say $? "it says whose start ends it, who has which data, and what to type"
+rm -f /tmp/recover.$$
+! on "$first" quorate recover --promote "$second" --yes >/dev/null 2>&1
+say $? "who does not run is not promoted"
+timeout 200 "$lab" shell --name "$name" "$first" quorate recover --promote "$first" --yes >/dev/null 2>&1 && is_primary "$first" "$first" && has "$first" "$rows"
+say $? "quorate recover --promote $first promotes it"
+on "$second" pcs cluster start >/dev/null 2>&1
+turn
+back 120
+say $? "the other one is its standby, and no row is lost"
+
 exit $failed

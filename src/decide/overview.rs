@@ -400,8 +400,7 @@ fn primaries(status: &Status, resource: &str) -> Option<Issue> {
         ([], (nodes, Some(why))) => Some(Issue {
             severity: Severity::Error,
             what: format!("{resource} is in SAFE MODE on {}: reads only, no primary: {why}", nodes.join(", ")),
-            cure: "do what it says, and it ends by itself; where an instance was banned after failed promotions: pcs resource cleanup; to give up what \
-                   only a missing one has: troubleshooting.md, \"No primary\""
+            cure: "quorate recover says who has which data, and what ends it; where an instance was banned after failed promotions: pcs resource cleanup"
                 .to_owned(),
         }),
         ([], _) => Some(Issue {

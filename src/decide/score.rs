@@ -344,7 +344,7 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
             InstanceCount::Missing { running, expected } => {
                 let reason = format!(
                     "start the missing instances, {running} of {expected} run: nobody is promoted, and a missing one may have later \
-                     commits; or approve this node's data (troubleshooting.md, \"No primary\")"
+                     commits; or type: quorate recover"
                 );
                 match memory.score {
                     // Without a score it is no candidate: nothing to write.

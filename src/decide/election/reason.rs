@@ -68,7 +68,7 @@ impl fmt::Display for Refusal {
                 write!(
                     f,
                     "start {}: acknowledged commits may be missing here, each is on {statement}, and {} of these must answer; or \
-                     accept the loss (troubleshooting.md, \"No primary\")",
+                     type: quorate recover",
                     missing.join(", "),
                     statement.needed(),
                 )
@@ -83,7 +83,7 @@ impl fmt::Display for Refusal {
                 write!(
                     f,
                     "start the other instances, {others} answered: this node saw no primary since Pacemaker started and may lack \
-                     commits; or approve its data (troubleshooting.md, \"No primary\")"
+                     commits; or type: quorate recover"
                 )
             }
         }

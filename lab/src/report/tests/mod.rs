@@ -103,13 +103,18 @@ fn without_a_majority_no_service_is_right() {
 }
 
 #[test]
-fn a_diverged_old_primary_may_need_a_human() {
-    let refused = RunResult {
+fn a_diverged_old_primary_rejoins_by_itself() {
+    let refused = |agent: &str| RunResult {
+        agent: agent.to_owned(),
         old_primary: "refused: diverged (timeline 3 forked at 0/5000000)".to_owned(),
         help_by_hand: vec!["pg_basebackup on srv1".to_owned()],
         ..good("power-off")
     };
-    assert_eq!(verdict(&[refused]), Vec::<String>::new());
+    assert_eq!(
+        verdict(&[refused("quorate")]),
+        ["power-off run 1: help by hand was needed: pg_basebackup on srv1"]
+    );
+    assert_eq!(verdict(&[refused("paf")]), Vec::<String>::new(), "it has no rejoin");
 }
 
 #[test]

@@ -218,8 +218,7 @@ fn round(
     hit.dedup();
     let returned = bring_back(cluster, &hit, &old, |line| tell.say(line))?;
     tell.say(&format!("whole again; {}: {}", old.node, returned.fate));
-    let is_refusal = returned.fate.starts_with("refused: diverged");
-    Ok((!returned.help.is_empty() && !is_refusal).then(|| returned.help.join(", ")))
+    Ok((!returned.help.is_empty()).then(|| returned.help.join(", ")))
 }
 
 /// Waits for its time and strikes; gives the node. One that does not work is told, and the round goes on: two faults get in each
