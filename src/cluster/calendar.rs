@@ -35,6 +35,45 @@ const fn civil(seconds: u64) -> Civil {
     Civil { year, month, day }
 }
 
+/// A date of ISO 8601 as Pacemaker and pcs write it, in seconds since 1970: `2026-11-29`, `2026-11-29T13:00:00Z`,
+/// `2026-11-29 13:00:00 +01:00`. A date alone begins at midnight UTC.
+#[must_use]
+pub fn seconds(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let (date, rest) = text.split_at_checked(10)?;
+    let mut words = date.split('-').map(|w| w.parse::<i64>().ok());
+    let (year, month, day) = (words.next()??, words.next()??, words.next()??);
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let rest = rest.trim_start_matches(['T', ' ']);
+    let end = rest.find(['Z', '+', '-', ' ']).unwrap_or(rest.len());
+    let (clock, zone) = rest.split_at(end);
+    let of_day = if clock.is_empty() { 0 } else { of_clock(clock)? };
+    let zone = zone.trim();
+    let east = match zone.chars().next() {
+        Some('+') => of_clock(zone.get(1..)?)?,
+        Some('-') => -of_clock(zone.get(1..)?)?,
+        _ => 0,
+    };
+    // Days as in Howard Hinnant's `days_from_civil`.
+    let shifted = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (shifted / 400, shifted % 400);
+    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    Some(days * 86_400 + of_day - east)
+}
+
+/// `13`, `13:05`, `13:05:30`, `1305`.
+fn of_clock(text: &str) -> Option<i64> {
+    let digits: String = text.split('.').next()?.chars().filter(|c| *c != ':').collect();
+    if !digits.len().is_multiple_of(2) || digits.len() > 6 || digits.is_empty() {
+        return None;
+    }
+    let at = |i: usize| digits.get(i..i + 2).map_or(Some(0), |d| d.parse::<i64>().ok());
+    Some(at(0)? * 3600 + at(2)? * 60 + at(4)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +85,22 @@ mod tests {
         assert_eq!(utc(951_782_400), "2000-02-29 00:00:00 UTC");
         assert_eq!(utc(1_795_859_339), "2026-11-28 09:48:59 UTC");
         assert_eq!(stamp(1_795_859_339), "20261128T094859Z");
+    }
+
+    #[test]
+    fn dates_of_rules() {
+        for (text, wanted) in [
+            ("1970-01-01", Some(0)),
+            ("2000-02-28 23:59:59Z", Some(951_782_399)),
+            ("2026-11-28T09:48:59Z", Some(1_795_859_339)),
+            ("2026-11-28 10:48:59 +01:00", Some(1_795_859_339)),
+            ("2026-11-28 04:48:59 -05:00", Some(1_795_859_339)),
+            ("20261128", None),
+            ("soon", None),
+            ("2026-13-01", None),
+            ("2026-11-28T9Z", None),
+        ] {
+            assert_eq!(seconds(text), wanted, "{text}");
+        }
     }
 }

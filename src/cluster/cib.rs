@@ -1,6 +1,10 @@
 //! The CIB: what of the configuration decides about fencing and time, each value with its line.
 
+pub mod constraints;
 mod management;
+pub mod resources;
+mod rule;
+mod sets;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -9,7 +13,11 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
+use constraints::Constraints;
 pub use management::{Management, NodeState, management};
+use resources::{NodeAttributes, Resource};
+pub use rule::Rule;
+pub use sets::{Value, Values};
 pub use tree::TreeError;
 
 /// A configuration.
@@ -21,6 +29,16 @@ pub struct Cib {
     pub primitives: Vec<Primitive>,
     /// The fencing topology, in the order in which it is written down.
     pub levels: Vec<Level>,
+    /// Everything under `<resources>`, with what counts for each.
+    pub resources: Vec<Resource>,
+    pub constraints: Constraints,
+    pub node_attributes: Vec<NodeAttributes>,
+    /// The tickets of which the CIB knows, and whether this cluster holds them.
+    pub tickets: BTreeMap<String, bool>,
+    /// What Pacemaker is told to leave alone.
+    pub management: Management,
+    /// The port, and its line, at which anybody may change the CIB unencrypted.
+    pub clear_port: Option<Value>,
 }
 
 /// A cluster property.
@@ -122,8 +140,22 @@ pub fn parse(xml: &str) -> Result<Cib, CibError> {
     match parser.path.last() {
         Some(open) => Err(end(format!("the file ends inside of <{open}>"))),
         None if !parser.has_root => Err(end("there is no <cib> element".to_owned())),
-        None => Ok(parser.cib),
+        None => whole(xml, parser.cib),
     }
+}
+
+/// What depends on what stands beside and above it.
+fn whole(xml: &str, mut cib: Cib) -> Result<Cib, CibError> {
+    let broken = |e: TreeError| CibError { line: 1, what: e.to_string(), cure: HOW };
+    let root = tree::parse(xml).map_err(broken)?;
+    cib.resources = resources::resources(&root);
+    cib.constraints = constraints::constraints(&root);
+    cib.node_attributes = resources::node_attributes(&root);
+    cib.tickets = resources::tickets(&root);
+    cib.management = management::of(&root);
+    cib.clear_port =
+        root.get("remote-clear-port").filter(|p| *p != "0").map(|port| Value::new(port, root.line));
+    Ok(cib)
 }
 
 fn line_at(text: &str, offset: usize) -> usize {
@@ -242,6 +274,19 @@ impl Cib {
     #[must_use]
     pub fn property(&self, name: &str) -> Option<&Property> {
         self.properties.iter().find(|p| p.name == name)
+    }
+}
+
+/// What Pacemaker takes for infinite.
+pub const INFINITY: i64 = 1_000_000;
+
+/// A score as Pacemaker writes it, a number or infinite.
+#[must_use]
+pub fn score(text: &str) -> Option<i64> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "infinity" | "+infinity" => Some(INFINITY),
+        "-infinity" => Some(-INFINITY),
+        other => other.parse::<i64>().ok().map(|n| n.clamp(-INFINITY, INFINITY)),
     }
 }
 

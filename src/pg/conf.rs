@@ -64,8 +64,18 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Line>, (usize, ConfError)> {
 /// pg_read_all_settings gets no file. `is_superuser` is of the role that asks, and in no file.
 pub const QUERY: &str = "\
 SELECT name, pg_catalog.current_setting(name), sourcefile, sourceline FROM pg_catalog.pg_settings \
-WHERE name IN ('data_checksums', 'lc_messages', 'max_slot_wal_keep_size', 'restart_after_crash', \
-'wal_log_hints', 'wal_receiver_timeout', 'wal_sender_timeout') \
+WHERE name IN (\
+'archive_command', 'archive_library', 'archive_mode', 'data_checksums', 'data_directory', \
+'data_sync_retry', 'default_transaction_read_only', 'fsync', 'full_page_writes', 'hot_standby', \
+'ignore_checksum_failure', 'ignore_invalid_pages', 'lc_messages', 'listen_addresses', \
+'log_min_messages', 'max_connections', 'max_locks_per_transaction', 'max_prepared_transactions', \
+'max_replication_slots', 'max_slot_wal_keep_size', 'max_standby_archive_delay', \
+'max_standby_streaming_delay', 'max_wal_senders', 'max_worker_processes', 'port', \
+'primary_slot_name', 'promote_trigger_file', 'recovery_min_apply_delay', 'recovery_target', \
+'recovery_target_lsn', 'recovery_target_name', 'recovery_target_time', 'recovery_target_timeline', \
+'recovery_target_xid', 'restart_after_crash', 'synchronous_commit', 'synchronous_standby_names', \
+'unix_socket_directories', 'wal_keep_size', 'wal_level', 'wal_log_hints', \
+'wal_receiver_status_interval', 'wal_receiver_timeout', 'wal_sender_timeout', 'zero_damaged_pages') \
 UNION ALL SELECT 'is_superuser', pg_catalog.current_setting('is_superuser'), NULL, NULL";
 
 /// Reads the rows of [`QUERY`].

@@ -1,6 +1,6 @@
 //! The generated part of `docs/doctor.md`.
 
-use quorate::decide::doctor::registry::RULES;
+use quorate::decide::doctor::registry;
 
 use super::document::entry;
 
@@ -8,7 +8,7 @@ use super::document::entry;
 pub fn rules() -> String {
     let mut out = String::new();
     let mut subject = None;
-    for rule in RULES {
+    for rule in registry::rules() {
         if subject != Some(rule.subject) {
             subject = Some(rule.subject);
             let heading = rule.subject.name();

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::boundary::clock::wall_seconds;
 use crate::boundary::host::HostResult;
 use crate::boundary::inspect::{self, Instance};
 use crate::boundary::owned_files::OwnedFiles;
@@ -92,7 +93,12 @@ fn facts(args: &Doctor) -> Result<Facts, String> {
     if let Some(reboot_s) = args.reboot_s {
         gathered.surroundings.reboot_s = Ok(reboot_s);
     }
+    gathered.surroundings.now_s = now_s();
     read(gathered).map_err(|e| e.to_string())
+}
+
+fn now_s() -> Option<i64> {
+    i64::try_from(wall_seconds()).ok()
 }
 
 impl Doctor {
@@ -168,7 +174,7 @@ pub(super) fn look() -> Result<Live, String> {
         postgresql: servers(&instances),
         node: inspect::node(&status, &sbd, &instances),
         sbd: sbd.map(|text| vec![text]),
-        surroundings: Surroundings::unknown(),
+        surroundings: Surroundings { now_s: now_s(), ..Surroundings::unknown() },
         corosync,
         cib,
     };

@@ -42,11 +42,14 @@ impl Management {
 /// # Errors
 /// It is no CIB.
 pub fn management(xml: &str) -> Result<Management, TreeError> {
-    let root = tree::parse(xml)?;
+    Ok(of(&tree::parse(xml)?))
+}
+
+pub(super) fn of(root: &Element) -> Management {
     let none = Element::default();
     let configuration = root.child("configuration").unwrap_or(&none);
     let section = |name| configuration.child(name).unwrap_or(&none);
-    let read = Reader { root: &root };
+    let read = Reader { root };
     let properties: Vec<&Element> = section("crm_config").all("cluster_property_set").collect();
     let mut found = Management {
         cluster: read.yes(&properties, "maintenance-mode").map(|how| how.of("maintenance-mode=true")),
@@ -73,7 +76,7 @@ pub fn management(xml: &str) -> Result<Management, TreeError> {
     for resource in &section("resources").children {
         read.resource(resource, &[], &defaults, default, &mut found.unmanaged);
     }
-    Ok(found)
+    found
 }
 
 /// How something is told.

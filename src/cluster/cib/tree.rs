@@ -6,6 +6,8 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
+use super::Lines;
+
 /// Deeper than Pacemaker nests, and shallow enough for a stack.
 const DEPTH: usize = 64;
 
@@ -18,6 +20,8 @@ pub struct TreeError(String);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Element {
     pub(super) name: String,
+    /// Counted from 1.
+    pub(super) line: usize,
     attributes: BTreeMap<String, String>,
     pub(super) children: Vec<Element>,
 }
@@ -51,15 +55,17 @@ pub(super) fn parse(xml: &str) -> Result<Element, TreeError> {
     let mut reader = Reader::from_str(xml);
     let mut open: Vec<Element> = Vec::new();
     let mut root: Option<Element> = None;
+    let mut lines = Lines::of(xml);
     loop {
+        let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
         match reader.read_event().map_err(|e| TreeError(format!("broken XML: {e}")))? {
             Event::Start(start) => {
                 if open.len() >= DEPTH {
                     return Err(TreeError(format!("elements are nested more than {DEPTH} deep")));
                 }
-                open.push(element(&start)?);
+                open.push(element(&start, lines.at(at))?);
             }
-            Event::Empty(start) => close(element(&start)?, &mut open, &mut root),
+            Event::Empty(start) => close(element(&start, lines.at(at))?, &mut open, &mut root),
             Event::End(_) => {
                 if let Some(done) = open.pop() {
                     close(done, &mut open, &mut root);
@@ -83,7 +89,7 @@ fn close(done: Element, open: &mut [Element], root: &mut Option<Element>) {
     }
 }
 
-fn element(start: &BytesStart<'_>) -> Result<Element, TreeError> {
+fn element(start: &BytesStart<'_>, line: usize) -> Result<Element, TreeError> {
     let name = start.name().as_ref().to_owned();
     let broken = |e: &dyn std::fmt::Display| TreeError(format!("a broken attribute of <{name}>: {e}"));
     let mut attributes = BTreeMap::new();
@@ -92,5 +98,5 @@ fn element(start: &BytesStart<'_>) -> Result<Element, TreeError> {
         let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|e| broken(&e))?;
         attributes.insert(attribute.key.as_ref().to_owned(), value.into_owned());
     }
-    Ok(Element { name, attributes, children: Vec::new() })
+    Ok(Element { name, line, attributes, children: Vec::new() })
 }

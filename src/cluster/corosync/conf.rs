@@ -29,6 +29,8 @@ pub struct Node {
     pub name: Option<String>,
     pub id: Option<String>,
     pub addresses: Vec<String>,
+    /// quorum_votes, and its line.
+    pub votes: Option<(String, usize)>,
     /// Where its section begins.
     pub line: usize,
 }
@@ -126,6 +128,7 @@ impl Conf {
             match key {
                 "name" => node.name = Some(value.to_owned()),
                 "nodeid" => node.id = Some(value.to_owned()),
+                "quorum_votes" => node.votes = Some((value.to_owned(), line)),
                 _ if key.ends_with("_addr") => node.addresses.push(value.to_owned()),
                 _ => {}
             }

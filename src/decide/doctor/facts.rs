@@ -84,6 +84,8 @@ pub struct Surroundings {
     pub reboot_s: Known<u32>,
     /// The witness's data centre and those of the nodes.
     pub centres: Known<Centres>,
+    /// The present time, in seconds since 1970: constraints have an end.
+    pub now_s: Option<i64>,
 }
 
 /// Data centres.
@@ -219,6 +221,12 @@ pub struct Corosync {
     pub coefficient: At<u32>,
     pub consensus: Option<At<u32>>,
     pub nodes: Vec<crate::cluster::corosync::conf::Node>,
+    pub provider: Option<At<String>>,
+    pub expected_votes: Option<At<u32>>,
+    /// The nodes whose votes are written down: their names and votes.
+    pub node_votes: Vec<At<(String, String)>>,
+    /// What encrypts what it sends, where it is written down.
+    pub cipher: Option<At<String>>,
     /// Those of two_node, auto_tie_breaker and last_man_standing that are on.
     pub switches: Vec<At<String>>,
     /// The device that corosync keeps alive itself.
@@ -232,6 +240,7 @@ pub struct Corosync {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
     pub place: Place,
+    pub model: Option<At<String>>,
     pub timeout: At<u32>,
     pub sync_timeout: At<u32>,
     pub votes: Option<At<u32>>,

@@ -1,21 +1,29 @@
 //! The doctor: what is wrong with a cluster's configuration, where, and what to type about it.
 //!
-//! A registry of rules ([`registry::RULES`]). Each is a function from [`Facts`] to what it found; a fact that is not there
+//! A registry of rules ([`registry::rules`]). Each is a function from [`Facts`] to what it found; a fact that is not there
 //! is "could not check", which is not "failed".
 
+mod bans;
+mod clone;
+mod devices;
 mod disks;
 pub mod facts;
 mod fencing;
+mod float_ips;
+mod instances;
 mod levels;
 mod membership;
 mod node;
 mod postgresql;
+mod quorum;
 mod quorum_device;
 pub mod read;
 pub mod registry;
 mod resources;
 mod rule;
 mod self_fencing;
+mod server_rules;
+mod told;
 mod watchdog;
 mod watchdog_device;
 
@@ -51,7 +59,7 @@ pub fn examine(facts: &Facts) -> Report {
         };
         (rule, verdict)
     };
-    Report { verdicts: registry::RULES.iter().map(verdict).collect() }
+    Report { verdicts: registry::rules().map(verdict).collect() }
 }
 
 impl Report {

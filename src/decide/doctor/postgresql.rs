@@ -4,17 +4,17 @@ use super::facts::{At, Facts, Place, Server, Unknown};
 use super::rule::{Finding, Outcome};
 use crate::pg::conf::{boolean, megabytes, milliseconds};
 
-fn each(facts: &Facts, check: impl Fn(&Server) -> Vec<Finding>) -> Outcome {
+pub(super) fn each(facts: &Facts, check: impl Fn(&Server) -> Vec<Finding>) -> Outcome {
     Ok(facts.postgresql.as_ref()?.iter().flat_map(check).collect())
 }
 
 /// The setting, or PostgreSQL's own value of it.
-fn setting(server: &Server, name: &str, own: &str) -> At<String> {
+pub(super) fn setting(server: &Server, name: &str, own: &str) -> At<String> {
     server.get(name).unwrap_or_else(|| At { value: own.to_owned(), place: Place::of(&server.name) })
 }
 
 /// `psql` in a word, with what may be changed while the server runs.
-fn set(name: &str, value: &str) -> String {
+pub(super) fn set(name: &str, value: &str) -> String {
     format!(
         "ALTER SYSTEM SET {name} = '{value}'; SELECT pg_reload_conf();    on each node, or in its configuration file"
     )
@@ -87,7 +87,14 @@ pub(super) fn agent_role(facts: &Facts) -> Outcome {
         return Ok(superuser.map(finding).collect());
     }
     let cib = facts.cib.as_ref()?;
-    let found = cib.content.primitives.iter().filter(|p| p.agent == AGENT).filter_map(|p| {
+    let ours: Vec<_> = cib.content.primitives.iter().filter(|p| p.agent == AGENT).collect();
+    // An excerpt: the data directory alone has no default.
+    if !ours.is_empty() && ours.iter().all(|p| p.parameters.is_empty()) {
+        return Err(Unknown(
+            "the CIB shows no parameter of PostgreSQL's resource: it is an excerpt".to_owned(),
+        ));
+    }
+    let found = ours.into_iter().filter_map(|p| {
         let set = |name: &str| p.parameters.get(name).map(String::as_str).filter(|value| !value.is_empty());
         let user = set("system_user").unwrap_or("postgres");
         let what = match (set("dbuser"), set("dbservice")) {

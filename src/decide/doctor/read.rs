@@ -119,6 +119,7 @@ impl Reader<'_> {
         let usual = || At { value: "on".to_owned(), place: Place::line(self.file, line) };
         Ok(Some(Device {
             place: Place::line(self.file, line),
+            model: self.word("quorum.device.model"),
             timeout: self.number_or("quorum.device.timeout", timing::DEFAULT_QDEVICE_TIMEOUT_MS)?,
             sync_timeout,
             votes: self.number("quorum.device.votes")?,
@@ -149,11 +150,20 @@ pub fn corosync(text: &Text) -> Result<Corosync, Broken> {
         let set = reader.word(&format!("quorum.{name}"))?;
         (set.value == "1").then(|| At { value: name.to_owned(), place: set.place })
     });
+    let node_votes = conf.nodes.iter().filter_map(|node| {
+        let (votes, line) = node.votes.clone()?;
+        let name = node.name.clone().or(node.addresses.first().cloned()).unwrap_or_default();
+        Some(At { value: (name, votes), place: Place::line(&text.name, line) })
+    });
     Ok(Corosync {
         file: text.name.clone(),
         token: reader.number_or("totem.token", timing::DEFAULT_TOKEN_MS)?,
         coefficient: reader.number_or("totem.token_coefficient", timing::TOKEN_COEFFICIENT_MS)?,
         consensus: reader.number("totem.consensus")?,
+        provider: reader.word("quorum.provider"),
+        expected_votes: reader.number("quorum.expected_votes")?,
+        node_votes: node_votes.collect(),
+        cipher: reader.word("totem.crypto_cipher"),
         switches: switches.collect(),
         watchdog_device: reader.word("resources.watchdog_device").filter(|d| d.value != "off"),
         device: reader.device()?,
@@ -171,6 +181,7 @@ impl Surroundings {
             rtt_ms: Err(why("the round trip between the machines is not known: --rtt-ms")),
             reboot_s: Err(why("how long a reset node takes to come back is not known: --reboot-s")),
             centres: Err(why("where the machines stand is not known: --site")),
+            now_s: None,
         }
     }
 }

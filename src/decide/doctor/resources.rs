@@ -1,26 +1,17 @@
 //! PostgreSQL as a resource, and Pacemaker itself.
 
 use super::facts::{Facts, Place, Unknown};
+use super::instances::is_server;
 use super::rule::{Finding, Outcome};
-use crate::cluster::cib::{Primitive, milliseconds};
+use crate::cluster::cib::resources::{OWN_TIMEOUT_MS, Op, Resource};
 
-/// Agents for PostgreSQL.
-const AGENTS: [&str; 3] = ["ocf:quorate:postgres", "ocf:heartbeat:pgsqlms", "ocf:heartbeat:pgsql"];
-/// Pacemaker's own where an operation has none.
-const OWN_TIMEOUT_MS: i64 = 20_000;
 /// The agent kills at 80 % of its time: below 20 s a fast shutdown, which writes a checkpoint, has less than 10 s.
 const LEAST_STOP_MS: i64 = 20_000;
 /// The first whose roles are called as here.
 const LEAST_PACEMAKER: (u32, u32) = (2, 1);
 
-fn servers(facts: &Facts) -> Result<Vec<&Primitive>, Unknown> {
-    let cib = facts.cib.as_ref()?;
-    Ok(cib.content.primitives.iter().filter(|p| AGENTS.contains(&p.agent.as_str())).collect())
-}
-
-/// An operation's timeout in milliseconds; a word that is no time is Pacemaker's own.
-fn timeout_ms(text: Option<&str>) -> i64 {
-    text.and_then(milliseconds).unwrap_or(OWN_TIMEOUT_MS)
+fn servers(facts: &Facts) -> Result<Vec<&Resource>, Unknown> {
+    Ok(facts.cib.as_ref()?.content.resources.iter().filter(|r| is_server(r)).collect())
 }
 
 pub(super) fn monitor_timeout(facts: &Facts) -> Outcome {
@@ -29,11 +20,9 @@ pub(super) fn monitor_timeout(facts: &Facts) -> Outcome {
     let mut found = Vec::new();
     for server in servers(facts)? {
         // A monitor without an interval is the probe, which nobody waits for in a failover.
-        let recurring = |ms: Option<i64>| ms.is_some_and(|ms| ms > 0);
-        let monitors =
-            server.operations.iter().filter(|o| o.name == "monitor" && recurring(milliseconds(&o.interval)));
+        let monitors = server.operations.iter().filter(|o| o.name == "monitor" && o.recurs());
         for monitor in monitors {
-            let timeout = timeout_ms(monitor.timeout.as_deref());
+            let timeout = monitor.timeout_ms();
             if timeout < i64::from(limit) * 1000 {
                 continue;
             }
@@ -59,7 +48,7 @@ pub(super) fn stop_timeout(facts: &Facts) -> Outcome {
     let file = &facts.cib.as_ref()?.name;
     let short = servers(facts)?.into_iter().filter_map(|server| {
         let stop = server.operations.iter().find(|o| o.name == "stop");
-        let timeout = timeout_ms(stop.and_then(|s| s.timeout.as_deref()));
+        let timeout = stop.map_or(OWN_TIMEOUT_MS, Op::timeout_ms);
         if timeout >= LEAST_STOP_MS {
             return None;
         }

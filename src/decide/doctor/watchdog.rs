@@ -69,6 +69,34 @@ pub(super) fn pacemaker(facts: &Facts) -> Outcome {
     })
 }
 
+pub(super) fn used(facts: &Facts) -> Outcome {
+    each(facts, |sbd| {
+        if let Some(set) = sbd
+            .get("SBD_WATCHDOG_DEV")
+            .filter(|set| matches!(set.value.as_str(), "/dev/null" | "none" | "nowatchdog"))
+        {
+            let what = format!("SBD_WATCHDOG_DEV is {:?}: no watchdog", set.value);
+            return Some(Finding::new(&set.place, what, assign(sbd, "SBD_WATCHDOG_DEV", "/dev/watchdog")));
+        }
+        if let Some(set) = sbd.get(super::facts::WATCHDOG).filter(|set| set.value.parse() == Ok(0_u32)) {
+            let what = "SBD_WATCHDOG_TIMEOUT is 0: no watchdog";
+            return Some(Finding::new(&set.place, what, assign(sbd, "SBD_WATCHDOG_TIMEOUT", "5")));
+        }
+        // Once turns it on, twice off.
+        let set = sbd.get("SBD_OPTS")?;
+        let letters: usize = set
+            .value
+            .split_whitespace()
+            .filter(|w| w.starts_with('-') && !w.starts_with("--"))
+            .map(|w| w.matches('W').count())
+            .sum();
+        (letters == 2).then(|| {
+            let what = format!("SBD_OPTS is {:?}: -W twice turns the watchdog off", set.value);
+            Finding::new(&set.place, what, assign(sbd, "SBD_OPTS", "\"\""))
+        })
+    })
+}
+
 const SYNC: &str = "SBD_SYNC_RESOURCE_STARTUP";
 
 pub(super) fn startup_sync(facts: &Facts) -> Outcome {
