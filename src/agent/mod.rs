@@ -11,6 +11,7 @@ mod rejoin;
 mod report;
 mod run;
 mod score;
+mod slots;
 mod start;
 mod stop;
 mod synchronous;

@@ -72,6 +72,7 @@ impl Agent<'_> {
                     self.tend_synchronous(view, &[]);
                     self.end_old_approvals();
                     self.report_position(WalPosition { timeline: view.timeline, lsn: view.lsn });
+                    self.tend_slots(PgRole::Primary, None);
                 }
             }
             MonitorOutcome::Unpromoted => {
@@ -87,6 +88,9 @@ impl Agent<'_> {
                 self.keep_score();
                 if let Some(position) = self.position(&facts) {
                     self.report_position(position);
+                }
+                if let Some(Answer::Standby(view)) = &facts.answer {
+                    self.tend_slots(PgRole::Standby, view.replayed);
                 }
                 if let Some(why) = self.starves(&facts) {
                     return Report::new(OcfCode::ErrGeneric, why);

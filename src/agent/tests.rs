@@ -7,6 +7,7 @@ mod pacemaker;
 mod record;
 mod rejoin;
 mod safe_mode;
+mod slots;
 mod synchronous;
 
 use std::time::Duration;

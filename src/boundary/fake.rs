@@ -5,11 +5,13 @@ mod condition;
 mod new;
 mod rejoin;
 mod server;
+mod slots;
 
 use std::time::Duration;
 
 pub use condition::{Condition, Failing};
 pub use rejoin::Unit;
+pub use slots::Slots;
 
 use super::host::{Host, HostError, HostResult, Level};
 use crate::cluster::crm_mon::Status;
@@ -48,6 +50,7 @@ pub struct FakeHost {
     pub votequorum: Option<bool>,
     pub ballots: Vec<Ballot>,
     pub reported: Vec<Reported>,
+    pub slots: Slots,
     pub histories: Vec<History>,
     pub promotions: Vec<Promotion>,
     pub voters: Vec<Voters>,

@@ -14,7 +14,8 @@ use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Promotion;
 use crate::decide::recovery::Recovery;
 use crate::decide::rejoin::{Task, Worker};
-use crate::decide::reported::Reported;
+use crate::decide::reported::{NodeReported, Reported};
+use crate::decide::slots::{Change, Held};
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{Stage, StopFacts};
 use crate::decide::voters::{NodeVoters, Voters};
@@ -37,7 +38,7 @@ pub enum Level {
 
 /// One instance of PostgreSQL on one node, and the cluster around it. No method waits longer than it is told to,
 /// or than its own short deadline.
-pub trait Host: Rejoining {
+pub trait Host: Rejoining + Slotted {
     /// Begins a call that has to be over at this moment: Pacemaker's programs get no more time than is left.
     fn begin(&mut self, deadline: Millis);
     /// Now.
@@ -159,6 +160,33 @@ pub trait Host: Rejoining {
     /// Takes that back: nothing runs.
     fn forget(&mut self) -> HostResult<()>;
     fn log(&mut self, level: Level, line: &str);
+}
+
+/// Replication slots for the other members. A host without them refuses.
+pub trait Slotted {
+    /// The server's physical slots.
+    fn slots(&mut self, _patience: Duration) -> HostResult<Held> {
+        Err(HostError::unusable("this host has no replication slots"))
+    }
+    fn change_slot(&mut self, _change: &Change, _patience: Duration) -> HostResult<()> {
+        Err(HostError::unusable("this host has no replication slots"))
+    }
+    /// Says for whom this server has slots.
+    fn publish_slots(&mut self, _value: &str) -> HostResult<()> {
+        Err(HostError::unusable("this host has no replication slots"))
+    }
+    /// What the instance on a node said of its slots.
+    fn published_slots(&mut self, _node: &str) -> HostResult<Option<String>> {
+        Ok(None)
+    }
+    /// Where the others are in the WAL.
+    fn reported(&mut self) -> HostResult<Vec<NodeReported>> {
+        Ok(Vec::new())
+    }
+    /// Sets `primary_slot_name` for the next start or reload; whether it was another one.
+    fn use_slot(&mut self, _name: Option<&str>) -> HostResult<bool> {
+        Ok(false)
+    }
 }
 
 /// How the agent has data replaced that can't follow the primary. A host that has no such unit refuses.

@@ -11,6 +11,7 @@ mod recovery;
 mod rejoin;
 mod server_log;
 mod settings;
+mod slots;
 mod wal_end;
 
 use std::cell::OnceCell;
@@ -359,16 +360,7 @@ impl Host for Node {
     }
 
     fn histories(&mut self) -> HostResult<Vec<History>> {
-        let files = self.files().map_err(host_error)?;
-        let names = data_directory::pg_wal_names(files, self.pgdata()).map_err(host_error)?;
-        let mut histories = Vec::new();
-        for name in names {
-            let Some(hex) = name.strip_suffix(".history") else { continue };
-            let Some(timeline) = u32::from_str_radix(hex, 16).ok().and_then(Timeline::new) else { continue };
-            let history = data_directory::read_history(files, self.pgdata(), timeline).map_err(host_error)?;
-            histories.extend(history.filter(|history| !history.is_placeholder()));
-        }
-        Ok(histories)
+        self.read_histories()
     }
 
     fn segment_timeline(&mut self, lsn: Lsn) -> Option<Timeline> {

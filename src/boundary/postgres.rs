@@ -7,6 +7,7 @@
 
 mod connect;
 mod limited;
+mod slots;
 
 use std::collections::BTreeMap;
 use std::fmt;

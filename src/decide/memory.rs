@@ -12,6 +12,7 @@ use super::monitor::LastMonitor;
 use super::promotion_score::Score;
 use super::promotions::{Branch, Id};
 use super::reported::Reported;
+use super::slots::Tended;
 use super::synchronous::Waiting;
 
 /// Remembered from call to call. Losing it is safe: everything begins unproven.
@@ -50,6 +51,8 @@ pub struct Memory {
     pub approvals_looked: Option<Millis>,
     /// Its position in the WAL as the cluster was told it last, and when.
     pub reported: Option<(Reported, Millis)>,
+    /// Its replication slots for the others.
+    pub slots: Tended,
     /// The promotion that was written to PGDATA.
     pub on: Option<Id>,
     /// When this instance was promoted.

@@ -37,6 +37,7 @@ pub mod safe_mode;
 pub mod score;
 pub mod self_fence;
 pub mod server_error;
+pub mod slots;
 pub mod standstill;
 pub mod start;
 pub mod stop;

@@ -254,6 +254,18 @@ pub const PARAMS: &[Param] = &[
              rejoin NODE --accept-loss. 0: no limit, since it is kept.",
         )
     },
+    Param {
+        kind: Kind::Select(&["no", "yes"]),
+        change: Change::Reloadable,
+        ..optional(
+            "replication_slots",
+            "no",
+            "Whether each instance keeps replication slots for the others",
+            "With yes each instance has a physical slot quorate_NODE for every other node of the cluster: a standby that was away \
+             finds its WAL on whoever is the primary by then, up to max_slot_wal_keep_size, without which none is made. The \
+             standbys' slots are advanced as far as their members have come. dbuser needs REPLICATION for it.",
+        )
+    },
     optional(
         "log_file",
         "",

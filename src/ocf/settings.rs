@@ -39,6 +39,8 @@ pub struct Settings {
     pub on_diverged: OnDiverged,
     /// Bytes of WAL that are given up (and kept) without an operator; `None`: no limit.
     pub rejoin_max_loss: Option<u64>,
+    /// Whether each instance keeps slots for the others.
+    pub replication_slots: Slots,
     /// `None`: by the resource's name.
     pub log_file: Option<PathBuf>,
 }
@@ -74,6 +76,14 @@ impl OnDiverged {
             OnDiverged::Stop => "stop",
         }
     }
+}
+
+/// Whether each instance keeps replication slots for the others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Slots {
+    #[default]
+    No,
+    Yes,
 }
 
 /// Whether commits wait for a standby.
@@ -212,6 +222,11 @@ impl Settings {
                 &OnDiverged::ALL.map(|policy| (policy.name(), policy)),
             ),
             rejoin_max_loss: read.bytes("rejoin_max_loss"),
+            replication_slots: read.choice(
+                "replication_slots",
+                Slots::No,
+                &[("no", Slots::No), ("yes", Slots::Yes)],
+            ),
             log_file: read.path("log_file"),
             pgdata,
         };

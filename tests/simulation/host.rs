@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use quorate::boundary::host::{Host, HostError, HostResult, Level, Rejoining};
+use quorate::boundary::host::{Host, HostError, HostResult, Level, Rejoining, Slotted};
 use quorate::cluster::crm_mon::Status;
 use quorate::decide::clock::Millis;
 use quorate::decide::disk::{ROOM, Trial};
@@ -80,6 +80,7 @@ impl SimHost {
 
 /// What diverged stays away in the simulation: its operators copy it by hand.
 impl Rejoining for SimHost {}
+impl Slotted for SimHost {}
 
 impl Host for SimHost {
     fn begin(&mut self, _deadline: Millis) {}

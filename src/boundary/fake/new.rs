@@ -1,6 +1,6 @@
 //! A host that nothing has happened to yet.
 
-use super::{Condition, Failing, FakeHost, Unit};
+use super::{Condition, Failing, FakeHost, Slots, Unit};
 use crate::decide::activity::Progress;
 use crate::decide::clock::Millis;
 use crate::decide::disk::{ROOM, Trial};
@@ -31,6 +31,7 @@ impl FakeHost {
             status: None,
             votequorum: None,
             reported: Vec::new(),
+            slots: Slots::default(),
             ballots: Vec::new(),
             histories: Vec::new(),
             promotions: Vec::new(),

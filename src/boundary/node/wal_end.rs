@@ -1,4 +1,4 @@
-//! Where the WAL in pg_wal ends, whatever the server says.
+//! What pg_wal says, whatever the server does: where its WAL ends, and which histories it has.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use crate::boundary::clock::Deadline;
 use crate::boundary::command::{Command, Environment};
 use crate::boundary::data_directory;
 use crate::boundary::host::HostResult;
-use crate::pg::timeline::WalPosition;
+use crate::pg::history::History;
+use crate::pg::timeline::{Timeline, WalPosition};
 use crate::pg::wal_end;
 
 /// It reads what was written since the last restartpoint: up to max_wal_size. Where the WAL ends with its last file it looks for the
@@ -15,6 +16,19 @@ use crate::pg::wal_end;
 const PATIENCE: Duration = Duration::from_secs(8);
 
 impl Node {
+    pub(super) fn read_histories(&self) -> HostResult<Vec<History>> {
+        let files = self.files().map_err(host_error)?;
+        let names = data_directory::pg_wal_names(files, self.pgdata()).map_err(host_error)?;
+        let mut histories = Vec::new();
+        for name in names {
+            let Some(hex) = name.strip_suffix(".history") else { continue };
+            let Some(timeline) = u32::from_str_radix(hex, 16).ok().and_then(Timeline::new) else { continue };
+            let history = data_directory::read_history(files, self.pgdata(), timeline).map_err(host_error)?;
+            histories.extend(history.filter(|history| !history.is_placeholder()));
+        }
+        Ok(histories)
+    }
+
     /// By pg_waldump, as the instance's owner.
     pub(super) fn read_wal_end(&self) -> HostResult<WalPosition> {
         let files = self.files().map_err(host_error)?;
