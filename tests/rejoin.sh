@@ -126,6 +126,22 @@ say $? "a standby whose WAL is gone is copied by itself, and streams $((SECONDS 
 on "$first" grep -q '"cause": "starved"' /var/lib/quorate/rejoin/pgsqld.json
 say $? "that was the cause"
 
+# The same with slots: the primary has kept it.
+asked() { on "$first" sed -n 's/^  "asked": \(.*\),$/\1/p' /var/lib/quorate/rejoin/pgsqld.json; }
+by_slot() { [ "$(sql "$second" "select active from pg_replication_slots where slot_name = 'quorate_$first'" 2>/dev/null)" = t ]; }
+before=$(asked)
+sql "$second" 'alter role quorate replication' >/dev/null
+on "$second" pcs resource update pgsqld replication_slots=yes >/dev/null
+until_true 120 by_slot
+say $? "$first streams by the slot that the primary has made for it"
+on "$second" pcs node standby "$first" --wait=60 >/dev/null 2>&1
+for _ in 1 2 3 4 5 6; do sql "$second" "select pg_logical_emit_message(true, 'x', repeat('x', 1000000)); select pg_switch_wal(); checkpoint" >/dev/null; done
+on "$second" pcs node unstandby "$first" >/dev/null 2>&1
+back 60 && by_slot && [ "$(asked)" = "$before" ]
+say $? "away for as long, it streams again without a copy"
+on "$first" sh -c "ls /var/lib/postgresql/$version/main/pg_replslot" | grep -qx "quorate_$second"
+say $? "it keeps one for $second itself: the next primary has the WAL, too"
+
 # Both nodes lose their power, and the primary does not come back: nobody may be promoted, until an operator decides.
 sql "$second" 'insert into k values (90)' >/dev/null; rows="$rows 90"
 back 30
