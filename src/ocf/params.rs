@@ -255,6 +255,17 @@ pub const PARAMS: &[Param] = &[
         )
     },
     Param {
+        kind: Kind::Integer,
+        change: Change::Reloadable,
+        ..optional(
+            "rejoin_max_rate",
+            "0",
+            "Most that a copy takes, in kB a second",
+            "Where a rejoin copies the data, pg_basebackup's --max-rate, 32 to 1048576: the primary and its network serve \
+             clients beside it. 0: no limit. It does not slow down the WAL that is written meanwhile.",
+        )
+    },
+    Param {
         kind: Kind::Select(&["no", "yes"]),
         change: Change::Reloadable,
         ..optional(

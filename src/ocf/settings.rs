@@ -39,6 +39,8 @@ pub struct Settings {
     pub on_diverged: OnDiverged,
     /// Bytes of WAL that are given up (and kept) without an operator; `None`: no limit.
     pub rejoin_max_loss: Option<u64>,
+    /// kB a second that a copy may take, as pg_basebackup's --max-rate; `None`: no limit.
+    pub rejoin_max_rate: Option<u32>,
     /// Whether each instance keeps slots for the others.
     pub replication_slots: Slots,
     /// `None`: by the resource's name.
@@ -222,6 +224,7 @@ impl Settings {
                 &OnDiverged::ALL.map(|policy| (policy.name(), policy)),
             ),
             rejoin_max_loss: read.bytes("rejoin_max_loss"),
+            rejoin_max_rate: read.rate("rejoin_max_rate"),
             replication_slots: read.choice(
                 "replication_slots",
                 Slots::No,
@@ -306,6 +309,19 @@ impl Reader<'_> {
             Ok(bytes) => Some(bytes),
             Err(_) => {
                 self.reject(name, &value, "give a number of bytes without a unit, 0 for no limit");
+                None
+            }
+        }
+    }
+
+    /// What pg_basebackup's --max-rate takes (basebackup.c: MAX_RATE_LOWER, MAX_RATE_UPPER).
+    fn rate(&mut self, name: &'static str) -> Option<u32> {
+        let value = self.text(name)?;
+        match value.parse::<u32>() {
+            Ok(0) => None,
+            Ok(rate @ 32..=1_048_576) => Some(rate),
+            Ok(_) | Err(_) => {
+                self.reject(name, &value, "give kilobytes a second, 32 to 1048576, 0 for no limit");
                 None
             }
         }
@@ -436,6 +452,8 @@ mod tests {
             ("on_crash", "panic"),
             ("on_diverged", "erase"),
             ("rejoin_max_loss", "1GB"),
+            ("rejoin_max_rate", "31"),
+            ("replication_slots", "true"),
             ("log_file", "log"),
         ];
         for (name, value) in bad {

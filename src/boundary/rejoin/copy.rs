@@ -81,11 +81,13 @@ impl Instance {
             ))
         })?;
         self.need_room(&self.parent()?, size.saturating_add(size / 10))?;
+        let rate = self.settings.rejoin_max_rate.map(|rate| format!("--max-rate={rate}"));
         let command = self
             .program("pg_basebackup")?
             .arg(format!("--pgdata={}", new.display()))
             .arg(format!("--dbname={}", source.public()))
-            .args(["--wal-method=stream", "--checkpoint=fast", "--progress", "--no-password"]);
+            .args(["--wal-method=stream", "--checkpoint=fast", "--progress", "--no-password"])
+            .args(rate);
         self.long(&source.with_password(command), Tells::Progress, progress).map(drop)
     }
 
