@@ -86,11 +86,11 @@ impl Agent<'_> {
                     return Report::new(OcfCode::ErrGeneric, why);
                 }
                 self.keep_score();
-                if let Some(position) = self.position(&facts) {
+                if let (Some(position), Some(Answer::Standby(view))) = (self.position(&facts), &facts.answer)
+                {
                     self.report_position(position);
-                }
-                if let Some(Answer::Standby(view)) = &facts.answer {
-                    self.tend_slots(PgRole::Standby, view.replayed);
+                    let replayed = view.replayed.map(|lsn| WalPosition { lsn, ..position });
+                    self.tend_slots(PgRole::Standby, replayed);
                 }
                 if let Some(why) = self.starves(&facts) {
                     return Report::new(OcfCode::ErrGeneric, why);

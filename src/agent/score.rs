@@ -209,7 +209,7 @@ impl Agent<'_> {
 
     pub(super) fn repoint(&mut self, primary: &str, conninfo: &str) {
         self.memory.upstream = None;
-        self.use_slot_of(primary);
+        self.use_slot_of(Some(primary));
         match self.host.repoint(conninfo) {
             Ok(()) => {
                 self.host.log(Level::Info, &format!("primary_conninfo points to the primary {primary} now"))

@@ -6,96 +6,158 @@ use super::Agent;
 use crate::boundary::host::Level;
 use crate::cluster::crm_mon::{Role, Status};
 use crate::decide::cluster::Manager;
+use crate::decide::follow::cluster_facts;
 use crate::decide::slots::{Change, Facts, Member, is_due, plan, used, value};
 use crate::ocf::settings::Slots;
-use crate::pg::lsn::Lsn;
 use crate::pg::role::PgRole;
+use crate::pg::timeline::WalPosition;
 
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Of one question to the server. A monitor that has less left than all of them does without.
+const PATIENCE: Duration = Duration::from_secs(1);
+const NEEDED: Duration = Duration::from_secs(3);
 
 impl Agent<'_> {
-    /// Makes the slots of this server those that should be there, now and then.
-    pub(super) fn tend_slots(&mut self, role: PgRole, replayed: Option<Lsn>) {
+    /// Makes the slots of this server those that should be there, now and then, a change or two each time.
+    pub(super) fn tend_slots(&mut self, role: PgRole, replayed: Option<WalPosition>) {
         let now = self.host.now();
-        let is_ours = self.settings.replication_slots == Slots::Yes && self.manager() == Manager::Pacemaker;
-        if !is_ours || !is_due(&self.memory.slots, now) {
+        let is_off = self.settings.replication_slots == Slots::No;
+        if self.manager() == Manager::Nobody || is_off && self.memory.slots.at.is_none() {
+            return;
+        }
+        // A stuck disk would keep the server, and this process, from answering in time.
+        if !is_due(&self.memory.slots, now) || self.left() < NEEDED || !self.memory.disk.returns() {
             return;
         }
         self.memory.slots.at = Some(now);
-        if let Err(error) = self.change_slots(role, replayed) {
-            self.complain(Some(format!("replication slots: {error}")));
+        let complaint = match self.host.cluster() {
+            Err(error) => Some(error.text),
+            Ok(status) if is_off => self.leave_slots(role, &status),
+            Ok(status) => self.change_slots(role, replayed, &status),
+        };
+        if complaint != self.memory.slots.complaint {
+            if let Some(text) = &complaint {
+                self.host.log(Level::Warning, &format!("replication slots: {text}"));
+            }
+            self.memory.slots.complaint = complaint;
         }
     }
 
-    fn change_slots(&mut self, role: PgRole, replayed: Option<Lsn>) -> Result<(), String> {
-        let status = self.host.cluster().map_err(|e| e.text)?;
-        let members = members(&status, &self.run.resource);
-        let held = self.host.slots(PATIENCE).map_err(|e| e.text)?;
+    /// Gives what it could not do.
+    fn change_slots(
+        &mut self,
+        role: PgRole,
+        replayed: Option<WalPosition>,
+        status: &Status,
+    ) -> Option<String> {
+        let members = members(status, &self.run.resource);
+        let mut complaint = self.plan_slots(role, replayed, &members).unwrap_or_else(Some);
+        // Whatever became of the changes: what is there now is promised, and nothing else.
+        let told =
+            self.host.slots(PATIENCE).and_then(|held| self.host.publish_slots(&value(&held.slots, &members)));
+        complaint = complaint.or(told.err().map(|error| error.text));
+        if role == PgRole::Standby {
+            self.follow_with_slot(status);
+        }
+        complaint
+    }
+
+    fn plan_slots(
+        &mut self,
+        role: PgRole,
+        replayed: Option<WalPosition>,
+        members: &[Member],
+    ) -> Result<Option<String>, String> {
+        let held = self.host.slots(PATIENCE).map_err(|error| error.text)?;
         let reported = match role {
-            PgRole::Standby => self.host.reported().map_err(|e| e.text)?,
+            PgRole::Standby => self.host.reported().map_err(|error| error.text)?,
             PgRole::Primary => Vec::new(),
         };
         let node = self.node();
-        let plan =
-            plan(&Facts { node: &node, role, members: &members, held: &held, replayed, reported: &reported });
+        let plan = plan(&Facts { node: &node, role, members, held: &held, replayed, reported: &reported });
         for change in &plan.changes {
-            let asked = self.host.change_slot(change, PATIENCE);
-            asked.map_err(|e| format!("{e} (dbuser needs REPLICATION)"))?;
-            match change {
-                Change::Create { name, node } => {
-                    self.host.log(Level::Info, &format!("replication slot {name} for {node}"));
-                }
-                Change::Drop { name, why } => {
-                    self.host.log(Level::Warning, &format!("replication slot {name} is dropped: {why}"));
-                }
-                Change::Advance { .. } => {}
+            if self.left() < PATIENCE * 2 {
+                break;
+            }
+            self.change_slot(change)?;
+        }
+        Ok(plan.complaint)
+    }
+
+    fn change_slot(&mut self, change: &Change) -> Result<(), String> {
+        const INSUFFICIENT_PRIVILEGE: &str = "42501";
+        self.host.change_slot(change, PATIENCE).map_err(|error| {
+            let is_right = error.text.contains(INSUFFICIENT_PRIVILEGE);
+            let cure = if is_right { ": ALTER ROLE of parameter dbuser REPLICATION" } else { "" };
+            format!("{error}{cure}")
+        })?;
+        match change {
+            Change::Create { name, node } => {
+                self.host.log(Level::Info, &format!("replication slot {name} for {node}"));
+            }
+            Change::Drop { name, why } => {
+                self.host.log(Level::Warning, &format!("replication slot {name} is dropped: {why}"));
+            }
+            Change::Renew { name } => {
+                let line = format!("replication slot {name} keeps dead rows for nobody any more");
+                self.host.log(Level::Info, &line);
+            }
+            Change::Advance { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// The primary may have made it, or lost it, since this standby was pointed there. Unknown changes nothing.
+    fn follow_with_slot(&mut self, status: &Status) {
+        let node = self.node();
+        let facts = cluster_facts(status, &self.settings, &self.run.resource, &node, None);
+        let Some(primary) = facts.primary else { return };
+        let Ok(Some(published)) = self.host.published_slots(&primary.node) else { return };
+        if self.set_slot(used(Some(&published), &node).as_deref())
+            && let Some(conninfo) = self.conninfo_for(&primary.host)
+        {
+            self.repoint(&primary.node, &conninfo);
+        }
+    }
+
+    /// The parameter was `yes`: what was made then goes, once nobody uses it.
+    fn leave_slots(&mut self, role: PgRole, status: &Status) -> Option<String> {
+        if let Err(error) = self.host.publish_slots("") {
+            return Some(error.text);
+        }
+        if role == PgRole::Standby && self.set_slot(None) {
+            let node = self.node();
+            let facts = cluster_facts(status, &self.settings, &self.run.resource, &node, None);
+            if let Some(primary) = facts.primary
+                && let Some(conninfo) = self.conninfo_for(&primary.host)
+            {
+                self.repoint(&primary.node, &conninfo);
             }
         }
-        let is_changed = plan.changes.iter().any(|change| !matches!(change, Change::Advance { .. }));
-        let held = if is_changed { self.host.slots(PATIENCE).map_err(|e| e.text)? } else { held };
-        self.host.publish_slots(&value(&held.slots, &members)).map_err(|e| e.text)?;
-        if let (PgRole::Standby, [primary]) =
-            (role, &status.nodes_with_role(&self.run.resource, &Role::Promoted)[..])
-        {
-            self.follow_with_slot(primary);
+        let complaint = self.plan_slots(role, None, &[]).unwrap_or_else(Some);
+        let is_left = self.host.slots(PATIENCE).map_or(true, |held| held.has_ours());
+        if !is_left {
+            self.memory.slots.at = None;
         }
-        plan.complaint.map_or(Ok(()), Err)
+        complaint
     }
 
-    /// The primary may have made it, or lost it, since this standby was pointed there.
-    fn follow_with_slot(&mut self, primary: &str) {
-        let host = self.settings.address_of(primary).to_owned();
-        if self.use_slot_of(primary)
-            && let Some(conninfo) = self.conninfo_for(&host)
-        {
-            self.repoint(primary, &conninfo);
-        }
-    }
-
-    /// Who has nobody to follow yet waits for no slot.
-    pub(super) fn use_no_slot(&mut self) -> bool {
-        self.settings.replication_slots == Slots::Yes && self.set_slot(None)
-    }
-
-    /// Has this standby use its slot on the primary, where that has one: one that is missing ends the stream. Whether it used another.
-    pub(super) fn use_slot_of(&mut self, primary: &str) -> bool {
+    /// Has a standby that is pointed to another primary use its slot there. Unknown is none: a slot that is missing ends the stream, and
+    /// who was not away finds its WAL without.
+    pub(super) fn use_slot_of(&mut self, primary: Option<&str>) {
         if self.settings.replication_slots == Slots::No || self.manager() == Manager::Nobody {
-            return false;
+            return;
         }
-        // Unknown is none: what the primary keeps without it is enough for a standby that was not away.
-        let published = self.host.published_slots(primary).unwrap_or_default();
-        let name = used(published.as_deref(), &self.node());
-        self.set_slot(name.as_deref())
+        let published = primary.and_then(|primary| self.host.published_slots(primary).unwrap_or_default());
+        let node = self.node();
+        self.set_slot(used(published.as_deref(), &node).as_deref());
     }
 
+    /// Whether it was another one.
     fn set_slot(&mut self, name: Option<&str>) -> bool {
-        match self.host.use_slot(name) {
-            Ok(is_other) => is_other,
-            Err(error) => {
-                self.host.log(Level::Warning, &format!("primary_slot_name: {error}"));
-                false
-            }
-        }
+        self.host.use_slot(name).unwrap_or_else(|error| {
+            self.host.log(Level::Warning, &format!("primary_slot_name: {error}"));
+            false
+        })
     }
 }
 

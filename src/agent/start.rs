@@ -131,10 +131,7 @@ impl Agent<'_> {
             return Err(diverged(why));
         }
         let conninfo = primary.as_ref().and_then(|p| self.conninfo_for(&p.host));
-        match &primary {
-            Some(primary) => self.use_slot_of(&primary.node),
-            None => self.use_no_slot(),
-        };
+        self.use_slot_of(primary.as_ref().map(|primary| primary.node.as_str()));
         let host_error = |t: crate::boundary::host::HostError| (OcfCode::ErrGeneric, t.text);
         self.host.prepare_standby(conninfo.as_deref()).map_err(host_error)?;
         self.host.launch(&LAUNCH_SETTINGS).map_err(host_error)?;

@@ -183,7 +183,7 @@ pub trait Slotted {
     fn reported(&mut self) -> HostResult<Vec<NodeReported>> {
         Ok(Vec::new())
     }
-    /// Sets `primary_slot_name` for the next start or reload; whether it was another one.
+    /// Sets `primary_slot_name` for the next start or reload, and says whether it was another one.
     fn use_slot(&mut self, _name: Option<&str>) -> HostResult<bool> {
         Ok(false)
     }

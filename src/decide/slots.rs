@@ -10,6 +10,7 @@ use super::clock::Millis;
 use super::reported::NodeReported;
 use crate::pg::lsn::Lsn;
 use crate::pg::role::PgRole;
+use crate::pg::timeline::WalPosition;
 
 /// Of all slots that are ours.
 const PREFIX: &str = "quorate_";
@@ -61,6 +62,14 @@ pub struct Held {
     pub is_limited: bool,
 }
 
+impl Held {
+    /// Whether any of them is ours.
+    #[must_use]
+    pub fn has_ours(&self) -> bool {
+        self.slots.iter().any(|slot| slot.name.starts_with(PREFIX))
+    }
+}
+
 /// What is looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
@@ -68,17 +77,30 @@ pub struct Facts<'a> {
     pub role: PgRole,
     pub members: &'a [Member],
     pub held: &'a Held,
-    /// How far this standby has replayed.
-    pub replayed: Option<Lsn>,
+    /// How far this standby has replayed, and on which timeline.
+    pub replayed: Option<WalPosition>,
     pub reported: &'a [NodeReported],
 }
 
 /// What is to be done, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    Drop { name: String, why: &'static str },
-    Create { name: String, node: String },
-    Advance { name: String, to: Lsn },
+    Drop {
+        name: String,
+        why: &'static str,
+    },
+    Create {
+        name: String,
+        node: String,
+    },
+    Advance {
+        name: String,
+        to: Lsn,
+    },
+    /// Made anew where it stands: the dead rows that it keeps are of no query any more.
+    Renew {
+        name: String,
+    },
 }
 
 /// What was found.
@@ -89,75 +111,104 @@ pub struct Plan {
     pub complaint: Option<String>,
 }
 
+/// Whose slot has this name: `None` where nobody's has, or two nodes would share it.
+fn owner<'a>(members: &'a [Member], slot: &str) -> Option<&'a Member> {
+    let mut owners = members.iter().filter(|m| name(&m.node).as_deref() == Some(slot));
+    owners.next().filter(|_| owners.next().is_none())
+}
+
 /// Plans what makes the slots those that should be there.
 #[must_use]
 pub fn plan(facts: &Facts<'_>) -> Plan {
     let mut found = Plan::default();
-    let owner = |slot: &Slot| facts.members.iter().find(|m| name(&m.node).as_ref() == Some(&slot.name));
-    let ours = || facts.held.slots.iter().filter(|slot| slot.name.starts_with(PREFIX));
     let mut stays: Vec<&str> = Vec::new();
-    for slot in ours() {
-        let why = match (slot.is_active, owner(slot), facts.role) {
-            (true, ..) => None,
-            // pg_rewind brings those of the primary.
-            (false, Some(owner), _) if owner.node == facts.node => Some("it is of this node itself"),
-            (false, None, _) => Some("no other node of the cluster has that name"),
-            (false, Some(_), _) if !facts.held.is_limited => Some("max_slot_wal_keep_size is -1"),
-            (false, Some(_), _) if slot.is_lost => Some("its WAL is gone"),
-            (false, Some(_), PgRole::Standby) if slot.has_xmin => {
-                Some("it keeps dead rows for a standby of a former primary")
+    for slot in facts.held.slots.iter().filter(|slot| slot.name.starts_with(PREFIX)) {
+        match fate(facts, slot) {
+            Fate::Drop(why) => found.changes.push(Change::Drop { name: slot.name.clone(), why }),
+            Fate::Change(change) => {
+                stays.push(&slot.name);
+                found.changes.push(change);
             }
-            (false, Some(_), PgRole::Standby | PgRole::Primary) => None,
-        };
-        match why {
-            Some(why) => found.changes.push(Change::Drop { name: slot.name.clone(), why }),
-            None => stays.push(&slot.name),
+            Fate::Stays => stays.push(&slot.name),
         }
     }
     for member in facts.members.iter().filter(|m| m.has_instance && m.node != facts.node) {
-        let same = |other: &&Member| other.node != member.node && name(&other.node) == name(&member.node);
-        match (name(&member.node), facts.members.iter().find(same)) {
-            (None, _) => {
+        match name(&member.node) {
+            None => {
                 found.complaint =
                     Some(format!("the name of {} is too long for a replication slot", member.node));
             }
-            (Some(name), Some(other)) => {
+            Some(name) if owner(facts.members, &name).is_none() => {
                 found.complaint = Some(format!(
-                    "{} and {} would share the slot {name}: none is made",
-                    member.node, other.node
+                    "{} and another node would share the slot {name}: none is made",
+                    member.node
                 ));
             }
-            (Some(_), None) if !facts.held.is_limited => {
+            Some(_) if !facts.held.is_limited => {
                 found.complaint = Some(
                     "no replication slot is made: set max_slot_wal_keep_size, or a member that is away fills the disk"
                         .to_owned(),
                 );
             }
-            (Some(name), None) if !stays.contains(&name.as_str()) => {
+            Some(name) if !stays.contains(&name.as_str()) => {
                 found.changes.push(Change::Create { name, node: member.node.clone() });
             }
-            (Some(_), None) => {}
+            Some(_) => {}
         }
     }
-    if facts.role == PgRole::Standby {
-        found.changes.extend(ours().filter(|s| stays.contains(&s.name.as_str())).filter_map(|slot| {
-            let member = owner(slot)?;
-            let reported = facts.reported.iter().find(|r| r.node == member.node)?.reported.position.lsn;
-            let to = reported.min(facts.replayed?);
-            (!slot.is_active && slot.restart < Some(to))
-                .then(|| Change::Advance { name: slot.name.clone(), to })
-        }));
-    }
     found
+}
+
+/// What becomes of a slot of ours.
+enum Fate {
+    Stays,
+    Drop(&'static str),
+    Change(Change),
+}
+
+fn fate(facts: &Facts<'_>, slot: &Slot) -> Fate {
+    let Some(owner) = owner(facts.members, &slot.name) else {
+        return if slot.is_active {
+            Fate::Stays
+        } else {
+            Fate::Drop("no other node of the cluster has that name")
+        };
+    };
+    let renew = || Fate::Change(Change::Renew { name: slot.name.clone() });
+    match (slot.is_active, facts.role) {
+        (true, _) => Fate::Stays,
+        // pg_rewind brings those of the primary.
+        (false, _) if owner.node == facts.node => Fate::Drop("it is of this node itself"),
+        (false, _) if !facts.held.is_limited => Fate::Drop("max_slot_wal_keep_size is -1"),
+        (false, _) if slot.is_lost => Fate::Drop("its WAL is gone"),
+        (false, PgRole::Standby) if slot.has_xmin => renew(),
+        // Its queries ended with it; one that connects again says anew what it needs.
+        (false, PgRole::Primary) if slot.has_xmin && !owner.has_instance => renew(),
+        (false, PgRole::Primary) => Fate::Stays,
+        (false, PgRole::Standby) => {
+            let reported = facts.reported.iter().find(|r| r.node == owner.node).map(|r| r.reported.position);
+            match (reported, facts.replayed) {
+                // A former primary's own end is of another line: it replays from before the fork.
+                (Some(theirs), Some(ours)) if theirs.timeline == ours.timeline => {
+                    let to = theirs.lsn.min(ours.lsn);
+                    if slot.restart.is_some_and(|restart| restart < to) {
+                        Fate::Change(Change::Advance { name: slot.name.clone(), to })
+                    } else {
+                        Fate::Stays
+                    }
+                }
+                (_, _) => Fate::Stays,
+            }
+        }
+    }
 }
 
 /// For whom this server has slots after the changes that were made: the attribute's value.
 #[must_use]
 pub fn value(slots: &[Slot], members: &[Member]) -> String {
-    let has = |m: &&Member| {
-        name(&m.node).is_some_and(|name| slots.iter().any(|slot| slot.name == name && !slot.is_lost))
-    };
-    members.iter().filter(has).map(|m| m.node.as_str()).collect::<Vec<_>>().join(",")
+    let usable = slots.iter().filter(|slot| !slot.is_lost);
+    let owners = usable.filter_map(|slot| owner(members, &slot.name));
+    owners.map(|member| member.node.as_str()).collect::<Vec<_>>().join(",")
 }
 
 /// The slot that `node` uses on a primary that says this of its slots.
@@ -166,12 +217,12 @@ pub fn used(value: Option<&str>, node: &str) -> Option<String> {
     value.is_some_and(|value| value.split(',').any(|one| one == node)).then(|| name(node)).flatten()
 }
 
-/// What was published last, and when the slots were looked after.
+/// When the slots were looked after last, and what was complained about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tended {
     pub at: Option<Millis>,
-    pub published: Option<String>,
+    pub complaint: Option<String>,
 }
 
 /// Whether it is time.
@@ -183,6 +234,7 @@ pub fn is_due(tended: &Tended, now: Millis) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::samples::position;
 
     fn slot(name: &str) -> Slot {
         Slot {
@@ -199,7 +251,7 @@ mod tests {
     }
 
     fn of(role: PgRole, members: &[Member], slots: &[Slot], reported: &[NodeReported]) -> Plan {
-        let replayed = Some(Lsn(0x500));
+        let replayed = Some(position(2, 0x500));
         let held = Held { slots: slots.to_vec(), is_limited: true };
         plan(&Facts { node: "srv1", role, members, held: &held, replayed, reported })
     }
@@ -234,8 +286,6 @@ mod tests {
             (slot("quorate_srv9"), PgRole::Primary, true),
             (slot("quorate_srv1"), PgRole::Standby, true),
             (Slot { is_lost: true, ..slot("quorate_srv2") }, PgRole::Primary, true),
-            (Slot { has_xmin: true, ..slot("quorate_srv2") }, PgRole::Standby, true),
-            (Slot { has_xmin: true, ..slot("quorate_srv2") }, PgRole::Primary, false),
             (Slot { is_active: true, is_lost: true, ..slot("quorate_srv2") }, PgRole::Primary, false),
         ] {
             let plan = of(role, &all, std::slice::from_ref(&slot), &[]);
@@ -265,6 +315,24 @@ mod tests {
         let all = members(&[("srv1", true), ("srv-2", true), ("srv_2", false)]);
         let found = of(PgRole::Primary, &all, &[], &[]);
         assert!(found.changes.is_empty() && found.complaint.is_some(), "{found:?}");
+        assert_eq!(value(&[slot("quorate_srv_2")], &all), "", "promised to neither");
+    }
+
+    /// By hot_standby_feedback: of a server that was the primary, or of a member that is away. Where its WAL begins stays.
+    #[test]
+    fn dead_rows_are_kept_for_no_query_that_is_gone() {
+        let kept = Slot { has_xmin: true, ..slot("quorate_srv2") };
+        let renewed = [Change::Renew { name: "quorate_srv2".into() }];
+        for (role, has_instance, is_renewed) in [
+            (PgRole::Standby, true, true),
+            (PgRole::Standby, false, true),
+            (PgRole::Primary, false, true),
+            (PgRole::Primary, true, false),
+        ] {
+            let all = members(&[("srv1", true), ("srv2", has_instance)]);
+            let changes = of(role, &all, std::slice::from_ref(&kept), &[]).changes;
+            assert_eq!(changes == renewed, is_renewed, "{role:?} {has_instance}: {changes:?}");
+        }
     }
 
     /// Never past what its member has, or what this standby has itself.
@@ -282,5 +350,8 @@ mod tests {
         assert_eq!(to(PgRole::Standby, &at("0/80")), [], "never back");
         assert_eq!(to(PgRole::Standby, &[]), [], "nobody knows where it is");
         assert_eq!(to(PgRole::Primary, &at("0/300")), [], "the stream advances it");
+        let ended = "1:0/300:-".parse().expect("a position");
+        let former = vec![NodeReported { node: "srv2".into(), reported: ended }];
+        assert_eq!(to(PgRole::Standby, &former), [], "the end of a former primary, on its own timeline");
     }
 }

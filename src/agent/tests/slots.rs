@@ -99,3 +99,39 @@ fn without_a_limit_it_complains_and_makes_none() {
     assert!(host.slots.held.slots.is_empty());
     assert!(host.log.iter().any(|(_, line)| line.contains("max_slot_wal_keep_size")), "{:?}", host.log);
 }
+
+#[test]
+fn switched_off_it_leaves_nothing_that_keeps_wal() {
+    let mut host = primary();
+    with_slots(&mut host, Action::Monitor, "yes");
+    assert_eq!(host.slots.held.slots.len(), 1);
+    host.now += 31_000;
+    with_slots(&mut host, Action::Monitor, "no");
+    assert!(host.slots.held.slots.is_empty(), "{:?}", host.slots.held);
+    assert_eq!(host.slots.published.last().map(|(_, value)| value.as_str()), Some(""));
+    host.now += 31_000;
+    let published = host.slots.published.len();
+    with_slots(&mut host, Action::Monitor, "no");
+    assert_eq!(host.slots.published.len(), published, "the operator's from then on");
+}
+
+#[test]
+fn unknown_changes_no_stream_that_is_there() {
+    let mut host = standby();
+    host.slots.used = Some("quorate_srv1".into());
+    with_slots(&mut host, Action::Monitor, "yes");
+    assert_eq!(host.slots.used.as_deref(), Some("quorate_srv1"), "the primary said nothing of slots");
+    assert!(host.did("repoint").is_empty(), "{:?}", host.done);
+}
+
+#[test]
+fn it_complains_once() {
+    let mut host = primary();
+    host.slots.held.is_limited = false;
+    for _ in 0..3 {
+        with_slots(&mut host, Action::Monitor, "yes");
+        host.now += 31_000;
+    }
+    let complaints = host.log.iter().filter(|(_, line)| line.contains("max_slot_wal_keep_size")).count();
+    assert_eq!(complaints, 1, "{:?}", host.log);
+}

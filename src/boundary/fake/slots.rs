@@ -34,9 +34,13 @@ impl Slotted for FakeHost {
                 is_lost: false,
                 has_xmin: false,
             }),
+            Change::Renew { .. } => {}
             Change::Advance { name, to } => {
                 all.iter_mut().filter(|slot| slot.name == *name).for_each(|slot| slot.restart = Some(*to));
             }
+        }
+        if let Change::Renew { name } = change {
+            all.iter_mut().filter(|slot| slot.name == *name).for_each(|slot| slot.has_xmin = false);
         }
         self.done.push(format!("slot {change:?}"));
         Ok(())

@@ -23,17 +23,28 @@ impl Endpoint {
     /// # Errors
     /// See [`PostgresError`].
     pub fn change_slot(&self, change: &Change, timeout: Duration) -> Result<(), PostgresError> {
-        let call = match change {
-            Change::Drop { name, .. } => format!("pg_drop_replication_slot({})", literal(name)),
+        let drop_it = |name: &str| format!("pg_drop_replication_slot({})", literal(name));
+        let copy = |from: &str, to: &str| {
+            format!("pg_copy_physical_replication_slot({}, {})", literal(from), literal(to))
+        };
+        let calls = match change {
+            Change::Drop { name, .. } => vec![drop_it(name)],
             // It keeps WAL from now on, and not only once a standby has used it.
             Change::Create { name, .. } => {
-                format!("pg_create_physical_replication_slot({}, true)", literal(name))
+                vec![format!("pg_create_physical_replication_slot({}, true)", literal(name))]
             }
             Change::Advance { name, to } => {
-                format!("pg_replication_slot_advance({}, {})", literal(name), literal(&to.to_string()))
+                let to = literal(&to.to_string());
+                vec![format!("pg_replication_slot_advance({}, {to})", literal(name))]
+            }
+            // A copy keeps WAL from the same position, and no rows.
+            Change::Renew { name } => {
+                let aside = format!("{name}__copy");
+                vec![copy(name, &aside), drop_it(name), copy(&aside, name), drop_it(&aside)]
             }
         };
-        self.query(&format!("SELECT pg_catalog.{call}"), timeout).map(drop)
+        let statements: Vec<String> = calls.iter().map(|call| format!("SELECT pg_catalog.{call}")).collect();
+        self.query(&statements.join("; "), timeout).map(drop)
     }
 }
 
