@@ -14,6 +14,7 @@ use super::identity::{SystemUser, boot_id};
 use super::owned_files::OwnedFiles;
 use super::pacemaker::{self, Patience};
 use super::postgres::Endpoint;
+use super::records;
 use super::self_fence_records;
 use super::server_conf::postgresql_conf;
 use super::storage;
@@ -29,8 +30,14 @@ use crate::decide::doctor::facts::{
     WatchdogProof,
 };
 use crate::decide::doctor::read::Text;
+use crate::decide::overview::Waits;
+use crate::decide::promotions::Record;
+use crate::decide::recover::{self, Outlook, outlook};
+use crate::decide::reported::NodeReported;
+use crate::decide::voters::Voters;
 use crate::pg::conf;
 use crate::pg::postmaster_pid::PostmasterPid;
+use crate::pg::server_log;
 use crate::pg::view::Answer;
 
 /// Pacemaker's own copy, for when it does not run.
@@ -137,7 +144,15 @@ pub struct Instance {
     dbuser: Option<String>,
     dbname: Option<String>,
     dbservice: Option<String>,
+    log: PathBuf,
 }
+
+/// The sessions whose commits wait for a synchronous standby, and for how long the longest does.
+const WAITS: &str = "SELECT pg_catalog.count(*), pg_catalog.max(pg_catalog.float8mi(\
+pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()), pg_catalog.date_part('epoch', query_start))) \
+FROM pg_catalog.pg_stat_activity WHERE wait_event OPERATOR(pg_catalog.=) 'SyncRep'";
+/// The end of a log in which the WAL receiver's last words are looked for.
+const LOG_TAIL: u64 = 64 << 10;
 
 impl Instance {
     /// The instance of a resource; `None`: it is none of PostgreSQL's.
@@ -152,6 +167,10 @@ impl Instance {
             dbname: get("dbname").cloned(),
             dbservice: get("dbservice").cloned(),
             user: get("system_user").map_or("postgres", String::as_str).to_owned(),
+            log: get("log_file").map_or_else(
+                || PathBuf::from(format!("/var/log/postgresql/quorate-{}.log", primitive.id)),
+                PathBuf::from,
+            ),
             pgdata,
         })
     }
@@ -182,6 +201,48 @@ impl Instance {
     /// How its server is.
     pub fn answer(&self) -> Known<Answer> {
         Ok(self.endpoint()?.probe(POSTGRES_DEADLINE))
+    }
+
+    /// The commits of its server that wait for a standby.
+    pub fn waits(&self) -> Known<Waits> {
+        let rows = self.endpoint()?.read(WAITS, POSTGRES_DEADLINE).map_err(unknown)?;
+        let text = |column: usize| rows.first().and_then(|row| row.get(column).cloned().flatten());
+        let sessions = text(0).and_then(|n| n.parse().ok()).ok_or_else(|| unknown("no count came"))?;
+        let longest = text(1).and_then(|s| s.parse::<f64>().ok()).unwrap_or_default();
+        Ok(Waits { sessions, longest_s: Duration::try_from_secs_f64(longest).unwrap_or_default().as_secs() })
+    }
+
+    /// What its WAL receiver said when it gave up, where it did not come back since.
+    pub fn receiver_trouble(&self) -> Option<String> {
+        let user = SystemUser::lookup(&self.user).ok()?;
+        let files = OwnedFiles::of(&user);
+        let tail = |path: &Path| files.read_tail(path, 0, LOG_TAIL).ok();
+        let collected = tail(&self.pgdata.join("current_logfiles"))
+            .and_then(|named| tail(&self.pgdata.join(server_log::current(&named)?)));
+        server_log::receiver_trouble(&collected.or_else(|| tail(&self.log))?)
+    }
+
+    /// Where the agents say that its instances are.
+    pub fn reported(&self) -> Known<Vec<NodeReported>> {
+        records::reported(&self.resource, Patience::of(DEADLINE)).map_err(unknown)
+    }
+
+    /// Who has which data, and what ends an outage.
+    pub fn outlook(&self, status: &Status, reported: &Known<Vec<NodeReported>>) -> Option<Outlook> {
+        let patience = || Patience::of(DEADLINE);
+        let record = match records::promotions(&self.resource, patience()) {
+            Ok(all) => Record::of(&all),
+            Err(error) => Record::Unread(error.to_string()),
+        };
+        let voters = records::voters(&self.resource, patience()).map(|all| Voters::latest(&all));
+        let voters = voters.map_err(|error| error.to_string());
+        Some(outlook(&recover::Facts {
+            resource: &self.resource,
+            status,
+            record: &record,
+            voters: voters.as_ref().map(Option::as_ref).map_err(String::as_str),
+            reported: reported.as_ref().ok()?,
+        }))
     }
 
     /// Its settings: the server's own, else those of its files.
@@ -350,6 +411,7 @@ mod tests {
             dbuser: None,
             dbname: None,
             dbservice: None,
+            log: PathBuf::new(),
             pgdata: pgdata.clone(),
         };
         let why = || instance.endpoint().expect_err("no server").0;

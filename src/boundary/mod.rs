@@ -61,6 +61,7 @@ pub mod setup;
 pub mod signals;
 pub mod storage;
 #[cfg(any(feature = "cli", feature = "daemon"))]
+pub mod terminal;
 pub mod watchdog;
 #[cfg(feature = "cli")]
 pub mod watchdog_facts;

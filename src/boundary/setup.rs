@@ -190,6 +190,17 @@ pub fn compare(script: &str) -> HostResult<String> {
     Ok(found)
 }
 
+/// One command of pcs, its arguments without the program.
+///
+/// # Errors
+/// pcs refuses, or does not come to its end.
+pub fn type_pcs(args: &[String]) -> HostResult<()> {
+    run(&pcs().args(args), PCS_PATIENCE).map(drop)
+}
+
+/// Half a second for a call, more where a node has to be asked first.
+const PCS_PATIENCE: Duration = Duration::from_secs(60);
+
 fn pcs() -> Command {
     Command::new(PCS).environment(Environment::Clean)
 }

@@ -53,7 +53,7 @@ pub enum Command {
 
 /// Which site.
 #[derive(Debug, Args)]
-#[command(group(clap::ArgGroup::new("which").required(true).multiple(true).args(["layout", "site"])))]
+#[command(group(clap::ArgGroup::new("which").multiple(true).args(["layout", "site"])))]
 pub struct SiteArgs {
     /// The layout that the description must be of; without --site its example
     #[arg(value_parser = kind)]
@@ -72,6 +72,11 @@ fn kind(word: &str) -> Result<Kind, String> {
 }
 
 impl SiteArgs {
+    /// Whether a description or a layout is named.
+    pub(super) const fn names_one(&self) -> bool {
+        self.site.is_some() || self.layout.is_some()
+    }
+
     /// Reads the description, or the example.
     pub(super) fn load(&self) -> Result<Site, CliError> {
         let (name, text) = match (&self.site, self.layout) {

@@ -1,36 +1,66 @@
 //! `quorate status`: the cluster as this node sees it.
 
 use std::fmt::Write as _;
+use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
 
 use clap::Args;
 
 use super::{CliError, doctor};
-use crate::boundary::{inspect, printable, setup};
+use crate::boundary::clock::{Deadline, wall_seconds};
+use crate::boundary::inspect::{self, Instance};
+use crate::boundary::rejoin::entries;
+use crate::boundary::{printable, setup, terminal};
+use crate::cluster::calendar::utc;
 use crate::cluster::corosync;
-use crate::decide::doctor::examine;
+use crate::cluster::crm_mon::{Role, Status};
+use crate::decide::doctor::facts::{Known, Unknown};
 use crate::decide::doctor::read::read;
-use crate::decide::doctor::span;
-use crate::decide::overview::{Overview, Seen, Server, overview};
+use crate::decide::doctor::{examine, span};
+use crate::decide::overview::{Health, Overview, Seen, SeenServer, Server, overview};
+use crate::pg::view::Answer;
 
 /// How to print it.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit code: 0 nothing is wrong, 1 warnings, 2 errors or worse, or no cluster to look at"
+    after_help = "Exit code: 0 healthy, 1 degraded (something is wrong, the service goes on), 2 down (no quorum, no primary, safe mode, or \
+commits that hang), 3 could not tell"
 )]
 pub struct StatusArgs {
     /// For programs
     #[arg(long)]
     json: bool,
+    /// Again and again, each so many seconds, until it is interrupted
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", conflicts_with = "json",
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    watch: Option<u64>,
 }
 
-/// Without a cluster there is nothing to show.
-const NOTHING: u8 = 2;
+/// Where a terminal begins, and what clears it to its end.
+const HOME: &str = "\x1b[H\x1b[J";
 
 /// Looks and prints; gives the exit code.
 ///
 /// # Errors
 /// When this machine's name can't be had, or the document not be written.
 pub(super) fn run(args: &StatusArgs) -> Result<u8, CliError> {
+    let Some(seconds) = args.watch else {
+        let (text, code) = screen(args)?;
+        print!("{text}");
+        return Ok(code);
+    };
+    let pause = Duration::from_secs(seconds);
+    let clears = if std::io::stdout().is_terminal() { HOME } else { "" };
+    loop {
+        let (text, _) = screen(args)?;
+        print!("{clears}{}\n\n{text}", utc(wall_seconds()));
+        std::io::stdout().flush().map_err(|e| CliError::Other(e.to_string()))?;
+        Deadline::after(pause).sleep(pause);
+    }
+}
+
+/// What is printed, and the exit code.
+fn screen(args: &StatusArgs) -> Result<(String, u8), CliError> {
     let host = setup::host_name()?;
     let live = match doctor::look().and_then(|live| {
         let facts = read(live.gathered).map_err(|e| e.to_string())?;
@@ -39,12 +69,12 @@ pub(super) fn run(args: &StatusArgs) -> Result<u8, CliError> {
         Ok(live) => live,
         Err(problem) => {
             eprintln!("quorate: {}", printable::line(&problem));
-            return Ok(NOTHING);
+            return Ok((String::new(), Health::Unknown.exit_code()));
         }
     };
     let (status, instances, facts) = live;
     let report = examine(&facts);
-    let servers = instances.unwrap_or_default().iter().map(|i| (i.resource.clone(), i.answer())).collect();
+    let servers = instances.unwrap_or_default().iter().map(|instance| server(instance, &status)).collect();
     let seen = Seen {
         host: &host,
         status: &status,
@@ -53,15 +83,48 @@ pub(super) fn run(args: &StatusArgs) -> Result<u8, CliError> {
         sbd_runs: inspect::runs("sbd.service"),
         servers,
         facts: &facts,
+        kept: kept(),
     };
     let found = overview(&seen);
-    if args.json {
-        let text = serde_json::to_string_pretty(&found).map_err(|e| CliError::Other(e.to_string()))?;
-        println!("{text}");
+    let text = if args.json {
+        serde_json::to_string_pretty(&found).map_err(|e| CliError::Other(e.to_string()))? + "\n"
     } else {
-        print!("{}", printable::lines(&text(&found)));
+        {
+            let text = printable::lines(&text(&found)).to_string();
+            terminal::width().map_or_else(|| text.clone(), |width| terminal::wrapped(&text, width))
+        }
+    };
+    Ok((text, found.health.exit_code()))
+}
+
+/// What is known of an instance on this node.
+fn server(instance: &Instance, status: &Known<Status>) -> SeenServer {
+    let answer = instance.answer();
+    let reported =
+        if status.is_ok() { instance.reported() } else { Err(Unknown("Pacemaker is silent".to_owned())) };
+    let nobody =
+        status.as_ref().ok().filter(|s| s.nodes_with_role(&instance.resource, &Role::Promoted).is_empty());
+    SeenServer {
+        resource: instance.resource.clone(),
+        outlook: nobody.and_then(|status| instance.outlook(status, &reported)),
+        waits: match &answer {
+            Ok(Answer::Primary(_)) => instance.waits(),
+            Ok(_) | Err(_) => Err(Unknown("no primary runs here".to_owned())),
+        },
+        trouble: match &answer {
+            Ok(Answer::Standby(view)) if view.receiver.is_none() => instance.receiver_trouble(),
+            Ok(_) | Err(_) => None,
+        },
+        reported,
+        answer,
     }
-    Ok(found.exit_code())
+}
+
+/// What rejoins put aside here.
+fn kept() -> Known<(usize, u64)> {
+    let entries = entries().map_err(|e| Unknown(e.to_string()))?;
+    let bytes = entries.iter().filter_map(|e| e.kept.as_ref()?.bytes).sum();
+    Ok((entries.len(), bytes))
 }
 
 fn text(found: &Overview) -> String {
@@ -76,7 +139,14 @@ fn text(found: &Overview) -> String {
         format!(", {} of {} votes, {} needed", number(v.present), number(v.expected), number(v.needed))
     });
     let dc = found.dc.as_deref().unwrap_or("none");
-    let _ = writeln!(out, "seen from     {}\nquorum        {quorum}{votes}; DC {dc}", found.seen_from);
+    let health = match found.health {
+        Health::Healthy => "healthy",
+        Health::Degraded => "DEGRADED",
+        Health::Down => "DOWN",
+        Health::Unknown => "UNKNOWN",
+    };
+    let _ = writeln!(out, "cluster       {health}, seen from {}", found.seen_from);
+    let _ = writeln!(out, "quorum        {quorum}{votes}; DC {dc}");
     let _ = writeln!(out, "quorum device {}\nfencing       {}", found.quorum_device, found.fencing);
     let _ = writeln!(out, "watchdog      {}\nquorated      {}", found.watchdog, found.quorated);
     let present = found.members.iter().filter(|m| m.expected && m.state == "online").count();
@@ -87,10 +157,19 @@ fn text(found: &Overview) -> String {
         .map(|m| {
             let away = m.away_s.map_or(String::new(), |s| format!(" for {}", span(s)));
             let more = if m.expected { "" } else { " (not in corosync.conf)" };
-            format!("{} {}{away}{more}", m.name, m.state)
+            let site = m.site.as_ref().map_or(String::new(), |site| format!(" ({site})"));
+            format!("{}{site} {}{away}{more}", m.name, m.state)
         })
         .collect();
-    let _ = writeln!(out, "members       {present} of {expected}: {}\n", words.join(", "));
+    let _ = writeln!(out, "members       {present} of {expected}: {}", words.join(", "));
+    let _ = writeln!(out, "one more loss {}", found.one_more_loss);
+    for commits in &found.commits {
+        let _ = writeln!(out, "commits       {commits}");
+    }
+    if let Some(kept) = &found.kept {
+        let _ = writeln!(out, "kept          {kept}");
+    }
+    out.push('\n');
     out.push_str(&table(&found.servers));
     if found.issues.is_empty() {
         out.push_str("\nno issues found\n");
@@ -102,7 +181,17 @@ fn text(found: &Overview) -> String {
     out
 }
 
-const HEADINGS: [&str; 8] = ["resource", "node", "role", "timeline", "LSN", "lag", "replication", "score"];
+/// In three digits.
+fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} B"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1000),
+        10_000_000..10_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        _ => format!("{} GB", bytes / 1_000_000_000),
+    }
+}
+
+const HEADINGS: [&str; 8] = ["resource", "node", "role", "TL", "LSN", "lag", "replication", "score"];
 
 fn table(servers: &[Server]) -> String {
     let dash = || "-".to_owned();
@@ -114,8 +203,14 @@ fn table(servers: &[Server]) -> String {
             s.role.clone(),
             s.timeline.map_or_else(dash, |t| t.to_string()),
             s.lsn.map_or_else(dash, |l| l.to_string()),
-            s.lag_bytes.map_or_else(dash, |b| format!("{b} B")),
-            s.replication.clone().unwrap_or_else(dash),
+            // As of the agent's last monitor.
+            s.lag_bytes
+                .map_or_else(dash, |b| format!("{}{}", if s.is_reported { "~" } else { "" }, bytes(b))),
+            match (&s.replication, &s.sync) {
+                (Some(word), Some(sync)) if word == "streaming" => format!("streaming, {sync}"),
+                (Some(word), _) => word.clone(),
+                (None, _) => dash(),
+            },
             s.score.map_or_else(dash, |s| s.to_string()),
         ]
     }));

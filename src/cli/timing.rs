@@ -5,25 +5,88 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde::Serialize;
 
-use super::CliError;
 use super::layout::SiteArgs;
 use super::prove_watchdog::measured_ms;
+use super::{CliError, doctor};
+use crate::boundary::printable;
 use crate::cluster::timing::predict::{Advice, Commits, Margin, Prediction, faster, margin, predictions};
 use crate::cluster::timing::{Profile, witness_may_be_silent_ms};
 use crate::cluster::watchdog_proof::used_s;
+use crate::decide::doctor::cluster_times::cluster_times;
+use crate::decide::doctor::facts::Unknown;
+use crate::decide::doctor::read::read;
 use crate::layout::proof::after_reset;
 use crate::layout::site::{AtBoot, Site};
 use crate::ocf::Sync;
 
-/// Which site.
+/// Which site. None: the cluster of this node, as it is configured.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit code: 0 the times are sound, 1 they are not, or the description is wrong")]
+#[command(
+    after_help = "Exit code: 0 the times are sound, 1 they are not, the description is wrong, or there is no cluster here"
+)]
 pub struct Timing {
     #[command(flatten)]
     site: SiteArgs,
     /// For programs
     #[arg(long)]
     json: bool,
+}
+
+/// Whose times.
+struct Subject {
+    name: String,
+    profile: Profile,
+    commits: Commits,
+    /// What a node does after its reset, in words, and after how many seconds it joins.
+    after_reset: String,
+    joins_after_boot_s: Option<u32>,
+    remarks: Vec<String>,
+}
+
+impl Subject {
+    fn of(site: &Site) -> Self {
+        Self {
+            name: site.name.clone(),
+            profile: site.profile,
+            commits: commits(site),
+            after_reset: after_reset(site),
+            joins_after_boot_s: (site.at_boot == AtBoot::Start).then(|| site.profile.start_delay_s()),
+            remarks: Vec::new(),
+        }
+    }
+
+    /// The cluster of this node.
+    fn here() -> Result<Self, CliError> {
+        let live =
+            doctor::look().map_err(|e| CliError::Other(format!("{e}; or name a layout or a --site")))?;
+        let facts = read(live.gathered).map_err(|e| CliError::Other(e.to_string()))?;
+        let unknown =
+            |why: Unknown| CliError::Other(format!("the times of this cluster are not known: {}", why.0));
+        let times = cluster_times(&facts).map_err(unknown)?;
+        let starts = facts.node.at_boot.as_ref().ok();
+        let starts = starts.map(|all| all.iter().any(|s| s.name == "pacemaker" && s.enabled));
+        let (after_reset, joins_after_boot_s) = match starts {
+            Some(true) => {
+                let s = times.profile.start_delay_s();
+                (
+                    format!(
+                        "reset: the node comes back by itself as a standby, {s} s after its boot where SBD_DELAY_START says so"
+                    ),
+                    Some(s),
+                )
+            }
+            Some(false) => ("reset: the node stays out until pcs cluster start".to_owned(), None),
+            None => ("reset: nobody tells whether the node starts the cluster at its boot".to_owned(), None),
+        };
+        Ok(Self {
+            name: "this cluster".to_owned(),
+            profile: times.profile,
+            commits: times.commits,
+            after_reset,
+            joins_after_boot_s,
+            remarks: times.remarks,
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -51,9 +114,9 @@ struct Outage<'a> {
 /// # Errors
 /// A wrong description, an unreadable file.
 pub(super) fn run(args: &Timing) -> Result<u8, CliError> {
-    let mut site = args.site.load()?;
+    let mut site = if args.site.names_one() { Subject::of(&args.site.load()?) } else { Subject::here()? };
     let drill = drill(&mut site.profile);
-    let all = predictions(&site.profile, commits(&site));
+    let all = predictions(&site.profile, site.commits);
     let (left, advice, unsound) = (margin(&site.profile), faster(&site.profile), site.profile.complaints());
     if args.json {
         let outage = |p| Outage { prediction: p, least_ms: p.least_ms(), most_ms: p.most_ms() };
@@ -64,13 +127,16 @@ pub(super) fn run(args: &Timing) -> Result<u8, CliError> {
             spare_ms: left.spare_ms(),
             faster: &advice,
             unsound: &unsound,
-            joins_after_boot_s: (site.at_boot == AtBoot::Start).then(|| site.profile.start_delay_s()),
+            joins_after_boot_s: site.joins_after_boot_s,
         };
         let text = serde_json::to_string_pretty(&document).map_err(|e| CliError::Other(e.to_string()))?;
         println!("{text}");
     } else {
         print!("{}{}{}", headline(&site), drill.unwrap_or_default(), tables(&all));
-        println!("\n{}", after_reset(&site));
+        println!("\n{}", site.after_reset);
+        for remark in &site.remarks {
+            println!("{}", printable::line(remark));
+        }
         print!("{}", ending(left, &advice, &unsound));
     }
     Ok(u8::from(!unsound.is_empty()))
@@ -118,7 +184,7 @@ pub fn range(prediction: &Prediction) -> String {
     }
 }
 
-fn headline(site: &Site) -> String {
+fn headline(site: &Subject) -> String {
     let p: &Profile = &site.profile;
     let device = p.sync_timeout_ms().map_or(String::new(), |sync| {
         format!(

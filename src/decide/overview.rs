@@ -1,114 +1,34 @@
 //! `quorate status`: what is expected and what is there, who is the primary, how far the standbys are, and what is wrong.
 
-use serde::Serialize;
+mod issues;
+mod types;
 
-use super::doctor::facts::{Facts, Known, Quorated, Unknown};
-use super::doctor::{Report, Severity, watchdog_words};
-use super::follow::safe_mode_attribute;
-use super::rejoin;
+use super::doctor::facts::{Known, Quorated, Unknown};
+use super::doctor::{span, watchdog_words};
+use super::reported::NodeReported;
 use crate::cluster::attributes;
 use crate::cluster::checker::OwnDevice;
 use crate::cluster::cib::{boolean, milliseconds};
 use crate::cluster::crm_mon::{Node, Role, Status};
-use crate::pg::lsn::Lsn;
-use crate::pg::view::{Answer, PrimaryView, StandbyView};
+use crate::pg::view::{Answer, PrimaryView, StandbyView, SyncState};
 
-/// What was seen from one node.
-#[derive(Debug)]
-pub struct Seen<'a> {
-    /// This node.
-    pub host: &'a str,
-    pub status: &'a Known<Status>,
-    pub facts: &'a Facts,
-    pub report: &'a Report,
-    /// What corosync-qdevice is connected to, where a quorum device is configured.
-    pub connected: Known<bool>,
-    /// Whether sbd runs here.
-    pub sbd_runs: Known<bool>,
-    /// The servers that Pacemaker has, by resource, and how the one on this node is.
-    pub servers: Vec<(String, Known<Answer>)>,
-}
-
-/// All of it, for people and programs.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Overview {
-    pub seen_from: String,
-    pub quorate: Option<bool>,
-    pub dc: Option<String>,
-    pub votes: Option<Votes>,
-    /// In words.
-    pub quorum_device: String,
-    pub fencing: String,
-    /// sbd's device here, and the last drill with it.
-    pub watchdog: String,
-    pub quorated: String,
-    pub members: Vec<Member>,
-    pub servers: Vec<Server>,
-    pub issues: Vec<Issue>,
-}
-
-/// Votes.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Votes {
-    pub expected: Option<u32>,
-    pub present: Option<u32>,
-    pub needed: Option<u32>,
-}
-
-/// A node.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Member {
-    pub name: String,
-    /// Whether corosync.conf has it.
-    pub expected: bool,
-    /// In a word: `online`, `OFFLINE`, `UNCLEAN`, `standby`, `pending`, `unknown`.
-    pub state: &'static str,
-    pub away_s: Option<u64>,
-}
-
-/// One instance on one node.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Server {
-    pub resource: String,
-    pub node: String,
-    /// Pacemaker's word; `-` where it runs nothing there.
-    pub role: String,
-    pub timeline: Option<u32>,
-    pub lsn: Option<Lsn>,
-    /// Bytes behind the primary.
-    pub lag_bytes: Option<u64>,
-    /// `streaming`, or why not.
-    pub replication: Option<String>,
-    pub score: Option<i32>,
-}
-
-/// Something that is wrong.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Issue {
-    pub severity: Severity,
-    pub what: String,
-    pub cure: String,
-}
-
-impl Overview {
-    /// 0: nothing is wrong, 1: warnings, 2: errors or worse.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self.issues.iter().map(|i| i.severity).max() {
-            None => 0,
-            Some(Severity::Warning) => 1,
-            Some(Severity::Error | Severity::Critical) => 2,
-        }
-    }
-}
+pub use types::{Health, Issue, Member, Overview, Seen, SeenServer, Server, Votes, Waits};
 
 /// Puts it together.
 #[must_use]
 pub fn overview(seen: &Seen<'_>) -> Overview {
     let status = seen.status.as_ref().ok();
     let servers = status.map(|status| servers(seen, status)).unwrap_or_default();
+    let servers = if status.is_none() { alone(seen) } else { servers };
     let votes = seen.facts.node.votes.as_ref().ok();
+    let issues = issues::all(seen, &servers);
     Overview {
+        health: issues::health(seen, &issues),
+        one_more_loss: issues::one_more_loss(seen, &servers),
+        commits: commits(seen),
+        kept: seen.kept.as_ref().ok().filter(|(entries, _)| *entries > 0).map(|(entries, bytes)| {
+            format!("{entries} rejoins put data aside here, {bytes} bytes of WAL: quorate kept list")
+        }),
         seen_from: seen.host.to_owned(),
         quorate: votes.and_then(|v| v.quorate).or(status.and_then(|s| s.quorate)),
         dc: status.and_then(|s| s.dc.clone()),
@@ -118,7 +38,7 @@ pub fn overview(seen: &Seen<'_>) -> Overview {
         watchdog: watchdog_words(seen.facts),
         quorated: quorated(&seen.facts.node.quorated),
         members: members(seen, status),
-        issues: issues(seen, &servers),
+        issues,
         servers,
     }
 }
@@ -221,13 +141,30 @@ fn members(seen: &Seen<'_>, status: Option<&Status>) -> Vec<Member> {
         let members = seen.facts.node.members.as_ref().ok()?;
         members.iter().find(|m| m.name == name)?.away_s
     };
+    let site = |name: &str| {
+        let nodes = &seen.facts.cib.as_ref().ok()?.content.node_attributes;
+        nodes.iter().find(|n| n.name == name)?.get("site").map(|v| v.value.clone())
+    };
     let member = |name: &str, expected| Member {
         name: name.to_owned(),
         expected,
-        state: status.map_or("unknown", |s| s.node(name).map_or("OFFLINE", state)),
+        site: site(name),
+        state: match status {
+            Some(s) => s.node(name).map_or("OFFLINE", state),
+            None => in_corosync(seen, name),
+        },
         away_s: away(name),
     };
     expected.iter().map(|n| member(n, true)).chain(others.iter().map(|n| member(n, false))).collect()
+}
+
+/// Where Pacemaker is silent: what corosync has.
+fn in_corosync(seen: &Seen<'_>, name: &str) -> &'static str {
+    match &seen.facts.node.votes {
+        Ok(votes) if votes.members.iter().any(|m| m.name == name) => "in corosync",
+        Ok(_) => "NOT in corosync",
+        Err(_) => "unknown",
+    }
 }
 
 fn state(node: &Node) -> &'static str {
@@ -240,19 +177,31 @@ fn state(node: &Node) -> &'static str {
     }
 }
 
+fn server(resource: &str, node: &str) -> Server {
+    Server {
+        resource: resource.to_owned(),
+        node: node.to_owned(),
+        role: "-".to_owned(),
+        timeline: None,
+        lsn: None,
+        lag_bytes: None,
+        is_reported: false,
+        replication: None,
+        sync: None,
+        upstream: None,
+        score: None,
+    }
+}
+
 fn servers(seen: &Seen<'_>, status: &Status) -> Vec<Server> {
     let mut all = Vec::new();
-    for (resource, answer) in &seen.servers {
+    for SeenServer { resource, answer, reported, .. } in &seen.servers {
+        let begin = all.len();
         for node in &status.nodes {
             let mut server = Server {
-                resource: resource.clone(),
-                node: node.name.clone(),
                 role: status.role_on(resource, &node.name).map_or("-".to_owned(), Role::to_string),
-                timeline: None,
-                lsn: None,
-                lag_bytes: None,
-                replication: None,
                 score: status.promotion_score(resource, &node.name).and_then(attributes::score),
+                ..server(resource, &node.name)
             };
             match answer {
                 Ok(Answer::Primary(view)) => from_primary(&mut server, view, seen.host),
@@ -263,8 +212,70 @@ fn servers(seen: &Seen<'_>, status: &Status) -> Vec<Server> {
             }
             all.push(server);
         }
+        if let Ok(reported) = reported {
+            from_reports(&mut all[begin..], reported);
+        }
     }
     all
+}
+
+/// Where Pacemaker is silent: the server here, by its own word.
+fn alone(seen: &Seen<'_>) -> Vec<Server> {
+    let one = |found: &SeenServer| {
+        let mut server = server(&found.resource, seen.host);
+        match &found.answer {
+            Ok(Answer::Primary(view)) => {
+                server.role = "(primary)".to_owned();
+                from_primary(&mut server, view, seen.host);
+            }
+            Ok(Answer::Standby(view)) => {
+                server.role = "(standby)".to_owned();
+                from_standby(&mut server, view);
+            }
+            Ok(other) => server.replication = Some(said(other)),
+            Err(Unknown(why)) => server.replication = Some(why.clone()),
+        }
+        server
+    };
+    seen.servers.iter().map(one).collect()
+}
+
+/// Fills in what the agents told where nothing better is known.
+fn from_reports(servers: &mut [Server], reported: &[NodeReported]) {
+    let primary = servers.iter().find(|s| s.role == "Promoted");
+    let end = primary.and_then(|p| {
+        let told = reported.iter().find(|r| r.node == p.node).map(|r| r.reported.position);
+        told.map(|position| (position.timeline, p.lsn.unwrap_or(position.lsn)))
+    });
+    for server in servers.iter_mut().filter(|s| s.lsn.is_none()) {
+        let Some(told) = reported.iter().find(|r| r.node == server.node) else { continue };
+        let position = told.reported.position;
+        server.timeline = server.timeline.or(Some(position.timeline.get()));
+        server.lsn = Some(position.lsn);
+        server.is_reported = true;
+        if server.role != "Promoted" {
+            server.lag_bytes = end
+                .filter(|(timeline, _)| *timeline == position.timeline)
+                .map(|(_, end)| end.saturating_bytes_since(position.lsn));
+        }
+    }
+}
+
+/// What commits wait for, where anything waits or may.
+fn commits(seen: &Seen<'_>) -> Vec<String> {
+    let one = |server: &SeenServer| {
+        let Ok(Answer::Primary(view)) = &server.answer else { return None };
+        let waits = server.waits.as_ref().ok()?;
+        if view.synchronous_standby_names.is_empty() && waits.sessions == 0 {
+            return None;
+        }
+        let now = match waits.sessions {
+            0 => "nothing waits".to_owned(),
+            n => format!("waiting: {n}, the longest for {}", span(waits.longest_s)),
+        };
+        Some(format!("of {} wait for {}; {now}", server.resource, view.synchronous_standby_names))
+    };
+    seen.servers.iter().filter_map(one).collect()
 }
 
 /// What a primary knows of itself and of those who stream from it.
@@ -281,9 +292,21 @@ fn from_primary(server: &mut Server, view: &PrimaryView, host: &str) {
             // Who streams does so on its primary's timeline.
             server.timeline = (standby.state == "streaming").then(|| view.timeline.get());
             server.replication = Some(standby.state.clone());
+            server.sync = Some(sync(&standby.sync_state));
         }
         None => server.replication = Some("not connected".to_owned()),
     }
+}
+
+fn sync(state: &SyncState) -> String {
+    match state {
+        SyncState::Sync => "sync",
+        SyncState::Quorum => "quorum",
+        SyncState::Potential => "potential",
+        SyncState::Async => "async",
+        SyncState::Unknown(word) => word,
+    }
+    .to_owned()
 }
 
 fn from_standby(server: &mut Server, view: &StandbyView) {
@@ -294,6 +317,7 @@ fn from_standby(server: &mut Server, view: &StandbyView) {
             server.lag_bytes =
                 receiver.latest_end.zip(server.lsn).map(|(end, at)| end.saturating_bytes_since(at));
             server.replication = Some(receiver.status.clone());
+            server.upstream = receiver.sender_host.clone();
         }
         None => server.replication = Some("not connected".to_owned()),
     }
@@ -306,113 +330,6 @@ fn said(answer: &Answer) -> String {
         Answer::Silent { after } => format!("no answer within {after:.1?}"),
         Answer::Refused => "nothing listens".to_owned(),
         Answer::Unusable(why) => why.clone(),
-    }
-}
-
-fn issues(seen: &Seen<'_>, servers: &[Server]) -> Vec<Issue> {
-    let issue = |severity, what: String, cure: &str| Issue { severity, what, cure: cure.to_owned() };
-    let mut found = Vec::new();
-    match seen.status {
-        Err(Unknown(why)) => found.push(issue(
-            Severity::Error,
-            format!("Pacemaker does not answer on this node: {why}"),
-            "pcs cluster start, or ask on another node",
-        )),
-        Ok(status) => {
-            if status.quorate == Some(false) {
-                let what = "this partition has no quorum: nothing runs, nothing is started".to_owned();
-                found.push(issue(Severity::Critical, what, "bring the other nodes or the witness back"));
-            }
-            for node in status.nodes.iter().filter(|n| n.unclean) {
-                let what = format!("{} is unclean: it waits to be fenced", node.name);
-                let cure = "wait until its watchdog must have reset it; pcs stonith confirm only when it was seen to be off";
-                found.push(issue(Severity::Error, what, cure));
-            }
-            for failure in &status.failures {
-                let what = format!(
-                    "{} failed on {}: {} {}",
-                    failure.operation, failure.node, failure.status, failure.reason
-                );
-                found.push(issue(
-                    Severity::Warning,
-                    what.trim_end().to_owned(),
-                    "mend what it names, then pcs resource cleanup",
-                ));
-            }
-            for (resource, _) in &seen.servers {
-                found.extend(primaries(status, resource));
-                found.extend(rejoins(status, resource));
-            }
-        }
-    }
-    if let Err(Unknown(why)) = &seen.facts.node.votes {
-        let what = format!("corosync does not tell the votes: {why}");
-        found.push(issue(
-            Severity::Error,
-            what,
-            "corosync-quorumtool -s; journalctl -u corosync says why it is silent",
-        ));
-    }
-    for server in servers.iter().filter(|s| s.role == "Unpromoted" || s.role == "Promoted") {
-        let Some(word) = server.replication.as_ref().filter(|word| *word != "streaming") else { continue };
-        let what = format!("{} on {} does not stream: {word}", server.resource, server.node);
-        found.push(issue(Severity::Error, what, "journalctl -t quorate-postgres there says why"));
-    }
-    for (rule, findings) in seen.report.broken() {
-        for finding in findings {
-            let what = format!("{}: {}", rule.name, finding.what);
-            found.push(issue(rule.severity, what, &finding.cure));
-        }
-    }
-    found.sort_by_key(|i| std::cmp::Reverse(i.severity));
-    found
-}
-
-/// The instances in safe mode: their nodes, and why.
-fn safe_mode<'a>(status: &'a Status, resource: &str) -> (Vec<&'a str>, Option<&'a str>) {
-    let name = safe_mode_attribute(resource);
-    let all =
-        status.attributes.iter().filter_map(|(node, all)| Some((node.as_str(), all.get(&name)?.as_str())));
-    let all: Vec<(&str, &str)> = all.collect();
-    (all.iter().map(|(node, _)| *node).collect(), all.first().map(|(_, why)| *why))
-}
-
-/// The instances whose data are being replaced.
-fn rejoins(status: &Status, resource: &str) -> Vec<Issue> {
-    let name = rejoin::attribute(resource);
-    let all = status.attributes.iter().filter_map(|(node, all)| Some((node, all.get(&name)?)));
-    all.map(|(node, text)| {
-        let what = format!("{resource} on {node} is no standby yet, rejoin: {text}");
-        let (severity, cure) = if text.starts_with("manual") {
-            (Severity::Error, format!("mend what it names, then quorate rejoin {node}"))
-        } else {
-            (Severity::Warning, format!("nothing: journalctl -t quorate-rejoin on {node} shows its progress"))
-        };
-        Issue { severity, what, cure }
-    })
-    .collect()
-}
-
-fn primaries(status: &Status, resource: &str) -> Option<Issue> {
-    let nodes = status.nodes_with_role(resource, &Role::Promoted);
-    match (nodes.as_slice(), safe_mode(status, resource)) {
-        ([_], _) => None,
-        ([], (nodes, Some(why))) => Some(Issue {
-            severity: Severity::Error,
-            what: format!("{resource} is in SAFE MODE on {}: reads only, no primary: {why}", nodes.join(", ")),
-            cure: "quorate recover says who has which data, and what ends it; where an instance was banned after failed promotions: pcs resource cleanup"
-                .to_owned(),
-        }),
-        ([], _) => Some(Issue {
-            severity: Severity::Error,
-            what: format!("{resource} has no primary"),
-            cure: "wait for a failover that is under way; else crm_mon -1 and journalctl -t quorate-postgres say why".to_owned(),
-        }),
-        (several, _) => Some(Issue {
-            severity: Severity::Critical,
-            what: format!("{resource} is promoted on {}", several.join(" and ")),
-            cure: "power all but one of them off; then see which data to keep".to_owned(),
-        }),
     }
 }
 

@@ -62,6 +62,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Line>, (usize, ConfError)> {
 
 /// The statement that asks a server for [`Setting`]s: name, value with its unit as a plain number, file, line. A role without
 /// pg_read_all_settings gets no file. `is_superuser` is of the role that asks, and in no file.
+/// What our own connection has set is not the server's: it reads only.
 pub const QUERY: &str = "\
 SELECT name, pg_catalog.current_setting(name), sourcefile, sourceline FROM pg_catalog.pg_settings \
 WHERE name IN (\
@@ -76,6 +77,7 @@ WHERE name IN (\
 'recovery_target_xid', 'restart_after_crash', 'synchronous_commit', 'synchronous_standby_names', \
 'unix_socket_directories', 'wal_keep_size', 'wal_level', 'wal_log_hints', \
 'wal_receiver_status_interval', 'wal_receiver_timeout', 'wal_sender_timeout', 'zero_damaged_pages') \
+AND source OPERATOR(pg_catalog.<>) 'client' \
 UNION ALL SELECT 'is_superuser', pg_catalog.current_setting('is_superuser'), NULL, NULL";
 
 /// Reads the rows of [`QUERY`].

@@ -1,5 +1,6 @@
 //! `quorate doctor`: gathers, lets [`crate::decide::doctor`] examine, prints.
 
+mod fix;
 mod print;
 pub mod site;
 
@@ -11,14 +12,13 @@ use crate::boundary::clock::wall_seconds;
 use crate::boundary::host::HostResult;
 use crate::boundary::inspect::{self, Instance};
 use crate::boundary::owned_files::OwnedFiles;
-use crate::boundary::printable;
-use crate::boundary::server_conf;
+use crate::boundary::{printable, server_conf, setup};
 use crate::cluster::cib;
 use crate::cluster::crm_mon::Status;
 use crate::decide::cause::Cause;
-use crate::decide::doctor::examine;
 use crate::decide::doctor::facts::{Facts, Known, Node, Server, Surroundings, Unknown};
 use crate::decide::doctor::read::{Gathered, Text, read};
+use crate::decide::doctor::{Report, examine};
 use crate::layout::{Overrides, explain};
 
 /// What can't be read as what it should be; as for errors that are found.
@@ -58,6 +58,12 @@ pub struct Doctor {
     /// The rules that are kept, too
     #[arg(long, conflicts_with = "json")]
     verbose: bool,
+    /// Print the commands that mend what was found, and what they can't
+    #[arg(long, conflicts_with_all = ["json", "verbose"])]
+    fix: bool,
+    /// Type them, on a node of the cluster, and look again
+    #[arg(long, requires = "fix", conflicts_with_all = ["site", "corosync_conf", "cib", "sbd", "postgresql_conf"])]
+    yes: bool,
 }
 
 /// Examines and prints; gives the exit code.
@@ -65,9 +71,32 @@ pub(super) fn run(args: &Doctor) -> u8 {
     match facts(args) {
         Ok(facts) => {
             let report = examine(&facts);
+            if args.fix {
+                return mended(args, &report);
+            }
             let text = if args.json { print::json(&report) } else { print::text(&report, args.verbose) };
             print!("{text}");
             report.exit_code()
+        }
+        Err(problem) => {
+            eprintln!("quorate: {}", printable::lines(problem.trim_end()));
+            UNREADABLE
+        }
+    }
+}
+
+/// The exit code is of what is left.
+fn mended(args: &Doctor, report: &Report) -> u8 {
+    let fixes = fix::print(report);
+    if !args.yes || fixes.is_empty() {
+        return report.exit_code();
+    }
+    let done = setup::need_root().map_err(|e| e.to_string()).and_then(|()| fix::apply(&fixes));
+    match done.and_then(|()| facts(args)) {
+        Ok(facts) => {
+            let left = examine(&facts);
+            print!("\n{}", print::text(&left, false));
+            left.exit_code()
         }
         Err(problem) => {
             eprintln!("quorate: {}", printable::lines(problem.trim_end()));

@@ -116,6 +116,16 @@ pub(super) fn ban(facts: &Facts) -> Outcome {
     Ok(found)
 }
 
+/// The nodes on which constraints forbid a resource's promotion.
+#[must_use]
+pub fn barred(facts: &Facts, resource: &str) -> Vec<String> {
+    let Ok((file, instances)) = instances::known(facts) else { return Vec::new() };
+    let Some(instance) = instances.iter().find(|i| i.primitive.id == resource) else { return Vec::new() };
+    let nodes = file.content.node_attributes.iter();
+    let barred = nodes.filter(|node| kept(facts, &file.content, instance.primitive, node).unpromoted);
+    barred.map(|node| node.name.clone()).collect()
+}
+
 fn delete(id: &str) -> String {
     format!("pcs constraint delete {id}")
 }

@@ -5,10 +5,12 @@
 
 mod bans;
 mod clone;
+pub mod cluster_times;
 mod devices;
 mod disks;
 pub mod facts;
 mod fencing;
+pub mod fix;
 mod float_ips;
 mod instances;
 mod levels;
@@ -27,6 +29,7 @@ mod told;
 mod watchdog;
 mod watchdog_device;
 
+pub use bans::barred;
 use facts::{Facts, Unknown};
 pub use node::span;
 pub use rule::{Finding, Rule, Severity, Subject};

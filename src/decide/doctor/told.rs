@@ -54,7 +54,10 @@ fn left_alone(file: &File<Cib>, is: impl Fn(&str) -> bool) -> Vec<Finding> {
         let cure = cure(resource, name, value);
         let known = found.iter_mut().find(|f| f.at == place && f.cure == cure);
         match known {
-            Some(known) => known.what = known.what.replacen(" has", &format!(", {id} has"), 1),
+            Some(known) => {
+                known.what =
+                    known.what.replacen(" has ", " have ", 1).replacen(" have", &format!(", {id} have"), 1)
+            }
             None => found.push(Finding::new(&place, format!("{id} has {why}"), cure)),
         }
     }

@@ -3,10 +3,13 @@
 use super::*;
 use crate::cluster::corosync::tools;
 use crate::cluster::crm_mon;
+use crate::decide::doctor::Severity;
 use crate::decide::doctor::examine;
 use crate::decide::doctor::facts;
+use crate::decide::doctor::facts::Facts;
 use crate::decide::doctor::facts::Surroundings;
 use crate::decide::doctor::read::{Gathered, Text, read};
+use crate::pg::lsn::Lsn;
 use crate::pg::timeline::Timeline;
 use crate::pg::view::{ConnectedStandby, Connection, Receiver, SyncState};
 
@@ -20,7 +23,8 @@ fn status(second: &str, role: &str) -> String {
          <nodes><node name=\"srv1\" online=\"true\"/><node name=\"srv2\" {second}/></nodes>\
          <resources><clone><resource id=\"pgsqld\" role=\"Promoted\"><node name=\"srv1\"/></resource>\
          <resource id=\"pgsqld\" role=\"{role}\"><node name=\"srv2\"/></resource></clone></resources>\
-         <node_attributes><node name=\"srv1\"><attribute name=\"master-pgsqld\" value=\"1001\"/></node></node_attributes>\
+         <node_attributes><node name=\"srv1\"><attribute name=\"master-pgsqld\" value=\"1001\"/></node>\
+         <node name=\"srv2\"><attribute name=\"master-pgsqld\" value=\"900\"/></node></node_attributes>\
          </pacemaker-result>"
     )
 }
@@ -49,6 +53,18 @@ fn seen_with(status: &Known<Status>, host: &str, answer: Known<Answer>) -> Overv
 }
 
 fn seen_voting(status: &Known<Status>, host: &str, answer: Known<Answer>, votes: Known<&str>) -> Overview {
+    let server = SeenServer {
+        resource: "pgsqld".to_owned(),
+        answer,
+        reported: Ok(Vec::new()),
+        outlook: None,
+        waits: Ok(Waits::default()),
+        trouble: None,
+    };
+    seen_server(status, host, server, votes)
+}
+
+fn seen_server(status: &Known<Status>, host: &str, server: SeenServer, votes: Known<&str>) -> Overview {
     let facts = facts(status, votes);
     let report = examine(&facts);
     overview(&Seen {
@@ -58,7 +74,8 @@ fn seen_voting(status: &Known<Status>, host: &str, answer: Known<Answer>, votes:
         report: &report,
         connected: Ok(true),
         sbd_runs: Ok(true),
-        servers: vec![("pgsqld".to_owned(), answer)],
+        servers: vec![server],
+        kept: Ok((0, 0)),
     })
 }
 
@@ -90,13 +107,15 @@ fn parsed(second: &str, role: &str) -> Known<Status> {
 fn a_healthy_pair_seen_from_its_primary() {
     let found = seen_with(&parsed("online=\"true\"", "Unpromoted"), "srv1", primary(vec![streaming()]));
     assert_eq!(found.issues, []);
-    assert_eq!((found.exit_code(), found.quorate, found.dc.as_deref()), (0, Some(true), Some("srv1")));
+    assert_eq!((found.health.exit_code(), found.quorate, found.dc.as_deref()), (0, Some(true), Some("srv1")));
     assert_eq!(found.votes, Some(Votes { expected: Some(3), present: Some(3), needed: Some(2) }));
     assert_eq!(found.quorum_device, "connected to witness, votes on 2 of 2 members");
+    assert_eq!(found.one_more_loss, "of pgsqld's primary: srv2 may take over");
     assert_eq!(found.fencing, "armed: sbd runs, a lost node counts as reset after 10 s");
     let [first, second] = &found.servers[..] else { panic!("{found:?}") };
     assert_eq!((first.role.as_str(), first.timeline, first.score), ("Promoted", Some(3), Some(1001)));
-    assert_eq!((second.lag_bytes, second.timeline, second.score), (Some(0x100), Some(3), None));
+    assert_eq!((second.lag_bytes, second.timeline, second.score), (Some(0x100), Some(3), Some(900)));
+    assert_eq!(second.sync.as_deref(), Some("async"));
 }
 
 #[test]
@@ -125,7 +144,7 @@ fn seen_from_the_standby() {
     let alone = StandbyView { receiver: None, ..view };
     let found = seen_with(&online, "srv2", Ok(Answer::Standby(alone)));
     assert_eq!(found.issues[0].what, "pgsqld on srv2 does not stream: not connected");
-    assert_eq!(found.exit_code(), 2);
+    assert_eq!(found.health, Health::Degraded);
 }
 
 #[test]
@@ -153,5 +172,127 @@ fn two_primaries_none_and_silence() {
     let nobody = Err(Unknown("crm_mon hangs".to_owned()));
     let found = seen_with(&nobody, "srv1", Err(Unknown("not here".to_owned())));
     assert!(found.issues[0].what.contains("Pacemaker does not answer"), "{found:?}");
-    assert_eq!((found.members[0].state, found.servers.len(), found.exit_code()), ("unknown", 0, 2));
+    assert_eq!(
+        (found.members[0].state, found.servers.len(), found.health.exit_code()),
+        ("in corosync", 1, 3)
+    );
+}
+
+fn server(answer: Known<Answer>) -> SeenServer {
+    SeenServer {
+        resource: "pgsqld".to_owned(),
+        answer,
+        reported: Ok(Vec::new()),
+        outlook: None,
+        waits: Ok(Waits::default()),
+        trouble: None,
+    }
+}
+
+fn reported(node: &str, text: &str) -> NodeReported {
+    NodeReported { node: node.to_owned(), reported: text.parse().expect("a position") }
+}
+
+#[test]
+fn positions_come_from_the_agents_where_nobody_else_tells() {
+    let seen = SeenServer {
+        reported: Ok(vec![reported("srv1", "3:0/3001000:-"), reported("srv2", "3:0/3000F00:-")]),
+        ..server(Err(Unknown("a third node".to_owned())))
+    };
+    let found = seen_server(&parsed("online=\"true\"", "Unpromoted"), "srv3", seen, Ok(VOTES));
+    let [first, second] = &found.servers[..] else { panic!("{found:?}") };
+    assert_eq!((first.lsn, first.lag_bytes, first.is_reported), (Some(Lsn(0x300_1000)), None, true));
+    assert_eq!(
+        (second.lsn, second.lag_bytes, second.timeline),
+        (Some(Lsn(0x300_0F00)), Some(0x100), Some(3))
+    );
+    assert_eq!(found.issues, []);
+}
+
+#[test]
+fn commits_that_hang_are_down() {
+    let Ok(Answer::Primary(view)) = primary(Vec::new()) else { panic!("a primary") };
+    let view = PrimaryView { synchronous_standby_names: "FIRST 1 (srv2)".to_owned(), ..view };
+    let hangs = |longest_s| SeenServer {
+        waits: Ok(Waits { sessions: 3, longest_s }),
+        ..server(Ok(Answer::Primary(view.clone())))
+    };
+    let online = parsed("online=\"true\"", "Unpromoted");
+    let found = seen_server(&online, "srv1", hangs(75), Ok(VOTES));
+    assert_eq!(found.health, Health::Down);
+    assert_eq!(
+        found.issues[0].what,
+        "commits of pgsqld HANG (3, the longest for 1 min 15 s): synchronous_standby_names is \"FIRST 1 (srv2)\", and none of them streams"
+    );
+    assert_eq!(found.commits, ["of pgsqld wait for FIRST 1 (srv2); waiting: 3, the longest for 1 min 15 s"]);
+    // A commit that waits for its turn is none.
+    let found = seen_server(&online, "srv1", hangs(1), Ok(VOTES));
+    assert!(!found.issues.iter().any(|i| i.what.contains("HANG")) && found.health == Health::Degraded);
+}
+
+#[test]
+fn instances_that_do_not_count() {
+    let changed = |from: &str, to: &str| {
+        let text = status("online=\"true\"", "Unpromoted");
+        assert!(text.contains(from));
+        let status = Ok(crm_mon::parse(&text.replace(from, to)).expect("crm_mon's"));
+        seen_with(&status, "srv1", primary(vec![streaming()]))
+    };
+    let found = changed("value=\"900\"", "value=\"\"");
+    assert!(found.issues[0].what.contains("runs on srv2 and has no promotion score"), "{found:?}");
+    assert_eq!(found.one_more_loss, "of pgsqld's primary ENDS THE SERVICE: no standby may take over");
+    let found = changed("value=\"900\"", "value=\"-1000\"");
+    assert!(found.issues[0].what.contains("srv2 is refused (score -1000)"), "{found:?}");
+    let found = changed("role=\"Unpromoted\"><node name=\"srv2\"/>", "role=\"Stopped\">");
+    assert!(found.issues[0].what.contains("pgsqld does not run on srv2"), "{found:?}");
+    assert_eq!((found.issues[0].severity, found.health), (Severity::Error, Health::Degraded));
+}
+
+#[test]
+fn one_vote_less_is_said() {
+    let votes = VOTES.replace("Total votes: 3", "Total votes: 2");
+    let online = parsed("online=\"true\"", "Unpromoted");
+    let found = seen_voting(&online, "srv1", primary(vec![streaming()]), Ok(&votes));
+    assert_eq!(found.one_more_loss, "ENDS THE SERVICE: 2 votes are present, 2 are needed");
+    assert_eq!(found.health, Health::Degraded);
+}
+
+#[test]
+fn an_outage_says_who_is_missing_and_what_to_type() {
+    use crate::decide::promotions::Record;
+    let text = status("online=\"true\"", "Unpromoted")
+        .replace("name=\"srv1\" online=\"true\"", "name=\"srv1\" online=\"false\"");
+    let text = text.replace("<resource id=\"pgsqld\" role=\"Promoted\"><node name=\"srv1\"/></resource>", "");
+    let text = text.replace("value=\"900\"/>", "value=\"-900\"/><attribute name=\"quorate-safe-mode-pgsqld\" value=\"start the missing instances\"/>");
+    let status = crm_mon::parse(&text).expect("crm_mon's");
+    let reported = vec![reported("srv2", "3:0/3000F00:-")];
+    let outlook = crate::decide::recover::outlook(&crate::decide::recover::Facts {
+        resource: "pgsqld",
+        status: &status,
+        record: &Record::Empty,
+        voters: Ok(None),
+        reported: &reported,
+    });
+    let seen =
+        SeenServer { outlook: Some(outlook), ..server(Err(Unknown("here no server runs".to_owned()))) };
+    let found = seen_server(&Ok(status), "srv2", seen, Ok(VOTES));
+    let issue = found.issues.iter().find(|i| i.what.contains("SAFE MODE")).expect("said");
+    assert!(
+        issue.what.contains("missing: srv1 OFFLINE") && issue.what.contains("srv2 at 3:0/3000F00"),
+        "{issue:?}"
+    );
+    assert!(
+        issue.cure.contains("pcs cluster start srv1")
+            && issue.cure.contains("quorate recover --promote srv2"),
+        "{issue:?}"
+    );
+    assert_eq!(found.health.exit_code(), 2);
+}
+
+#[test]
+fn without_pacemaker_the_server_here_is_shown() {
+    let nobody = Err(Unknown("crm_mon hangs".to_owned()));
+    let found = seen_with(&nobody, "srv1", primary(vec![streaming()]));
+    assert_eq!((found.servers[0].role.as_str(), found.servers[0].timeline), ("(primary)", Some(3)));
+    assert_eq!(found.health, Health::Unknown);
 }
