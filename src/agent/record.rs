@@ -60,7 +60,7 @@ impl Agent<'_> {
     /// Tells the other nodes' operators where this instance is.
     pub(super) fn report_position(&mut self, position: WalPosition) {
         let now = self.host.now();
-        if self.manager() == Manager::Nobody || !is_due(self.memory.reported, position, now) {
+        if self.manager() == Manager::Nobody || !is_due(self.memory.reported, position, self.memory.on, now) {
             return;
         }
         let reported = Reported { position, on: self.mark().map(|mark| mark.id) };

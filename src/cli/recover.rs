@@ -10,11 +10,12 @@ use super::CliError;
 use super::rejoin::{promoted, resource, status};
 use crate::boundary::clock::Deadline;
 use crate::boundary::pacemaker::{self, Patience};
+use crate::boundary::signals::Held;
 use crate::boundary::{input, printable, records, setup};
-use crate::cluster::crm_mon::Status;
+use crate::cluster::crm_mon::{Role, Status};
 use crate::decide::follow::approval_attribute;
 use crate::decide::promotions::Record;
-use crate::decide::recover::{Advice, Data, Facts, Loss, Outlook, Row, accept, outlook};
+use crate::decide::recover::{Advice, Data, Facts, Loss, Outlook, Row, accept, cure, outlook};
 use crate::decide::reported::NodeReported;
 use crate::decide::voters::Voters;
 
@@ -118,10 +119,17 @@ pub(super) fn run(args: &Recover) -> Result<u8, CliError> {
         eprintln!("quorate: nothing is done");
         return Ok(1);
     }
+    // The answer took its time.
+    let again = Gathered::look(Some(&gathered.resource))?;
+    let now = accept(&again.facts(), &outlook(&again.facts()), node).map_err(CliError::Other)?;
+    if now != loss {
+        return Err(CliError::Other(format!("it has changed meanwhile: {} Look again", now.sentence())));
+    }
     let name = approval_attribute(&gathered.resource);
+    let held = Held::back()?;
     println!("node attribute {name}=1 on {node}: its agent promotes it within its next monitors");
     pacemaker::set_attribute(node, &name, "1", Patience::of(PATIENCE))?;
-    if args.no_wait { Ok(0) } else { watch(&gathered.resource, node, &name) }
+    if args.no_wait { Ok(0) } else { watch(&gathered.resource, node, &name, &held) }
 }
 
 fn confirmed() -> Result<bool, CliError> {
@@ -130,23 +138,38 @@ fn confirmed() -> Result<bool, CliError> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// Until somebody is promoted. An approval that nobody used is taken back: it would hold for another outage.
-fn watch(resource: &str, node: &str, name: &str) -> Result<u8, CliError> {
+/// Until somebody is promoted. An approval that nobody used is taken back, also when a signal ends the wait: it would hold for another
+/// outage.
+fn watch(resource: &str, node: &str, name: &str, held: &Held) -> Result<u8, CliError> {
     let until = Deadline::after(PROMOTED_WITHIN);
     loop {
         Deadline::after(LOOK).sleep(LOOK);
-        let primary = status().ok().and_then(|status| promoted(&status, resource));
-        if let Some(primary) = primary {
+        let status = status().ok();
+        if let Some(primary) = status.as_ref().and_then(|status| promoted(status, resource)) {
             println!("{primary} is the primary");
             return Ok(u8::from(primary != node));
         }
-        if until.passed() {
-            pacemaker::delete_attribute(node, name, Patience::of(PATIENCE))?;
-            return Err(CliError::Other(format!(
-                "{node} was not promoted in {} s, and its approval is taken back: journalctl -t quorate-postgres there says why",
-                PROMOTED_WITHIN.as_secs()
-            )));
-        }
+        let role = status.as_ref().and_then(|status| status.role_on(resource, node));
+        let why = match (held.arrived(), until.passed()) {
+            (Some(signal), _) => signal.to_owned(),
+            // It has read the approval.
+            (None, true) if !matches!(role, Some(Role::Changing(_))) => {
+                format!(
+                    "{node} was not promoted in {} s (maxlag is not lifted by it)",
+                    PROMOTED_WITHIN.as_secs()
+                )
+            }
+            (None, _) => continue,
+        };
+        let back = match pacemaker::delete_attribute(node, name, Patience::of(PATIENCE)) {
+            Ok(()) => "its approval is taken back".to_owned(),
+            Err(error) => format!(
+                "its approval STAYS ({error}): crm_attribute --node {node} --name {name} --delete --lifetime reboot"
+            ),
+        };
+        return Err(CliError::Other(format!(
+            "{why}, {back}: journalctl -t quorate-postgres on {node} says why it was not promoted"
+        )));
     }
 }
 
@@ -161,27 +184,39 @@ fn text(found: &Outlook) -> String {
         Advice::Nothing { primary } => {
             let _ = writeln!(out, "{primary} is the primary: there is nothing to recover");
         }
+        Advice::Fence { primary } => {
+            let _ = writeln!(out, "nobody is promoted before {primary} is fenced");
+            let _ = writeln!(
+                out,
+                "  cure  wait for its watchdog; only when it was seen to be off: pcs stonith confirm {primary}"
+            );
+        }
         Advice::Quorum { missing } => {
-            let missing = missing.join(" ");
-            let _ = writeln!(out, "no quorum: nobody is promoted without it");
-            let _ = writeln!(out, "  cure  start the others, or the witness: pcs cluster start {missing}");
+            out.push_str("no quorum: nobody is promoted without it; start the others, or the witness\n");
+            cures(&mut out, found, missing);
         }
         Advice::Wait => {
             out.push_str("nobody refuses: Pacemaker promotes somebody, or was told not to\n");
             out.push_str("  cure  wait; then quorate status, pcs constraint, pcs resource config\n");
         }
-        Advice::Choose { start, accept } => choices(&mut out, start, accept.as_ref()),
+        Advice::Choose { start, accept } => choices(&mut out, found, start, accept.as_ref()),
     }
     out
 }
 
-fn choices(out: &mut String, start: &[String], accept: Option<&Loss>) {
+fn cures(out: &mut String, found: &Outlook, nodes: &[String]) {
+    for node in nodes {
+        let _ = writeln!(out, "  cure  {}", cure(found, node));
+    }
+}
+
+fn choices(out: &mut String, found: &Outlook, start: &[String], accept: Option<&Loss>) {
     match start {
         [] => out.push_str("all of them run: what each one says is why it is not promoted\n"),
         nodes => {
             let _ =
                 writeln!(out, "without a loss: start {}; then one is promoted by itself", nodes.join(", "));
-            let _ = writeln!(out, "  cure  pcs cluster start {}", nodes.join(" "));
+            cures(out, found, nodes);
         }
     }
     match accept {
@@ -201,7 +236,7 @@ fn table(rows: &[Row]) -> String {
     lines.extend(rows.iter().map(|row| {
         let data = match row.data {
             Data::Last => "last promotion",
-            Data::Earlier => "before it",
+            Data::Other => "another",
             Data::Unknown => "unknown",
         };
         let data = if row.was_primary { format!("{data}, was the primary") } else { data.to_owned() };
@@ -214,7 +249,7 @@ fn table(rows: &[Row]) -> String {
             data,
             row.behind.map_or_else(dash, |bytes| format!("{bytes} B")),
         ];
-        (cells, row.refuses.as_deref())
+        (cells, row.told.as_deref().or(row.refuses.as_deref()))
     }));
     let widths: [usize; 7] = std::array::from_fn(|column| {
         lines.iter().map(|(cells, _)| cells[column].chars().count()).max().unwrap_or(0)

@@ -125,8 +125,9 @@ pub(super) fn status() -> Result<Status, CliError> {
 
 /// The node of the primary.
 pub(super) fn promoted(status: &Status, resource: &str) -> Option<String> {
-    let mut promoted = status.instances_of(resource).filter(|i| i.role == Role::Promoted);
-    promoted.find_map(|instance| instance.nodes.first().cloned())
+    let promoted = status.nodes_with_role(resource, &Role::Promoted).into_iter();
+    let is_well = |node: &&str| status.node(node).is_some_and(|node| node.online && !node.unclean);
+    promoted.filter(is_well).map(str::to_owned).next()
 }
 
 /// The resource that is meant: the one that is named, or the only one of ours.

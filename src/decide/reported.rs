@@ -68,10 +68,12 @@ impl FromStr for Reported {
 /// An unchanged one is sent again after this time: pacemaker-attrd may have begun anew.
 const AGAIN: Millis = 60_000;
 
-/// Whether a position is to be sent. `last`: what was sent last, and when.
+/// Whether a position is to be sent. `last`: what was sent last, and when; `on`: the promotion that was noted beside the data, as far as
+/// it is remembered.
 #[must_use]
-pub fn is_due(last: Option<(Reported, Millis)>, position: WalPosition, now: Millis) -> bool {
-    last.is_none_or(|(sent, at)| sent.position != position || now.saturating_sub(at) >= AGAIN)
+pub fn is_due(last: Option<(Reported, Millis)>, position: WalPosition, on: Option<Id>, now: Millis) -> bool {
+    let is_other = |sent: Reported| sent.position != position || on.is_some() && sent.on != on;
+    last.is_none_or(|(sent, at)| is_other(sent) || now.saturating_sub(at) >= AGAIN)
 }
 
 #[cfg(test)]
@@ -93,9 +95,13 @@ mod tests {
     #[test]
     fn an_idle_server_reports_once_a_minute() {
         let sent = (Reported { position: position(3, 0x28), on: None }, 1_000);
-        assert!(is_due(None, position(3, 0x28), 1_000));
-        assert!(!is_due(Some(sent), position(3, 0x28), 999 + AGAIN));
-        assert!(is_due(Some(sent), position(3, 0x28), 1_000 + AGAIN));
-        assert!(is_due(Some(sent), position(3, 0x29), 1_001) && is_due(Some(sent), position(4, 0x28), 1_001));
+        assert!(is_due(None, position(3, 0x28), None, 1_000));
+        assert!(!is_due(Some(sent), position(3, 0x28), None, 999 + AGAIN));
+        assert!(is_due(Some(sent), position(3, 0x28), None, 1_000 + AGAIN));
+        for other in [position(3, 0x29), position(4, 0x28)] {
+            assert!(is_due(Some(sent), other, None, 1_001));
+        }
+        let on = Some("0000000a".parse().expect("an identity"));
+        assert!(is_due(Some(sent), position(3, 0x28), on, 1_001), "noted beside the data since");
     }
 }

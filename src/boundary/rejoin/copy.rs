@@ -74,9 +74,12 @@ impl Instance {
             // Of a copy before.
             self.remove_old()?;
         }
-        let size = facts.size.ok_or_else(|| {
+        let size = facts.size.as_ref().map_err(|why| {
+            let is_right = why.contains("permission denied");
+            let cure =
+                if is_right { ": GRANT pg_read_all_stats TO the user of replication_conninfo" } else { "" };
             RejoinError::Again(format!(
-                "how large the databases of {} are can't be told: GRANT pg_read_all_stats TO the user of replication_conninfo",
+                "how large the databases of {} are can't be told: {why}{cure}",
                 source.node
             ))
         })?;

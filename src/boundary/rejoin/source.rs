@@ -24,8 +24,8 @@ pub struct SourceFacts {
     pub timeline: Timeline,
     /// By its control file, which pg_rewind reads.
     pub checkpoint_timeline: Timeline,
-    /// Bytes of its databases; `None`: it may not be told.
-    pub size: Option<u64>,
+    /// Bytes of its databases, or why they are not known.
+    pub size: Result<u64, String>,
     /// Beside the two that every server has.
     pub tablespaces: u64,
 }
@@ -93,8 +93,8 @@ impl Instance {
             checkpoint_timeline: checkpoint.parse().map_err(|_| unread())?,
             size: self
                 .psql(source, &source.public(), SIZE)
-                .ok()
-                .and_then(|answer| answer.trim().parse().ok()),
+                .map_err(|error| error.to_string())
+                .and_then(|answer| answer.trim().parse().map_err(|_| format!("{answer:?} is no size"))),
             tablespaces: tablespaces.parse().map_err(|_| unread())?,
         })
     }

@@ -4,7 +4,7 @@ use super::super::doctor::facts::Unknown;
 use super::super::doctor::{Severity, barred, span};
 use super::super::follow::safe_mode_attribute;
 use super::super::promotion_score::Score;
-use super::super::recover::{Advice, Outlook};
+use super::super::recover::{Advice, Outlook, cure};
 use super::super::rejoin;
 use super::types::{Health, Issue, Seen, SeenServer, Server};
 use crate::cluster::crm_mon::{Role, Status};
@@ -181,12 +181,12 @@ fn outage(outlook: Option<&Outlook>) -> (String, Option<String>) {
     }
     let cure = match &outlook.advice {
         Advice::Nothing { .. } | Advice::Wait => None,
-        Advice::Quorum { missing } => {
-            Some(format!("there is no quorum: pcs cluster start {}", missing.join(" ")))
+        Advice::Fence { primary } => {
+            Some(format!("{primary} is fenced first: pcs stonith history show {primary}"))
         }
+        Advice::Quorum { missing } => Some(format!("there is no quorum: {}", cures(outlook, missing))),
         Advice::Choose { start, accept } => {
-            let start = (!start.is_empty())
-                .then(|| format!("pcs cluster start {} (nothing is lost)", start.join(" ")));
+            let start = (!start.is_empty()).then(|| format!("{} (nothing is lost)", cures(outlook, start)));
             let accept = accept
                 .as_ref()
                 .map(|loss| format!("quorate recover --promote {} ({})", loss.node, loss.sentence()));
@@ -195,6 +195,10 @@ fn outage(outlook: Option<&Outlook>) -> (String, Option<String>) {
         }
     };
     (known, cure)
+}
+
+fn cures(outlook: &Outlook, nodes: &[String]) -> String {
+    nodes.iter().map(|node| cure(outlook, node)).collect::<Vec<_>>().join(", ")
 }
 
 /// A commit waits for a moment in every synchronous cluster.

@@ -4,13 +4,15 @@
 #[cfg(test)]
 mod tests;
 
+use std::cmp::{Ordering, Reverse};
+
 use serde::Serialize;
 
 use super::follow::safe_mode_attribute;
 use super::promotions::{Promotion, Record};
 use super::reported::{NodeReported, Reported};
-use super::voters::Voters;
-use crate::cluster::crm_mon::{Role, Status};
+use super::voters::{Statement, Voters};
+use crate::cluster::crm_mon::{Ban, Instance, Node, Role, Status};
 use crate::pg::timeline::WalPosition;
 
 /// What one node knows of the cluster.
@@ -31,7 +33,7 @@ pub enum Data {
     /// Of the last promotion.
     Last,
     /// Of one before it, or of another branch: what was acknowledged since the last promotion is not there.
-    Earlier,
+    Other,
     /// Nobody reported it, or nothing is on record.
     Unknown,
 }
@@ -44,8 +46,10 @@ pub struct Row {
     pub state: &'static str,
     /// Pacemaker's word for the instance; `None`: none is active there.
     pub role: Option<String>,
-    /// A standby that could be promoted runs there.
+    /// A standby that Pacemaker may promote runs there.
     pub runs: bool,
+    /// What Pacemaker was told not to do with it.
+    pub told: Option<String>,
     /// As its agent reported it last.
     pub position: Option<WalPosition>,
     pub data: Data,
@@ -63,6 +67,8 @@ pub struct Row {
 pub enum Advice {
     /// There is a primary.
     Nothing { primary: String },
+    /// The one of the lost primary may still run: nobody is promoted before it is fenced.
+    Fence { primary: String },
     /// Nobody may be promoted in a partition without quorum: the other nodes come first.
     Quorum { missing: Vec<String> },
     /// Nobody is refused: Pacemaker is about to promote somebody, or was told not to.
@@ -79,12 +85,20 @@ pub enum Advice {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Loss {
     pub node: String,
-    /// At least so many bytes of WAL, by what was reported; more where a missing node went on after its report.
-    pub at_least: Option<u64>,
+    /// At least so many bytes of WAL, by what was reported; pacemaker-attrd forgets what a lost node reported.
+    pub at_least: u64,
     /// Who may have commits that it does not have.
     pub of: Vec<String>,
-    /// Its data lack the last promotion altogether.
-    pub lacks_last: bool,
+    pub lacks: Lacks,
+}
+
+/// What a node's data lack as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lacks {
+    Nothing,
+    LastPromotion,
+    Unknown,
 }
 
 /// All of it.
@@ -126,18 +140,33 @@ fn last(record: &Record) -> String {
 }
 
 fn commits(facts: &Facts<'_>) -> String {
+    let alone = match facts.record {
+        Record::Last(last) => format!("the last ones may be on {} alone", last.node),
+        Record::Empty | Record::Unread(_) | Record::Contradictory(..) => {
+            "nobody knows where all are".to_owned()
+        }
+    };
     match facts.voters {
         Err(why) => format!("unknown: {why}"),
+        Ok(Some(voters)) if !is_of_the_last(facts, voters) => {
+            format!("what is on record is of an earlier promotion: {alone}")
+        }
         Ok(Some(Voters { statement: Some(statement), .. })) => {
             format!("each acknowledged commit is on at least {statement}")
         }
-        Ok(Some(Voters { statement: None, .. }) | None) => match facts.record {
-            Record::Last(last) => format!("asynchronous: the last ones may be on {} alone", last.node),
-            Record::Empty | Record::Unread(_) | Record::Contradictory(..) => {
-                "asynchronous, or not on record".to_owned()
-            }
-        },
+        Ok(Some(Voters { statement: None, .. })) => format!("asynchronous: {alone}"),
+        Ok(None) => format!("not on record (asynchronous, or no node is left that knows): {alone}"),
     }
+}
+
+fn is_of_the_last(facts: &Facts<'_>, voters: &Voters) -> bool {
+    facts.record.last().is_some_and(|last| voters.generation >= last.generation)
+}
+
+/// Who has each acknowledged commit, where that is on record for the last promotion.
+fn statement<'a>(facts: &Facts<'a>) -> Option<&'a Statement> {
+    let voters = facts.voters.ok().flatten().filter(|voters| is_of_the_last(facts, voters))?;
+    voters.statement.as_ref()
 }
 
 fn rows(facts: &Facts<'_>) -> Vec<Row> {
@@ -151,6 +180,7 @@ fn rows(facts: &Facts<'_>) -> Vec<Row> {
             let (state, role) = (state(facts.status, &node), facts.status.role_on(facts.resource, &node));
             Row {
                 runs: state == "online" && role == Some(&Role::Unpromoted),
+                told: told(facts, &node),
                 state,
                 role: role.map(Role::to_string),
                 position: reported.map(|r| r.position),
@@ -162,40 +192,48 @@ fn rows(facts: &Facts<'_>) -> Vec<Row> {
             }
         })
         .collect();
-    let furthest = |data: Data| {
-        let of = rows.iter().filter(|row| row.data == data).filter_map(|row| row.position);
-        of.max()
-    };
-    let (last, earlier) = (furthest(Data::Last), furthest(Data::Earlier));
-    for row in &mut rows {
-        let best = match row.data {
-            Data::Last => last,
-            Data::Earlier => earlier,
-            Data::Unknown => None,
-        };
-        row.behind = match (row.position, best) {
-            (Some(own), Some(best)) if own.timeline == best.timeline => {
-                Some(best.lsn.saturating_bytes_since(own.lsn))
-            }
-            _ => None,
-        };
+    for index in 0..rows.len() {
+        let (data, own) = (rows[index].data, rows[index].position);
+        let same = rows.iter().filter(|row| row.data == data && data != Data::Unknown);
+        let same =
+            same.filter_map(|row| row.position).filter(|p| own.is_some_and(|own| own.timeline == p.timeline));
+        let best = same.map(|position| position.lsn).max();
+        rows[index].behind = best.zip(own).map(|(best, own)| best.saturating_bytes_since(own.lsn));
     }
     rows
 }
 
-/// The nodes that have, or had, an instance: one that is offline says nothing, and is named by the records.
+/// What an operator told Pacemaker, by which it leaves the instance on this node alone.
+fn told(facts: &Facts<'_>, node: &str) -> Option<String> {
+    let here = |i: &&Instance| i.nodes.iter().any(|n| n == node);
+    let instance = facts.status.instances_of(facts.resource).find(here)?;
+    if !instance.managed {
+        return Some(format!(
+            "Pacemaker does not manage {} (pcs resource manage, pcs property, quorate resume)",
+            facts.resource
+        ));
+    }
+    ban(facts, node).map(|ban| format!("{} forbids it (pcs constraint delete {})", ban.id, ban.id))
+}
+
+fn ban<'a>(facts: &Facts<'a>, node: &str) -> Option<&'a Ban> {
+    let clone = format!("{}-clone", facts.resource);
+    let is_ours = |ban: &&Ban| ban.node == node && (ban.resource == facts.resource || ban.resource == clone);
+    facts.status.bans.iter().find(is_ours)
+}
+
+/// Every node that has, had or may have an instance. One without PostgreSQL is banned from it.
 fn nodes(facts: &Facts<'_>) -> Vec<String> {
+    let can_have = |node: &&Node| ban(facts, &node.name).is_none_or(|ban| ban.promoted_only);
     let mut names: Vec<String> = facts
         .status
         .instances_of(facts.resource)
         .flat_map(|instance| instance.nodes.iter().cloned())
         .chain(facts.reported.iter().map(|reported| reported.node.clone()))
         .chain(facts.record.last().map(|last| last.node.clone()))
-        .chain(facts.status.nodes.iter().filter(|node| !node.online).map(|node| node.name.clone()))
+        .chain(facts.status.nodes.iter().filter(can_have).map(|node| node.name.clone()))
         .collect();
-    if let Ok(Some(Voters { statement: Some(statement), .. })) = facts.voters {
-        names.extend(statement.nodes.iter().cloned());
-    }
+    names.extend(statement(facts).iter().flat_map(|statement| statement.nodes.iter().cloned()));
     names.sort();
     names.dedup();
     names
@@ -212,28 +250,32 @@ fn state(status: &Status, name: &str) -> &'static str {
     }
 }
 
+/// As an agent compares its own data with the record ([`super::promotions::branch`]), by what it reported: an older note beside the data
+/// is no other branch, it is written anew only once the standby has caught up.
 fn data(last: Option<&Promotion>, reported: Option<Reported>) -> Data {
-    match (last, reported) {
-        (Some(last), Some(reported)) if reported.on == Some(last.id) => Data::Last,
-        (Some(last), Some(reported))
-            if reported.on.is_some() || reported.position.timeline < last.timeline =>
-        {
-            Data::Earlier
-        }
-        (Some(_) | None, Some(_)) | (_, None) => Data::Unknown,
+    let (Some(last), Some(reported)) = (last, reported) else { return Data::Unknown };
+    match (reported.on, reported.position.timeline.cmp(&last.timeline)) {
+        (Some(on), _) if !last.descends_from(on) => Data::Other,
+        (_, Ordering::Less | Ordering::Greater) => Data::Other,
+        (Some(_), Ordering::Equal) => Data::Last,
+        (None, Ordering::Equal) => Data::Unknown,
     }
 }
 
 fn advice(facts: &Facts<'_>, rows: &[Row]) -> Advice {
     if let [primary, ..] = facts.status.nodes_with_role(facts.resource, &Role::Promoted)[..] {
-        return Advice::Nothing { primary: primary.to_owned() };
+        let primary = primary.to_owned();
+        return match facts.status.node(&primary) {
+            Some(node) if node.online && !node.unclean => Advice::Nothing { primary },
+            Some(_) | None => Advice::Fence { primary },
+        };
     }
     let absent: Vec<String> = rows.iter().filter(|row| !row.runs).map(|row| row.node.clone()).collect();
     if facts.status.quorate != Some(true) {
         return Advice::Quorum { missing: absent };
     }
-    let is_refused = rows.iter().any(|row| row.refuses.is_some());
-    if !is_refused && rows.iter().any(|row| row.runs) && absent.is_empty() {
+    let is_held = rows.iter().any(|row| row.refuses.is_some() || row.told.is_some());
+    if !is_held && rows.iter().any(|row| row.runs) && absent.is_empty() {
         return Advice::Wait;
     }
     Advice::Choose { start: to_start(facts, rows, &absent), accept: loss(facts, rows) }
@@ -241,7 +283,7 @@ fn advice(facts: &Facts<'_>, rows: &[Row]) -> Advice {
 
 /// Whose start ends it without a loss: the last primary has everything; with synchronous standbys enough of those on record do.
 fn to_start(facts: &Facts<'_>, rows: &[Row], absent: &[String]) -> Vec<String> {
-    if let Ok(Some(Voters { statement: Some(statement), .. })) = facts.voters {
+    if let Some(statement) = statement(facts) {
         let answered = rows.iter().filter(|row| row.runs).map(|row| row.node.clone()).collect();
         if let Some(missing) = statement.missing(&answered) {
             return missing;
@@ -256,34 +298,31 @@ fn to_start(facts: &Facts<'_>, rows: &[Row], absent: &[String]) -> Vec<String> {
 /// What the best of those that run would give up.
 fn loss(facts: &Facts<'_>, rows: &[Row]) -> Option<Loss> {
     let best = rows.iter().filter(|row| row.runs).max_by_key(|row| {
-        (row.data == Data::Last, row.data == Data::Unknown, row.position, std::cmp::Reverse(row.node.clone()))
+        (row.data == Data::Last, row.data == Data::Unknown, row.position, Reverse(row.node.clone()))
     })?;
     Some(loss_of(facts, rows, best))
 }
 
 fn loss_of(facts: &Facts<'_>, rows: &[Row], chosen: &Row) -> Loss {
-    let lacks_last = chosen.data == Data::Earlier;
-    let may_have_more = |row: &&Row| {
-        row.node != chosen.node
-            && match (row.position, chosen.position) {
-                // Nobody knows what it has.
-                (None, _) | (_, None) => true,
-                // It may have gone on after its report.
-                (Some(_), Some(_)) if !row.runs => true,
-                (Some(other), Some(own)) => {
-                    (row.data == Data::Last, other) > (chosen.data == Data::Last, own)
-                }
-            }
+    // It runs, and what it has is known, of the same line, and there too.
+    let is_covered = |row: &Row| {
+        row.runs
+            && (row.data, chosen.data) == (Data::Last, Data::Last)
+            && row.position.is_some()
+            && row.position <= chosen.position
     };
-    let mut of: Vec<String> = rows.iter().filter(may_have_more).map(|row| row.node.clone()).collect();
-    // Its commits are on enough of those that run.
-    if let Ok(Some(Voters { statement: Some(statement), .. })) = facts.voters {
-        let answered = rows.iter().filter(|row| row.runs).map(|row| row.node.clone()).collect();
-        if statement.missing(&answered).is_none() && chosen.behind == Some(0) && !lacks_last {
-            of.clear();
-        }
+    let others = rows.iter().filter(|row| row.node != chosen.node);
+    let mut of: Vec<String> = others.filter(|row| !is_covered(row)).map(|row| row.node.clone()).collect();
+    let answered = rows.iter().filter(|row| is_covered(row)).map(|row| row.node.clone()).collect();
+    if statement(facts).is_some_and(|statement| statement.missing(&answered).is_none()) {
+        of.clear();
     }
-    Loss { node: chosen.node.clone(), at_least: chosen.behind, of, lacks_last }
+    let lacks = match chosen.data {
+        Data::Last => Lacks::Nothing,
+        Data::Other => Lacks::LastPromotion,
+        Data::Unknown => Lacks::Unknown,
+    };
+    Loss { node: chosen.node.clone(), at_least: chosen.behind.unwrap_or(0), of, lacks }
 }
 
 /// What the promotion of this node would give up.
@@ -294,6 +333,9 @@ pub fn accept(facts: &Facts<'_>, outlook: &Outlook, node: &str) -> Result<Loss, 
     match &outlook.advice {
         Advice::Nothing { primary } => {
             return Err(format!("{primary} is the primary: there is nothing to recover (quorate status)"));
+        }
+        Advice::Fence { primary } => {
+            return Err(format!("nobody is promoted before {primary} is fenced: pcs stonith history"));
         }
         Advice::Quorum { missing } => {
             return Err(format!(
@@ -312,10 +354,12 @@ pub fn accept(facts: &Facts<'_>, outlook: &Outlook, node: &str) -> Result<Loss, 
             if running.is_empty() { "none".to_owned() } else { running.join(", ") }
         ));
     };
-    // The agent hands over to who is ahead, whatever an operator says.
-    let ahead = |other: &&Row| {
-        other.runs && other.data == row.data && other.position.is_some() && other.position > row.position
-    };
+    if let Some(told) = &row.told {
+        return Err(format!("{node} is not promoted: {told}"));
+    }
+    // The agent hands over to who is ahead, whatever an operator says; whose timeline the record does not know has no voice.
+    let has_voice = |row: &Row| row.position.is_some_and(|p| facts.record.knows(p.timeline));
+    let ahead = |other: &&Row| other.runs && has_voice(other) && other.position > row.position;
     match outlook.rows.iter().find(ahead) {
         Some(ahead) => Err(format!(
             "{} runs too and has more: promote {} (quorate recover --promote {})",
@@ -325,18 +369,38 @@ pub fn accept(facts: &Facts<'_>, outlook: &Outlook, node: &str) -> Result<Loss, 
     }
 }
 
+/// What an operator types to bring the instance on this node back.
+#[must_use]
+pub fn cure(outlook: &Outlook, node: &str) -> String {
+    let row = outlook.rows.iter().find(|row| row.node == node);
+    match row.map(|row| row.state) {
+        Some("online") => format!("pcs resource cleanup {} node={node}", outlook.resource),
+        Some("standby") => format!("pcs node unstandby {node}"),
+        Some("UNCLEAN") => format!("pcs stonith history show {node}"),
+        Some("pending") => format!("wait until {node} has joined"),
+        Some(_) | None => format!("pcs cluster start {node}"),
+    }
+}
+
 impl Loss {
     /// One sentence for who is to decide.
     #[must_use]
     pub fn sentence(&self) -> String {
         let of = self.of.join(", ");
-        let lacks = if self.lacks_last { " It lacks everything since the last promotion." } else { "" };
-        match (self.of.is_empty(), self.at_least) {
-            (true, _) => format!("Nothing acknowledged is lost by what is on record.{lacks}"),
-            (false, Some(bytes)) if bytes > 0 => {
+        let lacks = match self.lacks {
+            Lacks::Nothing => "",
+            Lacks::LastPromotion => " It lacks everything since the last promotion.",
+            Lacks::Unknown => " Whose WAL its data are is not known.",
+        };
+        match (self.of.is_empty(), self.lacks, self.at_least) {
+            (true, Lacks::Nothing, _) => {
+                "No acknowledged commit is known that only another one has.".to_owned()
+            }
+            (true, Lacks::LastPromotion | Lacks::Unknown, _) => lacks.trim_start().to_owned(),
+            (false, _, bytes @ 1..) => {
                 format!("At least {bytes} bytes of WAL that only {of} can have are given up.{lacks}")
             }
-            (false, _) => format!("What only {of} can have is given up; how much is not known.{lacks}"),
+            (false, _, 0) => format!("What only {of} can have is given up; how much is not known.{lacks}"),
         }
     }
 }

@@ -78,8 +78,8 @@ fn the_last_primary_ends_it_without_a_loss() {
     let (start, loss) = case.choice();
     assert_eq!(start, ["srv1"]);
     assert_eq!(
-        (loss.node.as_str(), &loss.of[..], loss.lacks_last),
-        ("srv2", &["srv1".to_owned()][..], false)
+        (loss.node.as_str(), &loss.of[..], loss.lacks),
+        ("srv2", &["srv1".to_owned()][..], Lacks::Nothing)
     );
     assert_eq!(loss.sentence(), "What only srv1 can have is given up; how much is not known.");
     assert!(accept(&case.facts(), &case.outlook(), "srv2").is_ok());
@@ -90,13 +90,13 @@ fn the_last_primary_ends_it_without_a_loss() {
     assert!(rows[1].refuses.as_deref().is_some_and(|why| why.starts_with("start the missing")), "{rows:?}");
 }
 
-/// pacemaker-attrd of a node that never went down still has it.
+/// Its node is a member, and its instance is stopped.
 #[test]
-fn what_the_lost_primary_had_reported_is_a_lower_bound() {
+fn what_the_stopped_primary_had_reported_is_a_lower_bound() {
     let mut case = without_the_primary();
     case.reported.push(reported("srv1", "5:0/6000248:0000000d"));
     let loss = case.choice().1;
-    assert_eq!((loss.at_least, loss.node.as_str()), (Some(256), "srv2"));
+    assert_eq!((loss.at_least, loss.node.as_str()), (256, "srv2"));
     assert!(loss.sentence().starts_with("At least 256 bytes of WAL that only srv1"), "{}", loss.sentence());
 }
 
@@ -109,10 +109,101 @@ fn data_of_the_last_promotion_come_before_any_number() {
     );
     // Promoted by hand: a higher timeline, and more WAL.
     case.reported.push(reported("srv3", "9:0/9000000:0000000a"));
-    assert_eq!(case.choice().1.node, "srv2");
-    let loss = accept(&case.facts(), &case.outlook(), "srv3").expect("it may be wanted");
-    assert!(loss.lacks_last && loss.of.contains(&"srv2".to_owned()), "{loss:?}");
-    assert!(loss.sentence().ends_with("It lacks everything since the last promotion."));
+    let loss = case.choice().1;
+    assert_eq!(
+        (loss.node.as_str(), loss.of.len()),
+        ("srv2", 2),
+        "what srv3 has is of another line: {loss:?}"
+    );
+    let loss = accept(&case.facts(), &case.outlook(), "srv3").expect("it may be the one that is wanted");
+    assert!(loss.lacks == Lacks::LastPromotion && loss.of.contains(&"srv2".to_owned()), "{loss:?}");
+    // Of two whose timelines the record knows the agent takes the later one.
+    case.reported[1] = reported("srv3", "4:0/9000000:0000000c");
+    let refused = accept(&case.facts(), &case.outlook(), "srv3").expect_err("srv2 is ahead by its timeline");
+    assert!(refused.contains("quorate recover --promote srv2"), "{refused}");
+}
+
+/// The note beside the data is written anew once a standby has caught up.
+#[test]
+fn an_older_note_on_the_last_timeline_is_no_other_branch() {
+    let mut case = without_the_primary();
+    case.reported = vec![reported("srv2", "5:0/6000148:0000000c")];
+    assert_eq!(case.outlook().rows[1].data, Data::Last);
+    for other in ["5:0/6000148:0000000f", "4:0/6000148:0000000c", "6:0/6000148:0000000d"] {
+        case.reported = vec![reported("srv2", other)];
+        assert_eq!(case.outlook().rows[1].data, Data::Other, "{other}");
+    }
+    assert!(case.choice().1.sentence().ends_with("It lacks everything since the last promotion."));
+    case.reported = vec![reported("srv2", "5:0/6000148:-")];
+    assert_eq!(case.choice().1.lacks, Lacks::Unknown);
+}
+
+/// Whoever runs and says nothing, or is of an unknown line, may have what nobody else has.
+#[test]
+fn a_silent_voter_proves_nothing() {
+    let mut case = without_the_primary();
+    case.voters = Some("4:17:2:srv1,srv2,srv3".parse().expect("voters"));
+    case.status = status(
+        true,
+        &[("srv1", false, None), ("srv2", true, Some("Unpromoted")), ("srv3", true, Some("Unpromoted"))],
+    );
+    for silent in [None, Some("5:0/6000100:0000000f"), Some("4:0/6000100:0000000d"), Some("5:0/6000100:-")] {
+        case.reported = vec![reported("srv2", "5:0/6000148:0000000d")];
+        case.reported.extend(silent.map(|text| reported("srv3", text)));
+        let loss = case.choice().1;
+        assert_eq!((loss.node.as_str(), &loss.of[..]), ("srv2", &["srv1".to_owned(), "srv3".to_owned()][..]));
+    }
+    // Of an earlier promotion: nothing is known of the last one's commits.
+    case.voters = Some("3:17:2:srv1,srv2,srv3".parse().expect("voters"));
+    case.reported = vec![reported("srv2", "5:0/6000148:0000000d"), reported("srv3", "5:0/6000100:0000000d")];
+    assert_eq!(case.choice().1.of, ["srv1"]);
+    assert!(case.outlook().commits.contains("earlier promotion"), "{}", case.outlook().commits);
+    for record in [Record::Empty, Record::Unread("x".into())] {
+        case.record = record;
+        let loss = case.choice().1;
+        assert!(loss.lacks == Lacks::Unknown && loss.of.len() == 2, "unknown is not safe: {loss:?}");
+    }
+}
+
+#[test]
+fn what_pacemaker_was_told_not_to_do_is_said_first() {
+    let mut case = without_the_primary();
+    let ban = |promoted_only| Ban {
+        id: "cli-ban-pgsqld".into(),
+        resource: "pgsqld-clone".into(),
+        node: "srv2".into(),
+        promoted_only,
+    };
+    case.status.bans = vec![ban(true)];
+    let refused = accept(&case.facts(), &case.outlook(), "srv2").expect_err("a ban");
+    assert!(refused.contains("pcs constraint delete cli-ban-pgsqld"), "{refused}");
+    case.status.bans.clear();
+    case.status.instances.iter_mut().for_each(|i| i.managed = false);
+    assert!(accept(&case.facts(), &case.outlook(), "srv2").is_err_and(|why| why.contains("does not manage")));
+}
+
+#[test]
+fn a_primary_that_waits_for_its_fencing_is_no_primary() {
+    let mut case = without_the_primary();
+    case.status = status(true, &[("srv1", false, Some("Promoted")), ("srv2", true, Some("Unpromoted"))]);
+    case.status.nodes.iter_mut().filter(|n| n.name == "srv1").for_each(|n| n.unclean = true);
+    assert_eq!(case.outlook().advice, Advice::Fence { primary: "srv1".into() });
+    assert!(accept(&case.facts(), &case.outlook(), "srv2").is_err_and(|why| why.contains("fenced")));
+}
+
+#[test]
+fn each_state_has_its_own_cure() {
+    let mut case = without_the_primary();
+    assert_eq!(cure(&case.outlook(), "srv1"), "pcs cluster start srv1");
+    case.status.nodes.iter_mut().for_each(|node| node.online = true);
+    assert_eq!(cure(&case.outlook(), "srv1"), "pcs resource cleanup pgsqld node=srv1");
+    case.status.nodes.iter_mut().for_each(|node| node.standby = true);
+    assert_eq!(cure(&case.outlook(), "srv1"), "pcs node unstandby srv1");
+    // A member without PostgreSQL has nothing to start.
+    let ban = Ban { id: "x".into(), resource: "pgsqld".into(), node: "srv3".into(), promoted_only: false };
+    case.status = status(true, &[("srv2", true, Some("Unpromoted")), ("srv3", false, None)]);
+    case.status.bans = vec![ban];
+    assert!(case.outlook().rows.iter().all(|row| row.node != "srv3"));
 }
 
 #[test]
@@ -143,7 +234,7 @@ fn enough_voters_prove_that_nothing_is_lost() {
     );
     case.reported.push(reported("srv3", "5:0/6000100:0000000d"));
     let (_, loss) = case.choice();
-    assert_eq!(loss.sentence(), "Nothing acknowledged is lost by what is on record.");
+    assert_eq!(loss.sentence(), "No acknowledged commit is known that only another one has.");
     assert_eq!(case.outlook().commits, "each acknowledged commit is on at least 2 of srv1, srv2, srv3");
 }
 
