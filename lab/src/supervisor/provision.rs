@@ -11,6 +11,10 @@ use quorate::layout::site::{Instance, Site};
 use std::time::Duration;
 
 /// What the steps are given beside their own values.
+/// The instance that Debian's package makes, at port 5432.
+const DEBIANS: &str = "main";
+const DROP_DEBIANS: &str = "pg_lsclusters --no-header | while read -r version name rest; do \
+     [ \"$name\" != main ] || pg_dropcluster --stop \"$version\" \"$name\" </dev/null || exit; done";
 const ENVIRONMENT: [(&str, &str); 3] = [
     ("HACLUSTER_PASSWORD", "hacluster-in-the-lab"),
     ("REPLICATION_PASSWORD", "replicator-in-the-lab"),
@@ -112,6 +116,12 @@ impl Plan<'_> {
 
     /// PostgreSQL's instances, and between them the measuring client's role.
     fn data(&self, scripts: &[Rendered], steps: &[&Step]) -> Result<()> {
+        // The decision that step 3 asks an operator for.
+        if self.cluster.site().instances.iter().all(|instance| instance.name != DEBIANS) {
+            for node in steps.first().iter().flat_map(|step| &step.machines) {
+                self.run(node, &["sh", "-c", DROP_DEBIANS], None)?;
+            }
+        }
         for step in steps {
             self.step(scripts, step)?;
             if step.script == PRIMARIES {

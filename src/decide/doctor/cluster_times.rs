@@ -96,7 +96,7 @@ pub fn cluster_times(facts: &Facts) -> Known<ClusterTimes> {
     Ok(ClusterTimes { profile, commits, remarks })
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests {
     use super::*;
     use crate::cli::doctor::site;
