@@ -306,10 +306,7 @@ fn loss(facts: &Facts<'_>, rows: &[Row]) -> Option<Loss> {
 fn loss_of(facts: &Facts<'_>, rows: &[Row], chosen: &Row) -> Loss {
     // It runs, and what it has is known, of the same line, and there too.
     let is_covered = |row: &Row| {
-        row.runs
-            && (row.data, chosen.data) == (Data::Last, Data::Last)
-            && row.position.is_some()
-            && row.position <= chosen.position
+        row.runs && (row.data, chosen.data) == (Data::Last, Data::Last) && row.position <= chosen.position
     };
     let others = rows.iter().filter(|row| row.node != chosen.node);
     let mut of: Vec<String> = others.filter(|row| !is_covered(row)).map(|row| row.node.clone()).collect();
