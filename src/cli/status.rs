@@ -162,7 +162,7 @@ fn text(found: &Overview) -> String {
         })
         .collect();
     let _ = writeln!(out, "members       {present} of {expected}: {}", words.join(", "));
-    let _ = writeln!(out, "one more loss {}", found.one_more_loss);
+    let _ = writeln!(out, "next loss     {}", found.one_more_loss);
     for commits in &found.commits {
         let _ = writeln!(out, "commits       {commits}");
     }

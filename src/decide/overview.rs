@@ -273,7 +273,7 @@ fn commits(seen: &Seen<'_>) -> Vec<String> {
             0 => "nothing waits".to_owned(),
             n => format!("waiting: {n}, the longest for {}", span(waits.longest_s)),
         };
-        Some(format!("of {} wait for {}; {now}", server.resource, view.synchronous_standby_names))
+        Some(format!("of {} wait for {:?}; {now}", server.resource, view.synchronous_standby_names))
     };
     seen.servers.iter().filter_map(one).collect()
 }

@@ -109,7 +109,10 @@ fn a_role_without_superuser_is_enough() {
     quorate.checkpoint(LONG).expect("granted");
     quorate.verify_writable(PROBE).expect("anybody may");
     assert!(quorate.probe(PROBE).role().is_some());
-    assert!(!quorate.read(quorate::pg::conf::QUERY, PROBE).expect("readable").is_empty());
+    let settings = quorate::pg::conf::read(&quorate.read(quorate::pg::conf::QUERY, PROBE).expect("readable"));
+    let has = |name: &str| settings.iter().any(|s| s.name == name);
+    // Our own connection is read-only, and the server is not.
+    assert!(has("fsync") && has("max_wal_senders") && !has("default_transaction_read_only"), "{settings:?}");
 }
 
 /// A server of the test's own; what came from the client is returned when it closes.

@@ -7,6 +7,7 @@ use super::super::promotion_score::Score;
 use super::super::recover::{Advice, Outlook, cure};
 use super::super::rejoin;
 use super::types::{Health, Issue, Seen, SeenServer, Server};
+use crate::cluster::attributes;
 use crate::cluster::crm_mon::{Role, Status};
 use crate::pg::view::{Answer, SyncState};
 
@@ -140,10 +141,16 @@ fn primaries(status: &Status, server: &SeenServer) -> Option<Issue> {
             Some(Issue {
                 severity: Severity::Error,
                 what: format!("{resource} has no primary{known}"),
-                cure: cure.unwrap_or_else(|| {
-                    "wait for a failover that is under way; else quorate recover, crm_mon -1 and journalctl -t quorate-postgres say why"
-                        .to_owned()
-                }),
+                cure: match (under_way(status, resource), cure) {
+                    (Some(wait), Some(cure)) => {
+                        format!("{wait}; where that takes longer than a minute: {cure}")
+                    }
+                    (Some(wait), None) => wait,
+                    (None, Some(cure)) => cure,
+                    (None, None) => {
+                        "quorate recover, crm_mon -1 and journalctl -t quorate-postgres say why".to_owned()
+                    }
+                },
             })
         }
         (several, _) => Some(Issue {
@@ -152,6 +159,20 @@ fn primaries(status: &Status, server: &SeenServer) -> Option<Issue> {
             cure: "power all but one of them off; then see which data to keep".to_owned(),
         }),
     }
+}
+
+/// What Pacemaker is about to do by itself.
+fn under_way(status: &Status, resource: &str) -> Option<String> {
+    if let Some(node) = status.nodes.iter().find(|n| n.unclean) {
+        return Some(format!("wait: {} is being fenced, then a standby is promoted", node.name));
+    }
+    let is_fit = |node: &str| {
+        let score = status.promotion_score(resource, node).and_then(attributes::score);
+        status.role_on(resource, node) == Some(&Role::Unpromoted)
+            && score.is_some_and(|s| s >= Score::Standby.value())
+    };
+    let fit = status.nodes.iter().find(|n| n.online && is_fit(&n.name))?;
+    Some(format!("wait for a failover that is under way: {} is fit", fit.name))
 }
 
 const RECOVER: &str = "quorate recover says who has which data, and what ends it; where an instance was banned after failed promotions: pcs resource cleanup";

@@ -224,7 +224,10 @@ fn commits_that_hang_are_down() {
         found.issues[0].what,
         "commits of pgsqld HANG (3, the longest for 1 min 15 s): synchronous_standby_names is \"FIRST 1 (srv2)\", and none of them streams"
     );
-    assert_eq!(found.commits, ["of pgsqld wait for FIRST 1 (srv2); waiting: 3, the longest for 1 min 15 s"]);
+    assert_eq!(
+        found.commits,
+        ["of pgsqld wait for \"FIRST 1 (srv2)\"; waiting: 3, the longest for 1 min 15 s"]
+    );
     // A commit that waits for its turn is none.
     let found = seen_server(&online, "srv1", hangs(1), Ok(VOTES));
     assert!(!found.issues.iter().any(|i| i.what.contains("HANG")) && found.health == Health::Degraded);
@@ -287,6 +290,24 @@ fn an_outage_says_who_is_missing_and_what_to_type() {
         "{issue:?}"
     );
     assert_eq!(found.health.exit_code(), 2);
+}
+
+#[test]
+fn a_failover_under_way_is_waited_for() {
+    let none = |nodes: &str| {
+        let text = status(nodes, "Unpromoted")
+            .replace("<resource id=\"pgsqld\" role=\"Promoted\"><node name=\"srv1\"/></resource>", "");
+        let seen = seen_with(
+            &Ok(crm_mon::parse(&text).expect("crm_mon's")),
+            "srv2",
+            Err(Unknown("none".to_owned())),
+        );
+        let found = seen.issues.iter().find(|i| i.what.contains("no primary")).map(|i| i.cure.clone());
+        found.expect("said")
+    };
+    assert!(none("online=\"true\"").starts_with("wait for a failover that is under way: srv2 is fit"));
+    assert!(none("online=\"false\" unclean=\"true\"").starts_with("wait: srv2 is being fenced"));
+    assert!(none("online=\"false\"").starts_with("quorate recover"));
 }
 
 #[test]
