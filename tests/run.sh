@@ -41,6 +41,7 @@ lab       |  900 | yes | tests/lab.sh
 truth     |  900 | yes | tests/truth.sh
 hangs     | 1020 | yes | tests/hangs.sh
 self-fencing | 900 | yes | beside tests/self_fencing.sh
+switchover|  900 | yes | beside tests/switchover.sh
 people    |  900 | yes | beside tests/people.sh
 rejoin-phases | 900 | yes | beside tests/rejoin_phases.sh
 rejoin    | 1200 | yes | beside tests/rejoin.sh
@@ -48,7 +49,7 @@ rejoin    | 1200 | yes | beside tests/rejoin.sh
 
 # These wait for real servers and clusters in real time, and a busy host is late for all of them: one that fails runs once more when nothing runs
 # beside it, and the summary says so. Never where a commit was lost or two nodes took writes.
-TIMED=' postgres fence agent ocft execd layouts package scripts fresh watchdogs by-hand lab truth hangs self-fencing people rejoin-phases rejoin '
+TIMED=' postgres fence agent ocft execd layouts package scripts fresh watchdogs by-hand lab truth hangs self-fencing switchover people rejoin-phases rejoin '
 NEVER='^not ok .*([1-9][0-9]* (acknowledged )?(writes )?(are )?lost|: [1-9][0-9]* of [0-9]+ writes|two primaries for [1-9]|is lost|lost an ackn)'
 
 export CARGO_TERM_PROGRESS_WHEN=never

@@ -3,6 +3,7 @@
 mod demote;
 mod disk;
 
+mod history;
 mod monitor;
 mod notify;
 mod promote;
@@ -13,6 +14,7 @@ mod run;
 mod score;
 mod slots;
 mod start;
+mod state;
 mod stop;
 mod synchronous;
 #[cfg(test)]

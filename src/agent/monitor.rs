@@ -74,6 +74,8 @@ impl Agent<'_> {
                     self.report_position(WalPosition { timeline: view.timeline, lsn: view.lsn });
                     self.tend_slots(PgRole::Primary, None);
                 }
+                self.tell_state(&facts);
+                self.gather_history();
             }
             MonitorOutcome::Unpromoted => {
                 self.tell_node(|host| host.record(PgRole::Standby));
@@ -95,6 +97,8 @@ impl Agent<'_> {
                 if let Some(why) = self.starves(&facts) {
                     return Report::new(OcfCode::ErrGeneric, why);
                 }
+                self.tell_state(&facts);
+                self.gather_history();
             }
             MonitorOutcome::NotRunning | MonitorOutcome::Failed | MonitorOutcome::FailedPromoted => {
                 let finding = self.try_disk();

@@ -12,6 +12,7 @@ use crate::decide::notify::{Task, is_possible, is_worth_waiting, tasks, votes_by
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::score;
 use crate::decide::storage;
+use crate::ocf::notify::{Operation, Phase};
 use crate::ocf::{Notification, OcfCode};
 use crate::pg::timeline::WalPosition;
 use crate::pg::view::Answer;
@@ -27,6 +28,9 @@ impl Agent<'_> {
         let (Some(notification), Some(node)) = (Notification::from(self.env), self.run.node.clone()) else {
             return Report::new(OcfCode::Success, "nothing to do for this node");
         };
+        if (notification.phase, notification.operation) == (Phase::Post, Operation::Promote) {
+            self.expect_history();
+        }
         for task in tasks(&notification, &node) {
             self.carry_out(task, &notification);
         }

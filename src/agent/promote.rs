@@ -111,6 +111,7 @@ impl Agent<'_> {
                         let reason = format!("not promoted: synchronous replication: {error}");
                         return Report::new(OcfCode::ErrGeneric, reason);
                     }
+                    self.remember_succession(&record);
                     // Last: who is on record and never begins bars all others.
                     match self.put_on_record(&record, &facts) {
                         Ok(entry) => promotion = entry,
@@ -150,6 +151,7 @@ impl Agent<'_> {
                     }
                     if let (Some(entry), Some(Answer::Primary(view))) = (promotion.take(), &facts.answer) {
                         let entry = self.correct_record(entry, &facts, view);
+                        self.remember_promotion(&entry);
                         self.note_branch(&entry);
                     }
                     return self.prove(progress, begun, &won);

@@ -180,6 +180,7 @@ impl Agent<'_> {
             Ok(()) => {
                 self.memory.kept = Some(entry.generation);
                 self.note_branch(&entry);
+                self.note_promotion(&entry);
                 self.end_approval();
                 self.host.log(Level::Info, &format!("in the CIB's record: promotion {entry}"));
             }

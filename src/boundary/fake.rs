@@ -130,6 +130,8 @@ impl FakeHost {
     }
 }
 
+impl super::host::Telling for FakeHost {}
+
 impl Host for FakeHost {
     fn begin(&mut self, deadline: Millis) {
         self.deadline = deadline;

@@ -9,6 +9,7 @@ use crate::decide::clock::Millis;
 use crate::decide::disk::Trial;
 use crate::decide::election::{Ballot, Fitness};
 use crate::decide::facts::{Facts, RunState};
+use crate::decide::history::{Entry, Evidence};
 use crate::decide::memory::Memory;
 use crate::decide::promotion_score::Score;
 use crate::decide::promotions::Promotion;
@@ -23,6 +24,7 @@ use crate::pg::history::History;
 use crate::pg::lsn::Lsn;
 use crate::pg::role::PgRole;
 use crate::pg::timeline::{Timeline, WalPosition};
+use crate::pg::view::Answer;
 
 pub use super::error::{HostError, HostResult};
 
@@ -38,7 +40,7 @@ pub enum Level {
 
 /// One instance of PostgreSQL on one node, and the cluster around it. No method waits longer than it is told to,
 /// or than its own short deadline.
-pub trait Host: Rejoining + Slotted {
+pub trait Host: Rejoining + Slotted + Telling {
     /// Begins a call that has to be over at this moment: Pacemaker's programs get no more time than is left.
     fn begin(&mut self, deadline: Millis);
     /// Now.
@@ -186,6 +188,23 @@ pub trait Slotted {
     /// Sets `primary_slot_name` for the next start or reload, and says whether it was another one.
     fn use_slot(&mut self, _name: Option<&str>) -> HostResult<bool> {
         Ok(false)
+    }
+}
+
+/// What the agent tells the members, for operators' commands. A host without members tells nothing.
+pub trait Telling {
+    /// Publishes how this server is.
+    fn tell_state(&mut self, _answer: &Answer, _patience: Duration) -> HostResult<()> {
+        Ok(())
+    }
+    /// Adds to this node's history, with what the members tell of theirs. Whether that changed it.
+    fn note_history(&mut self, _entries: Vec<Entry>) -> HostResult<bool> {
+        Ok(false)
+    }
+    /// What is known of why the primary before, `from`, is none any more: the fields of a fencing, a notice, an operator's wish; and the
+    /// cluster.
+    fn evidence(&mut self, _from: Option<&str>, _to: &str) -> (Evidence, Option<Status>) {
+        (Evidence::default(), None)
     }
 }
 

@@ -1,11 +1,12 @@
 //! What the doctor and `quorate status` look at on a node: files, and the words of the cluster's programs. Every question has a
 //! deadline, and a question without an answer is a fact of its own.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::checker;
-use super::clock::{Deadline, monotonic, wall};
+use super::clock::{Deadline, monotonic, wall, wall_seconds};
 use super::command::{Command, Environment};
 use super::corosync;
 use super::disk_times;
@@ -34,10 +35,12 @@ use crate::decide::overview::Waits;
 use crate::decide::promotions::Record;
 use crate::decide::recover::{self, Outlook, outlook};
 use crate::decide::reported::NodeReported;
+use crate::decide::telling;
 use crate::decide::voters::Voters;
 use crate::pg::conf;
 use crate::pg::postmaster_pid::PostmasterPid;
 use crate::pg::server_log;
+use crate::pg::survey::{self, Load, Survey};
 use crate::pg::view::Answer;
 
 /// Pacemaker's own copy, for when it does not run.
@@ -198,6 +201,25 @@ impl Instance {
         }
     }
 
+    /// What its server tells of itself now.
+    pub fn survey(&self) -> Known<Survey> {
+        let endpoint = self.endpoint()?;
+        let rows = endpoint.read(survey::QUERY, POSTGRES_DEADLINE).map_err(unknown)?;
+        let load = rows.first().and_then(|row| Load::read(row));
+        let load = load.ok_or_else(|| unknown("the server's load has another shape"))?;
+        let answer = endpoint.probe(POSTGRES_DEADLINE);
+        telling::survey(&answer, load, wall_seconds()).ok_or_else(|| unknown("the server does not answer"))
+    }
+
+    /// Has its server write a checkpoint.
+    ///
+    /// # Errors
+    /// Its server does not run here, refuses, or takes longer.
+    pub fn checkpoint(&self, limit: Duration) -> HostResult<()> {
+        let endpoint = self.endpoint().map_err(|Unknown(why)| HostError::missing(why))?;
+        endpoint.checkpoint(limit).map_err(HostError::from)
+    }
+
     /// How its server is.
     pub fn answer(&self) -> Known<Answer> {
         Ok(self.endpoint()?.probe(POSTGRES_DEADLINE))
@@ -334,6 +356,24 @@ pub fn node(status: &Known<Status>, sbd: &Known<Text>, instances: &Known<Vec<Ins
 /// What quorated told of itself last.
 fn quorated() -> Known<Quorated> {
     Ok(checker::report().map_err(unknown)?.map_or(Quorated::Silent, Quorated::Runs))
+}
+
+/// What the nodes have told of their instances of a resource.
+///
+/// # Errors
+/// pacemaker-attrd does not answer.
+pub fn surveys(resource: &str) -> HostResult<BTreeMap<String, Survey>> {
+    let values = pacemaker::query(&survey::attribute(resource), Patience::of(DEADLINE))?;
+    // A node with another version tells nothing that is understood.
+    Ok(values.into_iter().filter_map(|told| Some((told.node, told.value.parse().ok()?))).collect())
+}
+
+/// The record of promotions of a resource.
+pub fn promotions(resource: &str) -> Record {
+    match records::promotions(resource, Patience::of(DEADLINE)) {
+        Ok(all) => Record::of(&all),
+        Err(error) => Record::Unread(error.text),
+    }
 }
 
 /// What Pacemaker says of the cluster.

@@ -26,6 +26,7 @@ pub mod fake;
 pub mod files;
 #[cfg(feature = "daemon")]
 pub mod group_key;
+pub mod history;
 pub mod host;
 pub mod identity;
 pub mod input;
@@ -37,6 +38,8 @@ pub mod ipc;
 pub mod local_instances;
 pub mod log;
 pub mod memory;
+#[cfg(feature = "cli")]
+pub mod moves;
 pub mod node;
 pub mod node_reset;
 pub mod owned_files;

@@ -12,6 +12,7 @@ mod rejoin;
 mod server_log;
 mod settings;
 mod slots;
+mod state;
 mod wal_end;
 
 use std::cell::OnceCell;
@@ -27,7 +28,6 @@ use super::host::{Host, HostError, HostResult, Level};
 use super::identity::{IdentityError, SystemUser};
 use super::log::Log;
 use super::owned_files::OwnedFiles;
-use super::pacemaker::Patience;
 use super::postgres::Endpoint;
 use super::process::{self, Debugged, ProcessState};
 use super::{checker, control_file, corosync, memory, node_reset, pacemaker, registry, write_test};
@@ -131,10 +131,6 @@ impl Node {
     /// Whether the postmaster that this call launched still runs; reaps it if not.
     fn launched_runs(&mut self) -> bool {
         matches!(self.launched.as_mut().map(Detached::exited), Some(Ok(None)))
-    }
-
-    fn patience(&self) -> Patience {
-        Patience::of(self.deadline.remaining())
     }
 }
 

@@ -30,6 +30,12 @@ impl Patience {
     pub fn of(left: Duration) -> Patience {
         Patience(left.clamp(Duration::from_millis(200), Duration::from_secs(3)))
     }
+
+    /// As a time.
+    #[must_use]
+    pub const fn duration(self) -> Duration {
+        self.0
+    }
 }
 
 /// One of Pacemaker's programs, without our environment: they read the action's `OCF_RESKEY_CRM_meta_on_node` too, and a query
@@ -230,6 +236,16 @@ pub fn fencing_is_pending(node: &str, patience: Patience) -> HostResult<bool> {
     let command =
         program(STONITH_ADMIN).args(["--history", "*", "--verbose", "--verbose", "--output-as=xml"]);
     fencing_history::is_pending(&run(&command, patience)?, node).map_err(HostError::from)
+}
+
+/// The last fencing of `node` that succeeded since a time (`2026-11-29 12:00:00`, UTC): the program that asked for it, and when it was done.
+///
+/// # Errors
+/// As [`fencing_is_pending`].
+pub fn last_fencing(node: &str, since: &str, patience: Patience) -> HostResult<Option<(String, String)>> {
+    let command =
+        program(STONITH_ADMIN).args(["--history", "*", "--verbose", "--verbose", "--output-as=xml"]);
+    fencing_history::last_success(&run(&command, patience)?, node, since).map_err(HostError::from)
 }
 
 /// The cluster's status.

@@ -2,15 +2,20 @@
 
 mod apply;
 pub mod doctor;
+mod history;
 mod kept;
 pub mod layout;
+mod live;
+mod pause;
 mod primary_here;
 mod prove;
 mod prove_watchdog;
 mod recover;
 mod rejoin;
 mod status;
+mod switchover;
 pub mod timing;
+mod verify;
 
 use clap::{Parser, Subcommand};
 
@@ -26,12 +31,16 @@ pub struct Cli {
 enum Command {
     /// Say what is wrong with a cluster's configuration, where, and what to type about it
     Doctor(doctor::Doctor),
+    /// Every change of the primary: when, from where to where, why, and what was lost
+    History(history::History),
     /// Set up a cluster of one of the layouts, from a description of its machines
     #[command(subcommand)]
     Layout(layout::Command),
     /// What was kept of data that a rejoin replaced: list, show, remove
     #[command(subcommand)]
     Kept(kept::Command),
+    /// Have Pacemaker leave a PostgreSQL alone, with a reason that status shows
+    Pause(pause::PauseArgs),
     /// Whether a primary that is well runs on this node: for the quorum device's heuristics
     PrimaryHere(primary_here::PrimaryHere),
     /// Prove that the watchdog resets this node: a drill, after which the node boots
@@ -40,10 +49,18 @@ enum Command {
     Recover(recover::Recover),
     /// Have a node's data replaced by the primary's; what only they have is kept
     Rejoin(rejoin::Rejoin),
+    /// Have Pacemaker act on a paused PostgreSQL again
+    Resume(pause::ResumeArgs),
     /// Who is there and who is missing, the primary and its standbys, votes, fencing, and what is wrong
     Status(status::StatusArgs),
+    /// Move the role of the primary to a standby: checks, moves it through Pacemaker, takes the constraint back, verifies
+    Switchover(switchover::Switchover),
     /// What each fault will cost, phase by phase, the safety margin, and what would be faster
     Timing(timing::Timing),
+    /// Whether the cluster serves as it should: PASS or FAIL of redundancy, timeline, float IPs, and what is left behind
+    Verify(verify::Verify),
+    /// Why the primary is where it is: the last promotion, its cause, and what was lost
+    Why(history::Why),
 }
 
 /// Why a subcommand could not do its work. The message names the value and the cure.
@@ -68,13 +85,19 @@ pub fn main() -> u8 {
     let result = match Cli::parse().command {
         Command::Doctor(args) => Ok(doctor::run(&args)),
         Command::Layout(command) => layout::execute(command),
+        Command::History(args) => history::run(&args),
         Command::Kept(command) => kept::run(&command),
+        Command::Pause(args) => pause::run(&args),
         Command::PrimaryHere(args) => Ok(primary_here::run(&args)),
         Command::ProveWatchdog(args) => prove_watchdog::run(&args),
         Command::Recover(args) => recover::run(&args),
         Command::Rejoin(args) => rejoin::run(&args),
+        Command::Resume(args) => pause::run_resume(&args),
         Command::Status(args) => status::run(&args),
+        Command::Switchover(args) => switchover::run(&args),
         Command::Timing(args) => timing::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Why(args) => history::why(&args),
     };
     match result {
         Ok(code) => code,

@@ -77,6 +77,7 @@ fn screen(args: &StatusArgs) -> Result<(String, u8), CliError> {
     let servers = instances.unwrap_or_default().iter().map(|instance| server(instance, &status)).collect();
     let seen = Seen {
         host: &host,
+        now: wall_seconds(),
         status: &status,
         report: &report,
         connected: inspect::quorum_device().map(|said| corosync::quorum_device_is_connected(&said)),

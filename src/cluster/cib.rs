@@ -2,6 +2,7 @@
 
 pub mod constraints;
 mod management;
+pub mod placement;
 pub mod resources;
 mod rule;
 mod sets;

@@ -37,6 +37,34 @@ pub fn is_pending(xml: &str, node: &str) -> Result<bool, HistoryError> {
     }
 }
 
+/// The last one of `node` that succeeded since a time (`2026-11-29 12:00:00`, UTC): the program that asked for it, and when it was done.
+///
+/// # Errors
+/// It is not what stonith_admin prints.
+pub fn last_success(xml: &str, node: &str, since: &str) -> Result<Option<(String, String)>, HistoryError> {
+    let broken = |what: String| HistoryError(what);
+    let mut reader = Reader::from_str(xml);
+    let mut last: Option<(String, String)> = None;
+    loop {
+        match reader.read_event().map_err(|e| broken(e.to_string()))? {
+            Event::Start(element) | Event::Empty(element) if element.name().as_ref() == "fence_event" => {
+                let get = |name| attribute(&element, name);
+                let is_its = get("target")?.as_deref() == Some(node)
+                    && get("status")?.as_deref() == Some("success")
+                    && get("action")?.as_deref() != Some("on");
+                let (Some(client), Some(done)) = (get("client")?, get("completed")?) else { continue };
+                let at = done.get(..19).unwrap_or_default().to_owned();
+                let is_recent = since.get(..19).is_some_and(|since| at.as_str() >= since);
+                if is_its && is_recent && last.as_ref().is_none_or(|(_, before)| *before < done) {
+                    last = Some((client, done));
+                }
+            }
+            Event::Eof => return Ok(last),
+            _ => {}
+        }
+    }
+}
+
 fn attribute(element: &BytesStart<'_>, name: &str) -> Result<Option<String>, HistoryError> {
     let broken = |e: &dyn std::fmt::Display| HistoryError(e.to_string());
     let found = element.try_get_attribute(name).map_err(|e| broken(&e))?;
@@ -66,6 +94,11 @@ mod tests {
         }
         assert_eq!(is_pending(&PENDING.replace("\"reboot\"", "\"off\""), "srv1"), Ok(true));
         assert_eq!(is_pending(&PENDING.replace("\"reboot\"", "\"on\""), "srv1"), Ok(false));
+        let since = "2026-11-28 09:58:00 UTC";
+        let last = last_success(PENDING, "srv1", since);
+        assert_eq!(last, Ok(Some(("stonith_admin.1".into(), "2026-11-28 10:00:00Z".into()))));
+        assert_eq!(last_success(PENDING, "srv1", "2026-11-28 10:00:01 UTC"), Ok(None));
+        assert_eq!(last_success(PENDING, "srv2", since), Ok(None));
         for broken in ["", "Connection refused", "<pacemaker-result><fence_event", "<a/>"] {
             assert!(is_pending(broken, "srv1").is_err(), "{broken}");
         }

@@ -14,6 +14,7 @@ use super::promotions::{Branch, Id};
 use super::reported::Reported;
 use super::slots::Tended;
 use super::synchronous::Waiting;
+use super::telling::Told;
 
 /// Remembered from call to call. Losing it is safe: everything begins unproven.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,8 +79,27 @@ pub struct Memory {
     pub safe_mode_over: Option<Millis>,
     /// When its promotion was refused.
     pub refused: Option<Millis>,
+    /// What was told of this instance last.
+    pub told: Option<Told>,
+    /// Whom it succeeded as the primary; the promotion whose cause the history has.
+    pub succession: Option<Succession>,
+    pub noted: Option<Id>,
+    /// When the members' history is looked at again, and the rejoin that it has.
+    pub history_due: Option<Millis>,
+    pub history_rejoined: Option<u64>,
     /// The complaint that was logged last, so that it is logged once.
     pub complaint: Option<String>,
+}
+
+/// What Pacemaker planned for the primary before, with a promotion.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Succession {
+    /// Its promotion, as on record.
+    pub before: Option<String>,
+    pub demoted: bool,
+    pub stopped: bool,
+    /// The promotion itself, once it has begun.
+    pub own: Option<String>,
 }
 
 /// One life of `pacemaker-execd`, which starts every action.

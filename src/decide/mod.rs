@@ -14,6 +14,7 @@ pub mod election;
 pub mod facts;
 pub mod fence;
 pub mod follow;
+pub mod history;
 pub mod kept_score;
 pub mod memory;
 pub mod monitor;
@@ -21,6 +22,7 @@ pub mod notice;
 pub mod notify;
 pub mod overview;
 pub mod own_primary;
+pub mod pause;
 pub mod primary_here;
 pub mod promote;
 pub mod promotion_score;
@@ -42,7 +44,10 @@ pub mod standstill;
 pub mod start;
 pub mod stop;
 pub mod storage;
+pub mod switchover;
 pub mod synchronous;
+pub mod telling;
+pub mod verify;
 pub mod voters;
 
 #[cfg(test)]

@@ -137,6 +137,7 @@ pub(crate) const OWN_FILES: &[(&str, &str)] = &[
     ("boundary/disk_times.rs", "/sys, /proc/self/mountinfo"),
     ("boundary/node_reset.rs", "/proc/sysrq-trigger, /run/quorate"),
     ("boundary/group_key.rs", "the group's key, root's own"),
+    ("boundary/history.rs", "/var/lib/quorate/history"),
     ("boundary/ipc.rs", "/etc/libqb"),
     ("boundary/memory.rs", "HA_RSCTMP"),
     ("boundary/registry.rs", "HA_RSCTMP"),

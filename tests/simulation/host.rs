@@ -82,6 +82,8 @@ impl SimHost {
 impl Rejoining for SimHost {}
 impl Slotted for SimHost {}
 
+impl quorate::boundary::host::Telling for SimHost {}
+
 impl Host for SimHost {
     fn begin(&mut self, _deadline: Millis) {}
 

@@ -33,7 +33,6 @@ impl OwnedFiles {
     ///
     /// # Errors
     /// The kernel refuses.
-    #[cfg(feature = "cli")]
     pub fn remove_tree(&self, path: &Path) -> Result<(), StorageError> {
         match self.user.act_as(|| std::fs::remove_dir_all(path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

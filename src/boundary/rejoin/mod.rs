@@ -4,7 +4,6 @@
 mod copy;
 mod directories;
 mod keep;
-#[cfg(feature = "cli")]
 mod kept_entries;
 mod recover;
 mod source;
@@ -16,7 +15,6 @@ use std::time::Duration;
 
 pub use self::copy::Whole;
 pub use self::keep::Compared;
-#[cfg(feature = "cli")]
 pub use self::kept_entries::{Entry, entries, remove_entry};
 pub use self::source::{Source, SourceFacts};
 pub use self::task::{Lock, abandon, ask, is_abandoned, is_running, load, remove, save, start_unit};

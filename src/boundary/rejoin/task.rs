@@ -115,7 +115,6 @@ pub fn ask(task: &Task) -> Step<()> {
 ///
 /// # Errors
 /// The directory can't be read.
-#[cfg(feature = "cli")]
 pub(super) fn resources() -> super::super::host::HostResult<Vec<String>> {
     let failed = |error: io::Error| super::super::host::HostError::from(error).about(DIRECTORY);
     let entries = match std::fs::read_dir(DIRECTORY) {

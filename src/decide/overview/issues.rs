@@ -3,6 +3,7 @@
 use super::super::doctor::facts::Unknown;
 use super::super::doctor::{Severity, barred, span};
 use super::super::follow::safe_mode_attribute;
+use super::super::pause::{self, Pause};
 use super::super::promotion_score::Score;
 use super::super::recover::{Advice, Outlook, cure};
 use super::super::rejoin;
@@ -55,6 +56,7 @@ pub(super) fn all(seen: &Seen<'_>, servers: &[Server]) -> Vec<Issue> {
             for server in &seen.servers {
                 found.extend(primaries(status, server));
                 found.extend(rejoins(status, &server.resource));
+                found.extend(paused(seen, &server.resource));
                 found.extend(hanging(server));
             }
             for server in servers {
@@ -102,6 +104,15 @@ fn safe_mode<'a>(status: &'a Status, resource: &str) -> (Vec<&'a str>, Option<&'
         status.attributes.iter().filter_map(|(node, all)| Some((node.as_str(), all.get(&name)?.as_str())));
     let all: Vec<(&str, &str)> = all.collect();
     (all.iter().map(|(node, _)| *node).collect(), all.first().map(|(_, why)| *why))
+}
+
+/// `quorate pause`, with its reason and age.
+fn paused(seen: &Seen<'_>, resource: &str) -> Option<Issue> {
+    let told = &seen.facts.cib.as_ref().ok()?.property(&pause::property(resource))?.value;
+    let pause = Pause::read(told)?;
+    let age = span(seen.now.saturating_sub(pause.since));
+    let what = format!("{resource} is paused for {age}, nothing fails over: {}", pause.reason);
+    Some(issue(Severity::Warning, what, "quorate resume"))
 }
 
 /// The instances whose data are being replaced.

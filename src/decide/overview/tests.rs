@@ -65,12 +65,16 @@ fn seen_voting(status: &Known<Status>, host: &str, answer: Known<Answer>, votes:
 }
 
 fn seen_server(status: &Known<Status>, host: &str, server: SeenServer, votes: Known<&str>) -> Overview {
-    let facts = facts(status, votes);
-    let report = examine(&facts);
+    seen_facts(&facts(status, votes), status, host, server)
+}
+
+fn seen_facts(facts: &facts::Facts, status: &Known<Status>, host: &str, server: SeenServer) -> Overview {
+    let report = examine(facts);
     overview(&Seen {
         host,
+        now: 1_764_000_300,
         status,
-        facts: &facts,
+        facts,
         report: &report,
         connected: Ok(true),
         sbd_runs: Ok(true),
@@ -316,4 +320,28 @@ fn without_pacemaker_the_server_here_is_shown() {
     let found = seen_with(&nobody, "srv1", primary(vec![streaming()]));
     assert_eq!((found.servers[0].role.as_str(), found.servers[0].timeline), ("(primary)", Some(3)));
     assert_eq!(found.health, Health::Unknown);
+}
+
+#[test]
+fn a_pause_is_said_with_its_age_and_reason() {
+    let status = parsed("online=\"true\"", "Unpromoted");
+    let mut facts = facts(&status, Ok(VOTES));
+    let property = crate::cluster::cib::Property {
+        name: "quorate-pause-pgsqld".to_owned(),
+        value: "1764000000 new memory".to_owned(),
+        line: 1,
+    };
+    facts.cib.as_mut().expect("a CIB").content.properties.push(property);
+    let server = SeenServer {
+        resource: "pgsqld".to_owned(),
+        answer: primary(vec![streaming()]),
+        reported: Ok(Vec::new()),
+        outlook: None,
+        waits: Ok(Waits::default()),
+        trouble: None,
+    };
+    let found = seen_facts(&facts, &status, "srv1", server);
+    let issue = found.issues.iter().find(|issue| issue.what.contains("paused")).expect("it is said");
+    assert!(issue.what.contains("for 5 min 0 s, nothing fails over: new memory"), "{issue:?}");
+    assert_eq!(issue.cure, "quorate resume");
 }

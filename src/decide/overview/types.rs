@@ -15,6 +15,8 @@ use crate::pg::view::Answer;
 pub struct Seen<'a> {
     /// This node.
     pub host: &'a str,
+    /// Seconds since 1970.
+    pub now: u64,
     pub status: &'a Known<Status>,
     pub facts: &'a Facts,
     pub report: &'a Report,

@@ -150,6 +150,7 @@ pub const TARGETS: &[Target] = &[
                 .get(5)
                 .map_or_else(unknown, |xml| crm_mon::parse(xml).map_err(|e| Unknown(e.to_string())));
             let seen = Seen {
+                now: 0,
                 host: "srv1",
                 status: &status,
                 facts: &facts,

@@ -1,0 +1,64 @@
+//! What this instance tells the members of itself.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{HostResult, Node, host_error};
+use crate::boundary::clock::wall_seconds;
+use crate::boundary::host::{HostError, Telling};
+use crate::boundary::pacemaker::Patience;
+use crate::boundary::{history, pacemaker, self_fence_records};
+use crate::cluster::calendar::utc;
+use crate::cluster::crm_mon::Status;
+use crate::decide::history::{Entry, Evidence, asked_attribute};
+use crate::decide::telling;
+use crate::pg::survey::{self, Load};
+use crate::pg::view::Answer;
+
+/// A wish that is older was for another promotion.
+const ASKED_S: u64 = 300;
+/// A fencing that is older was another time.
+const FENCED_S: u64 = 300;
+
+impl Node {
+    pub(super) fn patience(&self) -> Patience {
+        Patience::of(self.deadline.remaining())
+    }
+}
+
+impl Telling for Node {
+    fn tell_state(&mut self, answer: &Answer, patience: Duration) -> HostResult<()> {
+        let rows = self.endpoint()?.read(survey::QUERY, patience).map_err(host_error)?;
+        let load = rows.first().and_then(|row| Load::read(row));
+        let load = load.ok_or_else(|| HostError::unusable("the server's load has another shape"))?;
+        let Some(survey) = telling::survey(answer, load, wall_seconds()) else { return Ok(()) };
+        let name = survey::attribute(&self.run.resource);
+        pacemaker::publish(&name, &survey.to_string(), self.patience())
+    }
+
+    fn note_history(&mut self, entries: Vec<Entry>) -> HostResult<bool> {
+        let node = self.run.node.as_deref().unwrap_or_default();
+        history::note(&self.run.resource, node, entries, self.patience())
+    }
+
+    fn evidence(&mut self, from: Option<&str>, to: &str) -> (Evidence, Option<Status>) {
+        let status = pacemaker::status(self.patience()).ok();
+        let Some(from) = from else { return (Evidence::default(), status) };
+        let notice = self_fence_records::find(Path::new(self_fence_records::DIRECTORY), from);
+        let since = wall_seconds().saturating_sub(ASKED_S);
+        let asked = pacemaker::query(&asked_attribute(&self.run.resource), self.patience());
+        let is_it = |value: &str| {
+            let (at, node) = value.split_once(' ')?;
+            (node == to && at.parse::<u64>().ok()? >= since).then_some(())
+        };
+        let asked = asked.unwrap_or_default().into_iter().find(|told| is_it(&told.value).is_some());
+        let since = utc(wall_seconds().saturating_sub(FENCED_S));
+        let evidence = Evidence {
+            announced: notice.ok().flatten().map(|record| record.notice.reason),
+            fenced: pacemaker::last_fencing(from, &since, self.patience()).ok().flatten(),
+            asked_on: asked.map(|told| told.node),
+            ..Evidence::default()
+        };
+        (evidence, status)
+    }
+}
