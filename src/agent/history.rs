@@ -14,8 +14,10 @@ use crate::decide::promotions::{Promotion, Record};
 const AFTER_PROMOTION: Millis = 25_000;
 /// For what was missed.
 const AGAIN: Millis = 600_000;
-/// Each look costs some of Pacemaker's programs.
-const LEAST: Duration = Duration::from_millis(1500);
+/// What could not be written is tried again by then.
+const AFTER_FAILURE: Millis = 60_000;
+/// Each look costs some of Pacemaker's programs, half a second each at most, and the writing its own time.
+const LEAST: Duration = Duration::from_millis(2500);
 
 impl Agent<'_> {
     /// Remembers whom it succeeds, for the history: what Pacemaker planned is known during the promotion alone.
@@ -38,7 +40,7 @@ impl Agent<'_> {
     }
 
     /// Writes this promotion into the history, with its cause. No decision depends on it: a failure is said once.
-    pub(super) fn note_promotion(&mut self, promotion: &Promotion) {
+    fn note_promotion(&mut self, promotion: &Promotion) {
         if promotion.node != self.node() || self.memory.noted == Some(promotion.id) {
             return;
         }
@@ -67,10 +69,12 @@ impl Agent<'_> {
             let why = format!("not known: {} was lost before it told", before.node);
             Entry::promotion(at.saturating_sub(1), &before, None, Kind::Unknown, why)
         }));
-        if self.note(entries) {
-            self.host.log(Level::Info, &line);
+        if let Some(is_new) = self.note(entries) {
+            if is_new {
+                self.host.log(Level::Info, &line);
+            }
+            self.memory.noted = Some(promotion.id);
         }
-        self.memory.noted = Some(promotion.id);
     }
 
     /// Takes over what the members tell, now and then, and after a promotion.
@@ -81,14 +85,30 @@ impl Agent<'_> {
         if self.manager() == Manager::Nobody || !is_due || self.left() < LEAST.max(ROUND) {
             return;
         }
-        // A reign that ended before it had settled is still to be written.
-        let own = self.memory.succession.as_ref().and_then(|succession| succession.own.as_deref());
-        if let Some(own) = own.and_then(|text| text.parse().ok()) {
-            self.note_promotion(&own);
-        }
-        self.note(Vec::new());
         self.memory.history_due = Some(now + AGAIN);
         self.memory.history_rejoined = self.memory.rejoined;
+        // A reign that ended before it had settled is still to be written.
+        let own = self.memory.succession.as_ref().and_then(|succession| succession.own.as_deref());
+        let own: Option<Promotion> = own.and_then(|text| text.parse().ok());
+        match own.filter(|own| self.memory.noted != Some(own.id)) {
+            Some(own) => {
+                self.note_promotion(&own);
+                if self.memory.noted != Some(own.id) {
+                    self.memory.history_due = Some(now + AFTER_FAILURE);
+                }
+            }
+            None => {
+                self.note(Vec::new());
+            }
+        }
+    }
+
+    /// This primary's promotion has settled: it is written next, behind everything that a monitor is for.
+    pub(super) fn history_is_due(&mut self, promotion: &Promotion) {
+        if promotion.node == self.node() && self.memory.noted != Some(promotion.id) {
+            self.memory.succession.get_or_insert_default().own = Some(promotion.to_string());
+            self.memory.history_due = None;
+        }
     }
 
     /// A promotion was made: it will be told.
@@ -96,11 +116,9 @@ impl Agent<'_> {
         self.memory.history_due = Some(self.host.now() + AFTER_PROMOTION);
     }
 
-    /// Whether the history is another one by now.
-    fn note(&mut self, entries: Vec<Entry>) -> bool {
-        self.host.note_history(entries).unwrap_or_else(|error| {
-            self.complain(Some(format!("the history could not be kept: {error}")));
-            false
-        })
+    /// Whether the history is another one by now; `None`: it could not be written.
+    fn note(&mut self, entries: Vec<Entry>) -> Option<bool> {
+        let noted = self.host.note_history(entries);
+        noted.map_err(|error| self.complain(Some(format!("the history could not be kept: {error}")))).ok()
     }
 }

@@ -17,6 +17,8 @@ use crate::decide::safe_mode::approvals_are_due;
 use crate::pg::timeline::WalPosition;
 use crate::pg::view::{Answer, PrimaryView};
 
+/// What is told to people alone is left out where less is left.
+const TELLING: Duration = Duration::from_millis(1500);
 /// The primary's post-start notification runs at the same moment as the standby's.
 const ANNOUNCEMENT: Duration = Duration::from_secs(1);
 
@@ -60,7 +62,10 @@ impl Agent<'_> {
     /// Tells the other nodes' operators where this instance is.
     pub(super) fn report_position(&mut self, position: WalPosition) {
         let now = self.host.now();
-        if self.manager() == Manager::Nobody || !is_due(self.memory.reported, position, self.memory.on, now) {
+        if self.manager() == Manager::Nobody
+            || self.left() < TELLING
+            || !is_due(self.memory.reported, position, self.memory.on, now)
+        {
             return;
         }
         let reported = Reported { position, on: self.mark().map(|mark| mark.id) };
@@ -180,7 +185,7 @@ impl Agent<'_> {
             Ok(()) => {
                 self.memory.kept = Some(entry.generation);
                 self.note_branch(&entry);
-                self.note_promotion(&entry);
+                self.history_is_due(&entry);
                 self.end_approval();
                 self.host.log(Level::Info, &format!("in the CIB's record: promotion {entry}"));
             }

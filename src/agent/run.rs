@@ -7,7 +7,7 @@ use super::{Agent, Report};
 use crate::boundary::host::{Host, Level};
 use crate::boundary::log::Log;
 use crate::boundary::node::Node;
-use crate::boundary::printable;
+use crate::boundary::{history, printable};
 use crate::ocf::{Action, Environment, OcfCode, Run, Settings, SettingsError, metadata};
 
 /// Runs the agent. Standard output carries the meta-data and nothing else; the reason of an error goes to standard error
@@ -15,6 +15,7 @@ use crate::ocf::{Action, Environment, OcfCode, Run, Settings, SettingsError, met
 pub fn run(arguments: &[String], env: &Environment) -> OcfCode {
     let action = match arguments {
         [word] => Action::parse(word),
+        [word, resource, node] if word == history::NOTE => return note_history(resource, node),
         _ => None,
     };
     let Some(action) = action else {
@@ -38,6 +39,17 @@ pub fn run(arguments: &[String], env: &Environment) -> OcfCode {
     let report = Agent::new(&mut node, env, run, settings).perform(action);
     tell(&mut node, action, &report);
     report.code
+}
+
+/// What the agent starts of itself ([`history::note_apart`]).
+fn note_history(resource: &str, node: &str) -> OcfCode {
+    match history::note_by_itself(resource, node) {
+        Ok(()) => OcfCode::Success,
+        Err(error) => {
+            eprintln!("{}", printable::line(&error.to_string()));
+            OcfCode::ErrGeneric
+        }
+    }
 }
 
 type Read = (Settings, Vec<SettingsError>);

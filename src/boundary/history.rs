@@ -1,15 +1,23 @@
 //! The history on this node's disk, and what the members tell of theirs.
 
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use nix::fcntl::{Flock, FlockArg};
+
+use super::clock::{Deadline, wall_seconds};
+use super::command::{Command, Environment};
 use super::host::{HostError, HostResult};
 use super::identity::SystemUser;
 use super::owned_files::OwnedFiles;
 use super::pacemaker::{self, Patience};
-use super::{rejoin, storage};
+use super::{input, rejoin, storage};
 use crate::decide::history::{Entry, hear, history_attribute, lines, merge, read, told};
 
+/// In memory, which never hangs.
+const LOCKS: &str = "/run/quorate";
 /// Root's.
 const DIRECTORY: &str = "/var/lib/quorate/history";
 
@@ -32,7 +40,8 @@ pub fn load(resource: &str) -> HostResult<(Vec<Entry>, usize)> {
 /// pacemaker-attrd does not answer.
 pub fn of_members(resource: &str, patience: Patience) -> HostResult<Vec<Entry>> {
     let values = pacemaker::query(&history_attribute(resource), patience)?;
-    Ok(values.iter().flat_map(|told| hear(&told.value)).collect())
+    let now = wall_seconds();
+    Ok(values.iter().flat_map(|told| hear(&told.value, now)).collect())
 }
 
 /// What rejoins have kept on this node.
@@ -40,6 +49,50 @@ pub fn kept(resource: &str, node: &str) -> Vec<Entry> {
     let entries = rejoin::entries().unwrap_or_default();
     let ours = entries.into_iter().filter(|entry| entry.resource == resource);
     ours.filter_map(|entry| Some(Entry::kept(node, &entry.kept?))).collect()
+}
+
+/// The first word on the command line of the agent's program that does [`note`].
+pub const NOTE: &str = "note-history";
+/// A disk that takes its time, and pacemaker-attrd.
+const APART: Duration = Duration::from_secs(2);
+const LONGEST_INPUT: usize = 1 << 16;
+
+/// [`note`] in a program of its own, which is left alone when it does not end soon: this node's disk may hang, and what writes to it
+/// with it. Whether anything was new.
+///
+/// # Errors
+/// It did not end, or failed.
+pub fn note_apart(resource: &str, node: &str, new: &[Entry], deadline: Deadline) -> HostResult<bool> {
+    let program = std::env::current_exe().map_err(HostError::from)?;
+    let command = Command::new(program)
+        .environment(Environment::Clean)
+        .args([NOTE, resource, node])
+        .stdin(lines(new).into_bytes());
+    let output = command.run(Deadline::after(APART.min(deadline.remaining())))?;
+    Ok(output.text().trim() == CHANGED)
+}
+
+const CHANGED: &str = "changed";
+
+/// That program: the resource, the node; what is new on standard input.
+///
+/// # Errors
+/// See [`note`].
+pub fn note_by_itself(resource: &str, node: &str) -> HostResult<()> {
+    let deadline = Deadline::after(APART);
+    // One that hangs is enough.
+    let directory = Path::new(LOCKS);
+    std::fs::create_dir_all(directory).map_err(HostError::from)?;
+    let lock = directory.join(format!("history-{resource}.lock"));
+    let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(lock);
+    let lock = Flock::lock(file.map_err(HostError::from)?, FlockArg::LockExclusiveNonblock);
+    let _lock = lock.map_err(|(_, _)| HostError::failed("another one still writes it"))?;
+    let new = input::read(std::io::stdin().as_fd(), LONGEST_INPUT, deadline)?;
+    let (new, _) = read(&String::from_utf8_lossy(&new));
+    if note(resource, node, new, Patience::of(deadline.remaining() / 3))? {
+        println!("{CHANGED}");
+    }
+    Ok(())
 }
 
 /// Adds to it, with what the members and the rejoins tell, durably; and tells the members. Whether anything

@@ -101,7 +101,7 @@ fn diverged_data_is_refused() {
     // It may lack commits, as it does here: only the operator can take the loss.
     let refused = promote().run();
     assert_eq!(refused.code, Some(code::GENERIC), "{refused}");
-    refused.assert_reason(&["approve"]);
+    refused.assert_reason(&["quorate recover"]);
     world.set_attribute("srv2", "quorate-approve-pgsqld", "1");
     promote().must(code::SUCCESS);
     two.write();

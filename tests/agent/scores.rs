@@ -136,7 +136,9 @@ fn load_alone_writes_no_score() {
         monitor(&one).assert_code(code::PROMOTED);
         monitor(&two).assert_code(code::SUCCESS);
     }
-    let writes = world.writes();
+    // Where it is in the WAL, and how it is, are private attributes: no write to the CIB.
+    let mut writes = world.writes();
+    writes.retain(|write| !write.ends_with("--private"));
     assert!(writes.len() <= 1, "{} writes in six monitors under load: {writes:#?}", writes.len());
 }
 

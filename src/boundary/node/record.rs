@@ -61,7 +61,7 @@ impl Node {
 
     pub(super) fn write_reported(&self, reported: Reported) -> HostResult<()> {
         let name = reported::attribute(&self.run.resource);
-        pacemaker::publish(&name, &reported.to_string(), self.patience())
+        pacemaker::publish(&name, &reported.to_string(), self.telling())
     }
 
     pub(super) fn has_backup_label(&self) -> bool {

@@ -21,16 +21,16 @@ impl Slotted for Node {
     }
 
     fn publish_slots(&mut self, value: &str) -> HostResult<()> {
-        pacemaker::publish(&attribute(&self.run.resource), value, self.patience())
+        pacemaker::publish(&attribute(&self.run.resource), value, self.telling())
     }
 
     fn published_slots(&mut self, node: &str) -> HostResult<Option<String>> {
-        let values = pacemaker::query(&attribute(&self.run.resource), self.patience())?;
+        let values = pacemaker::query(&attribute(&self.run.resource), self.telling())?;
         Ok(values.into_iter().find(|value| value.node == node).map(|value| value.value))
     }
 
     fn reported(&mut self) -> HostResult<Vec<NodeReported>> {
-        records::reported(&self.run.resource, self.patience())
+        records::reported(&self.run.resource, self.telling())
     }
 
     fn use_slot(&mut self, name: Option<&str>) -> HostResult<bool> {

@@ -10,7 +10,7 @@ use crate::boundary::pacemaker::Patience;
 use crate::boundary::{history, pacemaker, self_fence_records};
 use crate::cluster::calendar::utc;
 use crate::cluster::crm_mon::Status;
-use crate::decide::history::{Entry, Evidence, asked_attribute};
+use crate::decide::history::{Entry, Evidence, Fencing, asked_attribute};
 use crate::decide::telling;
 use crate::pg::survey::{self, Load};
 use crate::pg::view::Answer;
@@ -20,9 +20,16 @@ const ASKED_S: u64 = 300;
 /// A fencing that is older was another time.
 const FENCED_S: u64 = 300;
 
+/// For what is told to people alone: nothing waits for it.
+const TELLING: Duration = Duration::from_millis(500);
+
 impl Node {
     pub(super) fn patience(&self) -> Patience {
         Patience::of(self.deadline.remaining())
+    }
+
+    pub(super) fn telling(&self) -> Patience {
+        Patience::of(self.deadline.remaining().min(TELLING))
     }
 }
 
@@ -33,20 +40,20 @@ impl Telling for Node {
         let load = load.ok_or_else(|| HostError::unusable("the server's load has another shape"))?;
         let Some(survey) = telling::survey(answer, load, wall_seconds()) else { return Ok(()) };
         let name = survey::attribute(&self.run.resource);
-        pacemaker::publish(&name, &survey.to_string(), self.patience())
+        pacemaker::publish(&name, &survey.to_string(), self.telling())
     }
 
     fn note_history(&mut self, entries: Vec<Entry>) -> HostResult<bool> {
         let node = self.run.node.as_deref().unwrap_or_default();
-        history::note(&self.run.resource, node, entries, self.patience())
+        history::note_apart(&self.run.resource, node, &entries, self.deadline)
     }
 
     fn evidence(&mut self, from: Option<&str>, to: &str) -> (Evidence, Option<Status>) {
-        let status = pacemaker::status(self.patience()).ok();
+        let status = pacemaker::status(self.telling()).ok();
         let Some(from) = from else { return (Evidence::default(), status) };
         let notice = self_fence_records::find(Path::new(self_fence_records::DIRECTORY), from);
         let since = wall_seconds().saturating_sub(ASKED_S);
-        let asked = pacemaker::query(&asked_attribute(&self.run.resource), self.patience());
+        let asked = pacemaker::query(&asked_attribute(&self.run.resource), self.telling());
         let is_it = |value: &str| {
             let (at, node) = value.split_once(' ')?;
             (node == to && at.parse::<u64>().ok()? >= since).then_some(())
@@ -55,7 +62,11 @@ impl Telling for Node {
         let since = utc(wall_seconds().saturating_sub(FENCED_S));
         let evidence = Evidence {
             announced: notice.ok().flatten().map(|record| record.notice.reason),
-            fenced: pacemaker::last_fencing(from, &since, self.patience()).ok().flatten(),
+            fencing: match pacemaker::last_fencing(from, &since, self.telling()) {
+                Ok(Some((client, done))) => Fencing::Done { client, done },
+                Ok(None) => Fencing::None,
+                Err(_) => Fencing::Unknown,
+            },
             asked_on: asked.map(|told| told.node),
             ..Evidence::default()
         };

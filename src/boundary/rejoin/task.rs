@@ -22,8 +22,8 @@ const DIRECTORY: &str = "/var/lib/quorate/rejoin";
 /// A lock does not outlive a boot.
 const LOCKS: &str = "/run/quorate";
 const SYSTEMCTL: &str = "/usr/bin/systemctl";
-/// Longer than anybody looks.
-const MOMENT: Duration = Duration::from_millis(300);
+/// Longer than anybody looks, also on a busy machine.
+const MOMENT: Duration = Duration::from_secs(1);
 /// systemd answers at once; it is not waited for what it starts.
 const UNIT_START: Duration = Duration::from_secs(5);
 
@@ -161,7 +161,7 @@ impl Lock {
                 Err((file, nix::errno::Errno::EWOULDBLOCK)) => file,
                 Err((_, errno)) => return Err(RejoinError::Again(format!("{}: {errno}", path.display()))),
             };
-            until.sleep(MOMENT / 10);
+            until.sleep(MOMENT / 30);
         }
     }
 }

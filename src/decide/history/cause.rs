@@ -52,8 +52,20 @@ pub struct Evidence {
     pub asked_on: Option<String>,
     /// Why the primary before announced that it resets itself.
     pub announced: Option<String>,
-    /// The program that had the primary before fenced, and when that was done.
-    pub fenced: Option<(String, String)>,
+    pub fencing: Fencing,
+}
+
+/// The fencing of the primary before, in the last minutes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fencing {
+    /// By which program, and when it was done.
+    Done {
+        client: String,
+        done: String,
+    },
+    None,
+    #[default]
+    Unknown,
 }
 
 /// The kind and the sentence.
@@ -82,20 +94,10 @@ pub fn cause(evidence: &Evidence, status: Option<&Status>) -> (Kind, String) {
         });
         return (Kind::Recovery, format!("PostgreSQL of {to} was the last primary and is it again: {why}"));
     }
-    if let Some(here) = &evidence.asked_on {
-        return (Kind::Switchover, format!("an operator asked for it on {here}: quorate switchover"));
-    }
-    let node = status.and_then(|status| status.node(from));
-    if evidence.demoted && !evidence.stopped {
-        let sentence = format!(
-            "Pacemaker was told to move the role (pcs resource move, crm_resource, a location constraint); {from} had not failed"
-        );
-        return (Kind::Switchover, sentence);
-    }
     if let Some(why) = &evidence.announced {
         return (Kind::Failover, format!("{from} reset itself and said so beforehand: {why}"));
     }
-    if let Some((client, done)) = &evidence.fenced {
+    if let Fencing::Done { client, done } = &evidence.fencing {
         let who = if client.starts_with("pacemaker-controld") {
             "the cluster lost it and had it fenced".to_owned()
         } else {
@@ -103,13 +105,35 @@ pub fn cause(evidence: &Evidence, status: Option<&Status>) -> (Kind, String) {
         };
         return (Kind::Failover, format!("{from}: {who}, done {done}"));
     }
+    // Whoever is demoted alone was well; what was asked for may be overtaken by its loss.
+    if let (Some(here), true, false) = (&evidence.asked_on, evidence.demoted, evidence.stopped) {
+        return (Kind::Switchover, format!("an operator asked for it on {here}: quorate switchover"));
+    }
+    let node = status.and_then(|status| status.node(from));
+    if evidence.demoted && !evidence.stopped {
+        let sentence = format!(
+            "the role was moved while {from} ran: by an order (pcs resource move, crm_resource, a location constraint), or because \
+             its agent handed over (journalctl -t quorate-postgres there)"
+        );
+        return (Kind::Switchover, sentence);
+    }
     if evidence.demoted {
         // Stopped as well: a failure, or somebody took the node out.
         if node.is_some_and(|node| node.standby) {
             return (Kind::Switchover, format!("an operator set {from} on standby"));
         }
-        if node.is_none_or(|node| !node.online) {
-            return (Kind::Switchover, format!("the cluster services of {from} were stopped in good order"));
+        match (node.is_none_or(|node| !node.online), &evidence.fencing) {
+            (true, Fencing::None) => {
+                return (
+                    Kind::Switchover,
+                    format!("the cluster services of {from} were stopped in good order"),
+                );
+            }
+            (true, Fencing::Unknown | Fencing::Done { .. }) => {
+                let sentence = format!("{from} left the cluster; whether it was fenced could not be asked");
+                return (Kind::Failover, sentence);
+            }
+            (false, _) => {}
         }
         if let Some(why) = failure {
             return (Kind::Failover, format!("PostgreSQL of {from} failed: {why}"));

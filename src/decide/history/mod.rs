@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::promotions::Promotion;
 use super::rejoin::Kept;
 
-pub use cause::{Evidence, Kind, cause};
+pub use cause::{Evidence, Fencing, Kind, cause};
 
 /// Older ones are dropped.
 pub const LONGEST: usize = 1000;
@@ -150,11 +150,29 @@ pub fn merge(all: &mut Vec<Entry>, new: impl IntoIterator<Item = Entry>) -> bool
         }
     }
     if changed {
-        all.sort_by_key(|entry| entry.at);
+        sort(all);
         let surplus = all.len().saturating_sub(LONGEST);
         all.drain(..surplus);
     }
     changed
+}
+
+/// In the order of promotions, by their numbers: clocks of nodes differ. What else happened stands by its time among them.
+fn sort(all: &mut [Entry]) {
+    all.sort_by_key(|entry| entry.at);
+    let mut promotions: Vec<Entry> = all.iter().filter(|e| is_promotion(e)).cloned().collect();
+    promotions.sort_by_key(|entry| (generation(entry), entry.at));
+    let places = all.iter_mut().filter(|e| is_promotion(e));
+    for (place, promotion) in places.zip(promotions) {
+        *place = promotion;
+    }
+}
+
+fn generation(entry: &Entry) -> u64 {
+    match entry.event {
+        Event::Promotion { generation, .. } => generation,
+        Event::Kept { .. } => 0,
+    }
 }
 
 /// A line of JSON for each.
@@ -194,9 +212,14 @@ pub fn told(all: &[Entry]) -> String {
     out
 }
 
-/// Reads [`told`].
+/// Clocks of members differ by less.
+const AHEAD_S: u64 = 300;
+/// Characters of one entry, as JSON.
+const LONGEST_ENTRY: usize = 2000;
+
+/// Reads [`told`]: what another node says, in the size in which one says it, and of no time to come. `now`: seconds since 1970.
 #[must_use]
-pub fn hear(value: &str) -> Vec<Entry> {
+pub fn hear(value: &str, now: u64) -> Vec<Entry> {
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value.bytes();
     while let Some(byte) = rest.next() {
@@ -208,16 +231,23 @@ pub fn hear(value: &str) -> Vec<Entry> {
         let digits = std::str::from_utf8(&digits).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok());
         bytes.extend(digits);
     }
-    read(&String::from_utf8_lossy(&bytes)).0
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().filter(|line| line.len() <= LONGEST_ENTRY).take(TOLD).collect();
+    let (mut entries, _) = read(&lines.join("\n"));
+    entries.retain(|entry| entry.at <= now.saturating_add(AHEAD_S));
+    entries
 }
 
 /// What was kept of the reign before a promotion: the losses that it names.
 #[must_use]
 pub fn lost<'a>(all: &'a [Entry], promotion: &Entry) -> Vec<&'a Entry> {
     let Event::Promotion { from: Some(old), .. } = &promotion.event else { return Vec::new() };
-    let next = all.iter().find(|e| e.at > promotion.at && is_promotion(e)).map_or(u64::MAX, |e| e.at);
+    // Its node may rejoin long after, under another primary still; until it has reigned again itself.
+    let own = |e: &&Entry| matches!(&e.event, Event::Promotion { to, .. } if to == old);
+    let again = all.iter().filter(own).find(|e| generation(e) > generation(promotion));
+    let until = again.map_or(u64::MAX, |e| e.at);
     let is_its = |e: &&Entry| {
-        matches!(&e.event, Event::Kept { node, .. } if node == old) && e.at >= promotion.at && e.at < next
+        matches!(&e.event, Event::Kept { node, .. } if node == old) && e.at >= promotion.at && e.at < until
     };
     all.iter().filter(is_its).collect()
 }

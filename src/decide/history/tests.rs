@@ -32,12 +32,18 @@ fn what_is_written_and_told_is_read() {
     assert_eq!(read("{\n\n{\"at\":1}\n"), (Vec::new(), 2));
     let value = told(&all);
     assert!(!value.contains(['"', '\n', '\\', '<', '&', '\'']), "{value}");
-    assert_eq!(hear(&value), all);
-    assert_eq!(hear("%"), []);
-    assert_eq!(hear("%zz{"), []);
+    assert_eq!(hear(&value, 100), all);
+    assert_eq!(hear("%", 100), []);
+    assert_eq!(hear("%zz{", 100), []);
     // The latest alone.
     let many: Vec<Entry> = (1..=20).map(|n| promotion(n, n, None, "srv1", Kind::First)).collect();
-    assert_eq!(hear(&told(&many)), many[12..]);
+    assert_eq!(hear(&told(&many), 100), many[12..]);
+    // Another node's clock, or somebody who writes attributes.
+    let ahead =
+        vec![promotion(5_000, 9, None, "srv1", Kind::First), promotion(50, 8, None, "srv1", Kind::First)];
+    assert_eq!(hear(&told(&ahead), 100), ahead[1..]);
+    let value = told(&many).repeat(100);
+    assert!(hear(&value, 100).len() <= TOLD, "as many as one tells");
 }
 
 #[test]
@@ -51,7 +57,7 @@ fn histories_of_several_nodes_become_one() {
     assert!(merge(&mut all, [told.clone()]), "who saw it knows more");
     assert!(!merge(&mut all, [guess]), "and a guess does not take it back");
     assert!(merge(&mut all, [promotion(5, 9, None, "srv3", Kind::First)]));
-    assert_eq!(all.iter().map(|e| e.at).collect::<Vec<_>>(), [5, 10, 11], "in the order of time");
+    assert_eq!(all.iter().map(|e| e.at).collect::<Vec<_>>(), [10, 11, 5], "in the order of their numbers");
     let many = (1..=1500).map(|n| promotion(n + 100, n + 100, None, "srv1", Kind::First));
     assert!(merge(&mut all, many));
     assert_eq!((all.len(), all.last().map(|e| e.at)), (LONGEST, Some(1600)));
@@ -101,7 +107,8 @@ fn causes() {
         resource: "pgsqld".into(),
         ..Evidence::default()
     };
-    let fenced = |client: &str| Some((client.to_owned(), "2026-11-29 12:00:00Z".to_owned()));
+    let fenced =
+        |client: &str| Fencing::Done { client: client.to_owned(), done: "2026-11-29 12:00:00Z".to_owned() };
     let well = status(true, false, None);
     let cases = [
         (Evidence { from: None, ..base.clone() }, &well, Kind::First, "won the election"),
@@ -120,7 +127,7 @@ fn causes() {
             Kind::Switchover,
             "on srv3: quorate switchover",
         ),
-        (Evidence { demoted: true, ..base.clone() }, &well, Kind::Switchover, "had not failed"),
+        (Evidence { demoted: true, ..base.clone() }, &well, Kind::Switchover, "while srv1 ran"),
         (
             Evidence { demoted: true, stopped: true, ..base.clone() },
             &status(true, true, None),
@@ -128,10 +135,27 @@ fn causes() {
             "on standby",
         ),
         (
-            Evidence { demoted: true, stopped: true, ..base.clone() },
+            Evidence { demoted: true, stopped: true, fencing: Fencing::None, ..base.clone() },
             &status(false, false, None),
             Kind::Switchover,
             "in good order",
+        ),
+        // Whether it was fenced is not known, and what was asked for was overtaken.
+        (
+            Evidence { asked_on: Some("srv3".into()), demoted: true, stopped: true, ..base.clone() },
+            &status(false, false, None),
+            Kind::Failover,
+            "could not be asked",
+        ),
+        (
+            Evidence {
+                asked_on: Some("srv3".into()),
+                fencing: fenced("pacemaker-controld.7"),
+                ..base.clone()
+            },
+            &status(false, false, None),
+            Kind::Failover,
+            "had it fenced",
         ),
         (
             Evidence { demoted: true, stopped: true, ..base.clone() },
@@ -142,7 +166,7 @@ fn causes() {
         (
             Evidence {
                 announced: Some("its disk hangs".into()),
-                fenced: fenced("pacemaker-controld.7"),
+                fencing: fenced("pacemaker-controld.7"),
                 ..base.clone()
             },
             &status(false, false, None),
@@ -150,13 +174,13 @@ fn causes() {
             "its disk hangs",
         ),
         (
-            Evidence { fenced: fenced("pacemaker-controld.7"), ..base.clone() },
+            Evidence { fencing: fenced("pacemaker-controld.7"), ..base.clone() },
             &status(false, false, None),
             Kind::Failover,
             "lost it and had it fenced, done 2026",
         ),
         (
-            Evidence { fenced: fenced("stonith_admin.9"), ..base.clone() },
+            Evidence { fencing: fenced("stonith_admin.9"), ..base.clone() },
             &status(false, false, None),
             Kind::Failover,
             "operator",
@@ -171,4 +195,18 @@ fn causes() {
         assert!(sentence.contains(word), "{word}: {sentence}");
     }
     assert_eq!(cause(&base, None).0, Kind::Unknown, "Pacemaker did not answer");
+}
+
+/// Clocks of nodes differ: a promotion that was made later is the later one whatever the clock of its node says.
+#[test]
+fn promotions_stand_in_the_order_of_their_numbers() {
+    let mut all = vec![promotion(1_000, 5, None, "srv1", Kind::First)];
+    merge(&mut all, [promotion(700, 6, Some("srv1"), "srv2", Kind::Failover), kept(800, "srv1")]);
+    let last = all.iter().rfind(|entry| is_promotion(entry)).expect("two");
+    assert_eq!(generation(last), 6);
+    // It rejoins after another one has been the primary.
+    merge(&mut all, [promotion(2_000, 7, Some("srv2"), "srv3", Kind::Failover), kept(3_000, "srv1")]);
+    let of = |n| all.iter().find(|e| generation(e) == n).expect("a promotion");
+    assert_eq!(lost(&all, of(6)).len(), 2, "{all:?}");
+    assert_eq!(lost(&all, of(7)).len(), 0);
 }
