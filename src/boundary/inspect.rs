@@ -40,7 +40,7 @@ use crate::decide::voters::Voters;
 use crate::pg::conf;
 use crate::pg::postmaster_pid::PostmasterPid;
 use crate::pg::server_log;
-use crate::pg::survey::{self, Load, Survey};
+use crate::pg::survey::{self, Survey};
 use crate::pg::view::Answer;
 
 /// Pacemaker's own copy, for when it does not run.
@@ -204,9 +204,7 @@ impl Instance {
     /// What its server tells of itself now.
     pub fn survey(&self) -> Known<Survey> {
         let endpoint = self.endpoint()?;
-        let rows = endpoint.read(survey::QUERY, POSTGRES_DEADLINE).map_err(unknown)?;
-        let load = rows.first().and_then(|row| Load::read(row));
-        let load = load.ok_or_else(|| unknown("the server's load has another shape"))?;
+        let load = endpoint.load(POSTGRES_DEADLINE).map_err(unknown)?;
         let answer = endpoint.probe(POSTGRES_DEADLINE);
         telling::survey(&answer, load, wall_seconds()).ok_or_else(|| unknown("the server does not answer"))
     }

@@ -7,6 +7,7 @@
 
 mod connect;
 mod limited;
+mod load;
 mod slots;
 
 use std::collections::BTreeMap;

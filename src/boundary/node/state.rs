@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::{HostResult, Node, host_error};
 use crate::boundary::clock::wall_seconds;
-use crate::boundary::host::{HostError, Telling};
+use crate::boundary::host::Telling;
 use crate::boundary::pacemaker::Patience;
 use crate::boundary::{history, pacemaker, self_fence_records};
 use crate::cluster::calendar::utc;
 use crate::cluster::crm_mon::Status;
 use crate::decide::history::{Entry, Evidence, Fencing, asked_attribute};
 use crate::decide::telling;
-use crate::pg::survey::{self, Load};
+use crate::pg::survey;
 use crate::pg::view::Answer;
 
 /// A wish that is older was for another promotion.
@@ -35,9 +35,8 @@ impl Node {
 
 impl Telling for Node {
     fn tell_state(&mut self, answer: &Answer, patience: Duration) -> HostResult<()> {
-        let rows = self.endpoint()?.read(survey::QUERY, patience).map_err(host_error)?;
-        let load = rows.first().and_then(|row| Load::read(row));
-        let load = load.ok_or_else(|| HostError::unusable("the server's load has another shape"))?;
+        let endpoint = self.endpoint()?;
+        let load = endpoint.load(patience).map_err(host_error)?;
         let Some(survey) = telling::survey(answer, load, wall_seconds()) else { return Ok(()) };
         let name = survey::attribute(&self.run.resource);
         pacemaker::publish(&name, &survey.to_string(), self.telling())
