@@ -4,6 +4,8 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
+use super::calendar;
+
 /// Why it can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the fencing history can't be read: {0}")]
@@ -37,14 +39,16 @@ pub fn is_pending(xml: &str, node: &str) -> Result<bool, HistoryError> {
     }
 }
 
-/// The last one of `node` that succeeded since a time (`2026-11-29 12:00:00`, UTC): the program that asked for it, and when it was done.
+/// The last one of `node` that succeeded since a time (`2026-11-29 12:00:00`, UTC): the program that asked for it, and when it was done,
+/// as it is written down: in the zone of the node that was asked, with the offset.
 ///
 /// # Errors
 /// It is not what stonith_admin prints.
 pub fn last_success(xml: &str, node: &str, since: &str) -> Result<Option<(String, String)>, HistoryError> {
     let broken = |what: String| HistoryError(what);
     let mut reader = Reader::from_str(xml);
-    let mut last: Option<(String, String)> = None;
+    let since = calendar::seconds(since);
+    let mut last: Option<(i64, (String, String))> = None;
     loop {
         match reader.read_event().map_err(|e| broken(e.to_string()))? {
             Event::Start(element) | Event::Empty(element) if element.name().as_ref() == "fence_event" => {
@@ -53,13 +57,13 @@ pub fn last_success(xml: &str, node: &str, since: &str) -> Result<Option<(String
                     && get("status")?.as_deref() == Some("success")
                     && get("action")?.as_deref() != Some("on");
                 let (Some(client), Some(done)) = (get("client")?, get("completed")?) else { continue };
-                let at = done.get(..19).unwrap_or_default().to_owned();
-                let is_recent = since.get(..19).is_some_and(|since| at.as_str() >= since);
-                if is_its && is_recent && last.as_ref().is_none_or(|(_, before)| *before < done) {
-                    last = Some((client, done));
+                let Some(at) = calendar::seconds(&done) else { continue };
+                let is_recent = since.is_some_and(|since| at >= since);
+                if is_its && is_recent && last.as_ref().is_none_or(|(before, _)| *before < at) {
+                    last = Some((at, (client, done)));
                 }
             }
-            Event::Eof => return Ok(last),
+            Event::Eof => return Ok(last.map(|(_, fencing)| fencing)),
             _ => {}
         }
     }
@@ -98,6 +102,13 @@ mod tests {
         let last = last_success(PENDING, "srv1", since);
         assert_eq!(last, Ok(Some(("stonith_admin.1".into(), "2026-11-28 10:00:00Z".into()))));
         assert_eq!(last_success(PENDING, "srv1", "2026-11-28 10:00:01 UTC"), Ok(None));
+        // The same moment, of a node that is not in UTC.
+        for local in ["2026-11-28 05:00:00 -05:00", "2026-11-28 11:00:00 +01:00"] {
+            let history = PENDING.replace("2026-11-28 10:00:00Z", local);
+            let last = last_success(&history, "srv1", since);
+            assert_eq!(last, Ok(Some(("stonith_admin.1".into(), local.into()))));
+            assert_eq!(last_success(&history, "srv1", "2026-11-28 10:00:01 UTC"), Ok(None), "{local}");
+        }
         assert_eq!(last_success(PENDING, "srv2", since), Ok(None));
         for broken in ["", "Connection refused", "<pacemaker-result><fence_event", "<a/>"] {
             assert!(is_pending(broken, "srv1").is_err(), "{broken}");

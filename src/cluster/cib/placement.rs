@@ -1,6 +1,7 @@
 //! Constraints of the CIB that a command on Pacemaker's command line leaves or needs: locations, and what runs with what.
 
 use super::tree::{self, Element, TreeError};
+use crate::cluster::calendar;
 
 /// A location constraint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +25,21 @@ impl Location {
         self.id.starts_with("cli-prefer-") || self.id.starts_with("cli-ban-")
     }
 
-    /// Whether it is over. `now` as `2026-11-29 13:00:00`, in UTC as Pacemaker writes it.
+    /// Whether it is over. `now` as `2026-11-29 13:00:00`, in UTC. One whose end can't be read is still in force.
     #[must_use]
     pub fn is_over(&self, now: &str) -> bool {
-        self.ends.as_deref().is_some_and(|end| end.get(..19).is_some_and(|end| end <= now))
+        matches!((self.end(), calendar::seconds(now)), (Some(end), Some(now)) if end <= now)
+    }
+
+    /// When it ends, in seconds since 1970. crm_resource writes the time of its node's zone, with the offset; without one Pacemaker takes
+    /// the zone of whoever asks, so that the moment is not known.
+    #[must_use]
+    pub fn end(&self) -> Option<i64> {
+        let end = self.ends.as_deref()?.trim();
+        let clock = end.get(10..)?;
+        let has_zone = clock.ends_with('Z') || clock.contains(['+', '-']);
+        let is_plain = clock.chars().all(|c| !c.is_ascii_alphabetic() || matches!(c, 'T' | 'Z'));
+        calendar::seconds(end).filter(|_| has_zone && is_plain)
     }
 }
 
@@ -140,6 +152,16 @@ mod tests {
         assert!(prefer.is_over("2026-11-29 12:00:00") && !prefer.is_over("2026-11-29 11:59:59"));
         assert_eq!((ban.node.as_deref(), ban.role.as_deref()), (Some("srv1"), Some("Promoted")));
         assert!(!ban.is_over("2099-01-01 00:00:00"), "it has no end");
+        // Of crm_resource --lifetime on a node that is not in UTC: 12:00:00 UTC each.
+        for local in ["2026-11-29 07:00:00 -05:00", "2026-11-29 17:30:00 +05:30", "2026-11-29T13:00:00+01:00"] {
+            let at = Location { ends: Some(local.into()), ..prefer.clone() };
+            assert_eq!(at.end(), Some(1_795_953_600), "{local}");
+            assert!(at.is_over("2026-11-29 12:00:00") && !at.is_over("2026-11-29 11:59:59"), "{local}");
+        }
+        for unknown in ["", "soon", "2020-01-01 00:00:00", "2020-01-01 00:00:00 EST", "2020-01-01"] {
+            let at = Location { ends: Some(unknown.into()), ..prefer.clone() };
+            assert!(!at.is_over("2026-11-29 12:00:00"), "{unknown}");
+        }
         assert_eq!(placement(CIB, "other").expect("a CIB"), Placement::default());
         assert!(placement("<nvset/>", "pgsqld").is_err());
     }
