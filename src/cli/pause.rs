@@ -10,7 +10,7 @@ use super::live::Live;
 use crate::boundary::clock::Deadline;
 use crate::boundary::pacemaker::{self, Patience};
 use crate::boundary::{input, moves, printable, setup};
-use crate::decide::pause::{Pause, Refusal, pause, property, resume};
+use crate::decide::pause::{AfterFailure, Pause, Refusal, after_failure, pause, property, resume};
 
 /// What to leave alone.
 #[derive(Debug, Args)]
@@ -53,6 +53,8 @@ const ANSWER: Duration = Duration::from_secs(300);
 const LONGEST_ANSWER: usize = 16;
 /// Pacemaker looks at what runs before it acts.
 const TAKES_EFFECT: Duration = Duration::from_secs(30);
+/// A program that has been given up.
+const READ_BACK: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(500);
 
 fn confirmed(question: &str) -> Result<bool, CliError> {
@@ -92,8 +94,19 @@ pub(super) fn run(args: &PauseArgs) -> Result<u8, CliError> {
     let patience = Patience::of(PATIENCE);
     pacemaker::set_property(&name, &new.to_string(), patience)?;
     if let Err(error) = moves::set_maintenance(clone, true, patience) {
-        moves::delete_property(&name, patience)?;
-        return Err(error.into());
+        match after_failure(read_back(&live.resource)) {
+            AfterFailure::InEffect => {}
+            AfterFailure::TakeBack => {
+                moves::delete_property(&name, patience)?;
+                return Err(error.into());
+            }
+            AfterFailure::Keep => {
+                return Err(CliError::Other(format!(
+                    "{error}; whether {} is paused is unknown, and the reason stays: look: quorate status; quorate resume ends both",
+                    live.resource
+                )));
+            }
+        }
     }
     await_effect(&args.common, true)?;
     println!("{} is paused: quorate resume ends it", live.resource);
@@ -127,6 +140,20 @@ pub(super) fn run_resume(args: &ResumeArgs) -> Result<u8, CliError> {
     await_effect(&args.common, false)?;
     println!("Pacemaker acts on {} again: quorate verify", live.resource);
     Ok(0)
+}
+
+/// Whether the maintenance that a program failed to set is written nevertheless, as soon as it is or by the last look: a program that
+/// was given up may have its request under way.
+fn read_back(resource: &str) -> Option<bool> {
+    let deadline = Deadline::after(READ_BACK);
+    loop {
+        let look = Live::look(Some(resource)).ok();
+        let written = look.map(|live| live.management.unmanaged.contains_key(&live.resource));
+        if written == Some(true) || deadline.passed() {
+            return written;
+        }
+        deadline.sleep(LOOK);
+    }
 }
 
 /// Until Pacemaker calls it what was asked for.

@@ -107,6 +107,27 @@ pub fn resume(
     }
 }
 
+/// What follows when Pacemaker's maintenance could not be set, as far as its program says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterFailure {
+    /// It got through nevertheless.
+    InEffect,
+    /// It did not: the reason is taken back.
+    TakeBack,
+    /// Not known: whoever finds the resource in maintenance finds the reason too.
+    Keep,
+}
+
+/// By what was read back last: whether Pacemaker leaves the resource alone; `None`: it does not answer.
+#[must_use]
+pub const fn after_failure(in_maintenance: Option<bool>) -> AfterFailure {
+    match in_maintenance {
+        Some(true) => AfterFailure::InEffect,
+        Some(false) => AfterFailure::TakeBack,
+        None => AfterFailure::Keep,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,5 +165,11 @@ mod tests {
         assert_eq!(resume(None, false, Some("7 disk")), Ok(known), "half of it was taken back");
         assert_eq!(resume(None, false, None), Err(Refusal::NotPaused));
         assert!(matches!(resume(Some("maintenance-mode=true"), false, None), Err(Refusal::Other(_))));
+    }
+    #[test]
+    fn the_reason_stays_while_maintenance_may_be_in_effect() {
+        assert_eq!(after_failure(Some(true)), AfterFailure::InEffect);
+        assert_eq!(after_failure(None), AfterFailure::Keep);
+        assert_eq!(after_failure(Some(false)), AfterFailure::TakeBack);
     }
 }
