@@ -1,6 +1,5 @@
 //! `quorate history` and `quorate why`: what happened to the topology, from the files and words of all members.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Args;
@@ -130,7 +129,7 @@ pub(super) fn run(args: &History) -> Result<u8, CliError> {
         println!("no promotion is in the history");
     }
     for entry in shown {
-        print!("{}", printable::lines(&text(entry)));
+        print!("{}", text(entry));
     }
     Ok(0)
 }
@@ -150,7 +149,7 @@ pub(super) fn why(args: &Why) -> Result<u8, CliError> {
         };
         return Err(CliError::Other(what));
     };
-    print!("{}", printable::lines(&text(entry)));
+    print!("{}", text(entry));
     let losses = lost(&all, entry);
     if losses.is_empty() {
         println!("    lost: nothing is on record (what a lost primary alone had is counted when it rejoins)");
@@ -159,7 +158,8 @@ pub(super) fn why(args: &Why) -> Result<u8, CliError> {
     if let Event::Promotion { from, to, .. } = &entry.event {
         let others = from.iter().filter(|from| *from != to).map(|from| format!(", and on {from}"));
         let others: String = others.collect();
-        println!("    more: journalctl -t quorate-postgres on {to}{others}; pcs stonith history show");
+        let on = printable::line(&format!("{to}{others}"));
+        println!("    more: journalctl -t quorate-postgres on {on}; pcs stonith history show");
     }
     if let (None, Ok(live)) = (args.generation, Live::look(Some(&resource))) {
         let failing: Vec<String> = live.verify().into_iter().filter(|i| !i.passed).map(|i| i.what).collect();
@@ -169,8 +169,13 @@ pub(super) fn why(args: &Why) -> Result<u8, CliError> {
     Ok(0)
 }
 
+/// Its lines. Nodes, causes and directories come from members' attributes: none of it begins a line of its own.
 fn text(entry: &Entry) -> String {
     let mut out = String::new();
+    let mut put = |line: String| {
+        out.push_str(&printable::line(&line));
+        out.push('\n');
+    };
     let time = utc(entry.at);
     match &entry.event {
         Event::Promotion { generation, timeline, from, to, fork, kind, cause, .. } => {
@@ -180,12 +185,10 @@ fn text(entry: &Entry) -> String {
             };
             let fork = fork.as_ref().map_or(String::new(), |fork| format!(" from {fork}"));
             let kind = kind.name();
-            let _ = writeln!(out, "{time}  {generation}  {kind}: {way}, timeline {timeline}{fork}");
-            let _ = writeln!(out, "    {cause}");
+            put(format!("{time}  {generation}  {kind}: {way}, timeline {timeline}{fork}"));
+            put(format!("    {cause}"));
         }
-        Event::Kept { node, .. } => {
-            let _ = writeln!(out, "{time}  -  rejoin of {node}: {}", loss(entry));
-        }
+        Event::Kept { node, .. } => put(format!("{time}  -  rejoin of {node}: {}", loss(entry))),
     }
     out
 }
@@ -209,6 +212,22 @@ fn loss(entry: &Entry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_members_tell_forges_no_line() {
+        let event = Event::Kept {
+            node: "srv1\n2026-11-29 12:00:00 UTC  9  switchover: srv1".into(),
+            source: "srv2".into(),
+            from: None,
+            to: "\u{1b}[2J".into(),
+            bytes: None,
+            commits: None,
+            directory: "/d\n".into(),
+        };
+        let lines = text(&Entry { at: 0, event });
+        assert_eq!(lines.lines().count(), 1, "{lines}");
+        assert!(!lines.contains('\u{1b}'), "{lines}");
+    }
 
     #[test]
     fn since_when() {

@@ -15,6 +15,8 @@ use crate::cluster::crm_mon::Status;
 use crate::decide::promotions::Record;
 use crate::decide::verify;
 use crate::pg::survey::Survey;
+use crate::pg::sync_names;
+use crate::pg::view::Answer;
 
 const AGENT: &str = "ocf:quorate:postgres";
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -100,6 +102,16 @@ impl Live {
         })
     }
 
+    /// What the server of this node says of the commits that wait, where it is a primary.
+    fn commits(&self) -> Option<verify::Commits> {
+        let instance = self.instance.as_ref()?;
+        let Ok(Answer::Primary(view)) = instance.answer() else { return None };
+        let needed = sync_names::parse(&view.synchronous_standby_names)?.count;
+        let waits = instance.waits().ok()?;
+        let needed = u32::try_from(needed).unwrap_or(u32::MAX);
+        Some(verify::Commits { needed, waiting: waits.sessions, longest_s: waits.longest_s })
+    }
+
     /// The items of `quorate verify`.
     pub fn verify(&self) -> Vec<verify::Item> {
         verify::verify(&verify::Facts {
@@ -109,6 +121,7 @@ impl Live {
             constraints: &self.constraints,
             surveys: &self.surveys,
             record: &self.record,
+            commits: self.commits(),
             now: self.now,
             now_utc: &self.now_utc,
         })

@@ -9,14 +9,16 @@ use clap::Args;
 use super::CliError;
 use super::live::{self, Live};
 use super::verify::line;
-use crate::boundary::clock::Deadline;
-use crate::boundary::host::HostResult;
+use crate::boundary::clock::{Deadline, wall_seconds};
 use crate::boundary::pacemaker::Patience;
 use crate::boundary::signals::Held;
 use crate::boundary::{input, inspect, moves, pacemaker, printable, setup};
+use crate::cluster::calendar::utc;
+use crate::cluster::cib::placement::placement;
+use crate::decide::cause::Cause;
 use crate::decide::history::asked_attribute;
 use crate::decide::switchover as decided;
-use crate::decide::switchover::{Facts, Plan, Progress, Step, Steps, decide, unfenced};
+use crate::decide::switchover::{Check, Facts, Plan, Progress, Step, Steps, decide, settled, unfenced};
 
 /// What to do.
 #[derive(Debug, Args)]
@@ -25,7 +27,7 @@ use crate::decide::switchover::{Facts, Plan, Progress, Step, Steps, decide, unfe
 What makes it refuse is said with its cure. A doubt (a base backup, the archiver's backlog, much lag, no fencing) --force overrules; \
 nothing overrules the others.\n\nThe constraint that moves the role is taken back whatever happens, after Ctrl-C too, and has a \
 lifetime of its own: where this command is killed it ends by itself.\n\nExit code: 0 moved and verified, 1 refused or not begun, \
-2 not moved, and taken back, 3 moved, and quorate verify finds a FAIL"
+2 not moved, and taken back, 3 moved and quorate verify finds a FAIL, or where the primary is is not known, or the constraint stays"
 )]
 pub struct Switchover {
     /// The node that is to become the primary; without it the standby with the highest score
@@ -62,9 +64,19 @@ const REMOVAL: Duration = Duration::from_secs(45);
 /// The demoted one is started again, streams, and tells so.
 const VERIFICATION: Duration = Duration::from_secs(90);
 
-/// Who reads what is printed may be gone: the rest is done all the same.
+/// One line. Who reads what is printed may be gone: the rest is done all the same.
 fn say(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{}", printable::lines(text));
+    let _ = writeln!(std::io::stdout(), "{}", printable::line(text));
+}
+
+/// A check's lines. What members tell may hold line ends: none of it begins a line of its own.
+fn lines(check: &Check) -> String {
+    let (what, cure) = (printable::line(&check.what), printable::line(&check.cure));
+    Check { what, cure, ..check.clone() }.to_string()
+}
+
+fn say_all(checks: &[Check]) {
+    checks.iter().for_each(|check| drop(writeln!(std::io::stdout(), "{}", lines(check))));
 }
 
 /// Checks, does it, verifies; gives the exit code.
@@ -73,12 +85,15 @@ fn say(text: &str) {
 /// No such resource, or Pacemaker does not answer.
 pub(super) fn run(args: &Switchover) -> Result<u8, CliError> {
     let (live, plan) = plan(args)?;
-    plan.checks.iter().for_each(|check| say(&check.to_string()));
+    say_all(&plan.checks);
+    say("");
     let Some(steps) = plan.steps else {
-        say(&format!("\n{} is not moved", live.resource));
+        say(&format!("{} is not moved", live.resource));
         return Ok(REFUSED);
     };
-    say(&format!("\n{}", steps.to_string().trim_end()));
+    for (number, step) in steps.all.iter().enumerate() {
+        say(&format!("{}. {}", number + 1, steps.text(step)));
+    }
     if args.dry_run {
         return Ok(0);
     }
@@ -92,20 +107,21 @@ pub(super) fn run(args: &Switchover) -> Result<u8, CliError> {
         let Some(instance) = &live.instance else { return Ok(REFUSED) };
         let begun = Deadline::after(CHECKPOINT);
         instance.checkpoint(CHECKPOINT)?;
-        say(&format!("\ncheckpoint     {:.1} s", (CHECKPOINT - begun.remaining()).as_secs_f64()));
-        // It may have taken minutes.
-        let (_, again) = self::plan(args)?;
-        if again.steps.as_ref() != Some(&steps) {
-            again.checks.iter().for_each(|check| say(&check.to_string()));
-            say("the cluster has changed meanwhile: nothing is moved");
-            return Ok(REFUSED);
-        }
+        say("");
+        say(&format!("checkpoint     {:.1} s", (CHECKPOINT - begun.remaining()).as_secs_f64()));
+    }
+    // The answer and the checkpoint may have taken minutes.
+    let (live, again) = self::plan(args)?;
+    if again.steps.as_ref() != Some(&steps) {
+        say_all(&again.checks);
+        say("the cluster has changed meanwhile: nothing is moved");
+        return Ok(REFUSED);
     }
     if let Some(signal) = held.arrived() {
         say(&format!("{signal}: nothing is moved"));
         return Ok(REFUSED);
     }
-    carry_out(args, &steps, &held)
+    Ok(carry_out(args, &steps, Progress::since(&live.status), &held))
 }
 
 fn plan(args: &Switchover) -> Result<(Live, Plan), CliError> {
@@ -143,60 +159,56 @@ enum End {
     Not(String),
 }
 
-fn carry_out(args: &Switchover, steps: &Steps, held: &Held) -> Result<u8, CliError> {
+fn carry_out(args: &Switchover, steps: &Steps, mut progress: Progress, held: &Held) -> u8 {
     let patience = || Patience::of(PATIENCE);
     // For the history alone.
-    let asked = format!("{} {}", crate::boundary::clock::wall_seconds(), steps.to);
+    let begun = wall_seconds();
     let name = asked_attribute(&steps.resource);
-    let _ = pacemaker::publish(&name, &asked, patience());
-    let lifetime = steps.all.iter().find_map(|step| match step {
-        Step::Move { lifetime_s } => Some(*lifetime_s),
-        _ => None,
-    });
-    let moved = moves::prefer_promoted(&steps.clone, &steps.to, lifetime.unwrap_or(args.timeout), patience());
-    let mut progress = Progress::default();
+    let _ = pacemaker::publish(&name, &format!("{begun} {}", steps.to), patience());
+    let moved = moves::prefer_promoted(&steps.clone, &steps.to, steps.lifetime_s(), patience());
+    let ended = wall_seconds();
+    let mut late = false;
     let end = match moved {
         Ok(()) => await_move(steps, held, &mut progress),
         // It may have got through nevertheless.
-        Err(error) => End::Not(error.text),
+        Err(error) if error.cause == Cause::TimedOut => {
+            late = true;
+            End::Not(error.text)
+        }
+        // A constraint that is there now is another one's.
+        Err(error) => {
+            let _ = pacemaker::unpublish(&name, patience());
+            say(&format!("refused        {}", error.text));
+            say("nothing is moved");
+            return REFUSED;
+        }
     };
-    let removed = remove(&steps.constraint);
+    let removed = remove(steps, begun, ended, late);
     match &removed {
-        Ok(()) => say(&format!("constraint     {} is removed", steps.constraint)),
-        Err(error) => say(&format!(
-            "constraint     {} is NOT removed ({}); it ends by itself in {} s at most: pcs resource clear {}",
-            steps.constraint,
-            error.text,
-            lifetime.unwrap_or_default(),
-            steps.clone
+        Ok(true) => say(&format!("constraint     {} is taken back", steps.constraint)),
+        Ok(false) => {
+            say(&format!("constraint     {} of this switchover is not there (any more)", steps.constraint))
+        }
+        Err(why) => say(&format!(
+            "constraint     {id} STAYS ({why}): it has the role on {to} and ends by itself at {}: pcs constraint delete {id}",
+            utc(ended.saturating_add(steps.lifetime_s())),
+            id = steps.constraint,
+            to = steps.to,
         )),
     }
-    match end {
+    let code = match end {
         End::Moved => {
             say(&progress.outage(&steps.addresses));
-            let is_verified = verified(args, held)?;
-            Ok(if is_verified && removed.is_ok() { 0 } else { NOT_VERIFIED })
+            verified(args, steps, held)
         }
         End::Not(why) => {
             say(&format!("stopped        {why}"));
-            let now = now_known(steps);
             let _ = pacemaker::unpublish(&name, patience());
-            match now {
-                Some(node) if node == steps.to => {
-                    say(&format!(
-                        "moved          all the same: {node} is the primary; not verified: quorate verify"
-                    ));
-                    return Ok(NOT_VERIFIED);
-                }
-                Some(node) => say(&format!("NOT MOVED      {node} is the primary: quorate verify")),
-                None => say(&format!(
-                    "NOT MOVED      {} is promoted nowhere: quorate status, pcs status",
-                    steps.resource
-                )),
-            }
-            Ok(NOT_MOVED)
+            not_moved(steps)
         }
-    }
+    };
+    // What stays acts on.
+    if removed.is_err() { NOT_VERIFIED } else { code }
 }
 
 /// Looks until the role and its addresses have moved, with a line for each change.
@@ -223,48 +235,124 @@ fn await_move(steps: &Steps, held: &Held, progress: &mut Progress) -> End {
                 return End::Not(why.to_owned());
             }
         }
+        if deadline.passed() && progress.has_moved() {
+            say(&format!("               not settled within {} s", steps.timeout_s));
+            return End::Moved;
+        }
         if deadline.passed() {
-            return End::Not(format!("not within {} s: taken back", steps.timeout_s));
+            return End::Not(format!("not within {} s", steps.timeout_s));
         }
         deadline.sleep(LOOK);
     }
 }
 
-/// Until it is gone from the CIB.
-fn remove(constraint: &str) -> HostResult<()> {
+/// Takes the constraint back that the move made between these two times; gives whether it was there. `late`: it may come yet.
+fn remove(steps: &Steps, begun: u64, ended: u64, late: bool) -> Result<bool, String> {
     let deadline = Deadline::after(REMOVAL);
+    let comes = Deadline::after(if late { PATIENCE } else { Duration::ZERO });
     loop {
-        match moves::remove_location(constraint, Patience::of(PATIENCE)) {
-            Ok(()) => return Ok(()),
-            Err(error) if deadline.passed() => return Err(error),
-            Err(_) => deadline.sleep(LOOK * 5),
+        let left = pacemaker::cib(Patience::of(PATIENCE)).map_err(|error| error.text).and_then(|xml| {
+            let found = placement(&xml, &steps.resource).map_err(|error| error.to_string())?;
+            Ok(found.locations.iter().any(|location| steps.made(location, begun, ended)))
+        });
+        let removed = left.and_then(|is_left| {
+            let gone = is_left.then(|| moves::remove_location(&steps.constraint, Patience::of(PATIENCE)));
+            gone.transpose().map_err(|error| error.text).map(|_| is_left)
+        });
+        match removed {
+            Ok(true) => return Ok(true),
+            Ok(false) if comes.passed() => return Ok(false),
+            Err(why) if deadline.passed() => return Err(why),
+            Ok(false) | Err(_) => deadline.sleep(LOOK * 5),
         }
     }
 }
 
-fn verified(args: &Switchover, held: &Held) -> Result<bool, CliError> {
+/// After the role has moved: the exit code.
+fn verified(args: &Switchover, steps: &Steps, held: &Held) -> u8 {
     let deadline = Deadline::after(VERIFICATION);
     loop {
         // A look in the middle of a transition may fail.
-        let items = Live::look(args.resource.as_deref()).map(|live| live.verify());
-        let passes = items.as_ref().is_ok_and(|items| items.iter().all(|item| item.passed));
+        let look = Live::look(args.resource.as_deref()).map(|live| {
+            let primary = decided::primary(&live.status, &steps.resource).map(str::to_owned);
+            (primary, live.verify())
+        });
+        let passes = look.as_ref().is_ok_and(|(_, items)| items.iter().all(|item| item.passed));
         if passes || deadline.passed() || held.arrived().is_some() {
-            items?.iter().for_each(|item| say(&line(item)));
-            return Ok(passes);
+            let (primary, items) = match look {
+                Ok(found) => found,
+                Err(error) => {
+                    say(&format!("NOT VERIFIED   {error}: quorate verify"));
+                    return NOT_VERIFIED;
+                }
+            };
+            items.iter().for_each(|item| say(&line(item)));
+            return match primary {
+                Some(node) if node == steps.to => {
+                    if passes {
+                        0
+                    } else {
+                        NOT_VERIFIED
+                    }
+                }
+                Some(node) => {
+                    say(&format!("NOT MOVED      {node} is the primary (again): quorate why"));
+                    NOT_MOVED
+                }
+                None => NOT_VERIFIED,
+            };
         }
         deadline.sleep(LOOK * 5);
     }
 }
 
-/// After a switchover that did not come about: whoever is the primary by now.
-fn now_known(steps: &Steps) -> Option<String> {
+/// After a switchover that did not come about: whoever is the primary once nothing is under way; the exit code.
+fn not_moved(steps: &Steps) -> u8 {
     let deadline = Deadline::after(VERIFICATION);
+    let mut before = None;
     loop {
-        let status = live::status();
-        let primary = status.as_ref().ok().and_then(|s| decided::primary(s, &steps.resource));
-        if primary.is_some() || deadline.passed() {
-            return primary.map(str::to_owned);
+        let now = match live::status() {
+            Ok(status) => settled(&status, &steps.resource).map(str::to_owned),
+            Err(error) => Err(error.to_string()),
+        };
+        match now {
+            // Pacemaker begins a moment after the constraint has gone.
+            Ok(node) if before.as_ref() == Some(&node) && node == steps.to => {
+                say(&format!(
+                    "moved          all the same: {node} is the primary; not verified: quorate verify"
+                ));
+                return NOT_VERIFIED;
+            }
+            Ok(node) if before.as_ref() == Some(&node) => {
+                say(&format!("NOT MOVED      {node} is the primary: quorate verify"));
+                return NOT_MOVED;
+            }
+            now if deadline.passed() => {
+                let known = now.map_or_else(|why| why, |node| format!("{node} at the last look"));
+                say(&format!("NOT SETTLED    {known}: quorate status, pcs status"));
+                return NOT_VERIFIED;
+            }
+            now => before = now.ok(),
         }
         deadline.sleep(LOOK * 5);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::switchover::Ruling;
+
+    #[test]
+    fn what_members_tell_forges_no_line() {
+        let told = Check {
+            name: "data",
+            ruling: Ruling::Refused,
+            what: "srv2 is in safe mode: 1\nok       replication    srv2 streams".into(),
+            cure: "start\nthem\u{1b}[2J".into(),
+        };
+        let lines = lines(&told);
+        assert_eq!(lines.lines().count(), 2, "{lines}");
+        assert!(!lines.contains('\u{1b}') && lines.contains("\n  cure   start them"), "{lines}");
     }
 }

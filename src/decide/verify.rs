@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::promotions::Record;
-use super::switchover::primary;
+use super::switchover::{Stale, primary};
 use crate::cluster::attributes;
 use crate::cluster::cib::Management;
 use crate::cluster::cib::placement::Placement;
@@ -22,8 +22,20 @@ pub struct Facts<'a> {
     pub constraints: &'a Placement,
     pub surveys: &'a BTreeMap<String, Survey>,
     pub record: &'a Record,
+    /// Of the server of this node, where it is the primary's.
+    pub commits: Option<Commits>,
     pub now: u64,
     pub now_utc: &'a str,
+}
+
+/// The commits of a primary that wait for standbys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Commits {
+    /// How many standbys have to answer.
+    pub needed: u32,
+    pub waiting: u32,
+    /// The longest, in seconds.
+    pub longest_s: u64,
 }
 
 /// One item.
@@ -34,8 +46,8 @@ pub struct Item {
     pub what: String,
 }
 
-/// Older than this a node's word of itself says nothing.
-const FRESH_S: u64 = super::switchover::FRESH_S;
+/// A commit that has waited for so long hangs.
+const HANGS_S: u64 = 10;
 
 fn item(name: &'static str, passed: bool, what: impl Into<String>) -> Item {
     Item { name, passed, what: what.into() }
@@ -56,8 +68,8 @@ pub fn verify(facts: &Facts<'_>) -> Vec<Item> {
     ]
 }
 
-fn fresh<'a>(facts: &Facts<'a>, node: &str) -> Option<&'a Survey> {
-    facts.surveys.get(node).filter(|survey| facts.now.saturating_sub(survey.at) <= FRESH_S)
+fn fresh<'a>(facts: &Facts<'a>, node: &str) -> Result<&'a Survey, Stale> {
+    super::switchover::fresh(facts.surveys, node, facts.now)
 }
 
 fn quorum(facts: &Facts<'_>) -> Item {
@@ -85,12 +97,10 @@ fn one_primary(facts: &Facts<'_>) -> Item {
         return item("primary", false, format!("{} is promoted {on}", facts.resource));
     };
     match fresh(facts, node) {
-        Some(survey) if survey.role == PgRole::Primary => {
-            item("primary", true, format!("{node} takes writes"))
-        }
-        Some(_) => item("primary", false, format!("the server of {node} is in recovery")),
-        None => {
-            item("primary", false, format!("{node}, which has told nothing of its server for {FRESH_S} s"))
+        Ok(survey) if survey.role == PgRole::Primary => item("primary", true, format!("{node} takes writes")),
+        Ok(_) => item("primary", false, format!("the server of {node} is in recovery")),
+        Err(stale) => {
+            item("primary", false, format!("{node}, not known: {}; {}", stale.of(node), stale.cure()))
         }
     }
 }
@@ -99,7 +109,7 @@ fn redundancy(facts: &Facts<'_>) -> Item {
     let standbys = facts.status.nodes_with_role(facts.resource, &Role::Unpromoted);
     let lacks = |node: &&str| {
         let score = facts.status.promotion_score(facts.resource, node).and_then(attributes::score);
-        let streams = fresh(facts, node).is_some_and(|survey| {
+        let streams = fresh(facts, node).is_ok_and(|survey| {
             survey.role == PgRole::Standby && survey.timeline.is_some() && !survey.is_paused
         });
         !(streams && score.is_some_and(|score| score > 0))
@@ -138,9 +148,10 @@ fn timeline(facts: &Facts<'_>) -> Item {
         .instances_of(facts.resource)
         .flat_map(|instance| &instance.nodes)
         .filter_map(|node| match fresh(facts, node).map(|survey| survey.timeline) {
-            Some(Some(timeline)) if timeline == last.timeline => None,
-            Some(Some(timeline)) => Some(format!("{node} is on {timeline}")),
-            Some(None) | None => Some(format!("that of {node} is not known")),
+            Ok(Some(timeline)) if timeline == last.timeline => None,
+            Ok(Some(timeline)) => Some(format!("{node} is on {timeline}")),
+            Ok(None) => Some(format!("that of {node} is not known")),
+            Err(stale) => Some(format!("that of {node} is not known: {}", stale.of(node))),
         })
         .collect();
     let what = format!("{}, of promotion {} ({})", last.timeline, last.generation, last.node);
@@ -152,13 +163,33 @@ fn timeline(facts: &Facts<'_>) -> Item {
 }
 
 fn synchronous(facts: &Facts<'_>) -> Item {
-    let survey = primary(facts.status, facts.resource).and_then(|node| fresh(facts, node));
-    let Some(survey) = survey else { return item("synchronous", false, "not known: no word of the primary") };
-    let waiting = survey.load.waiting;
-    match survey.synchronous {
-        None => item("synchronous", true, "commits wait for no standby"),
-        Some(0) => item("synchronous", false, format!("no standby answers; {waiting} commits wait")),
-        Some(n) => item("synchronous", true, format!("{n} standbys answer for commits; {waiting} wait")),
+    let node = primary(facts.status, facts.resource);
+    let Some(node) = node else { return item("synchronous", false, "not known: there is no primary") };
+    let survey = match fresh(facts, node) {
+        Ok(survey) => survey,
+        Err(stale) => return item("synchronous", false, format!("not known: {}", stale.of(node))),
+    };
+    let Some(answer) = survey.synchronous else {
+        return item("synchronous", true, "commits wait for no standby");
+    };
+    let waiting = facts.commits.map_or(survey.load.waiting, |commits| commits.waiting);
+    let what = |said: &str| format!("{answer} standbys answer for commits{said}");
+    match facts.commits {
+        _ if answer == 0 => item("synchronous", false, format!("no standby answers; {waiting} commits wait")),
+        Some(Commits { needed, .. }) if answer < needed => {
+            item("synchronous", false, what(&format!(" that need {needed}; {waiting} wait")))
+        }
+        Some(Commits { longest_s, .. }) if waiting > 0 && longest_s >= HANGS_S => {
+            item("synchronous", false, what(&format!("; {waiting} wait, one of them for {longest_s} s")))
+        }
+        // From elsewhere: none of them has waited for longer than the oldest transaction runs.
+        None if waiting > 0 && survey.load.oldest_s >= HANGS_S => {
+            let since = survey.load.oldest_s;
+            let unknown =
+                format!("; {waiting} wait, whether for {since} s is not known: quorate verify on {node}");
+            item("synchronous", false, what(&unknown))
+        }
+        Some(_) | None => item("synchronous", true, what(&format!("; {waiting} wait"))),
     }
 }
 

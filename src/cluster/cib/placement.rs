@@ -153,7 +153,8 @@ mod tests {
         assert_eq!((ban.node.as_deref(), ban.role.as_deref()), (Some("srv1"), Some("Promoted")));
         assert!(!ban.is_over("2099-01-01 00:00:00"), "it has no end");
         // Of crm_resource --lifetime on a node that is not in UTC: 12:00:00 UTC each.
-        for local in ["2026-11-29 07:00:00 -05:00", "2026-11-29 17:30:00 +05:30", "2026-11-29T13:00:00+01:00"] {
+        for local in ["2026-11-29 07:00:00 -05:00", "2026-11-29 17:30:00 +05:30", "2026-11-29T13:00:00+01:00"]
+        {
             let at = Location { ends: Some(local.into()), ..prefer.clone() };
             assert_eq!(at.end(), Some(1_795_953_600), "{local}");
             assert!(at.is_over("2026-11-29 12:00:00") && !at.is_over("2026-11-29 11:59:59"), "{local}");

@@ -1,12 +1,11 @@
 //! What has to hold before the role moves.
 
-use super::facts::{ARCHIVE_STOPS, ARCHIVE_WARNS, Check, FRESH_S, Facts, LAG, LONG_S, Ruling};
+use super::facts::{ARCHIVE_STOPS, ARCHIVE_WARNS, Check, Facts, LAG, LONG_S, Ruling, Stale, fresh};
 use crate::cluster::attributes;
 use crate::cluster::crm_mon::{Node, Role};
 use crate::decide::follow::safe_mode_attribute;
 use crate::decide::rejoin;
 use crate::pg::role::PgRole;
-use crate::pg::survey::Survey;
 
 fn check(name: &'static str, ruling: Ruling, what: String, cure: &str) -> Check {
     Check { name, ruling, what, cure: cure.to_owned() }
@@ -243,25 +242,15 @@ fn data(facts: &Facts<'_>, to: &str) -> Check {
     passed("data", format!("those of {to} are whole, as far as the cluster knows"))
 }
 
-fn fresh<'a>(facts: &Facts<'a>, node: &str) -> Result<&'a Survey, String> {
-    let Some(survey) = facts.surveys.get(node) else {
-        return Err(format!("{node} has told nothing of its server"));
-    };
-    match facts.now.saturating_sub(survey.at) {
-        age if age > FRESH_S => Err(format!("{node} has told nothing of its server for {age} s")),
-        _ => Ok(survey),
-    }
-}
-
-const ASK_THERE: &str =
-    "its monitor tells it every 10 s (quorate of the same version there?): wait, or type this on that node";
-
 fn replication(facts: &Facts<'_>, from: &str, to: &str) -> Check {
-    let (primary, standby) = match (fresh(facts, from), fresh(facts, to)) {
+    let told = |node: &'_ str| fresh(facts.surveys, node, facts.now);
+    let not_known = |node: &str, stale: Stale| {
+        refused("replication", format!("not known: {}", stale.of(node)), stale.cure())
+    };
+    let (primary, standby) = match (told(from), told(to)) {
         (Ok(primary), Ok(standby)) => (primary, standby),
-        (Err(why), _) | (_, Err(why)) => {
-            return refused("replication", format!("not known: {why}"), ASK_THERE);
-        }
+        (Err(stale), _) => return not_known(from, stale),
+        (_, Err(stale)) => return not_known(to, stale),
     };
     if standby.role != PgRole::Standby || primary.role != PgRole::Primary {
         let what = format!("{to} says it is a {}, {from} a {}", standby.role, primary.role);
@@ -280,7 +269,11 @@ fn replication(facts: &Facts<'_>, from: &str, to: &str) -> Check {
         return refused("replication", what, &format!("why: journalctl -t quorate-postgres, on {to}"));
     }
     let (Some(end), Some(replayed)) = (standby.end, standby.replayed) else {
-        return refused("replication", format!("where {to} is in the WAL is not known"), ASK_THERE);
+        return refused(
+            "replication",
+            format!("where {to} is in the WAL is not known"),
+            Stale::Silent.cure(),
+        );
     };
     // What it has not received comes with the shutdown, which sends everything; what was told is seconds old.
     let behind = primary.end.map_or(0, |written| written.saturating_bytes_since(end));
@@ -303,7 +296,7 @@ fn or_unknown<T: std::fmt::Display>(value: Option<T>) -> String {
 
 /// What the demotion would cut off or wait for.
 pub(super) fn load(facts: &Facts<'_>, from: &str) -> Vec<Check> {
-    let load = match fresh(facts, from) {
+    let load = match fresh(facts.surveys, from, facts.now) {
         Ok(survey) => survey.load,
         // The check of the replication has refused for it.
         Err(_) => return Vec::new(),

@@ -10,6 +10,8 @@ use crate::pg::survey::Survey;
 
 /// A node's own word of itself counts for so long: it is published every 10 s, by a monitor that may be late.
 pub const FRESH_S: u64 = 60;
+/// The members' clocks may differ by so much: what is told of a later time has no age that is known.
+pub const AHEAD_S: u64 = 5;
 /// More WAL to replay than this holds up the promotion: seconds at the rate of a busy server.
 pub const LAG: u64 = 64 << 20;
 /// A transaction that has run for so long is worth a word: the demotion cuts it off.
@@ -38,6 +40,59 @@ pub struct Facts<'a> {
     pub here: &'a str,
     pub force: bool,
     pub timeout_s: u64,
+}
+
+/// Why what a node tells of its server is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stale {
+    Silent,
+    /// So many seconds ago.
+    Old(u64),
+    /// In so many seconds.
+    Ahead(u64),
+}
+
+impl Stale {
+    /// In words, of that node.
+    #[must_use]
+    pub fn of(self, node: &str) -> String {
+        match self {
+            Self::Silent => format!("{node} has told nothing of its server"),
+            Self::Old(age) => {
+                format!(
+                    "{node} has told nothing of its server for {age} s, or its clock is behind this node's"
+                )
+            }
+            Self::Ahead(by) => format!("the clock of {node} is {by} s ahead of this node's"),
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub const fn cure(self) -> &'static str {
+        match self {
+            Self::Silent => {
+                "its monitor tells it every 10 s (quorate of the same version there?): wait, or type this on that node"
+            }
+            Self::Old(_) => {
+                "journalctl -t quorate-postgres there: its monitor tells it every 10 s; chronyc tracking on both: their clocks"
+            }
+            Self::Ahead(_) => "chronyc tracking on both nodes: their clocks differ",
+        }
+    }
+}
+
+/// What a node tells of its server, where its age is known and small.
+///
+/// # Errors
+/// Why it is not known.
+pub fn fresh<'a>(surveys: &'a BTreeMap<String, Survey>, node: &str, now: u64) -> Result<&'a Survey, Stale> {
+    let survey = surveys.get(node).ok_or(Stale::Silent)?;
+    match (now.saturating_sub(survey.at), survey.at.saturating_sub(now)) {
+        (age, _) if age > FRESH_S => Err(Stale::Old(age)),
+        (_, ahead) if ahead > AHEAD_S => Err(Stale::Ahead(ahead)),
+        _ => Ok(survey),
+    }
 }
 
 /// How a check ended.

@@ -8,8 +8,8 @@ mod steps;
 use crate::cluster::attributes;
 use crate::cluster::crm_mon::{Role, Status};
 
-pub use facts::{Check, FRESH_S, Facts, Ruling, unfenced};
-pub use progress::Progress;
+pub use facts::{Check, Facts, Ruling, Stale, fresh, unfenced};
+pub use progress::{Progress, settled};
 pub use steps::{Step, Steps};
 
 /// What comes of it.

@@ -3,9 +3,12 @@
 use std::fmt;
 
 use super::facts::Facts;
+use crate::cluster::cib::placement::Location;
 
 /// What the constraint outlives the wait by: time to take it back. It goes by itself when the command was killed.
 const AFTER_S: u64 = 60;
+/// crm_resource takes the time a moment after this command.
+const SLACK_S: i64 = 5;
 
 /// The steps of one switchover.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +63,23 @@ impl Steps {
             addresses,
             all,
         }
+    }
+
+    /// How long the constraint holds at most; 0: none is made.
+    #[must_use]
+    pub fn lifetime_s(&self) -> u64 {
+        let of = |step: &Step| if let Step::Move { lifetime_s } = step { Some(*lifetime_s) } else { None };
+        self.all.iter().find_map(of).unwrap_or_default()
+    }
+
+    /// Whether the move of these steps made it, between these two times: the next one's, and another operator's, has the same id.
+    #[must_use]
+    pub fn made(&self, location: &Location, begun: u64, ended: u64) -> bool {
+        let end = |from: u64| i64::try_from(from.saturating_add(self.lifetime_s())).unwrap_or(i64::MAX);
+        let range = end(begun).saturating_sub(SLACK_S)..=end(ended).saturating_add(SLACK_S);
+        location.id == self.constraint
+            && location.node.as_deref() == Some(self.to.as_str())
+            && location.end().is_some_and(|end| range.contains(&end))
     }
 
     /// One of them, in words.

@@ -115,6 +115,10 @@ impl World {
         &mut self.surveys.get_mut("srv1").expect("it is there").load
     }
 
+    fn score(&mut self, node: &str, score: &str) {
+        self.status.attributes.entry(node.into()).or_default().insert("master-pgsqld".into(), score.into());
+    }
+
     fn attribute(&mut self, name: &str, value: &str) {
         self.status.attributes.entry("srv2".into()).or_default().insert(name.into(), value.into());
     }
@@ -230,7 +234,14 @@ const CASES: &[(Change, &str, Ruling, &str)] = &[
         Ruling::Refused,
         "srv1 has told nothing",
     ),
-    (|w| w.standby().at = NOW - 61, "replication", Ruling::Refused, "for 61 s"),
+    (|w| w.standby().at = NOW - 61, "replication", Ruling::Refused, "for 61 s, or its clock is behind"),
+    (|w| w.standby().at = NOW + 6, "replication", Ruling::Refused, "the clock of srv2 is 6 s ahead"),
+    (
+        |w| w.surveys.values_mut().for_each(|survey| survey.at = NOW + 3_600),
+        "replication",
+        Ruling::Refused,
+        "the clock of srv1 is 3600 s ahead",
+    ),
     (|w| w.standby().role = PgRole::Primary, "replication", Ruling::Refused, "says it is a primary"),
     (|w| w.standby().is_paused = true, "replication", Ruling::Refused, "paused"),
     (|w| w.standby().timeline = None, "replication", Ruling::Refused, "receives nothing"),
@@ -279,6 +290,8 @@ fn each_check_refuses_by_itself_and_says_why() {
 #[test]
 fn a_healthy_cluster_and_its_steps() {
     let mut world = healthy();
+    // A little ahead is no matter.
+    world.standby().at = NOW + 5;
     let plan = world.plan();
     assert!(plan.checks.iter().all(|check| check.ruling == Ruling::Passed), "{:?}", plan.checks);
     let steps = plan.steps.expect("nothing is against it");
@@ -328,7 +341,12 @@ fn progress_by_what_pacemaker_tells() {
     assert_eq!(look(&world, 2_000), "srv2 is promoted; pgsql-ip not there yet");
     let address = Instance { resource: "pgsql-ip".into(), ..instance("srv2", Role::Started) };
     world.status.instances.push(address);
-    assert_eq!(look(&world, 2_400), "srv2 is the primary");
+    // Until the agents have settled srv1 would get the role back.
+    assert_eq!(look(&world, 2_400), "srv2 is the primary; its score is not the highest yet");
+    world.attribute("master-pgsqld", "1001");
+    assert_eq!(look(&world, 2_600), "srv2 is the primary; its score is not the highest yet", "as high");
+    world.score("srv1", "990");
+    assert_eq!(look(&world, 6_000), "srv2 is the primary");
     assert!(progress.is_over() && progress.failed().is_none());
     assert!(progress.outage(&steps.addresses).contains("for 1.4 s to 2.0 s, at pgsql-ip"));
 }
@@ -342,4 +360,114 @@ fn another_one_is_promoted_in_its_place() {
     world.status.instances.push(instance("srv4", Role::Promoted));
     assert_eq!(progress.observe(&steps, &world.status, 5_000), "srv4 was promoted in its place");
     assert!(progress.failed().is_some() && !progress.is_over());
+}
+
+#[test]
+fn the_constraint_is_held_while_another_standby_has_the_higher_score() {
+    let mut world = healthy();
+    let steps = world.plan().steps.expect("it goes");
+    let mut progress = Progress::since(&world.status);
+    let address = Instance { resource: "pgsql-ip".into(), ..instance("srv2", Role::Started) };
+    world.status.instances =
+        vec![instance("srv1", Role::Unpromoted), instance("srv2", Role::Promoted), address];
+    world.score("srv4", "1000");
+    for (of_srv2, of_srv1, over) in
+        [("990", "1001", false), ("990", "980", false), ("1000", "980", false), ("1001", "980", true)]
+    {
+        world.score("srv2", of_srv2);
+        world.score("srv1", of_srv1);
+        progress.observe(&steps, &world.status, 1_000);
+        assert_eq!((progress.has_moved(), progress.is_over()), (true, over), "{of_srv2} {of_srv1}");
+    }
+    world.status.instances[1].pending = Some("Demoting".into());
+    progress.observe(&steps, &world.status, 2_000);
+    assert!(!progress.is_over(), "it goes again");
+    world.status.instances[1] = instance("srv2", Role::Unpromoted);
+    world.status.instances[0] = instance("srv1", Role::Promoted);
+    progress.observe(&steps, &world.status, 3_000);
+    assert_eq!(progress.failed(), Some("srv1 was promoted again"));
+}
+
+#[test]
+fn what_cannot_come_about_is_seen_at_once() {
+    let failure = |operation: &str, node: &str| crm_mon::Failure {
+        operation: operation.into(),
+        node: node.into(),
+        status: "error".into(),
+        reason: "its WAL has a gap".into(),
+    };
+    let mut world = healthy();
+    world.status.failures =
+        vec![failure("pgsqld_promote_0", "srv2"), failure("pgsqld_monitor_10000", "srv2")];
+    let steps = world.plan().steps.expect("it goes");
+    world.status.instances[0] = instance("srv1", Role::Unpromoted);
+    // What the look after the demotion shows, and what is said.
+    type Case = (fn(&mut World), Option<&'static str>);
+    let cases: &[Case] = &[
+        (|_| (), None),
+        (|w| w.status.failures[0].reason = "another".into(), Some("on srv2: error: another")),
+        (|w| w.status.failures[0].node = "srv1".into(), None),
+        (|w| w.status.failures[1].operation = "pgsqld_start_0".into(), Some("pgsqld_start_0 failed")),
+        (|w| w.status.failures[1].operation = "pgsqld_demote_0".into(), Some("pgsqld_demote_0 failed")),
+        (|w| w.status.failures[1].operation = "pgsqld_monitor_15000".into(), None),
+        (|w| w.status.failures[1].operation = "web_start_0".into(), None),
+        (|w| w.score("srv2", "0"), Some("became 0")),
+        (|w| w.score("srv2", "-1000"), Some("became -1000")),
+        (|w| w.status.instances[0].role = Role::Promoted, Some("srv1 was promoted again")),
+    ];
+    for (change, said) in cases {
+        let mut progress = Progress::since(&world.status);
+        assert_eq!(progress.observe(&steps, &world.status, 1_000), "srv1 unpromoted, srv2 unpromoted");
+        let mut after = World { status: world.status.clone(), ..healthy() };
+        change(&mut after);
+        progress.observe(&steps, &after.status, 1_200);
+        match said {
+            Some(said) => {
+                assert!(progress.failed().is_some_and(|why| why.contains(said)), "{said}: {progress:?}")
+            }
+            None => assert_eq!(progress.failed(), None),
+        }
+        assert!(!progress.is_over());
+    }
+}
+
+#[test]
+fn who_is_the_primary_is_said_only_when_nothing_is_under_way() {
+    let mut world = healthy();
+    assert_eq!(settled(&world.status, "pgsqld"), Ok("srv1"));
+    world.status.instances[0].pending = Some("Demoting".into());
+    assert_eq!(settled(&world.status, "pgsqld"), Err("srv1 demoting, srv2 unpromoted".into()));
+    world.status.instances[0] = instance("srv1", Role::Unpromoted);
+    assert_eq!(settled(&world.status, "pgsqld"), Err("srv1 unpromoted, srv2 unpromoted".into()));
+    world.status.instances.clear();
+    assert_eq!(settled(&world.status, "pgsqld"), Err("pgsqld runs nowhere".into()));
+    world = healthy();
+    world.status.dc = None;
+    assert!(settled(&world.status, "pgsqld").is_err(), "without a DC it is what was");
+}
+
+#[test]
+fn only_the_own_constraint_is_taken_back() {
+    let mut world = healthy();
+    let steps = world.plan().steps.expect("it goes");
+    // 2026-11-29 12:00:00 UTC, and the 240 s that it holds.
+    let begun = 1_795_953_600;
+    let made = |world: &World| steps.made(&world.constraints.locations[0], begun, begun + 1);
+    for (ends, own) in [
+        (Some("2026-11-29 12:04:00Z"), true),
+        (Some("2026-11-29 07:04:01 -05:00"), true),
+        (Some("2026-11-29 12:05:00Z"), false),
+        (Some("2026-11-29 12:03:00Z"), false),
+        (Some("soon"), false),
+        (None, false),
+    ] {
+        world.constraints.locations.clear();
+        world.locate("cli-prefer-pgsqld-clone", "INFINITY", ends);
+        assert_eq!(made(&world), own, "{ends:?}");
+        world.constraints.locations[0].node = Some("srv4".into());
+        assert!(!made(&world), "to another node");
+        world.constraints.locations.clear();
+        world.locate("cli-prefer-other", "INFINITY", ends);
+        assert!(!made(&world), "another one");
+    }
 }

@@ -11,6 +11,7 @@ struct World {
     constraints: Placement,
     surveys: BTreeMap<String, Survey>,
     record: Record,
+    commits: Option<Commits>,
 }
 
 fn instance(resource: &str, role: Role, nodes: &[&str]) -> Instance {
@@ -69,6 +70,7 @@ fn healthy() -> World {
             .map(|(node, role)| (node.to_owned(), survey(role)))
             .into(),
         record: Record::Last(promotion),
+        commits: None,
     }
 }
 
@@ -80,11 +82,20 @@ fn failing(world: &World) -> Vec<(&'static str, String)> {
         constraints: &world.constraints,
         surveys: &world.surveys,
         record: &world.record,
+        commits: world.commits,
         now: 1_030,
         now_utc: "2026-11-29 12:00:00",
     });
     assert_eq!(items.len(), 8);
     items.into_iter().filter(|item| !item.passed).map(|item| (item.name, item.what)).collect()
+}
+
+/// So many standbys answer, commits wait, and the oldest transaction has run; what the server itself says.
+fn waits(world: &mut World, answer: u32, waiting: u32, oldest_s: u64, itself: Option<(u32, u32, u64)>) {
+    let survey = world.surveys.get_mut("srv1").expect("it is there");
+    survey.synchronous = Some(answer);
+    survey.load = Load { waiting, oldest_s, ..Load::default() };
+    world.commits = itself.map(|(needed, waiting, longest_s)| Commits { needed, waiting, longest_s });
 }
 
 #[test]
@@ -115,6 +126,16 @@ fn what_is_wrong_fails_its_item_and_what_is_unknown_too() {
         (|w| w.record = Record::Empty, &["timeline"]),
         (|w| w.record = Record::Unread("hangs".into()), &["timeline"]),
         (|w| w.surveys.get_mut("srv1").unwrap().synchronous = Some(0), &["synchronous"]),
+        (|w| w.surveys.get_mut("srv2").unwrap().at = 1_036, &["redundancy", "timeline"]),
+        (|w| w.surveys.get_mut("srv1").unwrap().at = 1_036, &["primary", "timeline", "synchronous"]),
+        (|w| waits(w, 2, 3, 0, None), &[]),
+        (|w| waits(w, 1, 3, 9, None), &[]),
+        (|w| waits(w, 1, 3, 10, None), &["synchronous"]),
+        (|w| waits(w, 1, 0, 600, None), &[]),
+        (|w| waits(w, 1, 0, 0, Some((2, 0, 0))), &["synchronous"]),
+        (|w| waits(w, 2, 0, 0, Some((2, 0, 0))), &[]),
+        (|w| waits(w, 2, 3, 600, Some((2, 3, 9))), &[]),
+        (|w| waits(w, 2, 3, 600, Some((2, 3, 10))), &["synchronous"]),
         (|w| w.status.instances[2].nodes = vec!["srv2".into()], &["float IPs"]),
         (|w| drop(w.status.instances.pop()), &["float IPs"]),
         (
