@@ -101,7 +101,12 @@ on "$first" systemd-run --quiet --unit=backup runuser -u postgres -- pg_baseback
 backs_up() { [ "$(sql "$first" "select count(*) from pg_stat_replication where state = 'backup'")" -gt 0 ]; }
 until_true 20 backs_up
 refuses "a base backup runs" "$first" "the demotion breaks them off"
-on "$first" pkill -x pg_basebackup
+on "$first" systemctl stop backup.service >/dev/null 2>&1
+# A walsender that waits for its rate does not notice that nobody reads.
+ended() { sql "$first" "select pg_terminate_backend(pid) from pg_stat_replication where state = 'backup'" >/dev/null; ! backs_up; }
+until_true 20 ended
+# What was told before that is gone with the next word of its agent.
+sleep 11
 may() { on "$1" quorate switchover --dry-run >/dev/null; }
 until_true 30 may "$second"
 say $? "and goes on once it has ended"
