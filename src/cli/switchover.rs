@@ -11,7 +11,7 @@ use super::live::{self, Live};
 use super::verify::line;
 use crate::boundary::clock::{Deadline, wall_seconds};
 use crate::boundary::pacemaker::Patience;
-use crate::boundary::signals::Held;
+use crate::boundary::signals::{self, Held};
 use crate::boundary::{input, inspect, moves, pacemaker, printable, setup};
 use crate::cluster::calendar::utc;
 use crate::cluster::cib::placement::placement;
@@ -84,6 +84,10 @@ fn say_all(checks: &[Check]) {
 /// # Errors
 /// No such resource, or Pacemaker does not answer.
 pub(super) fn run(args: &Switchover) -> Result<u8, CliError> {
+    if args.yes && !args.dry_run {
+        // It is wanted whoever reads.
+        signals::outlive_broken_pipe();
+    }
     let (live, plan) = plan(args)?;
     say_all(&plan.checks);
     say("");
