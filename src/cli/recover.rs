@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::CliError;
-use super::rejoin::{promoted, resource, status};
+use super::live::{resource, status};
+use super::rejoin::promoted;
 use crate::boundary::clock::Deadline;
 use crate::boundary::pacemaker::{self, Patience};
 use crate::boundary::signals::Held;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::CliError;
+use super::live::{resource, status};
 use crate::boundary::clock::Deadline;
 use crate::boundary::pacemaker::{self, Patience};
 use crate::boundary::{input, printable, setup};
@@ -45,7 +46,6 @@ pub struct Rejoin {
     no_wait: bool,
 }
 
-const AGENT: &str = "ocf:quorate:postgres";
 const PATIENCE: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_secs(1);
 /// A copy takes hours.
@@ -118,32 +118,11 @@ pub(super) fn run(args: &Rejoin) -> Result<u8, CliError> {
     if args.no_wait { Ok(0) } else { watch(&resource, node) }
 }
 
-/// What Pacemaker says.
-pub(super) fn status() -> Result<Status, CliError> {
-    Ok(pacemaker::status(Patience::of(PATIENCE))?)
-}
-
 /// The node of the primary.
 pub(super) fn promoted(status: &Status, resource: &str) -> Option<String> {
     let promoted = status.nodes_with_role(resource, &Role::Promoted).into_iter();
     let is_well = |node: &&str| status.node(node).is_some_and(|node| node.online && !node.unclean);
     promoted.filter(is_well).map(str::to_owned).next()
-}
-
-/// The resource that is meant: the one that is named, or the only one of ours.
-pub(super) fn resource(status: &Status, named: Option<&str>) -> Result<String, CliError> {
-    let ours = status.instances.iter().filter(|instance| instance.agent == AGENT);
-    let mut ours: Vec<String> = ours.map(|instance| instance.resource.clone()).collect();
-    ours.sort();
-    ours.dedup();
-    match (named, ours.as_slice()) {
-        (Some(named), ours) if ours.iter().any(|one| one == named) => Ok(named.to_owned()),
-        (None, [one]) => Ok(one.clone()),
-        (_, []) => Err(CliError::Other(format!("the cluster has no resource {AGENT}"))),
-        (_, several) => {
-            Err(CliError::Other(format!("name one of them: --resource {}", several.join(", --resource "))))
-        }
-    }
 }
 
 fn confirmed(node: &str, primary: &str) -> Result<bool, CliError> {
