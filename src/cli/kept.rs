@@ -1,14 +1,11 @@
 //! `quorate kept`: what a rejoin put aside of the data that it replaced, on this node.
 
-use std::os::fd::AsFd as _;
-use std::time::Duration;
-
 use clap::Subcommand;
 
 use super::CliError;
-use crate::boundary::clock::Deadline;
+use super::confirm::confirmed;
 use crate::boundary::rejoin::{Entry, entries, remove_entry};
-use crate::boundary::{input, printable, setup};
+use crate::boundary::{printable, setup};
 use crate::cluster::calendar::utc;
 
 /// What to do with it.
@@ -30,9 +27,6 @@ pub enum Command {
         yes: bool,
     },
 }
-
-const ANSWER: Duration = Duration::from_secs(300);
-const LONGEST_ANSWER: usize = 16;
 
 pub(super) fn run(command: &Command) -> Result<u8, CliError> {
     setup::need_root()?;
@@ -81,13 +75,9 @@ fn show(entry: &Entry) {
 
 fn remove(entry: &Entry, yes: bool) -> Result<u8, CliError> {
     show(entry);
-    if !yes {
-        println!("Remove it for good? [y/N] ");
-        let answer = input::line(std::io::stdin().as_fd(), LONGEST_ANSWER, Deadline::after(ANSWER))?;
-        if !matches!(answer.trim(), "y" | "Y" | "yes") {
-            eprintln!("quorate: nothing is removed");
-            return Ok(1);
-        }
+    if !yes && !confirmed("Remove it for good?")? {
+        eprintln!("quorate: nothing is removed");
+        return Ok(1);
     }
     remove_entry(entry)?;
     println!("removed: {}", entry.directory.display());

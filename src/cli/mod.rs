@@ -1,6 +1,7 @@
 //! The operator's command `quorate`: its subcommands read, ask the pure modules, print and apply.
 
 mod apply;
+mod confirm;
 pub mod doctor;
 mod history;
 mod kept;

@@ -1,15 +1,15 @@
 //! `quorate pause` and `quorate resume`: Pacemaker leaves the resource alone, and everybody can see why.
 
-use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::CliError;
+use super::confirm::confirmed;
 use super::live::Live;
 use crate::boundary::clock::Deadline;
 use crate::boundary::pacemaker::{self, Patience};
-use crate::boundary::{input, moves, printable, setup};
+use crate::boundary::{moves, printable, setup};
 use crate::decide::pause::{AfterFailure, Pause, Refusal, after_failure, pause, property, resume};
 
 /// What to leave alone.
@@ -49,19 +49,11 @@ struct Common {
 }
 
 const PATIENCE: Duration = Duration::from_secs(3);
-const ANSWER: Duration = Duration::from_secs(300);
-const LONGEST_ANSWER: usize = 16;
 /// Pacemaker looks at what runs before it acts.
 const TAKES_EFFECT: Duration = Duration::from_secs(30);
 /// A program that has been given up.
 const READ_BACK: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(500);
-
-fn confirmed(question: &str) -> Result<bool, CliError> {
-    println!("{question} Go on? [y/N] ");
-    let answer = input::line(std::io::stdin().as_fd(), LONGEST_ANSWER, Deadline::after(ANSWER))?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
-}
 
 fn clone_of(live: &Live) -> &str {
     live.constraints.clone.as_deref().unwrap_or(&live.resource)
@@ -87,7 +79,7 @@ pub(super) fn run(args: &PauseArgs) -> Result<u8, CliError> {
         return Ok(0);
     }
     setup::need_root()?;
-    if !args.common.yes && !confirmed(&format!("Nothing of {} will fail over.", live.resource))? {
+    if !args.common.yes && !confirmed(&format!("Nothing of {} will fail over. Go on?", live.resource))? {
         eprintln!("quorate: nothing is done");
         return Ok(1);
     }
@@ -130,7 +122,7 @@ pub(super) fn run_resume(args: &ResumeArgs) -> Result<u8, CliError> {
         return Ok(0);
     }
     setup::need_root()?;
-    if !args.common.yes && !confirmed(&format!("Pacemaker will act on {} again.", live.resource))? {
+    if !args.common.yes && !confirmed(&format!("Pacemaker will act on {} again. Go on?", live.resource))? {
         eprintln!("quorate: nothing is done");
         return Ok(1);
     }

@@ -1,18 +1,18 @@
 //! `quorate recover`: what ends an outage in which nobody may be promoted, and the operator's decision.
 
 use std::fmt::Write as _;
-use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::CliError;
+use super::confirm::confirmed;
 use super::live::{resource, status};
 use super::rejoin::promoted;
 use crate::boundary::clock::Deadline;
 use crate::boundary::pacemaker::{self, Patience};
 use crate::boundary::signals::Held;
-use crate::boundary::{input, printable, records, setup};
+use crate::boundary::{printable, records, setup};
 use crate::cluster::crm_mon::{Role, Status};
 use crate::decide::follow::approval_attribute;
 use crate::decide::promotions::Record;
@@ -52,8 +52,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_secs(1);
 /// Two monitors, a promotion with its election, and a slow node.
 const PROMOTED_WITHIN: Duration = Duration::from_secs(180);
-const ANSWER: Duration = Duration::from_secs(300);
-const LONGEST_ANSWER: usize = 16;
 /// Nobody is promoted.
 const OUTAGE: u8 = 2;
 
@@ -116,7 +114,7 @@ pub(super) fn run(args: &Recover) -> Result<u8, CliError> {
     setup::need_root()?;
     print!("{}", printable::lines(&text(&found)));
     println!("\n{node} is to be promoted. {}", printable::line(&loss.sentence()));
-    if !args.yes && !confirmed()? {
+    if !args.yes && !confirmed("Go on?")? {
         eprintln!("quorate: nothing is done");
         return Ok(1);
     }
@@ -131,12 +129,6 @@ pub(super) fn run(args: &Recover) -> Result<u8, CliError> {
     println!("node attribute {name}=1 on {node}: its agent promotes it within its next monitors");
     pacemaker::set_attribute(node, &name, "1", Patience::of(PATIENCE))?;
     if args.no_wait { Ok(0) } else { watch(&gathered.resource, node, &name, &held) }
-}
-
-fn confirmed() -> Result<bool, CliError> {
-    println!("Go on? [y/N] ");
-    let answer = input::line(std::io::stdin().as_fd(), LONGEST_ANSWER, Deadline::after(ANSWER))?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// Until somebody is promoted. An approval that nobody used is taken back, also when a signal ends the wait: it would hold for another

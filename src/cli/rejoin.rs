@@ -1,16 +1,16 @@
 //! `quorate rejoin`: has a node's data replaced by the primary's. The agent of that node does it, at the start that this asks
 //! Pacemaker for.
 
-use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::CliError;
+use super::confirm::confirmed;
 use super::live::{resource, status};
 use crate::boundary::clock::Deadline;
 use crate::boundary::pacemaker::{self, Patience};
-use crate::boundary::{input, printable, setup};
+use crate::boundary::{printable, setup};
 use crate::cluster::crm_mon::{Role, Status};
 use crate::decide::rejoin::{Request, Way, attribute, request_attribute};
 
@@ -52,8 +52,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(48 * 3600);
 /// Pacemaker has begun by then.
 const BEGINS: Duration = Duration::from_secs(60);
-const ANSWER: Duration = Duration::from_secs(300);
-const LONGEST_ANSWER: usize = 16;
 
 /// Does it; gives the exit code.
 ///
@@ -98,7 +96,7 @@ pub(super) fn run(args: &Rejoin) -> Result<u8, CliError> {
         return Ok(0);
     }
     setup::need_root()?;
-    if !args.yes && !confirmed(node, &primary)? {
+    if !args.yes && !confirmed(&format!("The data of {node} are replaced by those of {primary}. Go on?"))? {
         eprintln!("quorate: nothing is done");
         return Ok(1);
     }
@@ -123,12 +121,6 @@ pub(super) fn promoted(status: &Status, resource: &str) -> Option<String> {
     let promoted = status.nodes_with_role(resource, &Role::Promoted).into_iter();
     let is_well = |node: &&str| status.node(node).is_some_and(|node| node.online && !node.unclean);
     promoted.filter(is_well).map(str::to_owned).next()
-}
-
-fn confirmed(node: &str, primary: &str) -> Result<bool, CliError> {
-    println!("The data of {node} are replaced by those of {primary}. Go on? [y/N] ");
-    let answer = input::line(std::io::stdin().as_fd(), LONGEST_ANSWER, Deadline::after(ANSWER))?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// Says each phase, until the instance runs.

@@ -1,18 +1,18 @@
 //! `quorate switchover`: moves the role of the primary. Whether and how is [`crate::decide::switchover`]'s.
 
 use std::io::Write as _;
-use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::CliError;
+use super::confirm::confirmed;
 use super::live::{self, Live};
 use super::verify::line;
 use crate::boundary::clock::{Deadline, wall_seconds};
 use crate::boundary::pacemaker::Patience;
 use crate::boundary::signals::{self, Held};
-use crate::boundary::{input, inspect, moves, pacemaker, printable, setup};
+use crate::boundary::{inspect, moves, pacemaker, printable, setup};
 use crate::cluster::calendar::utc;
 use crate::cluster::cib::placement::placement;
 use crate::decide::cause::Cause;
@@ -55,8 +55,6 @@ const NOT_MOVED: u8 = 2;
 const NOT_VERIFIED: u8 = 3;
 const PATIENCE: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(200);
-const ANSWER: Duration = Duration::from_secs(300);
-const LONGEST_ANSWER: usize = 16;
 /// A checkpoint of a big server takes minutes; clients write on meanwhile.
 const CHECKPOINT: Duration = Duration::from_secs(600);
 /// While a new DC is elected Pacemaker's programs fail.
@@ -102,7 +100,9 @@ pub(super) fn run(args: &Switchover) -> Result<u8, CliError> {
         return Ok(0);
     }
     setup::need_root()?;
-    if !args.yes && !confirmed(&steps)? {
+    let question =
+        format!("The primary of {} moves from {} to {}. Go on?", steps.resource, steps.from, steps.to);
+    if !args.yes && !confirmed(&question)? {
         say("nothing is done");
         return Ok(REFUSED);
     }
@@ -146,15 +146,6 @@ fn plan(args: &Switchover) -> Result<(Live, Plan), CliError> {
         timeout_s: args.timeout,
     });
     Ok((live, plan))
-}
-
-fn confirmed(steps: &Steps) -> Result<bool, CliError> {
-    say(&format!(
-        "The primary of {} moves from {} to {}. Go on? [y/N] ",
-        steps.resource, steps.from, steps.to
-    ));
-    let answer = input::line(std::io::stdin().as_fd(), LONGEST_ANSWER, Deadline::after(ANSWER))?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// How the wait ended.

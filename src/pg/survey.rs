@@ -31,6 +31,9 @@ pub struct Survey {
     pub load: Load,
 }
 
+/// More than could be counted in time, or by this role.
+pub const UNCOUNTED: u32 = u32::MAX;
+
 /// What would suffer from a switchover, or hold it up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Load {
@@ -42,7 +45,7 @@ pub struct Load {
     pub waiting: u32,
     /// Base backups that stream from here.
     pub backups: u32,
-    /// Segments that wait for the archiver; `None`: it does not archive, or may not be asked.
+    /// Segments that wait for the archiver, [`UNCOUNTED`] where they could not be counted; `None`: it does not archive.
     pub to_archive: Option<u32>,
     /// The archiver's last attempt failed.
     pub archiver_fails: bool,

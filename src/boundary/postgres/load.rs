@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Endpoint, PostgresError};
-use crate::pg::survey::{Load, QUERY, TO_ARCHIVE};
+use crate::pg::survey::{Load, QUERY, TO_ARCHIVE, UNCOUNTED};
 use crate::pg::view::Rejection;
 
 impl Endpoint {
@@ -19,7 +19,8 @@ impl Endpoint {
         })?;
         if archives {
             let count = self.read(TO_ARCHIVE, timeout).ok();
-            load.to_archive = count.and_then(|rows| rows.first()?.first()?.as_deref()?.parse().ok());
+            let count = count.and_then(|rows| rows.first()?.first()?.as_deref()?.parse().ok());
+            load.to_archive = Some(count.unwrap_or(UNCOUNTED));
         }
         Ok(load)
     }

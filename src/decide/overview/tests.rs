@@ -53,15 +53,7 @@ fn seen_with(status: &Known<Status>, host: &str, answer: Known<Answer>) -> Overv
 }
 
 fn seen_voting(status: &Known<Status>, host: &str, answer: Known<Answer>, votes: Known<&str>) -> Overview {
-    let server = SeenServer {
-        resource: "pgsqld".to_owned(),
-        answer,
-        reported: Ok(Vec::new()),
-        outlook: None,
-        waits: Ok(Waits::default()),
-        trouble: None,
-    };
-    seen_server(status, host, server, votes)
+    seen_server(status, host, server(answer), votes)
 }
 
 fn seen_server(status: &Known<Status>, host: &str, server: SeenServer, votes: Known<&str>) -> Overview {

@@ -321,7 +321,12 @@ pub(super) fn load(facts: &Facts<'_>, from: &str) -> Vec<Check> {
     let waiting = load.to_archive.unwrap_or_default();
     if waiting >= ARCHIVE_STOPS || (load.archiver_fails && load.to_archive.is_some()) {
         let why = if load.archiver_fails { ", and its last attempt failed" } else { "" };
-        let what = format!("{waiting} segments wait for the archiver{why}: the shutdown waits for it");
+        let segments = if waiting == crate::pg::survey::UNCOUNTED {
+            "an unknown number of".to_owned()
+        } else {
+            waiting.to_string()
+        };
+        let what = format!("{segments} segments wait for the archiver{why}: the shutdown waits for it");
         found.push(check("archiver", Ruling::Doubted, what, "mend archive_command (pg_stat_archiver)"));
     } else if waiting >= ARCHIVE_WARNS {
         let what = format!("{waiting} segments wait for the archiver: the shutdown takes longer");

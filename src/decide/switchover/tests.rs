@@ -254,6 +254,7 @@ const CASES: &[(Change, &str, Ruling, &str)] = &[
     (|w| w.load().backups = 1, "base backups", Ruling::Doubted, "breaks them off"),
     (|w| w.load().to_archive = Some(16), "archiver", Ruling::Warned, "16 segments"),
     (|w| w.load().to_archive = Some(128), "archiver", Ruling::Doubted, "128 segments"),
+    (|w| w.load().to_archive = Some(u32::MAX), "archiver", Ruling::Doubted, "an unknown number of segments"),
     (
         |w| {
             w.load().to_archive = Some(1);
