@@ -47,7 +47,7 @@ has_all() {
     for file in "$agent" usr/bin/quorate usr/sbin/fence_quorate usr/lib/quorate/quorate-rejoin usr/lib/systemd/system/quorate-rejoin@.service usr/share/man/man1/quorate.1.gz usr/share/man/man8/fence_quorate.8.gz usr/share/man/man7/ocf_quorate_postgres.7.gz \
         usr/lib/systemd/system/{sbd,pacemaker}.service.d/quorate.conf usr/share/bash-completion/completions/quorate \
         usr/share/zsh/vendor-completions/_quorate usr/share/fish/vendor_completions.d/quorate.fish \
-        usr/share/doc/quorate/{copyright,changelog.gz,README.md,docs/agent.md,docs/agent-tables.md,docs/operations.md,docs/failover.svg,docs/package.md,docs/lab/faults.md,ocf/parameters.md} \
+        usr/share/doc/quorate/{copyright,changelog.gz,README.md,docs/agent.md,docs/agent-tables.md,docs/operations.md,docs/failover.svg,docs/package.md,docs/parameters.md,docs/lab/faults.md} \
         usr/share/doc/quorate/examples/classic.toml; do
         [ -s "$root/$file" ] || { echo "missing: $file"; missing=1; }
     done

@@ -1,5 +1,5 @@
 //! The one table of parameters. It feeds the parser ([`super::settings`]), the meta-data
-//! ([`super::metadata`]) and the reference in `ocf/parameters.md` ([`super::reference`]).
+//! ([`super::metadata`]) and the reference in `docs/parameters.md` ([`super::reference`]).
 
 /// How a value is read; the meta-data's `content type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! `ocf/parameters.md`: the reference of the parameters, from their table.
+//! `docs/parameters.md`: the reference of the parameters, from their table.
 
 use super::params::{Change, Kind, PARAMS, Presence};
 

@@ -34,7 +34,7 @@ fn the_meta_data_is_the_golden_one() {
 
 #[test]
 fn the_reference_of_the_parameters() {
-    assert_document("ocf/parameters.md", &quorate::ocf::reference::page());
+    assert_document("docs/parameters.md", &quorate::ocf::reference::page());
 }
 
 #[test]

@@ -7,16 +7,10 @@ use super::path;
 
 /// All pages, relative to the project's directory.
 fn pages() -> Vec<String> {
-    let mut pages: Vec<String> = [
-        "README.md",
-        "CONTRIBUTING.md",
-        "CHANGELOG.md",
-        "SECURITY.md",
-        "pcs-templates/README.md",
-        "ocf/parameters.md",
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let mut pages: Vec<String> =
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "pcs-templates/README.md"]
+            .map(str::to_owned)
+            .to_vec();
     for directory in ["docs", "docs/lab"] {
         for entry in fs::read_dir(path(directory)).expect("docs/ is there") {
             let name = entry.expect("a name").file_name().into_string().expect("UTF-8");
@@ -77,10 +71,27 @@ fn links(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Whether a link of a page in `directory`, `docs/` or below, leaves `docs/`.
+fn above(directory: &str, target: &str) -> bool {
+    let mut depth = directory.matches('/').count() - 1;
+    for part in target.split('/') {
+        match part {
+            ".." if depth == 0 => return true,
+            ".." => depth -= 1,
+            "." | "" => {}
+            _ => depth += 1,
+        }
+    }
+    false
+}
+
 /// What is wrong with a link of `page`, which stands in `directory`.
 fn broken(directory: &str, page: &str, target: &str) -> Option<String> {
     if target.starts_with("http://") || target.starts_with("https://") || target.starts_with("mailto:") {
         return None;
+    }
+    if directory.starts_with("docs/") && above(directory, target) {
+        return Some(format!("{page}: {target}: leads out of docs/, which is all that a site has"));
     }
     let (file, wanted) = target.split_once('#').map_or((target, None), |(file, wanted)| (file, Some(wanted)));
     let file = if file.is_empty() { page.to_owned() } else { format!("{directory}{file}") };
@@ -115,7 +126,9 @@ fn a_broken_link_is_found() {
     assert!(broken("docs/", "docs/agent.md", "doctor.md#nothing").is_some());
     assert!(broken("docs/", "docs/agent.md", "#nothing").is_some());
     assert_eq!(broken("docs/", "docs/agent.md", "doctor.md#the-rules"), None);
-    assert_eq!(broken("docs/", "docs/agent.md", "../README.md"), None);
+    assert_eq!(broken("docs/lab/", "docs/lab/faults.md", "../README.md"), None);
+    assert!(broken("docs/", "docs/agent.md", "../README.md").is_some());
+    assert!(broken("docs/lab/", "docs/lab/faults.md", "../../README.md").is_some());
     assert_eq!(broken("docs/", "docs/agent.md", "https://example.org/x"), None);
 }
 
