@@ -60,7 +60,7 @@ impl Agent<'_> {
         };
         let (kind, sentence) = cause(&evidence, status.as_ref());
         let now = self.host.wall_seconds();
-        let passed = self.memory.promoted.map_or(0, |when| self.host.now().saturating_sub(when) / 1000);
+        let passed = self.memory.promoted.map_or(0, |when| self.host.now().since(when) / 1000);
         let at = now.saturating_sub(passed);
         let line = format!("history: promotion {}, {}: {sentence}", promotion.generation, kind.name());
         let mut entries = vec![Entry::promotion(at, promotion, from, kind, sentence)];

@@ -24,7 +24,7 @@ mod validate;
 use std::time::Duration;
 
 use crate::boundary::host::{Host, HostResult, Level};
-use crate::decide::clock::{Millis, Time};
+use crate::decide::clock::{BootTime, Millis, Time};
 use crate::decide::cluster::Manager;
 use crate::decide::memory::Memory;
 use crate::ocf::{Action, Environment, OcfCode, Plan, Run, Settings};
@@ -46,7 +46,7 @@ pub struct Agent<'a> {
     run: Run,
     plan: Plan,
     settings: Settings,
-    deadline: Millis,
+    deadline: BootTime,
     memory: Memory,
     remembered: Memory,
 }
@@ -119,7 +119,7 @@ impl<'a> Agent<'a> {
     }
 
     fn left(&self) -> Duration {
-        Duration::from_millis(self.deadline.saturating_sub(self.host.now()))
+        Duration::from_millis(self.deadline.since(self.host.now()))
     }
 
     fn is_time_over(&self) -> bool {

@@ -78,7 +78,7 @@ impl Agent<'_> {
         loop {
             let facts = self.glance(self.half());
             let position = self.position(&facts);
-            let waited = Duration::from_millis(self.host.now().saturating_sub(begun));
+            let waited = Duration::from_millis(self.host.now().since(begun));
             if position.is_some() {
                 return position;
             }

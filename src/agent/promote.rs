@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Agent, ROUND, Report};
 use crate::boundary::host::Level;
+use crate::decide::clock::BootTime;
 use crate::decide::cluster::Manager;
 use crate::decide::election::{self, Again, Approval, Ballots, Earlier, OnRecord, Receiver, Told, Verdict};
 use crate::decide::facts::{Facts, Signal};
@@ -69,7 +70,7 @@ impl Agent<'_> {
             if matches!(facts.answer, Some(Answer::Standby(_) | Answer::Primary(_))) {
                 answered = self.host.now();
             }
-            let waited = self.host.now().saturating_sub(answered);
+            let waited = self.host.now().since(answered);
             if progress == Progress::Begun
                 && !launched_anew
                 && launches_anew(&facts, waited)
@@ -187,7 +188,7 @@ impl Agent<'_> {
     }
 
     /// A primary that takes no write is none.
-    fn prove(&mut self, progress: Progress, begun: u64, won: &str) -> Report {
+    fn prove(&mut self, progress: Progress, begun: BootTime, won: &str) -> Report {
         if let Err(error) = self.host.prove_writable(self.left()) {
             return Report::changed(
                 OcfCode::ErrGeneric,
@@ -200,7 +201,7 @@ impl Agent<'_> {
         }
         match progress {
             Progress::Told => {
-                let took = self.host.now().saturating_sub(begun);
+                let took = self.host.now().since(begun);
                 Report::changed(
                     OcfCode::Success,
                     format!("promoted in {took} ms, takes writes; was at {won}"),

@@ -305,7 +305,7 @@ impl Agent<'_> {
         let begun = self.host.now();
         loop {
             let announced = self.host.announced(primary).ok().flatten();
-            let waited = Duration::from_millis(self.host.now().saturating_sub(begun));
+            let waited = Duration::from_millis(self.host.now().since(begun));
             if announced.is_some() || !is_on_its_way || waited >= ANNOUNCEMENT || self.is_time_over() {
                 return announced;
             }

@@ -165,7 +165,7 @@ impl Agent<'_> {
         stands?;
         // An archive that is slow gives it yet what the primary has not.
         let asks_archive = self.host.recovery().is_some_and(|recovery| recovery.command.is_some());
-        let without = Duration::from_millis(now.saturating_sub(since.max(self.memory.detached?)));
+        let without = Duration::from_millis(now.since(since.max(self.memory.detached?)));
         let said = self.host.receiver_trouble();
         if asks_archive || !is_starved(said.as_deref(), without) {
             return None;
@@ -212,7 +212,7 @@ impl Agent<'_> {
         let mut is_abandoned = false;
         loop {
             let (task, worker) = self.host.rejoin().map_err(refuse)?;
-            let since = Duration::from_millis(self.host.now().saturating_sub(begun));
+            let since = Duration::from_millis(self.host.now().since(begun));
             match awaited(task.as_ref(), worker, Waiting { since, at_most, is_abandoned }) {
                 Awaited::Launch => {
                     self.forget_data_before(task.as_ref());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Agent, ROUND, Report, STEADY, millis};
 use crate::boundary::host::Level;
-use crate::decide::clock::{Millis, Time};
+use crate::decide::clock::{BootTime, Millis, Time};
 use crate::decide::cluster::{ClusterFacts, Upstream};
 use crate::decide::disk::Disk;
 use crate::decide::election::Approval;
@@ -241,7 +241,7 @@ impl Agent<'_> {
                 }
             }
             let consistent_for = match facts.answer {
-                Some(Answer::Standby(_)) => now.saturating_sub(*consistent_since.get_or_insert(now)),
+                Some(Answer::Standby(_)) => now.since(*consistent_since.get_or_insert(now)),
                 _ => 0,
             };
             let stream = self.stream(&facts, primary.as_ref(), &mut streaming_since);
@@ -323,13 +323,13 @@ impl Agent<'_> {
         }
     }
 
-    fn stream(&mut self, facts: &Facts, primary: Option<&Upstream>, since: &mut Option<Millis>) -> Stream {
+    fn stream(&mut self, facts: &Facts, primary: Option<&Upstream>, since: &mut Option<BootTime>) -> Stream {
         let (Some(primary), Some(Answer::Standby(view))) = (primary, &facts.answer) else {
             return Stream::NoPrimary;
         };
         let now = self.host.now();
         let streaming_for = if streams(view.receiver.as_ref()) {
-            now.saturating_sub(*since.get_or_insert(now))
+            now.since(*since.get_or_insert(now))
         } else {
             *since = None;
             0

@@ -56,10 +56,10 @@ impl Agent<'_> {
             let mut facts = self.host.stop_facts();
             if sent == Stage::Fast && self.host.is_handed_over() {
                 let now = self.host.now();
-                let since = now.saturating_sub(*handed_over.get_or_insert(now));
+                let since = now.since(*handed_over.get_or_insert(now));
                 facts.shutdown = Shutdown::HandedOver(Duration::from_millis(since));
             }
-            let elapsed = Duration::from_millis(self.host.now().saturating_sub(begun));
+            let elapsed = Duration::from_millis(self.host.now().since(begun));
             match decide(purpose, &facts, self.memory.disk, sent, elapsed, budget) {
                 Step::Done => {
                     self.tell_node(|host| host.forget());

@@ -103,7 +103,7 @@ impl Agent<'_> {
                 setting: &view.synchronous_standby_names,
                 standbys: &view.standbys,
                 lsn: view.lsn,
-                short_for: self.memory.synchronous.short_since.map(|since| now.saturating_sub(since)),
+                short_for: self.memory.synchronous.short_since.map(|since| now.since(since)),
                 confirming: self.memory.synchronous.confirming.as_ref(),
                 heard: &heard,
             });
@@ -167,7 +167,7 @@ impl Agent<'_> {
                 Some(Answer::Primary(now)) => view = now,
                 _ => return Ok(()),
             }
-            let waited = Duration::from_millis(self.host.now().saturating_sub(begun));
+            let waited = Duration::from_millis(self.host.now().since(begun));
             if waited >= PATIENCE || self.is_time_over() {
                 let in_force = Names::parse(&view.synchronous_standby_names);
                 return match written {

@@ -16,7 +16,7 @@ pub use slots::Slots;
 use super::host::{Host, HostError, HostResult, Level};
 use crate::cluster::crm_mon::Status;
 use crate::decide::activity::{Activity, Progress};
-use crate::decide::clock::Millis;
+use crate::decide::clock::{BootTime, Millis};
 use crate::decide::disk::{ROOM, Trial};
 use crate::decide::election::{Ballot, Fitness, ballot_text};
 use crate::decide::facts::{Control, Facts, RunState, Signal};
@@ -133,12 +133,12 @@ impl FakeHost {
 impl super::host::Telling for FakeHost {}
 
 impl Host for FakeHost {
-    fn begin(&mut self, deadline: Millis) {
-        self.deadline = deadline;
+    fn begin(&mut self, deadline: BootTime) {
+        self.deadline = deadline.millis();
     }
 
-    fn now(&self) -> Millis {
-        self.now
+    fn now(&self) -> BootTime {
+        BootTime::at(self.now)
     }
 
     fn sleep(&mut self, wait: Duration) {

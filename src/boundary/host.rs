@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cluster::crm_mon::Status;
 use crate::decide::activity::Activity;
-use crate::decide::clock::Millis;
+use crate::decide::clock::BootTime;
 use crate::decide::disk::Trial;
 use crate::decide::election::{Ballot, Fitness};
 use crate::decide::facts::{Facts, RunState};
@@ -42,9 +42,9 @@ pub enum Level {
 /// or than its own short deadline.
 pub trait Host: Rejoining + Slotted + Telling {
     /// Begins a call that has to be over at this moment: Pacemaker's programs get no more time than is left.
-    fn begin(&mut self, deadline: Millis);
+    fn begin(&mut self, deadline: BootTime);
     /// Now.
-    fn now(&self) -> Millis;
+    fn now(&self) -> BootTime;
     fn sleep(&mut self, wait: Duration);
 
     /// Processes, control file, and the server's word, for which it waits at most `patience`.

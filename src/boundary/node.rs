@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal as Unix;
 
-use super::clock::{Deadline, boottime_ms};
+use super::clock::{Deadline, boottime};
 use super::command::{self, Detached};
 use super::data_directory::{self, SignalFile};
 use super::host::{Host, HostError, HostResult, Level};
@@ -33,7 +33,7 @@ use super::process::{self, Debugged, ProcessState};
 use super::{checker, control_file, corosync, memory, node_reset, pacemaker, registry, write_test};
 use crate::cluster::crm_mon::Status;
 use crate::decide::activity::Activity;
-use crate::decide::clock::Millis;
+use crate::decide::clock::BootTime;
 use crate::decide::disk::Trial;
 use crate::decide::election::{Ballot, Fitness};
 use crate::decide::facts::{Control, Facts, Process, RunState, Signal};
@@ -139,12 +139,12 @@ fn host_error(error: impl Into<HostError>) -> HostError {
 }
 
 impl Host for Node {
-    fn begin(&mut self, deadline: Millis) {
-        self.deadline = Deadline::after(Duration::from_millis(deadline.saturating_sub(boottime_ms())));
+    fn begin(&mut self, deadline: BootTime) {
+        self.deadline = Deadline::after(Duration::from_millis(deadline - boottime()));
     }
 
-    fn now(&self) -> Millis {
-        boottime_ms()
+    fn now(&self) -> BootTime {
+        boottime()
     }
 
     fn sleep(&mut self, wait: Duration) {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::pg::lsn::Lsn;
 use crate::pg::timeline::Timeline;
 
-use super::clock::Millis;
+use super::clock::BootTime;
 use super::cluster::{ClusterFacts, Manager};
 use super::disk::Disk;
 use super::monitor::LastMonitor;
@@ -25,17 +25,17 @@ pub struct Memory {
     pub knowledge: Knowledge,
     /// The score that we wrote last, and when.
     pub score: Option<Score>,
-    pub score_written: Option<Millis>,
+    pub score_written: Option<BootTime>,
     /// The daemons that keep it.
     pub keepers: Option<Keepers>,
     /// Since when the CIB may have lost it: one of them began anew.
-    pub score_doubted: Option<Millis>,
+    pub score_doubted: Option<BootTime>,
     /// The host that we stream from, once the cluster confirmed that it is the primary.
     pub upstream: Option<String>,
     /// Since when we do not stream although a primary is there.
-    pub detached: Option<Millis>,
+    pub detached: Option<BootTime>,
     /// Where it stands without a stream, and since when.
-    pub stood: Option<(Lsn, Millis)>,
+    pub stood: Option<(Lsn, BootTime)>,
     /// When the data were made ready that this is of (`Task::ready`).
     pub rejoined: Option<u64>,
     /// Why it waits for WAL in vain: the next start has its data copied.
@@ -49,15 +49,15 @@ pub struct Memory {
     /// It was promoted by the operator's approval, which is to be taken back.
     pub approved: bool,
     /// On a primary: when it looked for approvals that nobody needed.
-    pub approvals_looked: Option<Millis>,
+    pub approvals_looked: Option<BootTime>,
     /// Its position in the WAL as the cluster was told it last, and when.
-    pub reported: Option<(Reported, Millis)>,
+    pub reported: Option<(Reported, BootTime)>,
     /// Its replication slots for the others.
     pub slots: Tended,
     /// The promotion that was written to PGDATA.
     pub on: Option<Id>,
     /// When this instance was promoted.
-    pub promoted: Option<Millis>,
+    pub promoted: Option<BootTime>,
     /// On a primary: who else had every acknowledged commit when we last looked.
     pub coverage: CommitCoverage,
     /// Whether the instance was a primary when it last ran, as the control file told at start.
@@ -75,17 +75,17 @@ pub struct Memory {
     /// Why this instance is in safe mode, as it was published.
     pub safe_mode: Option<String>,
     /// Since when it is, whether published or not; and since when there is a primary again.
-    pub safe_mode_since: Option<Millis>,
-    pub safe_mode_over: Option<Millis>,
+    pub safe_mode_since: Option<BootTime>,
+    pub safe_mode_over: Option<BootTime>,
     /// When its promotion was refused.
-    pub refused: Option<Millis>,
+    pub refused: Option<BootTime>,
     /// What was told of this instance last.
     pub told: Option<Told>,
     /// Whom it succeeded as the primary; the promotion whose cause the history has.
     pub succession: Option<Succession>,
     pub noted: Option<Id>,
     /// When the members' history is looked at again, and the rejoin that it has.
-    pub history_due: Option<Millis>,
+    pub history_due: Option<BootTime>,
     pub history_rejoined: Option<u64>,
     /// The complaint that was logged last, so that it is logged once.
     pub complaint: Option<String>,
@@ -124,11 +124,11 @@ pub struct Keepers {
 #[serde(default)]
 pub struct ScoreChecks {
     /// The last one, and how far the primary had written then.
-    pub last: Option<(Millis, Lsn)>,
+    pub last: Option<(BootTime, Lsn)>,
     /// How many in a row found the order wrong.
     pub wrong: u8,
     /// When it was corrected last.
-    pub corrected: Option<Millis>,
+    pub corrected: Option<BootTime>,
 }
 
 /// Whether this instance can know that it has every acknowledged commit.

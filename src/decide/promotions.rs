@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::clock::Millis;
+use super::clock::BootTime;
 use crate::pg::history::History;
 use crate::pg::timeline::{Timeline, WalPosition};
 
@@ -63,7 +63,7 @@ impl FromStr for Id {
 
 impl Promotion {
     /// With the identity that its content and the moment give it.
-    fn identified(self, now: Millis) -> Promotion {
+    fn identified(self, now: BootTime) -> Promotion {
         let mut hash = std::hash::DefaultHasher::new();
         (self.generation, self.timeline.get(), self.system, &self.node, now).hash(&mut hash);
         self.fork.map(|fork| (fork.timeline.get(), fork.lsn.0)).hash(&mut hash);
@@ -367,7 +367,7 @@ pub struct Next {
 
 /// The promotion of an instance with these data. `None`: no numbers are left, or the system identifier is not known.
 #[must_use]
-pub fn next(record: &Record, data: &Data<'_>, now: Millis) -> Option<Next> {
+pub fn next(record: &Record, data: &Data<'_>, now: BootTime) -> Option<Next> {
     let own = data.position.timeline.get();
     let (generation, highest) = record.highest();
     if highest.saturating_sub(own) > RESERVABLE {
@@ -413,7 +413,7 @@ pub fn adopted(
     timeline: Timeline,
     system: Option<u64>,
     on: Option<&Promotion>,
-    now: Millis,
+    now: BootTime,
 ) -> Option<Promotion> {
     let last = match record {
         Record::Unread(_) => return None,

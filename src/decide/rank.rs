@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use crate::pg::lsn::Lsn;
 use crate::pg::view::{ConnectedStandby, PrimaryView, SyncState};
 
-use super::clock::Millis;
+use super::clock::{BootTime, Millis};
 use super::memory::{CommitCoverage, Memory, ScoreChecks};
 use super::promotion_score::Score;
 
@@ -42,17 +42,17 @@ pub fn coverage(synchronous_standby_names: &str, standbys: &[ConnectedStandby]) 
 
 /// Whether the others' scores should be read now. Not before its promotion has settled: until then the primary has a
 /// standby's score itself, and Pacemaker would move its role to the first standby that is ranked above that.
-pub fn due(memory: &Memory, standbys: &[ConnectedStandby], now: Millis) -> bool {
+pub fn due(memory: &Memory, standbys: &[ConnectedStandby], now: BootTime) -> bool {
     memory.score == Some(Score::Primary)
         && standbys.len() > 1
-        && memory.score_checks.last.is_none_or(|(at, _)| now.saturating_sub(at) >= LOOK)
+        && memory.score_checks.last.is_none_or(|(at, _)| now.since(at) >= LOOK)
 }
 
 /// The scores to write, given those that stand: node and new score. Two that stream with nothing against them never keep the same
 /// one: `crm_mon -A` shows who would be promoted. Whoever has less withdrew or is a last choice, and stays so.
 pub fn corrections(
     looks: &mut ScoreChecks,
-    now: Millis,
+    now: BootTime,
     view: &PrimaryView,
     scores: &[(String, Score)],
 ) -> Vec<(String, Score)> {
@@ -69,7 +69,7 @@ pub fn corrections(
         .enumerate()
         .any(|(place, (better, _))| ranked[place + 1..].iter().any(|(s, _)| clearly_better(s, better, near)));
     looks.wrong = if is_wrong { looks.wrong.saturating_add(1) } else { 0 };
-    let has_rested = looks.corrected.is_none_or(|at| now.saturating_sub(at) >= REST);
+    let has_rested = looks.corrected.is_none_or(|at| now.since(at) >= REST);
     if !has_rested || !(is_tied || looks.wrong >= LOOKS) {
         return Vec::new();
     }
@@ -86,10 +86,10 @@ pub fn corrections(
 }
 
 /// What a primary writes in a second, by two looks.
-fn near(last: Option<(Millis, Lsn)>, now: Millis, lsn: Lsn) -> u64 {
+fn near(last: Option<(BootTime, Lsn)>, now: BootTime, lsn: Lsn) -> u64 {
     let Some((at, from)) = last else { return NEAR };
     let written = lsn.saturating_bytes_since(from);
-    written.saturating_mul(1000).checked_div(now.saturating_sub(at)).unwrap_or(0).max(NEAR)
+    written.saturating_mul(1000).checked_div(now.since(at)).unwrap_or(0).max(NEAR)
 }
 
 const fn class(sync: &SyncState) -> u8 {
@@ -143,7 +143,12 @@ mod tests {
         let mut last = Vec::new();
         for look in 1..=looks {
             assert_eq!(last, [], "corrected by look {}", look - 1);
-            last = corrections(&mut state, u64::from(look) * LOOK, &view(1 << 30, standbys), before);
+            last = corrections(
+                &mut state,
+                BootTime::at(u64::from(look) * LOOK),
+                &view(1 << 30, standbys),
+                before,
+            );
         }
         last
     }
@@ -182,7 +187,11 @@ mod tests {
         let mut looks = ScoreChecks::default();
         for look in 1..9 {
             let lsn = look * (10 << 20) * LOOK / 1000;
-            assert_eq!(corrections(&mut looks, look * LOOK, &view(lsn, &s), &before), [], "{look}");
+            assert_eq!(
+                corrections(&mut looks, BootTime::at(look * LOOK), &view(lsn, &s), &before),
+                [],
+                "{look}"
+            );
         }
     }
 
@@ -195,17 +204,17 @@ mod tests {
         let mut now = 0;
         for standbys in [&b_first, &b_first, &a_first, &b_first, &b_first] {
             now += LOOK;
-            assert_eq!(corrections(&mut looks, now, &view(1 << 30, standbys), &before), []);
+            assert_eq!(corrections(&mut looks, BootTime::at(now), &view(1 << 30, standbys), &before), []);
         }
         now += LOOK;
-        let corrected = corrections(&mut looks, now, &view(1 << 30, &b_first), &before);
+        let corrected = corrections(&mut looks, BootTime::at(now), &view(1 << 30, &b_first), &before);
         assert_eq!(corrected, scores(&[("b", 1000), ("a", 990)]));
         let end = now + REST;
         while now + LOOK < end {
             now += LOOK;
-            assert_eq!(corrections(&mut looks, now, &view(1 << 30, &a_first), &corrected), []);
+            assert_eq!(corrections(&mut looks, BootTime::at(now), &view(1 << 30, &a_first), &corrected), []);
         }
-        assert_ne!(corrections(&mut looks, end, &view(1 << 30, &a_first), &corrected), []);
+        assert_ne!(corrections(&mut looks, BootTime::at(end), &view(1 << 30, &a_first), &corrected), []);
     }
 
     #[test]
@@ -237,12 +246,12 @@ mod tests {
     fn nobody_is_ranked_before_the_promotion_has_settled() {
         let two = [standby("a", "async", 900 << 20), standby("b", "sync", 100)];
         for score in [None, Some(Score::Standby)] {
-            assert!(!due(&Memory { score, ..Memory::default() }, &two, 1), "{score:?}");
+            assert!(!due(&Memory { score, ..Memory::default() }, &two, BootTime::at(1)), "{score:?}");
         }
         let mut settled = Memory { score: Some(Score::Primary), ..Memory::default() };
-        assert!(due(&settled, &two, 1));
-        assert!(!due(&settled, &two[..1], 1), "there is nobody to compare with");
-        settled.score_checks.last = Some((1, Lsn(1)));
-        assert!(!due(&settled, &two, LOOK) && due(&settled, &two, 1 + LOOK));
+        assert!(due(&settled, &two, BootTime::at(1)));
+        assert!(!due(&settled, &two[..1], BootTime::at(1)), "there is nobody to compare with");
+        settled.score_checks.last = Some((BootTime::at(1), Lsn(1)));
+        assert!(!due(&settled, &two, BootTime::at(LOOK)) && due(&settled, &two, BootTime::at(1 + LOOK)));
     }
 }

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use super::activity::Progress;
-use super::clock::Millis;
+use super::clock::{BootTime, Millis};
 use crate::pg::instance::ProcessId;
 
 /// What the startup process does.
@@ -101,12 +101,12 @@ pub struct Track {
     /// The furthest one.
     segment: Option<String>,
     /// When it went on to another segment last.
-    moved: Option<Millis>,
+    moved: Option<BootTime>,
 }
 
 impl Track {
     /// Takes note of a look.
-    pub fn note(&mut self, recovery: &Recovery, now: Millis) {
+    pub fn note(&mut self, recovery: &Recovery, now: BootTime) {
         if let Some(segment) = &recovery.segment
             && self.segment.as_ref().is_none_or(|furthest| segment > furthest)
         {
@@ -118,9 +118,9 @@ impl Track {
     }
 
     /// Whether it went on within this time.
-    pub fn progress(&self, now: Millis, within: Millis) -> Progress {
+    pub fn progress(&self, now: BootTime, within: Millis) -> Progress {
         match self.moved {
-            Some(moved) if now.saturating_sub(moved) <= within => Progress::GoesOn,
+            Some(moved) if now.since(moved) <= within => Progress::GoesOn,
             Some(_) | None => Progress::StandsStill,
         }
     }
@@ -163,14 +163,14 @@ mod tests {
     fn a_recovery_gets_on_from_segment_to_segment() {
         let look = |segment: Option<&str>| Recovery { segment: segment.map(str::to_owned), command: None };
         let mut track = Track::default();
-        track.note(&look(Some("0000000000000003")), 1_000);
-        track.note(&look(None), 2_000);
-        track.note(&look(Some("0000000000000003")), 3_000);
-        track.note(&look(Some("0000000000000002")), 3_000);
-        assert_eq!(track.progress(3_000, 10_000), Progress::StandsStill, "it has begun");
-        track.note(&look(Some("0000000000000004")), 4_000);
-        assert_eq!(track.progress(14_000, 10_000), Progress::GoesOn);
-        assert_eq!(track.progress(14_001, 10_000), Progress::StandsStill);
+        track.note(&look(Some("0000000000000003")), BootTime::at(1_000));
+        track.note(&look(None), BootTime::at(2_000));
+        track.note(&look(Some("0000000000000003")), BootTime::at(3_000));
+        track.note(&look(Some("0000000000000002")), BootTime::at(3_000));
+        assert_eq!(track.progress(BootTime::at(3_000), 10_000), Progress::StandsStill, "it has begun");
+        track.note(&look(Some("0000000000000004")), BootTime::at(4_000));
+        assert_eq!(track.progress(BootTime::at(14_000), 10_000), Progress::GoesOn);
+        assert_eq!(track.progress(BootTime::at(14_001), 10_000), Progress::StandsStill);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::clock::Millis;
+use super::clock::{BootTime, Millis};
 use super::promotions::Id;
 use crate::pg::timeline::WalPosition;
 
@@ -71,9 +71,14 @@ const AGAIN: Millis = 60_000;
 /// Whether a position is to be sent. `last`: what was sent last, and when; `on`: the promotion that was noted beside the data, as far as
 /// it is remembered.
 #[must_use]
-pub fn is_due(last: Option<(Reported, Millis)>, position: WalPosition, on: Option<Id>, now: Millis) -> bool {
+pub fn is_due(
+    last: Option<(Reported, BootTime)>,
+    position: WalPosition,
+    on: Option<Id>,
+    now: BootTime,
+) -> bool {
     let is_other = |sent: Reported| sent.position != position || on.is_some() && sent.on != on;
-    last.is_none_or(|(sent, at)| is_other(sent) || now.saturating_sub(at) >= AGAIN)
+    last.is_none_or(|(sent, at)| is_other(sent) || now.since(at) >= AGAIN)
 }
 
 #[cfg(test)]
@@ -94,14 +99,17 @@ mod tests {
 
     #[test]
     fn an_idle_server_reports_once_a_minute() {
-        let sent = (Reported { position: position(3, 0x28), on: None }, 1_000);
-        assert!(is_due(None, position(3, 0x28), None, 1_000));
-        assert!(!is_due(Some(sent), position(3, 0x28), None, 999 + AGAIN));
-        assert!(is_due(Some(sent), position(3, 0x28), None, 1_000 + AGAIN));
+        let sent = (Reported { position: position(3, 0x28), on: None }, BootTime::at(1_000));
+        assert!(is_due(None, position(3, 0x28), None, BootTime::at(1_000)));
+        assert!(!is_due(Some(sent), position(3, 0x28), None, BootTime::at(999 + AGAIN)));
+        assert!(is_due(Some(sent), position(3, 0x28), None, BootTime::at(1_000 + AGAIN)));
         for other in [position(3, 0x29), position(4, 0x28)] {
-            assert!(is_due(Some(sent), other, None, 1_001));
+            assert!(is_due(Some(sent), other, None, BootTime::at(1_001)));
         }
         let on = Some("0000000a".parse().expect("an identity"));
-        assert!(is_due(Some(sent), position(3, 0x28), on, 1_001), "noted beside the data since");
+        assert!(
+            is_due(Some(sent), position(3, 0x28), on, BootTime::at(1_001)),
+            "noted beside the data since"
+        );
     }
 }

@@ -7,7 +7,7 @@
 use crate::pg::timeline::{Timeline, WalPosition};
 use crate::pg::view::Receiver;
 
-use super::clock::Millis;
+use super::clock::{BootTime, Millis};
 use super::cluster::{Approved, ClusterAnswer, ClusterFacts, InstanceCount, Upstream};
 use super::memory::{CommitCoverage, Knowledge, LastRole, Memory};
 use super::promotion_score::{Score, ScoreStep};
@@ -36,7 +36,7 @@ pub const YIELD_TIME: Millis = 15_000;
 /// What a standby looks at.
 #[derive(Debug, Clone)]
 pub struct StandbyFacts<'a> {
-    pub now: Millis,
+    pub now: BootTime,
     /// Interval of our own monitor, 0 where called by something else.
     pub interval: Millis,
     pub position: Option<WalPosition>,
@@ -186,7 +186,7 @@ fn attached(memory: &Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
         return paused(memory);
     }
     let candidate = memory.score.is_some_and(Score::is_candidate);
-    let rested = memory.score_written.is_none_or(|at| facts.now.saturating_sub(at) >= LAG_REST);
+    let rested = memory.score_written.is_none_or(|at| facts.now.since(at) >= LAG_REST);
     let lag = match (lag(memory, facts.position), facts.maxlag) {
         (Some(lag), _) => lag,
         // An idle primary tells its position with the first keepalive, after up to half of wal_sender_timeout.
@@ -241,7 +241,7 @@ fn detached(
 ) -> ScoreStep {
     let since = *memory.detached.get_or_insert(facts.now);
     let patience = facts.interval.saturating_mul(2).saturating_add(DETACHED_GRACE);
-    let seconds = facts.now.saturating_sub(since) / 1000;
+    let seconds = facts.now.since(since) / 1000;
     let what = match instead {
         None => format!("{NOT_STREAMING} {primary}"),
         Some(host) => format!("streams from {host} instead of the primary {primary}"),
@@ -249,7 +249,7 @@ fn detached(
     match memory.score {
         Some(Score::Withdrawn) => return ScoreStep::Keep(Some(what)),
         // What it has becomes old.
-        Some(Score::SafeMode) if facts.now.saturating_sub(since) <= patience => {
+        Some(Score::SafeMode) if facts.now.since(since) <= patience => {
             return ScoreStep::Keep(Some(what));
         }
         Some(Score::SafeMode) => {
@@ -262,19 +262,19 @@ fn detached(
     }
     match memory.knowledge {
         // It took part in the election: for a moment it may stay what it was then.
-        Knowledge::Unproven if facts.now.saturating_sub(since) > RECONNECT && memory.score.is_some() => {
+        Knowledge::Unproven if facts.now.since(since) > RECONNECT && memory.score.is_some() => {
             ScoreStep::Set(Score::Withdrawn, format!("{what} yet"))
         }
         // Without a score the address of the standbys may be on it.
-        Knowledge::Unproven if facts.now.saturating_sub(since) > patience => {
+        Knowledge::Unproven if facts.now.since(since) > patience => {
             ScoreStep::Set(Score::Withdrawn, format!("{what} yet"))
         }
         Knowledge::Unproven => ScoreStep::Keep(Some(format!("{what} yet"))),
-        Knowledge::Current if facts.now.saturating_sub(since) > patience => {
+        Knowledge::Current if facts.now.since(since) > patience => {
             ScoreStep::Set(Score::Withdrawn, format!("{what} since {seconds} s: it may lack commits"))
         }
         Knowledge::Current if memory.score == Some(Score::Detached) => ScoreStep::Keep(Some(what)),
-        Knowledge::Current if facts.now.saturating_sub(since) > RECONNECT => {
+        Knowledge::Current if facts.now.since(since) > RECONNECT => {
             ScoreStep::Set(Score::Detached, format!("{what} since {seconds} s"))
         }
         Knowledge::Current if memory.score.is_none_or(|s| s > Score::Standby) => {
@@ -309,7 +309,7 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
             ScoreStep::Keep(None)
         }
         Knowledge::Current => {
-            let age = memory.score_written.map(|at| facts.now.saturating_sub(at));
+            let age = memory.score_written.map(|at| facts.now.since(at));
             match (memory.score, memory.last_role) {
                 // It gave way to a synchronous standby after a crash, and nobody took over.
                 (Some(Score::Withdrawn), LastRole::Primary) if age.is_some_and(|age| age < YIELD_TIME) => {
@@ -327,9 +327,7 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
         )
         .unless(memory.score == Some(Score::FirstStart)),
         Knowledge::Unproven => match cluster.everybody {
-            InstanceCount::All
-                if memory.refused.is_some_and(|at| facts.now.saturating_sub(at) < REFUSED_REST) =>
-            {
+            InstanceCount::All if memory.refused.is_some_and(|at| facts.now.since(at) < REFUSED_REST) => {
                 let said = "its promotion was refused a moment ago: see the failed action in crm_mon -1";
                 ScoreStep::Wait(memory.safe_mode.clone().unwrap_or_else(|| said.to_owned()))
             }
@@ -362,13 +360,13 @@ fn orphaned(memory: &mut Memory, facts: &StandbyFacts<'_>, cluster: &ClusterFact
 /// The score of the promoted instance. It is written once the promotion has settled: a score that is written at once
 /// aborts the transition in which Pacemaker starts the float IP. Until then the score of a standby does, because of
 /// equals Pacemaker prefers the one that is promoted.
-pub fn promoted(memory: &mut Memory, now: Millis) -> ScoreStep {
+pub fn promoted(memory: &mut Memory, now: BootTime) -> ScoreStep {
     memory.knowledge = Knowledge::Current;
     memory.last_role = LastRole::Primary;
     memory.refused = None;
     memory.forget_stream();
     memory.primary_end = None;
-    let settled = memory.promoted.is_none_or(|at| now.saturating_sub(at) >= SETTLE);
+    let settled = memory.promoted.is_none_or(|at| now.since(at) >= SETTLE);
     if !settled && memory.score.is_some_and(|s| s >= Score::Standby) {
         return ScoreStep::Keep(None);
     }
@@ -380,7 +378,7 @@ pub fn promoted(memory: &mut Memory, now: Millis) -> ScoreStep {
 /// the role to a standby, which has one. pacemaker-attrd still has ours, and tells the scheduler of changes only: so it is another one,
 /// which the next monitor puts right. Only where this instance was tended as the primary before: one that somebody else
 /// started is none of ours.
-pub fn probed(memory: &mut Memory, now: Millis) -> ScoreStep {
+pub fn probed(memory: &mut Memory, now: BootTime) -> ScoreStep {
     match (memory.last_role, memory.score) {
         (LastRole::Primary, None | Some(Score::Primary)) => {
             promoted(memory, now);

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::clock::Millis;
+use super::clock::{BootTime, Millis};
 use super::reported::NodeReported;
 use crate::pg::lsn::Lsn;
 use crate::pg::role::PgRole;
@@ -221,14 +221,14 @@ pub fn used(value: Option<&str>, node: &str) -> Option<String> {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tended {
-    pub at: Option<Millis>,
+    pub at: Option<BootTime>,
     pub complaint: Option<String>,
 }
 
 /// Whether it is time.
 #[must_use]
-pub fn is_due(tended: &Tended, now: Millis) -> bool {
-    tended.at.is_none_or(|at| now.saturating_sub(at) >= AGAIN)
+pub fn is_due(tended: &Tended, now: BootTime) -> bool {
+    tended.at.is_none_or(|at| now.since(at) >= AGAIN)
 }
 
 #[cfg(test)]

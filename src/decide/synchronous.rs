@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 pub use peers::{Peer, Place, Presence, may_weaken, peers, shortage, streams};
 pub use waiting::{Confirming, Uptake, Waiting};
 
-use super::clock::Millis;
+use super::clock::{BootTime, Millis};
 use super::voters::{Names, Statement, Voters};
 use crate::ocf::{Policy, Preference, Sync};
 use crate::pg::lsn::Lsn;
@@ -31,7 +31,7 @@ pub fn is_due(
     waiting: &Waiting,
     view: &PrimaryView,
     leaving: &[String],
-    now: Millis,
+    now: BootTime,
 ) -> bool {
     let is_as_left = waiting.settled.as_ref().is_some_and(|(setting, streaming)| {
         *setting == view.synchronous_standby_names && *streaming == streams(view)
@@ -40,7 +40,7 @@ pub fn is_due(
     match policy.sync {
         Sync::Off => waiting.managed,
         Sync::Prefer | Sync::Strict => {
-            !is_as_left || now.saturating_sub(looked) >= RECORD_AGAIN || !leaving.is_empty()
+            !is_as_left || now.since(looked) >= RECORD_AGAIN || !leaving.is_empty()
         }
     }
 }
@@ -89,7 +89,7 @@ pub struct Facts<'a> {
     pub peers: &'a [Peer],
     /// Of its own promotion.
     pub generation: u64,
-    pub now: Millis,
+    pub now: BootTime,
     pub record: Option<&'a Voters>,
     /// `synchronous_standby_names`, as the server shows it.
     pub setting: &'a str,
@@ -231,7 +231,7 @@ pub fn at_promotion(
     answered: &[Peer],
     record: Option<&Voters>,
     generation: u64,
-    now: Millis,
+    now: BootTime,
 ) -> (Option<Names>, Option<Voters>) {
     // What is on record holds as long as nobody acknowledges anything: whoever has been promoted takes it back.
     if policy.sync == Sync::Off {

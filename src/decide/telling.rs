@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::clock::Millis;
+use super::clock::{BootTime, Millis};
 use crate::pg::role::PgRole;
 use crate::pg::survey::{Load, Survey};
 use crate::pg::timeline::Timeline;
@@ -14,21 +14,20 @@ const AGAIN: Millis = 10_000;
 /// What was told last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
-    pub when: Millis,
+    pub when: BootTime,
     pub role: PgRole,
     pub timeline: Option<Timeline>,
 }
 
 /// What is to be told now; `None`: nothing new, or the server told nothing.
 #[must_use]
-pub fn due(last: Option<Told>, answer: Option<&Answer>, now: Millis) -> Option<Told> {
+pub fn due(last: Option<Told>, answer: Option<&Answer>, now: BootTime) -> Option<Told> {
     let (role, timeline) = match answer? {
         Answer::Primary(view) => (PgRole::Primary, Some(view.timeline)),
         Answer::Standby(view) => (PgRole::Standby, streamed(view)),
         Answer::Rejects(_) | Answer::Silent { .. } | Answer::Refused | Answer::Unusable(_) => return None,
     };
-    let is_new =
-        |last: Told| last.role != role || last.timeline != timeline || now.saturating_sub(last.when) >= AGAIN;
+    let is_new = |last: Told| last.role != role || last.timeline != timeline || now.since(last.when) >= AGAIN;
     last.is_none_or(is_new).then_some(Told { when: now, role, timeline })
 }
 
@@ -84,21 +83,26 @@ mod tests {
     #[test]
     fn it_is_told_now_and_then_and_at_once_when_it_changes() {
         let Answer::Standby(standby) = idle_standby() else { panic!("a standby") };
-        let told = due(None, Some(&Answer::Standby(standby.clone())), 1_000).expect("never told");
+        let told =
+            due(None, Some(&Answer::Standby(standby.clone())), BootTime::at(1_000)).expect("never told");
         assert_eq!((told.role, told.timeline), (PgRole::Standby, None));
         let again = |now| due(Some(told), Some(&Answer::Standby(standby.clone())), now);
-        assert_eq!(again(999 + AGAIN), None);
-        assert!(again(1_000 + AGAIN).is_some());
+        assert_eq!(again(BootTime::at(999 + AGAIN)), None);
+        assert!(again(BootTime::at(1_000 + AGAIN)).is_some());
         let streams = Told { timeline: Timeline::new(2), ..told };
         assert!(
-            due(Some(streams), Some(&Answer::Standby(standby.clone())), 1_001).is_some(),
+            due(Some(streams), Some(&Answer::Standby(standby.clone())), BootTime::at(1_001)).is_some(),
             "lost its stream"
         );
         assert!(
-            due(Some(Told { role: PgRole::Primary, ..told }), Some(&Answer::Standby(standby)), 1_001)
-                .is_some()
+            due(
+                Some(Told { role: PgRole::Primary, ..told }),
+                Some(&Answer::Standby(standby)),
+                BootTime::at(1_001)
+            )
+            .is_some()
         );
-        assert_eq!(due(None, Some(&Answer::Refused), 1_000), None);
-        assert_eq!(due(None, None, 1_000), None);
+        assert_eq!(due(None, Some(&Answer::Refused), BootTime::at(1_000)), None);
+        assert_eq!(due(None, None, BootTime::at(1_000)), None);
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use super::clock::Millis;
+use super::clock::BootTime;
 
 /// The private node attribute in which the record stands.
 #[must_use]
@@ -103,13 +103,13 @@ impl Voters {
         last: Option<&Voters>,
         generation: u64,
         statement: Option<Statement>,
-        now: Millis,
+        now: BootTime,
     ) -> Voters {
         let (before, sequence) = last.map_or((0, 0), |v| (v.generation, v.sequence));
         // One that was put on record for a promotion that never began may have a higher number.
         Voters {
             generation: generation.max(before),
-            sequence: sequence.saturating_add(1).max(now),
+            sequence: sequence.saturating_add(1).max(now.millis()),
             statement,
         }
     }

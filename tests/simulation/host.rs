@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use quorate::boundary::host::{Host, HostError, HostResult, Level, Rejoining, Slotted};
 use quorate::cluster::crm_mon::Status;
-use quorate::decide::clock::Millis;
+use quorate::decide::clock::BootTime;
 use quorate::decide::disk::{ROOM, Trial};
 use quorate::decide::election::{Ballot, Fitness, ballot_text, parse_ballot};
 use quorate::decide::facts::{Facts, Process, RunState, Signal};
@@ -85,10 +85,10 @@ impl Slotted for SimHost {}
 impl quorate::boundary::host::Telling for SimHost {}
 
 impl Host for SimHost {
-    fn begin(&mut self, _deadline: Millis) {}
+    fn begin(&mut self, _deadline: BootTime) {}
 
-    fn now(&self) -> Millis {
-        self.world().now
+    fn now(&self) -> BootTime {
+        BootTime::at(self.world().now)
     }
 
     fn sleep(&mut self, wait: Duration) {
@@ -419,7 +419,7 @@ impl Host for SimHost {
                 controller: Some(run),
                 attributes: Some(PacemakerRun { pid: 2, start_time: node.attrd }),
             };
-            node.memory.clone().in_run(Some(run)).kept_by(Some(keepers), w.now)
+            node.memory.clone().in_run(Some(run)).kept_by(Some(keepers), BootTime::at(w.now))
         })
     }
 

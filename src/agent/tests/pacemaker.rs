@@ -1,6 +1,7 @@
 //! What Pacemaker's daemons and plans do to an instance's score and vote, on a played host.
 
 use super::*;
+use crate::decide::clock::BootTime;
 use crate::decide::kept_score::DOUBT;
 use crate::pg::view::{Answer, Rejection};
 
@@ -9,7 +10,7 @@ fn a_score_that_the_cib_lost_is_sent_again_by_the_next_monitor() {
     let mut host = FakeHost::new(Condition::Standby, position(3, 0x500));
     host.memory.knowledge = Knowledge::Current;
     host.memory.score = Some(Score::Standby);
-    host.memory.score_doubted = Some(host.now);
+    host.memory.score_doubted = Some(BootTime::at(host.now));
     host.status = Some(cluster(None));
     monitor(&mut host);
     assert_eq!(host.did("score"), ["score srv1 900 again"]);

@@ -1,6 +1,7 @@
 //! Safe mode: who may lack commits says so, serves reads, and ends it when somebody is the primary again.
 
 use super::*;
+use crate::decide::clock::BootTime;
 
 /// A standby of a cluster of two whose other instance is not there.
 fn alone() -> FakeHost {
@@ -86,9 +87,9 @@ fn an_approval_that_nobody_needed_ends_with_a_primary() {
     let mut status = cluster(Some("srv1"));
     status.attributes.entry("srv2".into()).or_default().insert("quorate-approve-pgsqld".into(), "1".into());
     host.status = Some(status);
-    host.memory.promoted = Some(host.now);
+    host.memory.promoted = Some(BootTime::at(host.now));
     // In a reign before this one.
-    host.memory.approvals_looked = Some(0);
+    host.memory.approvals_looked = Some(BootTime::at(0));
     host.now += 10_000;
     monitor(&mut host);
     assert_eq!(host.did("disapprove"), [""; 0], "not before the promotion has settled");

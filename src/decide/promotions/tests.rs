@@ -77,17 +77,17 @@ fn who_is_not_on_the_last_promotions_wal_is_told_apart() {
 fn no_timeline_is_used_twice() {
     let record = Record::Last(promotion(4, 5, "srv2"));
     let own = data("srv1", position(2, 0x300_0000));
-    let next = next(&record, &Data { histories: &[history(3), history(6)], ..own }, 5).unwrap();
+    let next = next(&record, &Data { histories: &[history(3), history(6)], ..own }, BootTime::at(5)).unwrap();
     assert_eq!(next.reserve, [timeline(4), timeline(5)]);
     assert_eq!(next.promotion.timeline, timeline(7));
     assert_eq!(next.promotion.generation, 5);
-    let first = super::next(&Record::Empty, &own, 5).unwrap();
+    let first = super::next(&Record::Empty, &own, BootTime::at(5)).unwrap();
     assert_eq!(
         (first.promotion.generation, first.promotion.timeline, first.reserve),
         (1, timeline(3), vec![])
     );
-    assert_eq!(super::next(&record, &Data { system: None, ..own }, 5), None);
-    assert_eq!(super::next(&record, &data("srv1", position(u32::MAX, 1)), 5), None);
+    assert_eq!(super::next(&record, &Data { system: None, ..own }, BootTime::at(5)), None);
+    assert_eq!(super::next(&record, &data("srv1", position(u32::MAX, 1)), BootTime::at(5)), None);
 }
 
 #[test]
@@ -105,21 +105,25 @@ fn a_primary_by_hand_is_not_adopted() {
 #[test]
 fn a_primary_that_is_not_on_record_comes_to_be() {
     let record = Record::Last(promotion(4, 3, "srv2"));
-    assert_eq!(adopted(&record, "srv2", timeline(3), Some(7), None, 5), None);
-    let first = adopted(&Record::Empty, "srv1", timeline(1), Some(7), None, 5).unwrap();
+    assert_eq!(adopted(&record, "srv2", timeline(3), Some(7), None, BootTime::at(5)), None);
+    let first = adopted(&Record::Empty, "srv1", timeline(1), Some(7), None, BootTime::at(5)).unwrap();
     assert_eq!((first.generation, first.fork), (1, None));
-    assert_eq!(adopted(&record, "srv1", timeline(4), Some(7), None, 5).unwrap().generation, 5);
-    assert_eq!(adopted(&Record::Unread("x".into()), "srv1", timeline(4), Some(7), None, 5), None);
-    assert_eq!(adopted(&Record::Empty, "srv1", timeline(4), None, None, 5), None);
+    assert_eq!(adopted(&record, "srv1", timeline(4), Some(7), None, BootTime::at(5)).unwrap().generation, 5);
+    assert_eq!(
+        adopted(&Record::Unread("x".into()), "srv1", timeline(4), Some(7), None, BootTime::at(5)),
+        None
+    );
+    assert_eq!(adopted(&Record::Empty, "srv1", timeline(4), None, None, BootTime::at(5)), None);
 }
 
 #[test]
 fn two_branches_with_one_timeline_are_told_apart() {
     let first = promotion(1, 2, "srv1");
     let own = |on| Data { on: Some(on), ..data("srv1", position(2, 0x300_0000)) };
-    let one = next(&Record::Last(first.clone()), &own(&first), 5).unwrap().promotion;
-    let other =
-        next(&Record::Last(first.clone()), &Data { node: "srv2", ..own(&first) }, 5).unwrap().promotion;
+    let one = next(&Record::Last(first.clone()), &own(&first), BootTime::at(5)).unwrap().promotion;
+    let other = next(&Record::Last(first.clone()), &Data { node: "srv2", ..own(&first) }, BootTime::at(5))
+        .unwrap()
+        .promotion;
     assert_eq!((one.timeline, one.generation), (other.timeline, other.generation));
     assert_ne!(one.id, other.id);
     assert!(one.descends_from(first.id) && other.descends_from(first.id));
@@ -129,13 +133,13 @@ fn two_branches_with_one_timeline_are_told_apart() {
     assert_eq!(of(&first), Branch::Last);
     assert!(matches!(of(&other), Branch::Other(Mismatch::AnotherBranch { .. })));
     // An operator accepts the data of the branch that is not the last one's: what follows comes from that alone.
-    let accepted = next(&record, &own(&other), 6).unwrap().promotion;
+    let accepted = next(&record, &own(&other), BootTime::at(6)).unwrap().promotion;
     assert!(accepted.descends_from(other.id) && !accepted.descends_from(one.id));
     assert!(accepted.descends_from(first.id), "what both come from");
     // The note beside the data is older than their WAL.
     let lagging = Data { on: Some(&first), ..data("srv2", position(3, 0x300_0000)) };
-    assert!(next(&record, &lagging, 6).unwrap().promotion.descends_from(one.id));
-    let older = next(&record, &own(&first), 6).unwrap().promotion;
+    assert!(next(&record, &lagging, BootTime::at(6)).unwrap().promotion.descends_from(one.id));
+    let older = next(&record, &own(&first), BootTime::at(6)).unwrap().promotion;
     assert!(older.descends_from(first.id) && !older.descends_from(one.id));
 }
 
@@ -145,7 +149,7 @@ fn a_line_does_not_grow_without_end() {
     for round in 0..100 {
         let on = last.clone();
         let own = Data { on: Some(&on), ..data("srv1", position(last.timeline.get(), 0x300_0000)) };
-        last = next(&Record::Last(on.clone()), &own, round).unwrap().promotion;
+        last = next(&Record::Last(on.clone()), &own, BootTime::at(round)).unwrap().promotion;
         assert!(last.descends_from(on.id) && last.line.len() <= LINE);
     }
 }
@@ -156,9 +160,9 @@ fn a_contradiction_ends_with_the_next_primary() {
     let record = Record::Contradictory(one, other);
     let own = data("srv1", position(2, 0x300_0000));
     assert!(matches!(branch(&record, &own), Branch::Other(Mismatch::Unusable(_))));
-    let next = next(&record, &own, 5).unwrap();
+    let next = next(&record, &own, BootTime::at(5)).unwrap();
     assert_eq!((next.promotion.generation, next.promotion.timeline), (5, timeline(7)));
-    assert_eq!(adopted(&record, "srv1", timeline(2), Some(7), None, 5).unwrap().generation, 5);
+    assert_eq!(adopted(&record, "srv1", timeline(2), Some(7), None, BootTime::at(5)).unwrap().generation, 5);
 }
 
 #[test]
@@ -170,7 +174,7 @@ fn what_stands_beside_the_data_is_believed_where_it_fits_them() {
     assert!(!mark.fits(0, Some(7), position(2, 0x300_0000)));
     assert!(!Promotion { generation: u64::MAX, ..mark }.fits(5, Some(7), own));
     let far = Record::Last(promotion(4, 1_000_000, "srv2"));
-    assert_eq!(next(&far, &data("srv1", own), 5), None);
+    assert_eq!(next(&far, &data("srv1", own), BootTime::at(5)), None);
     let line = vec!["0000000a"; LINE + 1].join(",");
     for bad in [format!("1:2:7:-:-:0000000a:{line}:srv1"), "1:2:7:-:-:0000000a::a\"b".to_owned()] {
         assert!(bad.parse::<Promotion>().is_err(), "{bad}");

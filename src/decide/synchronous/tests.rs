@@ -91,7 +91,7 @@ fn situation<'a>(peers: &'a [Peer], record: Option<&'a Voters>, setting: &'a str
         policy: policy(Sync::Prefer, 1),
         peers,
         generation: 3,
-        now: 0,
+        now: BootTime::at(0),
         record,
         setting,
         standbys: &[],
@@ -277,15 +277,19 @@ fn who_has_replied_twice_has_read_the_setting() {
 fn a_record_that_was_lost_begins_above_every_older_one() {
     let others = peers("b-");
     let alone = |record, now| Facts { record, now, ..situation(&others, None, "") };
-    let Step::Strengthen(first) = step(&alone(None, 5_000)) else { panic!("nothing is on record") };
+    let Step::Strengthen(first) = step(&alone(None, BootTime::at(5_000))) else {
+        panic!("nothing is on record")
+    };
     let last = Voters { sequence: first.sequence + 7, ..first };
     // Every pacemaker-attrd began anew; a node that was cut off before brings the last one back.
-    let Step::Strengthen(again) = step(&alone(None, 65_000)) else { panic!("nothing is on record") };
+    let Step::Strengthen(again) = step(&alone(None, BootTime::at(65_000))) else {
+        panic!("nothing is on record")
+    };
     let on = |voters: &Voters| NodeVoters { node: "b".into(), voters: voters.clone() };
     assert_eq!(Voters::latest(&[on(&again), on(&last)]), Some(again.clone()));
     // Two in one millisecond, and a clock of another node.
     for now in [0, again.sequence] {
-        let next = Voters::after(Some(&again), 3, None, now);
+        let next = Voters::after(Some(&again), 3, None, BootTime::at(now));
         assert_eq!(Voters::latest(&[on(&next), on(&again)]), Some(next));
     }
 }
@@ -323,16 +327,23 @@ fn off_takes_the_promise_back_first() {
 #[test]
 fn a_candidate_waits_for_those_that_answered() {
     let last = voters("3:6:2:a,b,c");
-    let (set, on_record) = at_promotion(&policy(Sync::Prefer, 1), "b", &peers("c+"), Some(&last), 4, 0);
+    let (set, on_record) =
+        at_promotion(&policy(Sync::Prefer, 1), "b", &peers("c+"), Some(&last), 4, BootTime::at(0));
     assert_eq!(set, Some(names(1, "c")));
     assert_eq!(on_record, Some(voters("4:7:2:a,b,c")));
-    let (set, on_record) = at_promotion(&policy(Sync::Prefer, 1), "b", &[], Some(&last), 4, 0);
+    let (set, on_record) = at_promotion(&policy(Sync::Prefer, 1), "b", &[], Some(&last), 4, BootTime::at(0));
     assert_eq!((set, on_record), (Some(Names::default()), Some(voters("4:7:1:a,b,c"))));
-    let (set, on_record) = at_promotion(&policy(Sync::Strict, 1), "b", &peers("c+"), None, 1, 0);
+    let (set, on_record) =
+        at_promotion(&policy(Sync::Strict, 1), "b", &peers("c+"), None, 1, BootTime::at(0));
     assert_eq!((set, on_record), (Some(names(1, "c")), None), "nothing is promised yet");
-    let (set, on_record) = at_promotion(&policy(Sync::Strict, 1), "b", &[], Some(&last), 4, 0);
+    let (set, on_record) = at_promotion(&policy(Sync::Strict, 1), "b", &[], Some(&last), 4, BootTime::at(0));
     assert_eq!((set, on_record), (Some(names(1, "a c")), Some(voters("4:7:2:a,b,c"))), "rather no commit");
-    assert_eq!(at_promotion(&policy(Sync::Strict, 1), "b", &[], None, 1, 0), (None, None), "nobody is known");
-    let (set, on_record) = at_promotion(&policy(Sync::Off, 1), "b", &peers("c+"), Some(&last), 4, 0);
+    assert_eq!(
+        at_promotion(&policy(Sync::Strict, 1), "b", &[], None, 1, BootTime::at(0)),
+        (None, None),
+        "nobody is known"
+    );
+    let (set, on_record) =
+        at_promotion(&policy(Sync::Off, 1), "b", &peers("c+"), Some(&last), 4, BootTime::at(0));
     assert_eq!((set, on_record), (None, None), "it may fail, and the next one has to know");
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::peers::living;
-use crate::decide::clock::Millis;
+use crate::decide::clock::BootTime;
 use crate::pg::lsn::Lsn;
 use crate::pg::view::PrimaryView;
 
@@ -24,10 +24,10 @@ pub struct Waiting {
     /// The setting and who streamed, when there was nothing left to be changed.
     pub settled: Option<(String, BTreeSet<String>)>,
     /// When the record was looked for last.
-    pub looked: Option<Millis>,
+    pub looked: Option<BootTime>,
     pub confirming: Option<Confirming>,
     /// Since when too few stream, while one that runs may make up for it.
-    pub short_since: Option<Millis>,
+    pub short_since: Option<BootTime>,
     /// That commits hang, as it was said.
     pub shortage: Option<String>,
     /// The agent has written the setting.
@@ -45,8 +45,8 @@ pub struct Waiting {
 #[serde(default)]
 pub struct Uptake {
     setting: String,
-    /// How many replies of each standby were seen, and the time of the last one.
-    replies: BTreeMap<String, (u8, Millis)>,
+    /// How many replies of each standby were seen, and the time of the last one, by the standby's clock.
+    replies: BTreeMap<String, (u8, u64)>,
 }
 
 impl Uptake {

@@ -74,9 +74,9 @@ fn the_latest_is_that_of_the_last_promotion() {
     let all = ["2:9:1:a", "3:4:1:b", "3:3:1:c"].map(on);
     let last = Voters::latest(&all).expect("one");
     assert_eq!(last, voters("3:4:1:b"));
-    assert_eq!(Voters::after(Some(&last), 4, None, 0), voters("4:5:0:"));
-    assert_eq!(Voters::after(Some(&last), 2, None, 0).generation, 3);
-    assert_eq!(Voters::after(None, 1, Some(statement(1, "a")), 0), voters("1:1:1:a"));
+    assert_eq!(Voters::after(Some(&last), 4, None, BootTime::at(0)), voters("4:5:0:"));
+    assert_eq!(Voters::after(Some(&last), 2, None, BootTime::at(0)).generation, 3);
+    assert_eq!(Voters::after(None, 1, Some(statement(1, "a")), BootTime::at(0)), voters("1:1:1:a"));
     assert_eq!(Voters::latest(&[]), None);
 }
 

@@ -162,7 +162,7 @@ impl Model {
             policy: self.policy,
             peers: &peers,
             generation: 1,
-            now: 0,
+            now: BootTime::at(0),
             record: record.as_ref(),
             setting: &setting,
             standbys: &standbys,
@@ -173,7 +173,7 @@ impl Model {
         };
         let strengthen = || {
             let statement = in_force.statement(facts.node);
-            Step::Strengthen(Voters::after(record.as_ref(), 1, Some(statement), 0))
+            Step::Strengthen(Voters::after(record.as_ref(), 1, Some(statement), BootTime::at(0)))
         };
         let mut taken = step(&facts);
         match (self.broken, &taken) {
@@ -235,7 +235,7 @@ impl Model {
                     })
                     .collect();
                 let (names, on_record) =
-                    at_promotion(&self.policy, NODES[candidate], &peers, Some(&voters), 2, 0);
+                    at_promotion(&self.policy, NODES[candidate], &peers, Some(&voters), 2, BootTime::at(0));
                 let mut next =
                     State { promotions: state.promotions + 1, confirming: None, streams: 0, ..*state };
                 next.flush = next.flush.map(|flush| flush.min(state.flush[candidate]));
