@@ -12,7 +12,7 @@ use crate::machines::protocol::{Activity, Cable, Impairment, NodeInfo, NodeKind,
 use quorate::cluster::crm_mon::Role;
 
 use super::rebuild::{self, OldPrimary, rebuild};
-use super::{bomb, clock, people, signals, slow, storage};
+use super::{bomb, clock, leftovers, people, signals, slow, storage};
 
 const QUICK: Duration = Duration::from_secs(10);
 /// A node needs 12 to 16 s from nothing to streaming, and PAF one monitor interval more until it is a
@@ -127,6 +127,9 @@ fn machine(cluster: &Cluster, node: &NodeInfo, healed: &mut Healed) {
             slow::repair(cluster, name, |what, result| healed.note(what, result));
             storage::repair(cluster, name, |what, result| healed.note(what, result));
             people::forget_recovery_target(cluster, name, |what, result| healed.note(what, result));
+            leftovers::leave_in_peace(cluster, name, |what, result| healed.note(what, result));
+            leftovers::forget_the_name(cluster, name, |what, result| healed.note(what, result));
+            leftovers::put_back(cluster, name, |what, result| healed.note(what, result));
         }
         let stopped = signals::stopped(cluster, name);
         if !stopped.is_empty() {
@@ -151,6 +154,9 @@ fn services(cluster: &Cluster, node: &NodeInfo, healed: &mut Healed) {
 fn bans(cluster: &Cluster, healed: &mut Healed) {
     let Ok(seen) = Observation::take(cluster) else { return };
     people::unstandby(cluster, &seen, |what, result| healed.note(what, result));
+    if let Some(node) = seen.databases().find(|n| n.info.power == Power::On) {
+        leftovers::right_addresses(cluster, &node.info.name, |what, result| healed.note(what, result));
+    }
     let Ok(status) = &seen.status else { return };
     // pcs takes its own constraint away again; one that stays is left over from a move that was cut short.
     for instance in &seen.site.instances {

@@ -10,6 +10,7 @@ mod fault;
 mod heal;
 mod inject;
 mod isolate;
+mod leftovers;
 mod lookup;
 mod make;
 mod memory;

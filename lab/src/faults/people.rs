@@ -10,30 +10,37 @@ use crate::cluster::observe::{Observation, SOCKETS};
 use crate::host::error::{LabError, Result};
 use crate::host::wait::{OnInterrupt, pause, until};
 use crate::machines::protocol::Power;
+use quorate::cluster::crm_mon::Role;
 use quorate::layout::site::Instance;
 
 /// For a command inside a node that only looks.
-const QUICK: Duration = Duration::from_secs(10);
+pub(super) const QUICK: Duration = Duration::from_secs(10);
 /// `pcs node standby --wait`, `pcs cluster stop`: until the cluster has settled.
-const SETTLED: Duration = Duration::from_secs(120);
+pub(super) const SETTLED: Duration = Duration::from_secs(120);
 /// Commits of the lab's clients that the other one alone has.
-const COMMITS: Duration = Duration::from_secs(3);
+pub(super) const COMMITS: Duration = Duration::from_secs(3);
 /// The cluster takes a lost node for reset after its watchdog's time.
-const FENCED: Duration = Duration::from_secs(16);
+pub(super) const FENCED: Duration = Duration::from_secs(16);
 
 /// The instance whose primary is on this node.
-fn primary_on<'a>(seen: &'a Observation, node: &str) -> Result<&'a Instance> {
+pub(super) fn primary_on<'a>(seen: &'a Observation, node: &str) -> Result<&'a Instance> {
     seen.site.instances.iter().find(|i| seen.primary_of(i) == Some(node)).ok_or_else(|| {
         LabError::Host(format!("it begins with a primary, which {node} is not; use --target primary"))
     })
 }
 
-fn run(cluster: &Cluster, node: &str, argv: &[&str], time: Duration) -> Result<()> {
+/// An instance of which this node has a standby.
+pub(super) fn standby_on<'a>(seen: &'a Observation, node: &str) -> Result<&'a Instance> {
+    let standby = seen.site.instances.iter().find(|i| seen.primary_of(i) != Some(node));
+    standby.ok_or_else(|| LabError::Host(format!("{node} has no standby; use --target standby")))
+}
+
+pub(super) fn run(cluster: &Cluster, node: &str, argv: &[&str], time: Duration) -> Result<()> {
     cluster.exec(node, argv, time)?.success(&argv.join(" ")).map(drop)
 }
 
 /// A statement, as the superuser whom nobody keeps out.
-fn sql(cluster: &Cluster, node: &str, instance: &Instance, statement: &str) -> Result<()> {
+pub(super) fn sql(cluster: &Cluster, node: &str, instance: &Instance, statement: &str) -> Result<()> {
     let port = instance.port.to_string();
     let argv =
         ["runuser", "-u", "postgres", "--", "psql", "-XAtq", "-h", SOCKETS, "-p", &port, "-d", "postgres"];
@@ -41,7 +48,7 @@ fn sql(cluster: &Cluster, node: &str, instance: &Instance, statement: &str) -> R
     run(cluster, node, &argv, QUICK)
 }
 
-fn data_directory(cluster: &Cluster, instance: &Instance) -> String {
+pub(super) fn data_directory(cluster: &Cluster, instance: &Instance) -> String {
     format!("/var/lib/postgresql/{}/{}", cluster.site().postgresql, instance.name)
 }
 
@@ -55,6 +62,17 @@ fn wait_moved(cluster: &Cluster, instance: &Instance, node: &str) -> Result<Stri
             Some(_) => Err("it has not moved".to_owned()),
             None => Err("there is none".to_owned()),
         }
+    })
+}
+
+/// This node runs the instance no more.
+pub(super) fn wait_moved_away(cluster: &Cluster, instance: &Instance, node: &str) -> Result<()> {
+    until(&format!("{} is stopped on {node}", instance.name), SETTLED, OnInterrupt::Stop, || {
+        let seen = Observation::take(cluster).map_err(|e| e.to_string())?;
+        let runs = [Role::Promoted, Role::Unpromoted]
+            .iter()
+            .any(|role| seen.with_role(instance, role).contains(&node));
+        if runs { Err("it runs".to_owned()) } else { Ok(()) }
     })
 }
 
@@ -105,9 +123,7 @@ pub(super) fn unstandby(cluster: &Cluster, seen: &Observation, mut note: impl Fn
 /// A standby is promoted by hand: it writes on a timeline that no promotion of the cluster began.
 pub(super) fn hand_promote(cluster: &Cluster, node: &str) -> Result<Trace> {
     let seen = Observation::take(cluster)?;
-    let standby = seen.site.instances.iter().find(|i| seen.primary_of(i) != Some(node));
-    let instance =
-        standby.ok_or_else(|| LabError::Host(format!("{node} has no standby; use --target standby")))?;
+    let instance = standby_on(&seen, node)?;
     sql(cluster, node, instance, "SELECT pg_catalog.pg_promote()")?;
     Ok(Trace::default())
 }

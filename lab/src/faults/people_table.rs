@@ -1,7 +1,7 @@
 //! The table of what people do.
 
-use super::fault::Fault;
-use super::{inject, people, several};
+use super::fault::{Breaks, Fault};
+use super::{inject, leftovers, people, several};
 use crate::truth::Loss;
 
 /// Ordinary acts of operators, each of which lost acknowledged commits once.
@@ -84,4 +84,62 @@ pub(super) const PEOPLE: &[Fault] = &[
     .happens_within(120)
     .restored_within(60)
     .costs("who boots first is promoted", "no service; primary again"),
+    Fault::own(
+        "forked-copy",
+        "a standby was started once by hand, on the primary's timeline, and wrote; the primary loses its power",
+        leftovers::forked_copy,
+        inject::power_is_off,
+    )
+    .seen_by("the primary's machine is off")
+    .of_people()
+    .takes_all_of_two()
+    .happens_within(15)
+    .restored_within(60)
+    .costs("elected: 5 of 5 rows lost", "no service; primary again"),
+    Fault::own(
+        "foreign-datadir",
+        "a standby's data directory is replaced by an empty server's (initdb)",
+        leftovers::foreign_datadir,
+        people::is_refused,
+    )
+    .seen_by("Pacemaker lists a failed action of the node, with the reason")
+    .of_people()
+    .usually_on("standby")
+    .happens_within(60)
+    .unnoticed()
+    .costs("it wins an election by a higher timeline", "unnoticed"),
+    Fault::own(
+        "commit-hang",
+        "a name that no standby has is left in synchronous_standby_names",
+        leftovers::commit_hang,
+        leftovers::commits_wait_or_it_was_replaced,
+    )
+    .seen_by("commits wait, or the agent has put its own names in place of it")
+    .of_people()
+    .takes_all()
+    .reacts_within(30)
+    .restored_within(30)
+    .costs("every commit hangs, \"no issues found\"", "no service; primary again"),
+    Fault::own(
+        "wrong-address",
+        "the parameter addresses gives each node the address of the next",
+        leftovers::wrong_address,
+        leftovers::the_address_is_wrong,
+    )
+    .seen_by("Pacemaker has the parameter so")
+    .of_people()
+    .reacts_within(60)
+    .costs("standbys stream from themselves, \"0 bytes behind\"", "unnoticed"),
+    Fault::own(
+        "busy-voter",
+        "the standby that would take over has no connection and no processor left, and the primary loses its power",
+        leftovers::busy_voter,
+        inject::power_is_off,
+    )
+    .seen_by("the primary's machine is off")
+    .breaks(Breaks::Machine)
+    .loses(Loss::Possible)
+    .reacts_within(40)
+    .restored_within(120)
+    .costs("it publishes no ballot, and nobody is promoted", "18 s; standby by itself"),
 ];
