@@ -22,6 +22,10 @@ impl World {
         };
         let pid = server.pid;
         self.end_reign();
+        // Clients learn where it is now; one that stands still can't say that it still has it.
+        for n in (0..self.count()).filter(|n| self.is_frozen(*n)).collect::<Vec<_>>() {
+            self.nodes[n].ip = false;
+        }
         self.nodes[node].ip = true;
         self.say_of(node, "has the float IP");
         self.check_commits(node);

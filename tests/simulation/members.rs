@@ -13,6 +13,8 @@ const JOIN: Millis = 700;
 const DC_DEADTIME: Millis = 20_000;
 /// A node without quorum resets itself (sbd).
 const WATCHDOG: Millis = 5000;
+/// One that stood still for longer finds that out within this time (sbd's loop).
+const NOTICES: Millis = 1000;
 /// stonith-watchdog-timeout: after this the others take it for granted.
 const FENCED_AFTER: Millis = 10_000;
 
@@ -55,12 +57,33 @@ impl World {
         own * 2 > all
     }
 
+    /// Who stood still goes on. Its own watchdog daemon finds that it was not heard for longer than it may be.
+    fn tick_frozen(&mut self) {
+        let now = self.now;
+        for n in 0..self.count() {
+            if let Some((since, until)) = self.nodes[n].frozen
+                && until <= now
+            {
+                self.nodes[n].frozen = None;
+                self.say_of(n, "goes on");
+                if now - since >= WATCHDOG {
+                    let notices = self.rng.between(5, NOTICES);
+                    self.nodes[n].resets_at = Some(now + notices);
+                }
+            }
+            if self.nodes[n].resets_at.is_some_and(|at| at <= now) {
+                self.power_off(n, "resets itself: it stood still");
+            }
+        }
+    }
+
     /// Delivers memberships, starts services, resets who has no quorum, ends fencings.
     pub fn tick_members(&mut self) {
+        self.tick_frozen();
         let now = self.now;
         for n in 0..self.count() {
             let node = &mut self.nodes[n];
-            if node.up && node.joins_at > 0 && node.joins_at <= now {
+            if node.up && node.frozen.is_none() && node.joins_at > 0 && node.joins_at <= now {
                 node.joins_at = 0;
                 node.joined = true;
                 node.busy = None;
@@ -77,7 +100,7 @@ impl World {
         }
         let mut changed = false;
         for n in 0..self.count() {
-            if !self.nodes[n].joined {
+            if !self.nodes[n].joined || self.is_frozen(n) {
                 continue;
             }
             let actual = self.component(n);
@@ -97,6 +120,10 @@ impl World {
             }
         }
         if changed {
+            // Who stands still hears of it when it goes on: until then it is alone.
+            for (n, node) in self.nodes.iter_mut().enumerate().filter(|(_, node)| node.frozen.is_some()) {
+                node.view = bit(n);
+            }
             self.rebuild();
         }
         self.controllers.retain(|c| nodes(c.members).any(|n| self.nodes[n].joined));
@@ -105,7 +132,7 @@ impl World {
             self.witness_vote = view;
         }
         for n in 0..self.count() {
-            if !self.nodes[n].joined {
+            if !self.nodes[n].joined || self.is_frozen(n) {
                 continue;
             }
             if self.quorate(self.nodes[n].view) {

@@ -76,6 +76,10 @@ impl World {
             Act::WrongAddress(n) => self.nodes[n].wrong_address = true,
             Act::RecoveryTarget(n) => self.nodes[n].data.target = true,
             Act::Crowd(n) => self.nodes[n].crowded_until = self.now + CROWDED,
+            Act::Freeze(n, seconds) if self.nodes[n].up => {
+                self.nodes[n].frozen = Some((self.now, self.now + seconds * 1000));
+            }
+            Act::Freeze(..) => {}
             Act::SlowLink(n, rate) => self.nodes[n].rate = if rate == 0 { usize::MAX } else { rate },
         }
     }
@@ -84,8 +88,12 @@ impl World {
     pub fn mend(&mut self) {
         self.say("ACT", "everything is mended: power, network; no standby, no ban");
         self.cut.clear();
+        let now = self.now;
         for n in 0..self.count() {
             (self.nodes[n].rate, self.nodes[n].leaving) = (usize::MAX, false);
+            if let Some((_, until)) = &mut self.nodes[n].frozen {
+                *until = now;
+            }
             self.boot(n);
         }
         self.administer(|cib| (cib.standby, cib.banned) = (0, 0));

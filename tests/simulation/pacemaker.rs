@@ -144,6 +144,10 @@ impl World {
     /// Carries the transition on, or computes the next one; begins monitors that are due.
     pub fn tick_controller(&mut self, at: usize) {
         let members = self.controllers[at].members;
+        // The designated controller, the lowest, stands still.
+        if nodes(members).next().is_some_and(|n| self.is_frozen(n)) {
+            return;
+        }
         if nodes(members).any(|n| self.nodes[n].busy.as_ref().is_some_and(|b| !b.monitor)) {
             return;
         }

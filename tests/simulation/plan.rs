@@ -83,6 +83,8 @@ pub enum Act {
     RecoveryTarget(usize),
     /// All connections are taken for a minute.
     Crowd(usize),
+    /// The machine stands still for so many seconds, and goes on: a snapshot, a live migration, a host without processors.
+    Freeze(usize, u64),
     /// So many records reach it in each tick; 0 takes the limit away.
     SlowLink(usize, usize),
 }
@@ -103,6 +105,7 @@ impl Act {
                 | Act::StartCluster(_)
                 | Act::Cleanup(_)
                 | Act::SlowLink(..)
+                | Act::Freeze(..)
         )
     }
 }
@@ -141,6 +144,7 @@ impl fmt::Display for Act {
             Act::WrongAddress(a) => write!(f, "on {} the others' names lead to {0} itself", n(a)),
             Act::RecoveryTarget(a) => write!(f, "recovery_target_action = promote is left on {}", n(a)),
             Act::Crowd(a) => write!(f, "all connections of {} are taken for a minute", n(a)),
+            Act::Freeze(a, seconds) => write!(f, "{} stands still for {seconds} s", n(a)),
             Act::SlowLink(a, 0) => write!(f, "the link to {} is fast again", n(a)),
             Act::SlowLink(a, rate) => write!(f, "the link to {} is slow: {rate} records in 20 ms", n(a)),
         }
@@ -231,9 +235,10 @@ fn random_act(rng: &mut Rng, nodes: usize) -> Act {
             2 => Act::RecoveryTarget(a),
             _ => Act::AcceptLoss(a),
         },
-        _ => match rng.below(3) {
+        _ => match rng.below(5) {
             0 => Act::Crowd(a),
             1 => Act::SlowLink(a, 1),
+            2..=3 => Act::Freeze(a, rng.between(1, 60)),
             _ => Act::SlowLink(a, 0),
         },
     }

@@ -67,8 +67,7 @@ impl Runner {
         let mut end = if next.is_none() { Some(act_at) } else { None };
         let mut mended = 0;
         loop {
-            let first = running.iter().enumerate().min_by_key(|(_, r)| (r.wake, r.order));
-            let first = first.map(|(at, r)| (at, r.wake));
+            let first = first(&lock(&world), &running);
             let now = first.map_or(tick_at, |(_, wake)| wake.min(tick_at)).min(act_at.max(lock(&world).now));
             lock(&world).now = now;
             let mends = [AFTER, AFTER + CLEANUP, 2 * AFTER + CLEANUP];
@@ -120,14 +119,14 @@ impl Runner {
         for at in 0..w.controllers.len() {
             w.tick_controller(at);
         }
-        for n in 0..w.count() {
+        for n in (0..w.count()).filter(|n| !w.is_frozen(*n)).collect::<Vec<_>>() {
             w.tick_server(n);
         }
         w.check();
         // What takes longer than its timeout is killed, as pacemaker-execd does.
         let now = w.now;
         for r in running {
-            if w.nodes[r.node].busy.as_ref().is_some_and(|b| b.until <= now) {
+            if !w.is_frozen(r.node) && w.nodes[r.node].busy.as_ref().is_some_and(|b| b.until <= now) {
                 let text = format!("{} took longer than its timeout", r.action.name());
                 w.say_of(r.node, &text);
                 w.cut_off.push(r.node);
@@ -203,6 +202,13 @@ impl Runner {
         }
         w.finish(r.node, r.action, code, r.expected);
     }
+}
+
+/// The action that goes on next, and when: not before its machine does.
+fn first(w: &World, running: &[Running]) -> Option<(usize, Millis)> {
+    let goes_on = |r: &Running| w.nodes[r.node].frozen.map_or(r.wake, |(_, until)| r.wake.max(until));
+    let first = running.iter().enumerate().min_by_key(|(_, r)| (goes_on(r), r.order));
+    first.map(|(at, r)| (at, goes_on(r)))
 }
 
 fn lock(world: &Arc<Mutex<World>>) -> MutexGuard<'_, World> {

@@ -223,4 +223,21 @@ pub const ALL: &[Scenario] = &[
             )
         },
     },
+    Scenario {
+        name: "freeze",
+        about: "The primary's machine stands still for longer than the others wait, and goes on with what it was about to do.",
+        breach: None,
+        plan: || plan(CLASSIC, &[(0, Act::Freeze(0, 40))]),
+    },
+    Scenario {
+        name: "freeze-of-the-candidate",
+        about: "The primary is lost, and the one that is being promoted stands still meanwhile: a third one is promoted, it goes on.",
+        breach: None,
+        plan: || {
+            plan(
+                Config { nodes: 4, policy: PREFER, ..CLASSIC },
+                &[(0, Act::PowerOff(0)), (12, Act::Freeze(1, 25)), (60, Act::Boot(0))],
+            )
+        },
+    },
 ];

@@ -54,6 +54,10 @@ pub struct Node {
     pub crowded_until: Millis,
     /// Records that reach it in each tick.
     pub rate: usize,
+    /// The machine stands still: since when and until when.
+    pub frozen: Option<(Millis, Millis)>,
+    /// It notices that it stood still, and resets itself.
+    pub resets_at: Option<Millis>,
 }
 
 /// An action under way.
@@ -172,6 +176,8 @@ impl World {
             wrong_address: false,
             crowded_until: 0,
             rate: usize::MAX,
+            frozen: None,
+            resets_at: None,
         };
         World {
             now: 1000,
@@ -259,7 +265,12 @@ impl World {
     }
 
     pub fn reaches(&self, a: usize, b: usize) -> bool {
-        a == b || !self.cut.contains(&(a.min(b), a.max(b)))
+        a == b || !self.cut.contains(&(a.min(b), a.max(b))) && !self.is_frozen(a) && !self.is_frozen(b)
+    }
+
+    /// The witness, which has the number after the last node's, never is.
+    pub fn is_frozen(&self, node: usize) -> bool {
+        self.nodes.get(node).is_some_and(|n| n.frozen.is_some())
     }
 
     /// Whether a client finds a primary there.
@@ -309,6 +320,7 @@ impl World {
         n.ip = false;
         n.leaving = false;
         n.without_quorum_since = None;
+        (n.frozen, n.resets_at) = (None, None);
         n.attributes.clear();
         n.memory = Memory::default();
     }
