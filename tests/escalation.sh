@@ -95,4 +95,48 @@ after=$(find "$dir/tmpfiles.d" | sort)
 answer=no; [ "$before" = "$after" ] || answer=yes
 link "4. user postgres -> root (write)" $answer "PGDATA is a link to a directory of root's that systemd-tmpfiles would read; the agent wrote there: $(echo "${after#"$before"}" | tr '\n' ' ')"
 as_postgres sh -c "rm '$data'; mv '$data.real' '$data'"
+
+# Root types a step of the layouts in a terminal; what it runs as postgres is taken over there.
+cat >"$dir/step" <<'STEP'
+postgres_home=/
+STEP
+sed -n '/^as_postgres() {/,/^}/p' pcs-templates/parts/postgres.sh.j2 >>"$dir/step"
+echo "as_postgres sh -c ': </dev/tty'" >>"$dir/step"
+chmod 0755 "$dir/step"
+answer=no; script -qec "bash '$dir/step'" /dev/null >/dev/null 2>&1 && answer=yes
+link "5. user postgres -> root's terminal" $answer "a step's program of postgres opens the terminal of the root who typed it: $answer"
+
+# corosync is away, and somebody listens on its abstract sockets: its tool would open and write what he names, as root.
+if [ -z "$(ss -xlH 2>/dev/null | awk '$5 ~ /^@(cmap|cfg|votequorum)/')" ] && [ -x /usr/sbin/corosync-quorumtool ]; then
+    cargo build --quiet --locked --workspace --features packaging --bin quorate || exit 1
+    setpriv --reuid=nobody --regid=nogroup --clear-groups perl - >"$dir/met" 2>&1 <<'LISTEN' &
+use strict; use Socket; $| = 1;
+my ($bits, @servers) = ("");
+for my $name ("cmap", "cfg", "votequorum") {
+    socket(my $s, AF_UNIX, SOCK_STREAM, 0) or die $!;
+    bind($s, pack("S a108", AF_UNIX, "\0$name")) or die $!;
+    listen($s, 8) or die $!;
+    vec($bits, fileno($s), 1) = 1;
+    push @servers, $s;
+}
+print "listens\n";
+while (1) {
+    my $ready = $bits;
+    select($ready, undef, undef, undef);
+    for my $s (grep { vec($ready, fileno($_), 1) } @servers) {
+        accept(my $c, $s) or next;
+        print "asked\n" if sysread($c, my $text, 1);
+        close $c;
+    }
+}
+LISTEN
+    listener=$!
+    for _ in $(seq 50); do grep -q listens "$dir/met" && break; sleep 0.1; done
+    timeout 30 target/debug/quorate status >"$dir/out" 2>&1
+    answer=no; grep -q asked "$dir/met" && answer=yes
+    grep -q listens "$dir/met" || answer=yes
+    link "6. any local user -> root" $answer "uid nobody on corosync's sockets, corosync away; quorate status spoke to him: $answer"
+    kill "$listener" 2>/dev/null
+    wait "$listener" 2>/dev/null
+fi
 exit $open

@@ -4,12 +4,15 @@ use std::path::Path;
 
 use super::clock::Deadline;
 use super::command::{Command, Environment};
+use super::corosync_socket;
 use super::host::{HostError, HostResult};
 use super::storage;
 use crate::cluster::corosync::{conf, tools};
 
 /// Asks votequorum.
 pub const QUORUMTOOL: &str = "/usr/sbin/corosync-quorumtool";
+/// What it connects to, with the rights of who starts it.
+const ITS_SOCKETS: [&str; 3] = ["cmap", "cfg", "votequorum"];
 /// Where corosync reads its configuration.
 pub const CONFIGURATION: &str = "/etc/corosync/corosync.conf";
 
@@ -17,8 +20,11 @@ pub const CONFIGURATION: &str = "/etc/corosync/corosync.conf";
 /// membership.
 ///
 /// # Errors
-/// When it does not answer before the deadline, or makes no sense.
+/// When it does not answer before the deadline, makes no sense, or somebody else listens in its place.
 pub fn votes(quorumtool: &Path, deadline: Deadline) -> HostResult<tools::Votes> {
+    if quorumtool == Path::new(QUORUMTOOL) {
+        ITS_SOCKETS.into_iter().try_for_each(corosync_socket::is_roots)?;
+    }
     let command = Command::new(quorumtool).environment(Environment::Clean).arg("-s");
     // Without quorum its exit code is not 0.
     let output = command.run_any(deadline)?;

@@ -5,8 +5,8 @@
 use rust_corosync::{CsError, cmap};
 
 use super::corosync_lib::failed;
+use super::corosync_socket;
 use super::host::HostResult;
-use super::ipc;
 use crate::decide::detector::RunningTotem;
 
 /// sync_timeout of a quorum device, where it is not set (votequorum(5)).
@@ -28,7 +28,7 @@ fn asked(handle: &cmap::Handle, key: &str) -> HostResult<u32> {
 /// # Errors
 /// corosync does not run, or does not say.
 pub fn totem() -> HostResult<RunningTotem> {
-    ipc::corosyncs("cmap")?;
+    corosync_socket::is_roots("cmap")?;
     let handle = cmap::initialize(cmap::Map::Icmap).map_err(failed("cmap_initialize"))?;
     let token = "runtime.config.totem.token";
     let consensus = "runtime.config.totem.consensus";

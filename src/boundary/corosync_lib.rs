@@ -7,8 +7,8 @@ use std::cell::RefCell;
 
 use rust_corosync::{CsError, DispatchFlags, NodeId, TrackFlags, cfg, cpg, votequorum};
 
+use super::corosync_socket;
 use super::host::{HostError, HostResult};
-use super::ipc;
 use crate::cluster::corosync::Ring;
 use crate::decide::cause::Cause;
 use crate::decide::reset::VoteCount;
@@ -30,7 +30,7 @@ pub(super) fn failed(what: &str) -> impl Fn(CsError) -> HostError + '_ {
 }
 
 fn of_votequorum(callbacks: &votequorum::Callbacks) -> HostResult<votequorum::Handle> {
-    ipc::corosyncs("votequorum")?;
+    corosync_socket::is_roots("votequorum")?;
     votequorum::initialize(callbacks).map_err(failed("votequorum_initialize"))
 }
 
@@ -224,7 +224,7 @@ impl Group {
             confchg_fn: Some(change),
             totem_confchg_fn: Some(reformed),
         });
-        ipc::corosyncs("cpg")?;
+        corosync_socket::is_roots("cpg")?;
         let handle = cpg::initialize(&callbacks, 0).map_err(failed("cpg_initialize"))?;
         Ok(Self { handle })
     }
@@ -274,7 +274,7 @@ impl Group {
 /// # Errors
 /// corosync does not run, or refuses.
 pub fn leave() -> HostResult<()> {
-    ipc::corosyncs("cfg")?;
+    corosync_socket::is_roots("cfg")?;
     let none = cfg::Callbacks { corosync_cfg_shutdown_callback_fn: None };
     let handle = cfg::initialize(&none).map_err(failed("corosync_cfg_initialize"))?;
     cfg::try_shutdown(&handle, cfg::ShutdownFlags::Immediate).map_err(failed("corosync_cfg_try_shutdown"))

@@ -12,6 +12,7 @@ pub mod corosync;
 pub mod corosync_cmap;
 #[cfg(feature = "daemon")]
 pub mod corosync_lib;
+mod corosync_socket;
 #[cfg(feature = "daemon")]
 pub mod daemons;
 pub mod data_directory;
