@@ -138,7 +138,7 @@ pub(crate) const OWN_FILES: &[(&str, &str)] = &[
     ("boundary/node_reset.rs", "/proc/sysrq-trigger, /run/quorate"),
     ("boundary/group_key.rs", "the group's key, root's own"),
     ("boundary/history.rs", "/var/lib/quorate/history"),
-    ("boundary/ipc.rs", "/etc/libqb"),
+    ("boundary/corosync_socket.rs", "/etc/libqb"),
     ("boundary/memory.rs", "HA_RSCTMP"),
     ("boundary/registry.rs", "HA_RSCTMP"),
     ("boundary/rejoin/task.rs", "/var/lib/quorate/rejoin, /run/quorate"),
