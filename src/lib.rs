@@ -33,6 +33,7 @@
 //! | [`rejoin`] | the unit that brings an instance back whose data can't follow the primary | contain policy |
 //! | `daemon` | `quorated`, the watchdog checker: looks, decides, acts, again and again (feature `daemon`) | contain policy |
 //! | `fence` | the fence agent's shell (feature `fence`) | contain policy |
+//! | `http` | the endpoint for proxies and Prometheus, without rights of its own (feature `http`) | contain policy |
 //! | `cli` | the operator's command `quorate` (feature `cli`) | contain policy |
 //!
 //! The laboratory, which boots real clusters and breaks them, is a crate of its own (`lab/`): nothing here can name it.
@@ -48,6 +49,8 @@ pub mod daemon;
 pub mod decide;
 #[cfg(feature = "fence")]
 pub mod fence;
+#[cfg(feature = "http")]
+pub mod http;
 #[cfg(feature = "cli")]
 pub mod layout;
 pub mod ocf;

@@ -44,7 +44,7 @@ agent=usr/lib/ocf/resource.d/quorate/postgres
 built_twice() { SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) dist/build-deb --to "$work/again" >/dev/null && cmp "$deb" "$work/again/${deb##*/}"; }
 has_all() {
     local missing=0 file
-    for file in "$agent" usr/bin/quorate usr/sbin/fence_quorate usr/lib/quorate/quorate-rejoin usr/lib/systemd/system/quorate-rejoin@.service usr/share/man/man1/quorate.1.gz usr/share/man/man8/fence_quorate.8.gz usr/share/man/man7/ocf_quorate_postgres.7.gz \
+    for file in "$agent" usr/bin/quorate usr/sbin/fence_quorate usr/sbin/quorate-http usr/lib/systemd/system/quorate-http.{socket,service} usr/share/quorate/{quorate.rules.yml,quorate.json} usr/share/man/man8/quorate-http.8.gz usr/share/doc/quorate/examples/haproxy.cfg usr/lib/quorate/quorate-rejoin usr/lib/systemd/system/quorate-rejoin@.service usr/share/man/man1/quorate.1.gz usr/share/man/man8/fence_quorate.8.gz usr/share/man/man7/ocf_quorate_postgres.7.gz \
         usr/lib/systemd/system/{sbd,pacemaker}.service.d/quorate.conf usr/share/bash-completion/completions/quorate \
         usr/share/zsh/vendor-completions/_quorate usr/share/fish/vendor_completions.d/quorate.fish \
         usr/share/doc/quorate/{copyright,changelog.gz,README.md,docs/agent.md,docs/agent-tables.md,docs/operations.md,docs/failover.svg,docs/package.md,docs/parameters.md,docs/lab/faults.md} \
@@ -73,7 +73,7 @@ completes() {
     same --version "$words"
 }
 names_no_directory_of_this_machine() {
-    ! grep -aoE "$(printf '%s|%s' "$PWD" "${CARGO_HOME:-$HOME/.cargo}")[^\"[:cntrl:]]*" "$root/$agent" "$root/usr/bin/quorate" "$root/usr/sbin/fence_quorate" | head -n 3 | grep .
+    ! grep -aoE "$(printf '%s|%s' "$PWD" "${CARGO_HOME:-$HOME/.cargo}")[^\"[:cntrl:]]*" "$root/$agent" "$root/usr/bin/quorate" "$root/usr/sbin/fence_quorate" "$root/usr/sbin/quorate-http" | head -n 3 | grep .
 }
 make_install_has_the_same() {
     make --no-print-directory install DESTDIR="$work/local" PREFIX=/opt/q >/dev/null 2>&1 || return 1
@@ -91,6 +91,11 @@ units_are_confined() {
     for unit in "$root"/usr/lib/systemd/system/*.service; do
         systemd-analyze security --offline=true --no-pager --threshold=46 "$unit" >"$work/security" 2>&1 || { grep -a 'exposure level' "$work/security"; return 1; }
         # No sandbox may come between it and a data directory, a watchdog, the sysrq trigger or libqb's shared memory.
+        case $unit in
+        */quorate-http.service) # It needs nothing of the node but two files and the sockets that it is given.
+            systemd-analyze security --offline=true --no-pager --threshold=12 "$unit" >"$work/security" 2>&1 || { grep -a 'exposure level' "$work/security"; return 1; }
+            continue ;;
+        esac
         ! grep -nE '^(ProtectSystem=strict|ProtectHome=|PrivateTmp=|PrivateDevices=|PrivateNetwork=|PrivateIPC=|ProtectKernelTunables=|ProtectKernelLogs=|ProtectClock=|DevicePolicy=|StateDirectory=|ProtectControlGroups=|ReadWritePaths=)' "$unit" || return 1
     done
 }

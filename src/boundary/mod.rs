@@ -27,8 +27,12 @@ pub mod fake;
 pub mod files;
 #[cfg(feature = "daemon")]
 pub mod group_key;
+#[cfg(feature = "http")]
+pub mod health;
 pub mod history;
 pub mod host;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod identity;
 pub mod input;
 #[cfg(feature = "cli")]

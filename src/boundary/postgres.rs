@@ -9,6 +9,7 @@ mod connect;
 mod limited;
 mod load;
 mod slots;
+mod statistics;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -48,6 +48,9 @@ fn write(dir: &Path, date: &str) -> Result<(), String> {
     let mut daemon = quorate::daemon::Arguments::command();
     daemon.build();
     pages(&daemon, "8", &man, date)?;
+    let mut endpoint = quorate::http::Arguments::command();
+    endpoint.build();
+    pages(&endpoint, "8", &man, date)?;
     pages(&Options::command(), "8", &man, date)?;
     file(&man.join(format!("{}.7", manual::NAME)), manual::page(date).as_bytes())?;
     for (shell, place, name) in COMPLETIONS {

@@ -8,6 +8,8 @@ use super::clock::{BootTime, Millis};
 
 /// Where it is.
 pub const PATH: &str = "/run/quorate/quorated.json";
+/// Beside it, for node_exporter and the HTTP endpoint, which run as users of their own.
+pub const METRICS: &str = "quorated.prom";
 /// Older than this, in ms, `quorated` does not run or hangs: it writes every 5 s.
 pub const STALE: Millis = 20_000;
 

@@ -10,6 +10,7 @@ pub mod crm_mon;
 pub mod fencing_history;
 #[cfg(feature = "daemon")]
 pub mod group;
+pub mod health;
 pub mod journal;
 pub mod panic_action;
 pub mod reset_intent;

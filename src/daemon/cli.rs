@@ -25,7 +25,7 @@ use super::resetter::Trigger;
 use super::self_fence::Means;
 use super::standstill::{self, Standstill};
 use super::threads::{Threads, spawn_for_once};
-use super::{check, cluster, daemons, helper, instances, probes, self_fence, storage};
+use super::{check, cluster, daemons, health, helper, instances, probes, self_fence, storage};
 use crate::boundary::companion::Companion;
 use crate::boundary::host::{HostError, HostResult, Level};
 use crate::boundary::node_reset::MARKER;
@@ -80,6 +80,8 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> HostResult<u8> {
     // Before memory is locked and anything runs at real-time priority. What can't be started now is tried again, and said.
     let mut disks = Companion::new("storage");
     let _ = disks.start();
+    let mut servers = Companion::new("health");
+    let _ = servers.start();
     let evidence = Evidence::start();
     let threads = Threads::default();
     let trigger = Trigger::start(&threads)?;
@@ -134,6 +136,10 @@ fn run(config: Config, notify_socket: Option<&OsString>) -> HostResult<u8> {
             evidence::tell(&observations, &logs);
             evidence.keep(&logs);
         })?;
+    }
+    {
+        let (observations, logs) = (Arc::clone(&observations), logs.clone());
+        threads.spawn("health", move || health::tell(&observations, servers, &logs))?;
     }
     let (commands, jobs) = CommandQueue::new(&logs);
     for jobs in jobs {

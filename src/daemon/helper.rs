@@ -1,13 +1,14 @@
 //! The helper processes, `quorated --helper=KIND`: what may hang in a disk, apart from the locked process at real-time priority that decides.
 //!
-//! `storage` makes the trial writes, each in a child of its own; `evidence` is [`super::evidence`]. See [`crate::boundary::companion`] for the reason.
+//! `storage` makes the trial writes, each in a child of its own; `evidence` is [`super::evidence`], `health` is
+//! [`super::health_helper`]. See [`crate::boundary::companion`] for the reason.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence;
+use super::{evidence, health_helper};
 use crate::boundary::identity::SystemUser;
 use crate::boundary::owned_files::OwnedFiles;
 use crate::boundary::{companion, write_test};
@@ -18,6 +19,7 @@ use crate::decide::disk::Trial;
 pub(super) enum Kind {
     Storage,
     Evidence,
+    Health,
 }
 
 /// What the storage helper is asked.
@@ -63,6 +65,7 @@ pub(super) fn serve(kind: Kind) -> u8 {
     match kind {
         Kind::Storage => storage(),
         Kind::Evidence => evidence::serve(),
+        Kind::Health => health_helper::serve(),
     }
 }
 

@@ -61,7 +61,11 @@ pub(super) fn watch(observations: &Arc<Observations>, logs: &Logs) {
             looks.iter().any(|l| matches!(l.postmaster, PostmasterState::Gone | PostmasterState::Leftovers))
         };
         let over = ended(&looks);
-        let before = std::mem::replace(&mut observations.latest().instances, looks);
+        let before = {
+            let mut latest = observations.latest();
+            latest.instances_at = Some(Instant::now());
+            std::mem::replace(&mut latest.instances, looks)
+        };
         let news = over && !ended(&before);
         if news {
             observations.wake();

@@ -22,6 +22,8 @@ mod control;
 mod daemons;
 mod evidence;
 mod group;
+mod health;
+mod health_helper;
 mod helper;
 mod instances;
 mod keepalive;

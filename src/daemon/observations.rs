@@ -35,6 +35,8 @@ pub(super) struct Latest {
     pub(super) expected: Expected,
     pub(super) votes: Option<(QuorumAnswer, Instant)>,
     pub(super) instances: Vec<InstanceObservation>,
+    /// When they were looked at; `None`: never.
+    pub(super) instances_at: Option<Instant>,
     pub(super) places: Vec<Placed>,
     pub(super) cluster: ClusterSettings,
     pub(super) limits: Limits,
@@ -104,6 +106,7 @@ impl Observations {
             expected: Expected::default(),
             votes: None,
             instances: Vec::new(),
+            instances_at: None,
             places: Vec::new(),
             cluster: ClusterSettings::default(),
             limits,

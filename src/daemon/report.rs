@@ -8,13 +8,11 @@ use std::time::{Duration, Instant};
 use super::observations::Observations;
 use crate::boundary::clock::boottime;
 use crate::boundary::files;
-use crate::cluster::checker::{Checker, Counts, Excuse, PATH, Watched};
+use crate::cluster::checker::{Checker, Counts, Excuse, METRICS, PATH, Watched};
 use crate::decide::detector::{Act, Detector, NodeSnapshot, Quorum, Subject};
 
 /// Between two reports.
 const ROUND: Duration = Duration::from_secs(5);
-/// Beside it, for node_exporter, which runs as a user of its own.
-const METRICS: &str = "quorated.prom";
 
 /// Where reports go. Handing one over never waits.
 pub(super) struct Reports {

@@ -35,6 +35,8 @@ pub(super) struct Placed {
     pub(super) look: PlaceObservation,
     /// The write that is being made.
     begun: Option<Instant>,
+    /// How long the last one took that returned.
+    pub(super) took: Option<Duration>,
     /// The writes that the device had completed at the last look.
     completed: Option<u64>,
 }
@@ -224,7 +226,7 @@ fn begin(observations: &Observations, task: &Task) {
             None => {
                 let (path, content) = (path.clone(), task.content.clone());
                 let look = PlaceObservation { path, content, pending: false, progress: Progress::Unknown };
-                latest.places.push(Placed { look, begun, completed: None });
+                latest.places.push(Placed { look, begun, took: None, completed: None });
             }
         }
     }
@@ -234,8 +236,11 @@ fn end(observations: &Observations, task: &Task, trials: &[Trial]) {
     let mut latest = observations.latest();
     for ((path, device), trial) in task.places.iter().zip(trials) {
         if let Some(placed) = latest.places.iter_mut().find(|p| &p.look.path == path) {
-            placed.begun = None;
+            let took = placed.begun.take().map(|begun| begun.elapsed());
             placed.look.pending = matches!(trial, Trial::Pending(_));
+            if matches!(trial, Trial::Written { .. }) {
+                placed.took = took;
+            }
             let completed = device.and_then(disk_stats::completed);
             placed.look.progress = match (placed.completed, completed) {
                 (Some(before), Some(now)) if now > before => Progress::Advances,

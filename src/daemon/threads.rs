@@ -70,7 +70,15 @@ pub(super) fn spawn_for_once(name: &str, work: impl FnOnce() + Send + 'static) -
     start(name, STACK, work)
 }
 
-fn start(name: &str, stack: usize, work: impl FnOnce() + Send + 'static) -> HostResult<JoinHandle<()>> {
+/// The same, with so much stack.
+///
+/// # Errors
+/// As above.
+pub(super) fn start(
+    name: &str,
+    stack: usize,
+    work: impl FnOnce() + Send + 'static,
+) -> HostResult<JoinHandle<()>> {
     // Not thread::spawn, which panics where the kernel refuses.
     let started = std::thread::Builder::new().name(name.to_owned()).stack_size(stack).spawn(work);
     started.map_err(|e| HostError::from(e).about(format!("thread {name} can't be started")))

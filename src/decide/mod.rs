@@ -14,6 +14,7 @@ pub mod election;
 pub mod facts;
 pub mod fence;
 pub mod follow;
+pub mod health;
 pub mod history;
 pub mod kept_score;
 pub mod memory;

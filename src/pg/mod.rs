@@ -18,6 +18,7 @@ pub mod server_log;
 pub mod service;
 pub mod socket_lock;
 pub mod startup_title;
+pub mod statistics;
 pub mod survey;
 pub mod sync_names;
 pub mod timeline;

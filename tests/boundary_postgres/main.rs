@@ -22,6 +22,7 @@ use quorate::pg::auto_conf;
 use quorate::pg::control_data::DbState;
 use quorate::pg::history::{Divergence, divergence};
 use quorate::pg::postmaster_pid::{PostmasterPid, PostmasterStatus};
+use quorate::pg::role::PgRole;
 use quorate::pg::timeline::{Timeline, WalPosition};
 use quorate::pg::view::{Answer, Rejection, SyncState};
 use quorate::pg::wal_file;
@@ -49,6 +50,22 @@ fn a_primary_its_standby_and_a_promotion() {
     assert_eq!(receiver.sender_host.as_deref(), one.directory.path().to_str());
     assert_eq!(view.primary_conninfo.as_deref(), Some(conninfo.as_str()));
     assert_eq!(one.primary().timeline, Timeline::FIRST);
+
+    // What the HTTP endpoint tells of both, and of the second one once it is promoted.
+    one.sql("SELECT pg_create_physical_replication_slot('kept', true)");
+    let told = |server: &Server| server.endpoint().statistics(PROBE).expect("readable");
+    let primary = told(&one);
+    assert_eq!((primary.role, primary.timeline, primary.lag_bytes()), (PgRole::Primary, Some(1), None));
+    assert_eq!(primary.standbys.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["two"]);
+    assert!(primary.written.is_some() && primary.slots[0].name == "kept" && !primary.slots[0].active);
+    let caught_up = until("the replay", || Some(told(&two)).filter(|said| said.lag_bytes() == Some(0)));
+    assert_eq!((caught_up.role, caught_up.timeline), (PgRole::Standby, Some(1)));
+    assert_eq!(caught_up.lag_seconds(), Some(0.0));
+    two.sql("SELECT pg_wal_replay_pause()");
+    one.sql("SELECT pg_switch_wal()");
+    let behind = until("a lag", || Some(told(&two)).filter(|said| said.lag_bytes() > Some(0)));
+    assert!(behind.paused && behind.streams, "{behind:?}");
+    two.sql("SELECT pg_wal_replay_resume()");
 
     // Writing: proven on the primary, refused on the standby, and no wait for a synchronous standby that never comes.
     let before = one.primary().lsn;
@@ -108,6 +125,7 @@ fn a_primary_its_standby_and_a_promotion() {
     });
     let second = Timeline::new(2).expect("not zero");
     assert_eq!(promoted.timeline, second);
+    assert_eq!((told(&two).role, told(&two).timeline), (PgRole::Primary, Some(2)));
     two.endpoint().verify_writable(PROBE).expect("promoted");
     let names = data_directory::pg_wal_names(&two.files(), &two.pgdata()).expect("listed");
     let at =

@@ -8,6 +8,8 @@ mod doctor;
 #[path = "../common/document.rs"]
 mod document;
 mod election;
+#[cfg(feature = "http")]
+mod endpoint;
 #[cfg(feature = "cli")]
 mod layouts;
 mod merge;
@@ -70,6 +72,21 @@ fn the_table_of_the_resets() {
     let page = fs::read_to_string(path("docs/quorated.md")).expect("docs/quorated.md");
     let page = with_block(&page, "resets", &narrow(&tables::reset()));
     assert_document("docs/quorated.md", &with_block(&page, "notice", &narrow(&notice::notice())));
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn the_endpoint() {
+    use quorate::decide::health::Check;
+    let mut page = fs::read_to_string(path("docs/endpoint.md")).expect("docs/endpoint.md");
+    for (block, content) in [
+        ("primary", endpoint::check(Check::Primary)),
+        ("replica", endpoint::replica()),
+        ("metrics", endpoint::metrics()),
+    ] {
+        page = with_block(&page, block, &narrow(&content));
+    }
+    assert_document("docs/endpoint.md", &page);
 }
 
 /// The times of each layout, and where everything runs after each single failure.

@@ -81,12 +81,12 @@ pub(crate) const RULES: &[Rule] = &[
     Rule {
         token: "crate::decide",
         // boundary/ gathers facts and applies effects: both are words of decide/.
-        allowed: &["decide/", "agent/", "daemon/", "fence/", "rejoin/", "cli/", "boundary/"],
+        allowed: &["decide/", "agent/", "daemon/", "fence/", "rejoin/", "cli/", "http/", "boundary/"],
         why: "policy is called by the shells alone",
     },
     Rule {
         token: "decide(",
-        allowed: &["decide/", "agent/", "daemon/", "fence/", "rejoin/", "cli/"],
+        allowed: &["decide/", "agent/", "daemon/", "fence/", "rejoin/", "cli/", "http/"],
         why: "boundary/ knows the words of decide/, not its decisions",
     },
 ];
