@@ -30,6 +30,9 @@ CASE WHEN r THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_
 FROM pg_catalog.pg_replication_slots ORDER BY 1 LIMIT 64) AS s), '[]'::pg_catalog.json)) \
 FROM (SELECT pg_catalog.pg_is_in_recovery() AS r OFFSET 0) AS recovery";
 
+/// Of an error that may quote the answer.
+const LONGEST: usize = 200;
+
 /// What it said.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Statistics {
@@ -81,7 +84,10 @@ impl Statistics {
     /// It has another shape: which.
     pub fn read(row: &[Option<String>]) -> Result<Self, String> {
         let text = row.first().and_then(Option::as_deref).ok_or("no answer")?;
-        serde_json::from_str(text).map_err(|e| format!("the server's answer has another shape: {e}"))
+        serde_json::from_str(text).map_err(|e| {
+            let why: String = e.to_string().chars().take(LONGEST).collect();
+            format!("the server's answer has another shape: {why}")
+        })
     }
 
     /// Where its WAL ends: what it wrote, or what it has and what it heard of.

@@ -2,6 +2,7 @@
 //! were accepted, and asserts what must hold of every answer.
 
 mod cluster;
+mod endpoint;
 mod files;
 mod pacemaker;
 mod postgres;
@@ -26,11 +27,19 @@ const FILE: usize = 1 << 20;
 const VALUE: usize = 16 << 10;
 
 pub fn all() -> Vec<Target> {
-    [cluster::TARGETS, files::TARGETS, pacemaker::TARGETS, postgres::TARGETS, records::TARGETS, site::TARGETS]
-        .into_iter()
-        .flatten()
-        .map(|target| Target { ..*target })
-        .collect()
+    [
+        cluster::TARGETS,
+        endpoint::TARGETS,
+        files::TARGETS,
+        pacemaker::TARGETS,
+        postgres::TARGETS,
+        records::TARGETS,
+        site::TARGETS,
+    ]
+    .into_iter()
+    .flatten()
+    .map(|target| Target { ..*target })
+    .collect()
 }
 
 /// As the readers do that take any bytes.
