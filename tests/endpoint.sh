@@ -60,6 +60,9 @@ for check in "$first /primary 200" "$second /primary 503" "$first /replica 503" 
     says $check
     say $? "$(sed "s/$first/the primary/; s/$second/the standby/" <<<"$check")"
 done
+sql "$first" "select pg_create_physical_replication_slot('kept', true)" >/dev/null
+has_all_metrics() { get "$first" /metrics >"$work/all"; grep -q '^quorate_slot' "$work/all" && grep -q '^quorate_promotions' "$work/all"; }
+until_true 30 has_all_metrics
 for node in srv1 srv2; do get $node /metrics | sed '1,/^\r$/d' >"$work/metrics.$node"; done
 if [ -n "$promtool" ]; then
     for node in srv1 srv2; do "$promtool" check metrics <"$work/metrics.$node"; say $? "promtool check metrics of $node"; done
@@ -176,7 +179,8 @@ else
     moves split 60
 fi
 "$lab" heal --name "$name" >/dev/null 2>&1
-until_true 90 is_candidate "$first" "$second"; say $? "the centres are together again"
+until_true 90 is_candidate "$first" "$second" || { on "$first" crm_mon --one-shot -f; on "$second" journalctl -t quorate-postgres -t quorated -n 30 --no-pager; false; } |& sed 's/^/# /'
+says "$second" '/replica?lag=1MB' 200; say $? "the centres are together again"
 
 kill "$writer"; wait "$writer" 2>/dev/null
 written=$(sql "$first" 'select i from k order by i')

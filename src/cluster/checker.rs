@@ -128,7 +128,13 @@ impl Checker {
         let mut family = |name: &str, kind: &str, help: &str, values: &[(String, u64)]| {
             let _ = writeln!(text, "# HELP quorated_{name} {help}\n# TYPE quorated_{name} {kind}");
             for (labels, value) in values {
-                let _ = writeln!(text, "quorated_{name}{labels} {value}");
+                // Prometheus counts time in seconds; here it comes in microseconds.
+                let _ = if name.ends_with("_seconds") {
+                    let (whole, rest) = (value / 1_000_000, value % 1_000_000);
+                    writeln!(text, "quorated_{name}{labels} {whole}.{rest:06}")
+                } else {
+                    writeln!(text, "quorated_{name}{labels} {value}")
+                };
             }
         };
         let each = |of: fn(&Watched) -> u64| -> Vec<(String, u64)> {
@@ -144,7 +150,7 @@ impl Checker {
             .map(|w| (format!("{{daemon=\"{}\"}}", w.name), excused(w)))
             .collect::<Vec<_>>();
         family("excused", "gauge", "Whether the daemon hangs and is left alone.", &excused);
-        family("answer_microseconds", "gauge", "How long the last answer took.", &each(|w| w.took_us));
+        family("answer_seconds", "gauge", "How long the last answer took.", &each(|w| w.took_us));
         family(
             "quorum_armed",
             "gauge",
@@ -205,10 +211,10 @@ impl Checker {
         family("acts_total", "counter", "Actions taken, by kind.", &acts);
         family("looks_total", "counter", "Rounds of observation so far.", &one(counts.looks));
         family(
-            "late_milliseconds",
+            "late_seconds",
             "gauge",
             "The longest delay of a round of observation.",
-            &one(counts.latest_ms),
+            &one(counts.latest_ms.saturating_mul(1000)),
         );
         text
     }
@@ -220,15 +226,20 @@ mod tests {
 
     #[test]
     fn metrics_are_what_prometheus_reads() {
-        let watched = Watched { name: "sbd".into(), armed: true, failures: 2, ..Watched::default() };
+        let watched =
+            Watched { name: "sbd".into(), armed: true, failures: 2, took_us: 415, ..Watched::default() };
         let excuses = vec![Excuse { name: "sbd".into(), why: "maintenance".into(), since: BootTime::at(7) }];
-        let checker = Checker { watched: vec![watched], quorate: Some(true), excuses, ..Checker::default() };
+        let counts = Counts { latest_ms: 1250, ..Counts::default() };
+        let checker =
+            Checker { watched: vec![watched], quorate: Some(true), excuses, counts, ..Checker::default() };
         let text = checker.metrics();
         for line in [
             "# TYPE quorated_armed gauge",
             "quorated_armed{daemon=\"sbd\"} 1",
             "quorated_failures{daemon=\"sbd\"} 2",
             "quorated_excused{daemon=\"sbd\"} 1",
+            "quorated_answer_seconds{daemon=\"sbd\"} 0.000415",
+            "quorated_late_seconds 1.250000",
             "quorated_quorate 1",
             "quorated_watchdog_device 2",
             "quorated_messages_refused_total 0",

@@ -118,6 +118,7 @@ fn ask(known: &Shared, server: &Server) {
 /// Reads the histories, on a disk that may hang.
 fn read(known: &Shared) {
     let resources: Vec<String> = locked(known).servers.keys().cloned().collect();
+    let none = resources.is_empty();
     for resource in resources {
         let Ok((entries, _)) = history::load(&resource) else { continue };
         let mut promotions = BTreeMap::new();
@@ -128,7 +129,8 @@ fn read(known: &Shared) {
         }
         locked(known).promotions.insert(resource, promotions);
     }
-    pause(SELDOM);
+    // Nobody runs yet: what runs next is not to wait for its history.
+    pause(if none { ROUND } else { SELDOM });
 }
 
 fn write(known: &Shared, told: Told) -> Result<(), String> {
