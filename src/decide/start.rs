@@ -119,8 +119,9 @@ const fn setting(name: &'static str, value: &'static str, until: Option<u8>) -> 
 
 /// What a standby of ours never has, whatever was left in its files: an end of recovery that it chooses by itself. A restore to a
 /// point in time leaves a target in postgresql.auto.conf, and with recovery_target_action = promote the demoted primary would
-/// promote itself seconds later.
-pub const LAUNCH_SETTINGS: [LaunchSetting; 8] = [
+/// promote itself seconds later. Nor a command at that end: PostgreSQL waits for recovery_end_command before it takes a write, as long
+/// as that takes, and ends where it exits above 125 or by a signal (xlogarchive.c).
+pub const LAUNCH_SETTINGS: [LaunchSetting; 9] = [
     setting("recovery_target", "", None),
     setting("recovery_target_lsn", "", None),
     setting("recovery_target_name", "", None),
@@ -129,6 +130,7 @@ pub const LAUNCH_SETTINGS: [LaunchSetting; 8] = [
     setting("recovery_target_action", "shutdown", None),
     setting("recovery_target_timeline", "latest", None),
     setting("promote_trigger_file", "", Some(15)),
+    setting("recovery_end_command", "", None),
 ];
 
 /// The same without the archive: PostgreSQL waits for a restore_command that hangs, also ahead of a promotion.

@@ -72,8 +72,8 @@ WHERE name IN (\
 'log_min_messages', 'max_connections', 'max_locks_per_transaction', 'max_prepared_transactions', \
 'max_replication_slots', 'max_slot_wal_keep_size', 'max_standby_archive_delay', \
 'max_standby_streaming_delay', 'max_wal_senders', 'max_worker_processes', 'port', \
-'primary_slot_name', 'promote_trigger_file', 'recovery_min_apply_delay', 'recovery_target', \
-'recovery_target_lsn', 'recovery_target_name', 'recovery_target_time', 'recovery_target_timeline', \
+'primary_slot_name', 'promote_trigger_file', 'recovery_end_command', 'recovery_min_apply_delay', \
+'recovery_target', 'recovery_target_lsn', 'recovery_target_name', 'recovery_target_time', 'recovery_target_timeline', \
 'recovery_target_xid', 'restart_after_crash', 'synchronous_commit', 'synchronous_standby_names', \
 'unix_socket_directories', 'wal_keep_size', 'wal_level', 'wal_log_hints', \
 'wal_receiver_status_interval', 'wal_receiver_timeout', 'wal_sender_timeout', 'zero_damaged_pages') \

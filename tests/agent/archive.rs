@@ -98,6 +98,28 @@ fn a_hanging_restore_command_does_not_hold_up_a_promotion() {
     two.call("monitor").recurring().must(code::PROMOTED);
 }
 
+/// PostgreSQL waits for it once it has left standby.signal behind: a launch then would end on the old timeline.
+#[test]
+fn a_recovery_end_command_decides_over_no_promotion() {
+    for (name, command) in [("end-command-hangs", "sleep 1000"), ("end-command-fails", "exit 255")] {
+        let world = World::new(name);
+        let one = world.node(1);
+        one.must("start", code::SUCCESS);
+        one.must("promote", code::SUCCESS);
+        let two = one.standby(2);
+        two.append_conf(&format!("recovery_end_command = '{command}'\n"));
+        two.must("start", code::SUCCESS);
+        wait_for("streaming standby", SOON, || one.streams_to("srv2").then_some(()));
+        one.send_wal();
+        one.wait_caught_up(&two);
+        two.call("monitor").recurring().must(code::SUCCESS);
+        one.crash();
+        let run = two.call("promote").notify("pre", "promote", PROMOTE_TWO).timeout(30).must(code::SUCCESS);
+        run.assert_within(Duration::from_secs(15));
+        two.write();
+    }
+}
+
 #[test]
 fn a_start_leaves_an_archive_out_that_hangs_or_fails() {
     for (name, command, said) in [

@@ -93,6 +93,19 @@ pub(super) fn apply_delay(facts: &Facts) -> Outcome {
     })
 }
 
+pub(super) fn end_command(facts: &Facts) -> Outcome {
+    const NAME: &str = "recovery_end_command";
+    each(facts, |server| {
+        let at = given(server, NAME);
+        let finding = |at: At<String>| {
+            let what = format!("{NAME} is {:?}: it is not run, the agent starts PostgreSQL without it", at.value);
+            let cure = format!("pcs alert create path=… for what is to follow a promotion; {}", reset(NAME));
+            Finding::new(&at.place, what, cure)
+        };
+        at.map(finding).into_iter().collect()
+    })
+}
+
 pub(super) fn standby_delay(facts: &Facts) -> Outcome {
     each(facts, |server| {
         let endless = |name: &str| {

@@ -71,6 +71,14 @@ pub(super) const RULES: &[Rule] = &[
         check: server_rules::apply_delay,
     },
     Rule {
+        name: "end-command",
+        severity: Warning,
+        subject: Postgresql,
+        rule: "recovery_end_command is not set",
+        why: "the agent starts PostgreSQL without it: it would hold a promotion up, or end it; Pacemaker's alerts tell of a promotion",
+        check: server_rules::end_command,
+    },
+    Rule {
         name: "standby-delay",
         severity: Warning,
         subject: Postgresql,
