@@ -21,6 +21,7 @@ mod synchronous;
 mod tests;
 mod validate;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::boundary::host::{Host, HostResult, Level};
@@ -28,6 +29,8 @@ use crate::decide::clock::{BootTime, Millis, Time};
 use crate::decide::cluster::Manager;
 use crate::decide::memory::Memory;
 use crate::ocf::{Action, Environment, OcfCode, Plan, Run, Settings};
+
+use crate::pg::timeline::Timeline;
 
 pub use report::Report;
 pub use run::run;
@@ -49,6 +52,8 @@ pub struct Agent<'a> {
     deadline: BootTime,
     memory: Memory,
     remembered: Memory,
+    /// Whose histories were left out; said once a call.
+    skipped: BTreeSet<Timeline>,
 }
 
 impl<'a> Agent<'a> {
@@ -66,6 +71,7 @@ impl<'a> Agent<'a> {
             deadline,
             remembered: memory.clone(),
             memory,
+            skipped: BTreeSet::new(),
         }
     }
 

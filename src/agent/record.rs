@@ -41,7 +41,7 @@ impl Agent<'_> {
         }
         let node = self.node();
         // Without them an own promotion that never began is not told from one that did.
-        let Some(histories) = self.histories() else {
+        let Some(histories) = self.histories(&record.timelines(position)) else {
             return Branch::of_unread("the timeline histories could not be read");
         };
         let (system, mark) = (system(facts), self.mark());
@@ -148,7 +148,7 @@ impl Agent<'_> {
             return Ok(None);
         }
         let position = self.position(facts).ok_or("its position in the WAL is unknown")?;
-        let histories = self.host.histories().map_err(|error| error.text)?;
+        let histories = self.histories_of(&record.timelines(position))?;
         let (node, mark) = (self.node(), self.mark());
         let data =
             Data { node: &node, system: system(facts), position, on: mark.as_ref(), histories: &histories };

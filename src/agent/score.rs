@@ -15,7 +15,7 @@ use crate::decide::safe_mode;
 use crate::decide::score::{self, CaughtUp, StandbyFacts};
 use crate::decide::storage;
 use crate::pg::history::History;
-use crate::pg::timeline::WalPosition;
+use crate::pg::timeline::{Timeline, WalPosition};
 use crate::pg::view::{Answer, StandbyView};
 
 /// What a look at a standby's stream found.
@@ -96,8 +96,11 @@ impl Agent<'_> {
         let view = self.steady(&view);
         if let (Some(position), Some(primary)) = (position, &primary) {
             // Without the histories nobody knows whether it diverged: nothing is decided in its favour.
-            let Some(histories) = self.histories() else { return Health::Fit };
             let reigning = score::streamed(view.receiver.as_ref(), &primary.host);
+            let of = [Some(position.timeline), reigning];
+            let Some(histories) = self.histories(&of.into_iter().flatten().collect::<Vec<_>>()) else {
+                return Health::Fit;
+            };
             if let Some(why) = follow::diverged(position, &histories, reigning, &primary.node) {
                 self.apply(ScoreStep::Set(Score::Withdrawn, why.clone()));
                 return Health::Diverged(why);
@@ -174,15 +177,31 @@ impl Agent<'_> {
         storage::standby(usual, &self.memory, finding)
     }
 
-    /// The histories in pg_wal; `None`, with a complaint, where they can't be read.
-    pub(super) fn histories(&mut self) -> Option<Vec<History>> {
-        match self.host.histories() {
+    /// The histories in pg_wal that concern WAL of these timelines; `None`, with a complaint, where one of them can't be read.
+    pub(super) fn histories(&mut self, of: &[Timeline]) -> Option<Vec<History>> {
+        match self.histories_of(of) {
             Ok(histories) => Some(histories),
-            Err(error) => {
-                self.complain(Some(format!("the timeline histories could not be read: {error}")));
+            Err(why) => {
+                self.complain(Some(format!("the timeline histories could not be read: {why}")));
                 None
             }
         }
+    }
+
+    /// The same, or why not. A broken one beyond a gap, such as a restored archive leaves, PostgreSQL never reads: it decides over no
+    /// promotion, and is named.
+    pub(super) fn histories_of(&mut self, of: &[Timeline]) -> Result<Vec<History>, String> {
+        let all = self.host.histories().map_err(|error| error.text)?;
+        if let Some(broken) = all.broken_of(of) {
+            return Err(broken.why.clone());
+        }
+        for broken in &all.broken {
+            if self.skipped.insert(broken.timeline) {
+                let text = format!("{}: left out, PostgreSQL does not read it: move it away", broken.why);
+                self.host.log(Level::Warning, &text);
+            }
+        }
+        Ok(all.real())
     }
 
     /// A notification may have been lost: whoever does not stream from the primary and is configured for another

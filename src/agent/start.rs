@@ -147,7 +147,7 @@ impl Agent<'_> {
             record = self.remind(record, facts, position);
         }
         let node = self.node();
-        let histories = self.histories().unwrap_or_default();
+        let histories = self.histories(&record.timelines(position)).unwrap_or_default();
         let data = Data { node: &node, system: None, position, on: None, histories: &histories };
         let position = position_at_rest(&record, &data);
         let branch = self.branch(&record, facts, position);
@@ -206,7 +206,7 @@ impl Agent<'_> {
         let past = resting_position(&facts)?;
         let source = primary.map_or("the primary", |p| p.node.as_str()).to_owned();
         // Where pg_wal can't be read PostgreSQL does not start either.
-        follow::diverged(past, &self.histories()?, None, &source)
+        follow::diverged(past, &self.histories(&[past.timeline])?, None, &source)
     }
 
     fn note_former_by(&mut self, facts: &Facts) {
@@ -334,9 +334,11 @@ impl Agent<'_> {
             *since = None;
             0
         };
-        let Some(histories) = self.histories() else { return Stream::NotYet };
-        if let Some(position) = self.position(facts)
-            && let reigning = streamed(view.receiver.as_ref(), &primary.host)
+        let position = self.position(facts);
+        let reigning = streamed(view.receiver.as_ref(), &primary.host);
+        let of: Vec<_> = [position.map(|own| own.timeline), reigning].into_iter().flatten().collect();
+        let Some(histories) = self.histories(&of) else { return Stream::NotYet };
+        if let Some(position) = position
             && let Some(why) = follow::diverged(position, &histories, reigning, &primary.node)
         {
             return Stream::Diverged(why);

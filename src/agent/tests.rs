@@ -23,7 +23,7 @@ use crate::decide::memory::{Knowledge, LastRole, Memory};
 use crate::decide::promotion_score::Score;
 use crate::decide::samples::{position, receiver, timeline};
 use crate::ocf::{Action, Environment, OcfCode, Run, Settings};
-use crate::pg::history::History;
+use crate::pg::history::{Broken, History};
 use crate::pg::instance::Phase;
 use crate::pg::role::PgRole;
 
@@ -255,6 +255,23 @@ fn a_standby_whose_histories_are_unreadable_proves_nothing() {
     }
     assert_eq!((host.memory.knowledge, host.did("score").len()), (Knowledge::Unproven, 0));
     assert_eq!(host.log.len(), 1, "complained once: {:?}", host.log);
+}
+
+/// A restored archive, or a crash, leaves an empty history somewhere in pg_wal.
+#[test]
+fn a_broken_history_that_postgresql_never_reads_decides_over_no_promotion() {
+    let broken =
+        |number| Broken { timeline: timeline(number), why: format!("pg_wal/0000000{number}.history: empty") };
+    for (number, code) in [(9, OcfCode::Success), (3, OcfCode::ErrGeneric), (2, OcfCode::ErrGeneric)] {
+        let mut host = streaming();
+        host.memory.knowledge = Knowledge::Current;
+        host.broken_histories = vec![broken(number)];
+        let report = act(&mut host, Action::Promote, &[]);
+        assert_eq!(report.code, code, "{number}: {report:?}");
+        let named = |text: &str| text.contains(&format!("0000000{number}.history"));
+        let said = named(&report.reason) || host.log.iter().any(|(_, line)| named(line));
+        assert!(said, "{report:?} {:?}", host.log);
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ use crate::decide::reported::Reported;
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{NodeReset, Shutdown, Stage, StopFacts};
 use crate::decide::voters::{NodeVoters, Voters};
-use crate::pg::history::History;
+use crate::pg::history::{Broken, Histories, History};
 use crate::pg::instance::{Phase, ProcessId};
 use crate::pg::lsn::Lsn;
 use crate::pg::role::PgRole;
@@ -52,6 +52,7 @@ pub struct FakeHost {
     pub reported: Vec<Reported>,
     pub slots: Slots,
     pub histories: Vec<History>,
+    pub broken_histories: Vec<Broken>,
     pub promotions: Vec<Promotion>,
     pub voters: Vec<Voters>,
     /// Under the name of which node that stands.
@@ -321,10 +322,10 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn histories(&mut self) -> HostResult<Vec<History>> {
+    fn histories(&mut self) -> HostResult<Histories> {
         match self.failing {
             Failing::Histories => Err(HostError::failed("can't list pg_wal: Input/output error")),
-            _ => Ok(self.histories.clone()),
+            _ => Ok(Histories { read: self.histories.clone(), broken: self.broken_histories.clone() }),
         }
     }
 

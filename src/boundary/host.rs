@@ -20,7 +20,7 @@ use crate::decide::slots::{Change, Held};
 use crate::decide::start::LaunchSetting;
 use crate::decide::stop::{Stage, StopFacts};
 use crate::decide::voters::{NodeVoters, Voters};
-use crate::pg::history::History;
+use crate::pg::history::Histories;
 use crate::pg::lsn::Lsn;
 use crate::pg::role::PgRole;
 use crate::pg::timeline::{Timeline, WalPosition};
@@ -104,7 +104,7 @@ pub trait Host: Rejoining + Slotted + Telling {
     fn prove_writable(&mut self, patience: Duration) -> HostResult<()>;
     fn checkpoint(&mut self, patience: Duration) -> HostResult<()>;
     /// The timeline histories in pg_wal.
-    fn histories(&mut self) -> HostResult<Vec<History>>;
+    fn histories(&mut self) -> HostResult<Histories>;
     /// The highest timeline among the segments in pg_wal that hold the byte before `lsn`.
     fn segment_timeline(&mut self, lsn: Lsn) -> Option<Timeline>;
 

@@ -47,7 +47,7 @@ use crate::decide::stop::{Shutdown, Stage, StopFacts};
 use crate::decide::voters::{NodeVoters, Voters};
 use crate::ocf::{Run, Settings};
 use crate::pg::control_data::{ControlData, DbState};
-use crate::pg::history::History;
+use crate::pg::history::Histories;
 use crate::pg::lsn::Lsn;
 use crate::pg::role::PgRole;
 use crate::pg::server_log::{receiver_trouble, why};
@@ -355,7 +355,7 @@ impl Host for Node {
         self.endpoint()?.checkpoint(patience).map_err(host_error)
     }
 
-    fn histories(&mut self) -> HostResult<Vec<History>> {
+    fn histories(&mut self) -> HostResult<Histories> {
         self.read_histories()
     }
 

@@ -188,6 +188,16 @@ impl Record {
         }
     }
 
+    /// The timelines whose histories decide over data at this position.
+    #[must_use]
+    pub fn timelines(&self, position: WalPosition) -> Vec<Timeline> {
+        let highest = Timeline::new(self.highest().1);
+        [Some(position.timeline), self.last().map(|last| last.timeline), highest]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
     /// Whether a position can be one of this cluster's: on a timeline that a promotion on record began, or an older one.
     #[must_use]
     pub fn knows(&self, timeline: Timeline) -> bool {

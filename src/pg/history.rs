@@ -117,6 +117,51 @@ impl History {
     }
 }
 
+/// The histories in a pg_wal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Histories {
+    /// Those that can be read, with those that only make their timeline look taken.
+    pub read: Vec<History>,
+    /// Those that can't, and why.
+    pub broken: Vec<Broken>,
+}
+
+/// A history file that can't be read, or that can't be trusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Whose it is by its name.
+    pub timeline: Timeline,
+    /// Why not; names the file.
+    pub why: String,
+}
+
+impl Histories {
+    /// Whether PostgreSQL reads this one on the way from these timelines: it asks for the next number until there is none (timeline.c:
+    /// `findNewestTimeLine`), and a WAL receiver leaves none out. What lies beyond a gap came from somewhere else.
+    fn is_reached(&self, wanted: Timeline, from: &[Timeline]) -> bool {
+        let is_there = |timeline: &Timeline| {
+            self.read.iter().any(|history| history.timeline == *timeline)
+                || self.broken.iter().any(|broken| broken.timeline == *timeline)
+        };
+        let line = |from: Timeline| {
+            std::iter::successors(Some(from), |last: &Timeline| last.next().filter(&is_there))
+        };
+        from.iter().any(|from| line(*from).any(|timeline| timeline == wanted))
+    }
+
+    /// The first broken one that concerns data of these timelines.
+    #[must_use]
+    pub fn broken_of(&self, timelines: &[Timeline]) -> Option<&Broken> {
+        self.broken.iter().find(|broken| self.is_reached(broken.timeline, timelines))
+    }
+
+    /// Those that say something.
+    #[must_use]
+    pub fn real(self) -> Vec<History> {
+        self.read.into_iter().filter(|history| !history.is_placeholder()).collect()
+    }
+}
+
 /// How a server's WAL relates to a newer line of history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Divergence {
@@ -184,6 +229,34 @@ mod tests {
         assert_eq!(history.fork_of(tl(2)), Some(Lsn(0x309_A528)));
         assert_eq!(history.fork_of(tl(3)), None);
         assert!(history.contains(tl(3)) && history.contains(tl(1)) && !history.contains(tl(4)));
+    }
+
+    #[test]
+    fn a_broken_history_concerns_who_reaches_it_without_a_gap() {
+        let read = |number: u32| History::parse(tl(number), "1\t0/1\tx\n").expect("valid");
+        let all = |read_ones: &[u32], broken: &[u32]| Histories {
+            read: read_ones.iter().map(|n| read(*n)).collect(),
+            broken: broken.iter().map(|n| Broken { timeline: tl(*n), why: "x".into() }).collect(),
+        };
+        for (read_ones, broken, of, expected) in [
+            (&[2][..], &[9][..], &[2][..], None),
+            (&[2, 3], &[4], &[2], Some(4)),
+            // One that only makes its timeline look taken is there, too.
+            (&[2, 3], &[2], &[2], Some(2)),
+            (&[3], &[2], &[3], None),
+            (&[2], &[9], &[2, 9], Some(9)),
+            (&[2], &[9, 3], &[2], Some(3)),
+            (&[2], &[9], &[2, 8], Some(9)),
+        ] {
+            let found = all(read_ones, broken);
+            let of: Vec<Timeline> = of.iter().map(|n| tl(*n)).collect();
+            assert_eq!(
+                found.broken_of(&of).map(|b| b.timeline.get()),
+                expected,
+                "{read_ones:?} {broken:?} {of:?}"
+            );
+        }
+        assert_eq!(all(&[2, 3], &[]).real(), [], "both are placeholders");
     }
 
     #[test]

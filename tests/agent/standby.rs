@@ -227,6 +227,24 @@ fn a_history_of_somewhere_else_does_not_make_a_standby_diverge() {
     two.must("start", code::SUCCESS);
 }
 
+/// It came from an archive, or a crash cut it: PostgreSQL, which finds a gap before it, never reads it.
+#[test]
+fn a_broken_history_beyond_a_gap_decides_over_nothing() {
+    let world = World::new("broken-history");
+    let [one, two] = world.pair();
+    one.call("monitor").recurring().must(code::PROMOTED);
+    two.overwrite("pg_wal/00000009.history", b"");
+    std::os::unix::fs::symlink("/nowhere", two.pgdata.join("pg_wal/0000000A.history")).expect("a new name");
+    one.crash();
+    let lists = [("promote_uname", "srv2"), ("unpromoted_uname", "srv2"), ("active_uname", "srv2")];
+    let run = two.call("monitor").recurring().must(code::SUCCESS);
+    assert!(run.stderr.contains("00000009.history") && run.stderr.contains("left out"), "{run}");
+    two.call("promote").notify("pre", "promote", &lists).timeout(30).must(code::SUCCESS);
+    two.write();
+    two.must("demote", code::SUCCESS);
+    assert!(two.is_standby());
+}
+
 /// Promoted while a setting is below the primary's, the server ends itself: whoever replays goes before it.
 #[test]
 fn a_standby_whose_replay_is_paused_is_the_last_choice() {

@@ -17,7 +17,7 @@ use quorate::decide::reported::Reported;
 use quorate::decide::start::LaunchSetting;
 use quorate::decide::stop::{NodeReset, Shutdown, Stage, StopFacts};
 use quorate::decide::voters::{Names, NodeVoters, Voters};
-use quorate::pg::history::History;
+use quorate::pg::history::Histories;
 use quorate::pg::lsn::Lsn;
 use quorate::pg::role::PgRole;
 use quorate::pg::timeline::{Timeline, WalPosition};
@@ -258,10 +258,8 @@ impl Host for SimHost {
         })
     }
 
-    fn histories(&mut self) -> HostResult<Vec<History>> {
-        self.call(1, 3, |w, n| {
-            Ok(w.nodes[n].data.histories().into_iter().filter(|h| !h.is_placeholder()).collect())
-        })
+    fn histories(&mut self) -> HostResult<Histories> {
+        self.call(1, 3, |w, n| Ok(Histories { read: w.nodes[n].data.histories(), broken: Vec::new() }))
     }
 
     fn segment_timeline(&mut self, lsn: Lsn) -> Option<Timeline> {

@@ -34,6 +34,7 @@ impl FakeHost {
             slots: Slots::default(),
             ballots: Vec::new(),
             histories: Vec::new(),
+            broken_histories: Vec::new(),
             promotions: Vec::new(),
             voters: Vec::new(),
             voters_of: "srv1".into(),

@@ -202,10 +202,12 @@ impl Node {
             let Some(hex) = name.strip_suffix(".history") else { continue };
             let Ok(number) = u32::from_str_radix(hex, 16) else { continue };
             let path = self.pgdata().join("pg_wal").join(&name);
-            let bytes = files.read_if_there(&path).map_err(host_error)?.unwrap_or_default();
-            if String::from_utf8_lossy(&bytes).contains(RESERVED) {
+            // One that can't be read, or is broken, holds nothing that PostgreSQL could follow.
+            let Ok(Some(bytes)) = files.read_if_there(&path) else { continue };
+            let text = String::from_utf8_lossy(&bytes);
+            if text.contains(RESERVED) {
                 reserved.push((number, path));
-            } else {
+            } else if Timeline::new(number).is_some_and(|of| History::parse(of, &text).is_ok()) {
                 highest = highest.max(number);
             }
         }

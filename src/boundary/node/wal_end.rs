@@ -7,7 +7,7 @@ use crate::boundary::clock::Deadline;
 use crate::boundary::command::{Command, Environment};
 use crate::boundary::data_directory;
 use crate::boundary::host::HostResult;
-use crate::pg::history::History;
+use crate::pg::history::{Broken, Histories};
 use crate::pg::timeline::{Timeline, WalPosition};
 use crate::pg::wal_end;
 
@@ -16,15 +16,17 @@ use crate::pg::wal_end;
 const PATIENCE: Duration = Duration::from_secs(8);
 
 impl Node {
-    pub(super) fn read_histories(&self) -> HostResult<Vec<History>> {
+    pub(super) fn read_histories(&self) -> HostResult<Histories> {
         let files = self.files().map_err(host_error)?;
         let names = data_directory::pg_wal_names(files, self.pgdata()).map_err(host_error)?;
-        let mut histories = Vec::new();
+        let mut histories = Histories::default();
         for name in names {
             let Some(hex) = name.strip_suffix(".history") else { continue };
             let Some(timeline) = u32::from_str_radix(hex, 16).ok().and_then(Timeline::new) else { continue };
-            let history = data_directory::read_history(files, self.pgdata(), timeline).map_err(host_error)?;
-            histories.extend(history.filter(|history| !history.is_placeholder()));
+            match data_directory::read_history(files, self.pgdata(), timeline) {
+                Ok(history) => histories.read.extend(history),
+                Err(error) => histories.broken.push(Broken { timeline, why: error.to_string() }),
+            }
         }
         Ok(histories)
     }

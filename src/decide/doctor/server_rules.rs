@@ -98,7 +98,8 @@ pub(super) fn end_command(facts: &Facts) -> Outcome {
     each(facts, |server| {
         let at = given(server, NAME);
         let finding = |at: At<String>| {
-            let what = format!("{NAME} is {:?}: it is not run, the agent starts PostgreSQL without it", at.value);
+            let what =
+                format!("{NAME} is {:?}: it is not run, the agent starts PostgreSQL without it", at.value);
             let cure = format!("pcs alert create path=… for what is to follow a promotion; {}", reset(NAME));
             Finding::new(&at.place, what, cure)
         };
