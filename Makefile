@@ -31,7 +31,7 @@ build: ## the programs and the lab, unoptimised
 release: ## the programs as a node gets them, manual pages, completions
 	@# A binary that is given to others names no directory of the machine that built it.
 	RUSTFLAGS="$$RUSTFLAGS --remap-path-prefix=$${CARGO_HOME:-$$HOME/.cargo}=/cargo" \
-	$(CARGO) build --locked --release --features packaging --bin quorate-agent --bin quorate --bin quorated --bin quorate-http --bin quorate-rejoin --bin fence_quorate --example quorate-packaging
+	$(CARGO) build --locked --release --features packaging --bin quorate-agent --bin quorate --bin quorated --bin quorate-http --bin quorate-rejoin --bin quorate-alert --bin fence_quorate --example quorate-packaging
 	@$(RELEASE)/examples/quorate-packaging $(PAGES) "$$(date -u -d @$(EPOCH) +%F)"
 
 deb: ## the Debian package of all that, target/debian/quorate_VERSION_ARCH.deb

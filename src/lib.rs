@@ -30,6 +30,7 @@
 //! | `layout` | the four layouts: a site's description, its scripts, where everything should run (feature `cli`) | touch anything: pure |
 //! | [`boundary`] | the only side effects, and their fakes | decide |
 //! | [`agent`] | the agent's shell: gather, decide, apply, report | contain policy |
+//! | [`alert`] | Pacemaker's alert agent: who is told of what | contain policy |
 //! | [`rejoin`] | the unit that brings an instance back whose data can't follow the primary | contain policy |
 //! | `daemon` | `quorated`, the watchdog checker: looks, decides, acts, again and again (feature `daemon`) | contain policy |
 //! | `fence` | the fence agent's shell (feature `fence`) | contain policy |
@@ -40,6 +41,7 @@
 //! `tests/layers` reads the sources and fails on a breach.
 
 pub mod agent;
+pub mod alert;
 pub mod boundary;
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -44,11 +44,11 @@ agent=usr/lib/ocf/resource.d/quorate/postgres
 built_twice() { SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) dist/build-deb --to "$work/again" >/dev/null && cmp "$deb" "$work/again/${deb##*/}"; }
 has_all() {
     local missing=0 file
-    for file in "$agent" usr/bin/quorate usr/sbin/fence_quorate usr/sbin/quorate-http usr/lib/systemd/system/quorate-http.{socket,service} usr/share/quorate/{quorate.rules.yml,quorate.json} usr/share/man/man8/quorate-http.8.gz usr/share/doc/quorate/examples/haproxy.cfg usr/lib/quorate/quorate-rejoin usr/lib/systemd/system/quorate-rejoin@.service usr/share/man/man1/quorate.1.gz usr/share/man/man8/fence_quorate.8.gz usr/share/man/man7/ocf_quorate_postgres.7.gz \
+    for file in "$agent" usr/bin/quorate usr/sbin/fence_quorate usr/sbin/quorate-http usr/lib/systemd/system/quorate-http.{socket,service} usr/share/quorate/{quorate.rules.yml,quorate.json} usr/share/man/man8/quorate-http.8.gz usr/share/doc/quorate/examples/haproxy.cfg usr/lib/quorate/quorate-rejoin usr/lib/quorate/quorate-alert usr/share/quorate/alert usr/lib/tmpfiles.d/quorate.conf usr/lib/systemd/system/quorate-rejoin@.service usr/share/man/man1/quorate.1.gz usr/share/man/man8/fence_quorate.8.gz usr/share/man/man7/ocf_quorate_postgres.7.gz \
         usr/lib/systemd/system/{sbd,pacemaker}.service.d/quorate.conf usr/share/bash-completion/completions/quorate \
         usr/share/zsh/vendor-completions/_quorate usr/share/fish/vendor_completions.d/quorate.fish \
         usr/share/doc/quorate/{copyright,changelog.gz,README.md,docs/agent.md,docs/agent-tables.md,docs/operations.md,docs/failover.svg,docs/package.md,docs/parameters.md,docs/lab/faults.md} \
-        usr/share/doc/quorate/examples/classic.toml; do
+        usr/share/doc/quorate/examples/classic.toml usr/share/doc/quorate/examples/on-role-change-{pgbouncer,dns} usr/share/doc/quorate/docs/alerts.md; do
         [ -s "$root/$file" ] || { echo "missing: $file"; missing=1; }
     done
     return $missing

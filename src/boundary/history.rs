@@ -13,8 +13,11 @@ use super::host::{HostError, HostResult};
 use super::identity::SystemUser;
 use super::owned_files::OwnedFiles;
 use super::pacemaker::{self, Patience};
-use super::{input, rejoin, storage};
-use crate::decide::history::{Entry, hear, history_attribute, lines, merge, read, told};
+use super::{input, rejoin, self_fence_records, storage};
+use crate::cluster::calendar::utc;
+use crate::decide::history::{
+    Entry, Evidence, Fencing, asked_attribute, hear, history_attribute, lines, merge, read, told,
+};
 
 /// In memory, which never hangs.
 const LOCKS: &str = "/run/quorate";
@@ -49,6 +52,35 @@ pub fn kept(resource: &str, node: &str) -> Vec<Entry> {
     let entries = rejoin::entries().unwrap_or_default();
     let ours = entries.into_iter().filter(|entry| entry.resource == resource);
     ours.filter_map(|entry| Some(Entry::kept(node, &entry.kept?))).collect()
+}
+
+/// A wish that is older was for another promotion.
+const ASKED_S: u64 = 300;
+/// A fencing that is older was another time.
+const FENCED_S: u64 = 300;
+
+/// What is known here of a primary that was: who asked for a switchover, what it announced, whether it was fenced.
+#[must_use]
+pub fn evidence(resource: &str, from: &str, to: &str, patience: Patience) -> Evidence {
+    let notice = self_fence_records::find(Path::new(self_fence_records::DIRECTORY), from);
+    let since = wall_seconds().saturating_sub(ASKED_S);
+    let asked = pacemaker::query(&asked_attribute(resource), patience);
+    let is_it = |value: &str| {
+        let (at, node) = value.split_once(' ')?;
+        (node == to && at.parse::<u64>().ok()? >= since).then_some(())
+    };
+    let asked = asked.unwrap_or_default().into_iter().find(|told| is_it(&told.value).is_some());
+    let since = utc(wall_seconds().saturating_sub(FENCED_S));
+    Evidence {
+        announced: notice.ok().flatten().map(|record| record.notice.reason),
+        fencing: match pacemaker::last_fencing(from, &since, patience) {
+            Ok(Some((client, done))) => Fencing::Done { client, done },
+            Ok(None) => Fencing::None,
+            Err(_) => Fencing::Unknown,
+        },
+        asked_on: asked.map(|told| told.node),
+        ..Evidence::default()
+    }
 }
 
 /// The first word on the command line of the agent's program that does [`note`].

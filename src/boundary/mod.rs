@@ -1,6 +1,7 @@
 //! The only place with side effects. Each file is one kind of thing that can be asked or done; [`host::Host`] is what of it
 //! the agent uses, [`node::Node`] does it for real, [`fake::FakeHost`] plays it.
 
+pub mod alert;
 pub mod checker;
 pub mod clock;
 pub mod command;

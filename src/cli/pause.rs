@@ -8,8 +8,10 @@ use super::CliError;
 use super::confirm::confirmed;
 use super::live::Live;
 use crate::boundary::clock::Deadline;
+use crate::boundary::host::HostResult;
 use crate::boundary::pacemaker::{self, Patience};
 use crate::boundary::{moves, printable, setup};
+use crate::decide::alert::pause_attribute;
 use crate::decide::pause::{AfterFailure, Pause, Refusal, after_failure, pause, property, resume};
 
 /// What to leave alone.
@@ -101,6 +103,9 @@ pub(super) fn run(args: &PauseArgs) -> Result<u8, CliError> {
         }
     }
     await_effect(&args.common, true)?;
+    let told =
+        pacemaker::set_attribute(&live.host, &pause_attribute(&live.resource), &new.to_string(), patience);
+    unless_told(told);
     println!("{} is paused: quorate resume ends it", live.resource);
     Ok(0)
 }
@@ -130,8 +135,21 @@ pub(super) fn run_resume(args: &ResumeArgs) -> Result<u8, CliError> {
     moves::set_maintenance(clone, false, patience)?;
     moves::delete_property(&name, patience)?;
     await_effect(&args.common, false)?;
+    let attribute = pause_attribute(&live.resource);
+    for (node, attributes) in &live.status.attributes {
+        if attributes.contains_key(&attribute) {
+            unless_told(pacemaker::delete_attribute(node, &attribute, patience));
+        }
+    }
     println!("Pacemaker acts on {} again: quorate verify", live.resource);
     Ok(0)
+}
+
+/// Nothing depends on who hears of it.
+fn unless_told(told: HostResult<()>) {
+    if let Err(error) = told {
+        eprintln!("quorate: the alerts do not tell of it: {}", printable::line(&error.text));
+    }
 }
 
 /// Whether the maintenance that a program failed to set is written nevertheless, as soon as it is or by the last look: a program that

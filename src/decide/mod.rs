@@ -2,6 +2,7 @@
 //! and logs the reason once.
 
 pub mod activity;
+pub mod alert;
 pub mod cause;
 pub mod clock;
 pub mod cluster;

@@ -8,12 +8,15 @@ use std::path::Path;
 use super::{assert_document, path};
 
 /// Where messages stand, and what the section is called. The first that fits counts; the doctor's rules have a page of their own.
-const SECTIONS: [(&str, Option<&str>); 12] = [
+const SECTIONS: [(&str, Option<&str>); 15] = [
     ("src/decide/doctor", None),
     ("src/decide/detector", Some("quorated")),
     ("src/decide/reset", Some("quorated")),
     ("src/decide/standstill.rs", Some("quorated")),
     ("src/daemon", Some("quorated")),
+    ("src/decide/alert", Some("Alerts")),
+    ("src/alert", Some("Alerts")),
+    ("src/boundary/alert.rs", Some("Alerts")),
     ("src/fence", Some("fence_quorate")),
     ("src/decide/fence.rs", Some("fence_quorate")),
     ("src/agent", Some("The agent")),

@@ -81,12 +81,12 @@ pub(crate) const RULES: &[Rule] = &[
     Rule {
         token: "crate::decide",
         // boundary/ gathers facts and applies effects: both are words of decide/.
-        allowed: &["decide/", "agent/", "daemon/", "fence/", "rejoin/", "cli/", "http/", "boundary/"],
+        allowed: &["decide/", "agent/", "alert/", "daemon/", "fence/", "rejoin/", "cli/", "http/", "boundary/"],
         why: "policy is called by the shells alone",
     },
     Rule {
         token: "decide(",
-        allowed: &["decide/", "agent/", "daemon/", "fence/", "rejoin/", "cli/", "http/"],
+        allowed: &["decide/", "agent/", "alert/", "daemon/", "fence/", "rejoin/", "cli/", "http/"],
         why: "boundary/ knows the words of decide/, not its decisions",
     },
 ];
@@ -119,7 +119,8 @@ pub(crate) const FILE_ACCESS: &[&str] = &[
 ];
 
 /// The layers that run as root on a database node.
-pub(crate) const AS_ROOT: &[&str] = &["boundary/", "agent/", "daemon/", "fence/", "rejoin/", "cli/"];
+pub(crate) const AS_ROOT: &[&str] =
+    &["boundary/", "agent/", "alert/", "daemon/", "fence/", "rejoin/", "cli/"];
 
 /// Where they may nevertheless: the way to the user's files, and files that nobody but root (or the operator who names them) can put
 /// in their place. Nothing that handles PGDATA, a home directory, the log or a socket belongs on this list.
@@ -128,6 +129,7 @@ pub(crate) const OWN_FILES: &[(&str, &str)] = &[
     ("boundary/owned_files/", "the same"),
     ("boundary/storage.rs", "bounded reads of root's own files"),
     ("boundary/files.rs", "writes of root's own files"),
+    ("boundary/alert.rs", "an alert's command and token, root's own; /run/quorate-alert"),
     ("boundary/process.rs", "/proc"),
     ("boundary/process/prepared.rs", "/proc"),
     ("boundary/command.rs", "the programs that are run"),
