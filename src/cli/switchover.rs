@@ -36,6 +36,9 @@ pub struct Switchover {
     /// The PostgreSQL resource, where the cluster has several
     #[arg(long, value_name = "RESOURCE")]
     resource: Option<String>,
+    /// When: 02:30 (UTC), "2026-11-30 03:30 +01:00", 90m; at most a day ahead. It waits here, and checks again before it begins
+    #[arg(long, value_name = "TIME", value_parser = at)]
+    at: Option<u64>,
     /// Only print the checks and what would be done
     #[arg(long)]
     dry_run: bool,
@@ -48,6 +51,10 @@ pub struct Switchover {
     /// Seconds until it is given up and taken back
     #[arg(long, value_name = "S", default_value_t = 180, value_parser = clap::value_parser!(u64).range(10..=3600))]
     timeout: u64,
+}
+
+fn at(text: &str) -> Result<u64, String> {
+    decided::moment(text, wall_seconds())
 }
 
 const REFUSED: u8 = 1;
@@ -100,13 +107,26 @@ pub(super) fn run(args: &Switchover) -> Result<u8, CliError> {
         return Ok(0);
     }
     setup::need_root()?;
+    let when = args.at.map_or(String::new(), |at| format!(" at {}", utc(at)));
     let question =
-        format!("The primary of {} moves from {} to {}. Go on?", steps.resource, steps.from, steps.to);
+        format!("The primary of {} moves from {} to {}{when}. Go on?", steps.resource, steps.from, steps.to);
     if !args.yes && !confirmed(&question)? {
         say("nothing is done");
         return Ok(REFUSED);
     }
     let held = Held::back()?;
+    if let Some(at) = args.at {
+        if let Some(signal) = await_time(at, &held) {
+            say(&format!("{signal}: nothing is moved"));
+            return Ok(REFUSED);
+        }
+        let (_, again) = self::plan(args)?;
+        if again.steps.as_ref() != Some(&steps) {
+            say_all(&again.checks);
+            say("the cluster has changed meanwhile: nothing is moved");
+            return Ok(REFUSED);
+        }
+    }
     if steps.all.contains(&Step::Checkpoint) {
         let Some(instance) = &live.instance else { return Ok(REFUSED) };
         let begun = Deadline::after(CHECKPOINT);
@@ -126,6 +146,21 @@ pub(super) fn run(args: &Switchover) -> Result<u8, CliError> {
         return Ok(REFUSED);
     }
     Ok(carry_out(args, &steps, Progress::since(&live.status), &held))
+}
+
+/// Until it is time, by the wall clock, as people set it; the signal that ended the wait.
+fn await_time(at: u64, held: &Held) -> Option<&'static str> {
+    say(&format!("waiting        until {}; Ctrl-C ends it, and nothing is moved", utc(at)));
+    loop {
+        let left = at.saturating_sub(wall_seconds());
+        if let Some(signal) = held.arrived() {
+            return Some(signal);
+        }
+        if left == 0 {
+            return None;
+        }
+        Deadline::after(Duration::from_secs(left)).sleep(LOOK * 5);
+    }
 }
 
 fn plan(args: &Switchover) -> Result<(Live, Plan), CliError> {

@@ -3,6 +3,7 @@
 mod checks;
 mod facts;
 mod progress;
+mod schedule;
 mod steps;
 
 use crate::cluster::attributes;
@@ -10,6 +11,7 @@ use crate::cluster::crm_mon::{Role, Status};
 
 pub use facts::{Check, Facts, Ruling, Stale, fresh, unfenced};
 pub use progress::{Progress, settled};
+pub use schedule::moment;
 pub use steps::{Step, Steps};
 
 /// What comes of it.
