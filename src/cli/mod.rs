@@ -58,6 +58,8 @@ enum Command {
     Switchover(switchover::Switchover),
     /// What each fault will cost, phase by phase, the safety margin, and what would be faster
     Timing(timing::Timing),
+    /// Who follows whom, and in which site, as a tree
+    Topology(status::TopologyArgs),
     /// Whether the cluster serves as it should: PASS or FAIL of redundancy, timeline, float IPs, and what is left behind
     Verify(verify::Verify),
     /// Why the primary is where it is: the last promotion, its cause, and what was lost
@@ -97,6 +99,7 @@ pub fn main() -> u8 {
         Command::Status(args) => status::run(&args),
         Command::Switchover(args) => switchover::run(&args),
         Command::Timing(args) => timing::run(&args),
+        Command::Topology(args) => status::topology(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Why(args) => history::why(&args),
     };

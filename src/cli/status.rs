@@ -18,6 +18,7 @@ use crate::decide::doctor::facts::{Known, Unknown};
 use crate::decide::doctor::read::read;
 use crate::decide::doctor::{examine, span};
 use crate::decide::overview::{Health, Overview, Seen, SeenServer, Server, overview};
+use crate::decide::topology::tree;
 use crate::pg::view::Answer;
 
 /// How to print it.
@@ -61,6 +62,44 @@ pub(super) fn run(args: &StatusArgs) -> Result<u8, CliError> {
 
 /// What is printed, and the exit code.
 fn screen(args: &StatusArgs) -> Result<(String, u8), CliError> {
+    let Some(found) = look()? else { return Ok((String::new(), Health::Unknown.exit_code())) };
+    let text = if args.json { json(&found)? } else { fitted(&text(&found)) };
+    Ok((text, found.health.exit_code()))
+}
+
+fn json(found: &Overview) -> Result<String, CliError> {
+    Ok(serde_json::to_string_pretty(found).map_err(|e| CliError::Other(e.to_string()))? + "\n")
+}
+
+/// As wide as the terminal.
+fn fitted(text: &str) -> String {
+    let text = printable::lines(text);
+    terminal::width().map_or_else(|| text.clone(), |width| terminal::wrapped(&text, width))
+}
+
+/// How to print it.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A part of what quorate status sees, with its exit code: 0 healthy, 1 degraded, 2 down, 3 could not tell"
+)]
+pub struct TopologyArgs {
+    /// For programs: all of quorate status
+    #[arg(long)]
+    json: bool,
+}
+
+/// The tree; gives the exit code.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn topology(args: &TopologyArgs) -> Result<u8, CliError> {
+    let Some(found) = look()? else { return Ok(Health::Unknown.exit_code()) };
+    print!("{}", if args.json { json(&found)? } else { fitted(&tree(&found)) });
+    Ok(found.health.exit_code())
+}
+
+/// The cluster, as far as it can be seen from here; `None`: nothing, and why was said.
+fn look() -> Result<Option<Overview>, CliError> {
     let host = setup::host_name()?;
     let live = match doctor::look().and_then(|live| {
         let facts = read(live.gathered).map_err(|e| e.to_string())?;
@@ -69,7 +108,7 @@ fn screen(args: &StatusArgs) -> Result<(String, u8), CliError> {
         Ok(live) => live,
         Err(problem) => {
             eprintln!("quorate: {}", printable::line(&problem));
-            return Ok((String::new(), Health::Unknown.exit_code()));
+            return Ok(None);
         }
     };
     let (status, instances, facts) = live;
@@ -86,16 +125,7 @@ fn screen(args: &StatusArgs) -> Result<(String, u8), CliError> {
         facts: &facts,
         kept: kept(),
     };
-    let found = overview(&seen);
-    let text = if args.json {
-        serde_json::to_string_pretty(&found).map_err(|e| CliError::Other(e.to_string()))? + "\n"
-    } else {
-        {
-            let text = printable::lines(&text(&found)).to_string();
-            terminal::width().map_or_else(|| text.clone(), |width| terminal::wrapped(&text, width))
-        }
-    };
-    Ok((text, found.health.exit_code()))
+    Ok(Some(overview(&seen)))
 }
 
 /// What is known of an instance on this node.

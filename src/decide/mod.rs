@@ -49,6 +49,7 @@ pub mod storage;
 pub mod switchover;
 pub mod synchronous;
 pub mod telling;
+pub mod topology;
 pub mod verify;
 pub mod voters;
 
