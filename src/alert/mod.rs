@@ -17,7 +17,7 @@ use crate::cluster::cib;
 use crate::cluster::crm_mon::Status;
 use crate::decide::alert::{
     Change, Environment, Facts, Message, Operation, Options, Promoted, Told, Trigger, agrees, attribute,
-    attributes, changes, failure, promotion, resources, role, topic,
+    attributes, changes, failure, is_wanted, promotion, resources, role, topic,
 };
 use crate::decide::pause::{Pause, property};
 use crate::decide::promotions::Record;
@@ -34,6 +34,10 @@ const SETTLES: Duration = Duration::from_secs(8);
 const TURN: Duration = Duration::from_millis(900);
 /// A failed action that is repeated is told once in this time.
 const FAILS_AGAIN_S: u64 = 60;
+/// Pacemaker's node attribute of a shutdown that was asked for.
+const SHUTDOWN: &str = "shutdown";
+const STEP: Duration = Duration::from_secs(1);
+const LATER: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Tells of one event to one recipient. Gives the exit code.
@@ -81,6 +85,13 @@ struct Teller<'a> {
 
 impl Teller<'_> {
     fn tell(&mut self) -> HostResult<()> {
+        if !is_wanted(&self.trigger) {
+            return Ok(());
+        }
+        if let Trigger::Attribute { .. } = self.trigger {
+            // A transition is under way, and nobody waits for this.
+            self.deadline.sleep(LATER);
+        }
         let status = self.agreed()?;
         let ours = resources(&status);
         let concerns = match &self.trigger {
@@ -157,6 +168,9 @@ impl Teller<'_> {
 
     /// The states of the cluster: told by the first member that finds them untold.
     fn states(&mut self, status: &Status) -> HostResult<()> {
+        if self.leaves() {
+            return Ok(());
+        }
         let (told, own) = self.told();
         if self.changes(status, &told)?.is_empty() && told == own {
             return Ok(());
@@ -166,11 +180,23 @@ impl Teller<'_> {
         members.sort_unstable();
         let turn = members.iter().position(|name| *name == self.here).unwrap_or(members.len());
         self.deadline.sleep(TURN.saturating_mul(u32::try_from(turn).unwrap_or(u32::MAX)));
-        if self.round(false)? {
-            self.deadline.sleep(SETTLES);
-            self.round(true)?;
+        if !self.round(false)? {
+            return Ok(());
         }
-        Ok(())
+        let settled = self.deadline.at_most(SETTLES);
+        while !settled.passed() {
+            settled.sleep(STEP);
+            if self.leaves() {
+                return Ok(());
+            }
+        }
+        self.round(true).map(drop)
+    }
+
+    /// Whether this node stops its cluster services: Pacemaker waits for us then, and those who stay tell of it.
+    fn leaves(&self) -> bool {
+        let told = pacemaker::query(SHUTDOWN, self.patience()).unwrap_or_default();
+        told.iter().any(|value| value.node == self.here && value.value != "0")
     }
 
     /// Notes what has changed, and tells it. Whether something may pass by itself.

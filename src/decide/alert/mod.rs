@@ -16,7 +16,7 @@ pub use events::{Promoted, failure, promotion, role};
 pub use message::{AGENT, Environment, Event, Message, Severity, attributes, pause_attribute};
 pub use options::{Options, OptionsError, Target};
 pub use told::{Told, attribute, topic};
-pub use trigger::{Operation, Trigger, TriggerError};
+pub use trigger::{Operation, Trigger, TriggerError, is_wanted};
 
 #[cfg(test)]
 mod tests;

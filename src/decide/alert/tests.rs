@@ -342,6 +342,21 @@ fn failures_are_for_people_and_roles_for_hooks() {
     assert!(failure(&Operation { is_cancelled: true, ..operation("monitor", false) }, &none).is_none());
 }
 
+#[test]
+fn most_actions_are_worth_no_look() {
+    let wanted = |task: &str, has_succeeded| is_wanted(&Trigger::Resource(operation(task, has_succeeded)));
+    for task in ["start", "stop", "promote", "demote"] {
+        assert!(wanted(task, true) && wanted(task, false), "{task}");
+    }
+    assert!(wanted("monitor", false) && !wanted("monitor", true) && !wanted("notify", true));
+    assert!(!is_wanted(&Trigger::Resource(Operation { is_cancelled: true, ..operation("monitor", false) })));
+    let attribute = |name: &str| {
+        is_wanted(&Trigger::Attribute { name: name.into(), node: "srv1".into(), value: "1".into() })
+    };
+    assert!(is_wanted(&lost("srv1")) && attributes("pgsqld").iter().all(|name| attribute(name)));
+    assert!(!attribute("standby") && !attribute("pingd"));
+}
+
 fn environment(pairs: &[(&str, &str)]) -> Environment {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }

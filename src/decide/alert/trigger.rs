@@ -93,6 +93,20 @@ impl Trigger {
     }
 }
 
+/// Whether it may be worth a look at the cluster: most actions of a transition are not, and neither are most attributes.
+#[must_use]
+pub fn is_wanted(trigger: &Trigger) -> bool {
+    match trigger {
+        Trigger::Node { .. } | Trigger::Fencing { .. } => true,
+        Trigger::Resource(operation) => {
+            let task = operation.task.as_str();
+            let is_monitor = task == "monitor" && !operation.has_succeeded;
+            !operation.is_cancelled && (is_monitor || ["start", "stop", "promote", "demote"].contains(&task))
+        }
+        Trigger::Attribute { name, .. } => name.starts_with("master-") || name.starts_with("quorate-"),
+    }
+}
+
 /// Pacemaker's states of an action (`enum pcmk_exec_status`).
 const PENDING: i64 = -1;
 const DONE: i64 = 0;
