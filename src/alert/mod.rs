@@ -19,6 +19,7 @@ use crate::decide::alert::{
     Change, Environment, Facts, Message, Operation, Options, Promoted, Told, Trigger, agrees, attribute,
     attributes, changes, failure, is_wanted, promotion, resources, role, topic,
 };
+use crate::decide::history::primary_before;
 use crate::decide::pause::{Pause, property};
 use crate::decide::promotions::Record;
 
@@ -160,6 +161,10 @@ impl Teller<'_> {
         let Operation { resource, node, .. } = operation;
         let record = records::promotions(resource, self.patience()).map(|all| Record::of(&all)).ok();
         let last = record.as_ref().and_then(Record::last).filter(|last| last.node == *node);
+        // A recipient that was added since has been told of none: the history has it.
+        let entries = history::of_members(resource, self.patience()).unwrap_or_default();
+        let generation = last.map_or(u64::MAX, |last| last.generation);
+        let from = from.or_else(|| primary_before(&entries, generation));
         let found = from.map(|from| history::evidence(resource, from, node, self.patience()));
         let promoted =
             Promoted { resource, node, from, timeline: last.map(|promotion| promotion.timeline.get()) };

@@ -92,8 +92,9 @@ pub fn agrees(trigger: &Trigger, status: &Status) -> bool {
     }
 }
 
-fn members(status: &Status) -> String {
-    let members = status.nodes.iter().filter(|node| node.online).map(|node| node.name.as_str());
+fn members(status: &Status, without: &str) -> String {
+    let members = status.nodes.iter().filter(|node| node.online && node.name != without);
+    let members = members.map(|node| node.name.as_str());
     members.collect::<Vec<_>>().join(", ")
 }
 
@@ -104,17 +105,18 @@ fn nodes(status: &Status, trigger: &Trigger, told: &Told) -> Vec<Change> {
         let is_lost = matches!(trigger, Trigger::Node { node: lost, is_member: false } if *lost == node.name);
         let message =
             |severity, text: String| Some(Message::new(Event::Node, severity, text).node(&node.name));
-        match (told.get(&name), node.online, node.pending) {
+        // Pacemaker's status may not have it yet, and this event comes once.
+        match (told.get(&name), node.online && !is_lost, node.pending && !is_lost) {
             (_, _, true) | (Some("member"), true, _) | (Some("lost"), false, _) => {}
             (Some("lost"), true, false) => {
-                let text = format!("{} is back in the cluster; members: {}", node.name, members(status));
+                let text = format!("{} is back in the cluster; members: {}", node.name, members(status, ""));
                 found.push(Change::of(&name, "member", message(Severity::Info, text)));
             }
             (_, true, false) => found.push(Change::of(&name, "member", None)),
             // What was never seen here is not lost, but a cluster that begins.
             (None, false, false) if !is_lost => {}
             (_, false, false) => {
-                let left = members(status);
+                let left = members(status, &node.name);
                 let (severity, quorum) = match status.quorate {
                     Some(true) => (Severity::Warning, "with quorum"),
                     Some(false) => (Severity::Critical, "WITHOUT quorum: PostgreSQL stops on this side"),

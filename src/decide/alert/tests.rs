@@ -90,13 +90,20 @@ fn each_state_is_told_when_it_changes_and_once() {
     let cases: Vec<Case> = vec![
         ("a cluster begins", vec![], healthy(), any.clone(), vec![]),
         ("a node that was never there", vec![], status(&["srv1 standby 500", "-srv2"]), any.clone(), vec![]),
-        ("nothing has changed", vec![healthy()], healthy(), lost("srv1"), vec![]),
+        ("nothing has changed", vec![healthy()], healthy(), lost("srv3"), vec![]),
         (
             "a node is lost",
             vec![healthy()],
             status(&["-srv1", "srv2 standby 1000"]),
             lost("srv1"),
             vec!["srv1 left the cluster; members: srv2, with quorum"],
+        ),
+        (
+            "a node is lost, and Pacemaker's status has it still",
+            vec![healthy()],
+            healthy(),
+            lost("srv2"),
+            vec!["srv2 left the cluster; members: srv1, with quorum"],
         ),
         ("it was told", vec![healthy(), alone()], alone(), lost("srv1"), vec![]),
         (

@@ -175,6 +175,16 @@ fn generation(entry: &Entry) -> u64 {
     }
 }
 
+/// The primary before a promotion of this number.
+#[must_use]
+pub fn primary_before(all: &[Entry], number: u64) -> Option<&str> {
+    let before = all.iter().filter_map(|entry| match &entry.event {
+        Event::Promotion { generation, to, .. } if *generation < number => Some((*generation, to.as_str())),
+        Event::Promotion { .. } | Event::Kept { .. } => None,
+    });
+    before.max_by_key(|(generation, _)| *generation).map(|(_, to)| to)
+}
+
 /// A line of JSON for each.
 #[must_use]
 pub fn lines(all: &[Entry]) -> String {

@@ -47,6 +47,21 @@ fn what_is_written_and_told_is_read() {
 }
 
 #[test]
+fn who_was_the_primary_before() {
+    let all = [
+        kept(1, "srv3"),
+        promotion(12, 2, Some("srv1"), "srv2", Kind::Failover),
+        promotion(10, 1, None, "srv1", Kind::First),
+        promotion(15, 3, Some("srv2"), "srv3", Kind::Switchover),
+    ];
+    let before = |number| primary_before(&all, number);
+    assert_eq!(
+        [before(4), before(3), before(2), before(1)],
+        [Some("srv3"), Some("srv2"), Some("srv1"), None]
+    );
+}
+
+#[test]
 fn histories_of_several_nodes_become_one() {
     let first = promotion(10, 1, None, "srv1", Kind::First);
     let guess = promotion(12, 2, Some("srv1"), "srv2", Kind::Unknown);
