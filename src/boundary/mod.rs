@@ -18,6 +18,8 @@ mod corosync_socket;
 pub mod daemons;
 pub mod data_directory;
 #[cfg(feature = "daemon")]
+pub mod descriptors;
+#[cfg(feature = "daemon")]
 pub mod disk_stats;
 #[cfg(feature = "cli")]
 pub mod disk_times;

@@ -222,7 +222,9 @@ fn looking(
 ) -> HostResult<()> {
     let with = || (Arc::clone(observations), Arc::clone(line), logs.clone());
     let (b, _, _) = with();
-    threads.spawn("quorum", move || probes::quorum(&b))?;
+    threads.spawn("usual-priority", move || b.usual_priority.beat())?;
+    let (b, _, logs_) = with();
+    threads.spawn("quorum", move || probes::quorum(&b, &logs_))?;
     for subject in Subject::ALL {
         let rule = subject.rule();
         if let Some(socket) = rule.socket {

@@ -114,7 +114,8 @@ impl Control {
         let request = latest.request.take();
         let daemons = processes.map(|(subject, process)| {
             let probe = &latest.probes[subject as usize];
-            let (answers, failures, shortage) = (probe.answers, probe.failures(now), probe.shortage);
+            let (answers, failures) = (probe.answers, probe.failures(now));
+            let shortage = latest.shortage(subject);
             (subject, DaemonObservation { process, answers, failures, shortage })
         });
         let fresh = latest.votes.filter(|(_, at)| at.elapsed() < VOTES_FRESH);
@@ -127,6 +128,7 @@ impl Control {
         NodeSnapshot {
             elapsed,
             daemons: daemons.into(),
+            starved: self.observations.usual_priority.is_starved(),
             quorum,
             instances: latest.instances.clone(),
             places: latest.places.iter().map(super::storage::Placed::now).collect(),

@@ -8,10 +8,11 @@ use super::log::Logs;
 use super::observations::Observations;
 use super::pause;
 use crate::boundary::daemons::{Finder, Found};
+use crate::boundary::descriptors;
 use crate::boundary::host::Level;
 use crate::boundary::process;
 use crate::decide::clock::{ElapsedTime, Millis};
-use crate::decide::detector::{Rule, Search, Subject};
+use crate::decide::detector::{Rule, Search, Shortage, Subject};
 
 /// A daemon that starts is seen within this time.
 const ROUND: Duration = Duration::from_secs(1);
@@ -61,8 +62,20 @@ fn look(
     if search.is_due(now, &signs) {
         result = result.and(finder.anywhere(&missing).map(|more| found.extend(more)));
     }
-    observations.latest().daemons = found;
+    let lacking = lacking(observations, &found);
+    let mut latest = observations.latest();
+    (latest.daemons, latest.lacking) = (found, lacking);
+    drop(latest);
     result
+}
+
+/// Of those that do not answer, the ones that can't take a connection, and why. Here, and not where they are asked: that may never
+/// return.
+fn lacking(observations: &Observations, found: &[(Subject, Found)]) -> Vec<(Subject, Shortage)> {
+    let silent =
+        |subject: Subject| observations.latest().probes[subject as usize].failures(Instant::now()) > 0;
+    let silent = found.iter().filter(|(subject, _)| silent(*subject));
+    silent.filter_map(|(subject, f)| Some((*subject, descriptors::shortage_of(f.process.id)?))).collect()
 }
 
 /// Those that the configuration has, and that are not there. corosync's membership has corosync's process.
@@ -70,4 +83,58 @@ fn missing(observations: &Observations, found: &[(Subject, Found)]) -> Vec<&'sta
     let expected = observations.latest().expected;
     let subjects = Subject::ALL.into_iter().filter(|s| *s != Subject::Totem && expected.has(*s));
     subjects.filter(|s| !found.iter().any(|(known, _)| known == s)).map(Subject::rule).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::boundary::clock::Deadline;
+    use crate::boundary::command::{Command, Environment};
+    use crate::decide::detector::Limits;
+
+    /// A process with so many descriptors of 64.
+    fn process_with(descriptors: u32) -> crate::boundary::command::Detached {
+        let script = format!(
+            "ulimit -Sn 64; i=3; while [ $i -lt {descriptors} ]; do eval \"exec $i</dev/null\"; i=$((i + 1)); done; \
+             echo ready; exec sleep 60"
+        );
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("log");
+        let log = std::fs::File::create(&path).expect("a log");
+        let command = Command::new("/bin/bash").arg("-c").arg(&script).environment(Environment::Clean);
+        let process = command.spawn_detached(log).expect("starts");
+        let soon = Deadline::after(Duration::from_secs(5));
+        while std::fs::read_to_string(&path).is_ok_and(|text| text.is_empty()) && !soon.passed() {
+            soon.sleep(Duration::from_millis(5));
+        }
+        process
+    }
+
+    /// A thousand connections to `cib_ro`, by nobody: the daemon does its work all the time.
+    #[test]
+    fn a_daemon_whose_descriptors_are_used_up_can_not_be_asked() {
+        let observations = Arc::new(Observations::new(sync_channel(1).0, Limits::default()));
+        for (descriptors, lacks) in [(60, true), (20, false)] {
+            let process = process_with(descriptors);
+            let info = process::inspect(process.id().pid).expect("/proc").expect("it runs");
+            let found = || Found { process: info.clone(), unit: "pacemaker.service".to_owned() };
+            observations.answered(Subject::Based);
+            observations.latest().daemons = vec![(Subject::Based, found())];
+            let round = || {
+                let (mut finder, mut search) = (None, Search::default());
+                // Nothing is looked for that this machine may have.
+                observations.latest().expected = crate::decide::detector::Expected::Nothing;
+                look(&observations, &mut finder, &mut search, ElapsedTime::at(0)).expect("/proc");
+                observations.latest().shortage(Subject::Based)
+            };
+            assert_eq!(round(), None, "it answers");
+            observations.failed(Subject::Based, "no answer in time".to_owned());
+            assert_eq!(round(), lacks.then_some(Shortage::DaemonFiles), "{descriptors}");
+            observations.answered(Subject::Based);
+            assert_eq!(round(), None, "it answers again");
+            process::signal(process.id(), nix::sys::signal::Signal::SIGKILL).expect("it is ours to end");
+        }
+    }
 }

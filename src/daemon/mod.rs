@@ -39,6 +39,7 @@ mod self_fence;
 mod standstill;
 mod storage;
 mod threads;
+mod usual_priority;
 
 pub use cli::{Arguments, main};
 

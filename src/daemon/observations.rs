@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::storage::Placed;
+use super::usual_priority::UsualPriority;
 use crate::boundary::corosync_lib::QuorumAnswer;
 use crate::boundary::daemons::Found;
 use crate::cluster::checker::{GroupState, OwnDevice};
@@ -22,6 +23,8 @@ pub(super) const ATTEMPT: Duration = Duration::from_secs(1);
 /// The observations, and what wakes the control thread.
 pub(super) struct Observations {
     latest: Mutex<Latest>,
+    /// Whether the threads that look get a processor.
+    pub(super) usual_priority: UsualPriority,
     /// Has the control thread look now.
     wake: SyncSender<()>,
 }
@@ -31,6 +34,8 @@ pub(super) struct Latest {
     pub(super) probes: [Probe; Subject::ALL.len()],
     /// The daemons that run.
     pub(super) daemons: Vec<(Subject, Found)>,
+    /// What they lack for taking a connection, those that do not answer.
+    pub(super) lacking: Vec<(Subject, Shortage)>,
     /// What the configuration of the cluster has.
     pub(super) expected: Expected,
     pub(super) votes: Option<(QuorumAnswer, Instant)>,
@@ -98,11 +103,20 @@ impl Probe {
     }
 }
 
+impl Latest {
+    /// Why a subject can't be asked, by nobody or by this process.
+    pub(super) fn shortage(&self, subject: Subject) -> Option<Shortage> {
+        let of_its_own = self.lacking.iter().find(|(lacking, _)| *lacking == subject);
+        of_its_own.map(|(_, shortage)| *shortage).or(self.probes[subject as usize].shortage)
+    }
+}
+
 impl Observations {
     pub(super) fn new(wake: SyncSender<()>, limits: Limits) -> Self {
         let latest = Latest {
             probes: std::array::from_fn(|_| Probe::default()),
             daemons: Vec::new(),
+            lacking: Vec::new(),
             expected: Expected::default(),
             votes: None,
             instances: Vec::new(),
@@ -125,7 +139,7 @@ impl Observations {
             device: OwnDevice::None,
             last_reset: None,
         };
-        Self { latest: Mutex::new(latest), wake }
+        Self { latest: Mutex::new(latest), usual_priority: UsualPriority::new(), wake }
     }
 
     pub(super) fn latest(&self) -> MutexGuard<'_, Latest> {

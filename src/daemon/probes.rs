@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::log::Logs;
 use super::observations::{ATTEMPT, Observations};
 use super::pause;
 use crate::boundary::clock::Deadline;
 use crate::boundary::corosync_lib::{QuorumAnswer, Votes};
+use crate::boundary::host::Level;
 use crate::boundary::ipc::{self, Refusal};
+use crate::boundary::realtime;
 use crate::decide::detector::{Rule, Subject};
 
 /// A daemon that is well is asked so often. Each connection costs it a few hundred microseconds.
@@ -34,8 +37,15 @@ pub(super) fn daemon(observations: &Arc<Observations>, rule: &'static Rule, sock
     }
 }
 
-/// Asks votequorum, for ever; connects anew where corosync went away.
-pub(super) fn quorum(observations: &Arc<Observations>) {
+/// Asks votequorum, for ever; connects anew where corosync went away. Before all of usual priority, as the control thread: what it has
+/// not seen counts as corosync's silence, for which the node is reset and nobody is asked. It sleeps nearly always.
+pub(super) fn quorum(observations: &Arc<Observations>, logs: &Logs) {
+    if let Err(e) = realtime::run_first() {
+        logs.line(
+            Level::Warning,
+            format!("real-time scheduling: {e}; a busy machine may hold up the quorum"),
+        );
+    }
     loop {
         let votes = observations.attempt(Subject::Corosync, Votes::connect);
         while let Ok(votes) = &votes {
@@ -68,6 +78,36 @@ fn device(observations: &Observations, answer: QuorumAnswer) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The policy of one of our threads: the 41st word of its line.
+    fn policy(thread: i32) -> Option<String> {
+        let line = std::fs::read_to_string(format!("/proc/self/task/{thread}/stat")).ok()?;
+        let (_, rest) = line.rsplit_once(')')?;
+        rest.split_ascii_whitespace().nth(38).map(str::to_owned)
+    }
+
+    #[test]
+    fn the_quorum_is_asked_before_all_of_usual_priority() {
+        const SCHED_RR: &str = "2";
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let observations = Arc::new(Observations::new(std::sync::mpsc::sync_channel(1).0, Limits::default()));
+        let (logs, _lines) = Logs::new();
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        // It goes on until the test's process ends.
+        super::super::threads::spawn_for_once("quorum", move || {
+            tell.send(nix::unistd::gettid().as_raw()).unwrap();
+            quorum(&observations, &logs);
+        })
+        .unwrap();
+        let thread = told.recv_timeout(Duration::from_secs(5)).unwrap();
+        let soon = Deadline::after(Duration::from_secs(5));
+        while policy(thread).as_deref() != Some(SCHED_RR) && !soon.passed() {
+            soon.sleep(Duration::from_millis(5));
+        }
+        assert_eq!(policy(thread).as_deref(), Some(SCHED_RR));
+    }
     use crate::decide::detector::Limits;
 
     #[test]

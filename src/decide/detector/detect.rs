@@ -10,7 +10,7 @@ use super::quorum::{Duty, QuorumWatch};
 use super::shortage::Shortages;
 use super::storage::Places;
 use super::subjects::{RULES, Subject};
-use super::watch::{Finding, Watch};
+use super::watch::{Around, Finding, Watch};
 use super::{maintenance, storage};
 use crate::cluster::reset_intent::Condition;
 use crate::cluster::timing::NoQuorumPolicy;
@@ -107,6 +107,7 @@ impl Detector {
         if self.over {
             return Vec::new();
         }
+        let before = self.now;
         self.now += snapshot.elapsed.min(self.limits.longest_step);
         self.passed += snapshot.elapsed;
         self.unwell = None;
@@ -118,7 +119,7 @@ impl Detector {
         }
         self.excuses.see(self.now, &snapshot.units);
         let mut proposals = self.watch_quorum(snapshot);
-        self.watch_daemons(snapshot, &mut proposals);
+        self.watch_daemons(snapshot, self.now - before, &mut proposals);
         proposals.extend(self.instances.step(self.now, snapshot, &self.limits));
         proposals.extend(self.places.step(self.now, snapshot, &self.limits));
         let acts = self.settle(snapshot, proposals);
@@ -143,7 +144,7 @@ impl Detector {
         self.quorum.step(self.now, snapshot.quorum, corosync, duty, primaries, &self.limits)
     }
 
-    fn watch_daemons(&mut self, snapshot: &NodeSnapshot, proposals: &mut Vec<Proposal>) {
+    fn watch_daemons(&mut self, snapshot: &NodeSnapshot, elapsed: Millis, proposals: &mut Vec<Proposal>) {
         let mut suspicious = self.quorum.is_lost();
         let mut unwell = None;
         let formation = self.limits.totem.saturating_sub(MEMBERSHIP_MARGIN);
@@ -151,12 +152,17 @@ impl Detector {
         if totem.and_then(|w| w.silent(self.now)).is_some_and(|silent| silent > UNDELIVERED) {
             self.forming_until = self.now + formation;
         }
-        let explained = if self.now < self.forming_until { formation } else { 0 };
+        let around = Around {
+            elapsed,
+            explained: if self.now < self.forming_until { formation } else { 0 },
+            state_hangs: storage::state_hangs(&snapshot.places),
+            starved: snapshot.starved,
+        };
         for watch in &mut self.watches {
             let Some((_, look)) = snapshot.daemons.iter().find(|(s, _)| *s == watch.rule.subject) else {
                 continue;
             };
-            let finding = watch.step(self.now, look, explained, &self.limits);
+            let finding = watch.step(self.now, look, around, &self.limits);
             suspicious |= !matches!(finding, Finding::Well);
             if !matches!(finding, Finding::Well) {
                 unwell.get_or_insert_with(|| format!("{} hangs, or may", watch.rule.name));
@@ -289,6 +295,9 @@ impl Detector {
         }
         if let Some(why) = maintenance::node(snapshot).or_else(|| maintenance::standby(snapshot)) {
             return Some(why);
+        }
+        if snapshot.starved {
+            return Some("its processes get no processor".to_owned());
         }
         if let Some((_, shortage)) = snapshot.daemons.iter().find_map(|(s, l)| l.shortage.map(|x| (s, x))) {
             return Some(format!("its daemons can't be asked: {}", shortage.text()));

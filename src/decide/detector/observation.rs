@@ -50,6 +50,8 @@ pub struct NodeSnapshot {
     /// Real time that went by since the last one, ms.
     pub elapsed: Millis,
     pub daemons: Vec<(Subject, DaemonObservation)>,
+    /// Whether a thread of usual priority has had no processor lately.
+    pub starved: bool,
     pub quorum: Quorum,
     pub instances: Vec<InstanceObservation>,
     pub places: Vec<PlaceObservation>,
@@ -83,8 +85,10 @@ pub struct DaemonObservation {
 pub enum Shortage {
     /// ENOSPC, EDQUOT: the shared memory of a connection finds no room.
     Space,
-    /// EMFILE: this process, or the daemon, has no descriptor left.
+    /// EMFILE: this process has no descriptor left.
     OwnFiles,
+    /// The daemon has none left, so that it takes no connection: any local user may hold a thousand of its sockets.
+    DaemonFiles,
     /// ENFILE: the machine has none.
     Files,
     /// ENOMEM, ENOBUFS.
@@ -100,6 +104,10 @@ impl Shortage {
                 "ENOSPC, /dev/shm is full: df /dev/shm and ls -l /dev/shm say by whom; remove what fills it"
             }
             Self::OwnFiles => "EMFILE, too many open files: LimitNOFILE in systemctl edit quorated.service",
+            Self::DaemonFiles => {
+                "it has no descriptor left: ss -xp lists its connections, and by the peers' numbers the processes that hold \
+                 them; end those"
+            }
             Self::Files => {
                 "ENFILE, the machine has no descriptor left: sysctl fs.file-nr, and raise fs.file-max"
             }

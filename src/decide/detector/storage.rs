@@ -102,6 +102,12 @@ pub(super) fn unwell(looks: &[PlaceObservation]) -> Option<String> {
     Some(format!("a small write to {} has not returned", hangs.path.display()))
 }
 
+/// Whether what Pacemaker and corosync keep can't be written: their daemons may wait for it, or for the log beside it.
+pub(super) fn state_hangs(looks: &[PlaceObservation]) -> bool {
+    let hangs = |look: &PlaceObservation| look.pending && look.progress != Progress::Advances;
+    looks.iter().any(|look| look.content == Content::State && hangs(look))
+}
+
 fn evidence(path: &Path, age: Millis) -> String {
     format!("a small write to {} has not returned for {age} ms", path.display())
 }

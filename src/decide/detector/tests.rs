@@ -1,5 +1,6 @@
 //! A node over time, played look by look.
 
+mod waits;
 mod watched;
 
 use super::disk_tests::place;
@@ -64,6 +65,7 @@ impl Played {
             snapshot: NodeSnapshot {
                 elapsed: TICK,
                 daemons: daemons.into(),
+                starved: false,
                 quorum: Quorum::Quorate,
                 instances: vec![instance(PgRole::Primary)],
                 places: Vec::new(),

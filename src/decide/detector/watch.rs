@@ -32,6 +32,19 @@ const BEFORE: Millis = 1000;
 /// A process that was killed and is there after this time sleeps in a device.
 const DEAD_WITHIN: Millis = 5000;
 
+/// What goes on around a daemon that gives no answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Around {
+    /// Since the last look.
+    pub(super) elapsed: Millis,
+    /// So long a silence has its reason, in that corosync's membership is changing.
+    pub(super) explained: Millis,
+    /// A write to what Pacemaker keeps has not returned.
+    pub(super) state_hangs: bool,
+    /// Processes of usual priority get no processor, neither the daemon nor who asks it.
+    pub(super) starved: bool,
+}
+
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) rule: &'static Rule,
@@ -47,6 +60,8 @@ struct Armed {
     process: ProcessId,
     /// When it last answered; without a probe, when it was last seen running.
     good: ObserverTime,
+    /// So long of its silence it waited for something, and for what last: that is no fault of its own.
+    waited: Option<(Millis, &'static str)>,
     /// Since when it is stopped, and in how many looks.
     stopped: Option<(ObserverTime, u32)>,
     said: bool,
@@ -66,12 +81,11 @@ impl Watch {
         self.armed.map(|armed| now.since(armed.good))
     }
 
-    /// `explained`: so long a silence has its reason, in that corosync's membership is changing.
     pub(super) fn step(
         &mut self,
         now: ObserverTime,
         look: &DaemonObservation,
-        explained: Millis,
+        around: Around,
         limits: &Limits,
     ) -> Finding {
         let answered = self.answers.is_some_and(|before| look.answers > before);
@@ -82,31 +96,46 @@ impl Watch {
         };
         if let Some((victim, at)) = self.killed {
             if victim == process {
-                return self.undead(process, now - at);
+                return self.undead(process, now - at, self.waits_for(state, around), limits);
             }
             self.killed = None;
         }
         let Some(mut armed) = self.armed.filter(|a| a.process == process) else {
             // A new process, or the first look: what it is like counts from when it was once well.
             let well = state == RunState::Running && (answered || !self.rule.subject.answers());
-            self.armed = well.then_some(Armed { process, good: now, stopped: None, said: false });
+            self.armed =
+                well.then_some(Armed { process, good: now, waited: None, stopped: None, said: false });
             return Finding::Well;
         };
         if answered || (!self.rule.subject.answers() && state != RunState::Stopped) {
-            armed = Armed { good: now, said: false, ..armed };
+            armed = Armed { good: now, waited: None, said: false, ..armed };
         }
         if look.shortage.is_some() {
             // Who was not asked was not silent.
-            armed.good = now;
+            (armed.good, armed.waited) = (now, None);
+        }
+        if let Some(what) = self.waits_for(state, around) {
+            let before = armed.waited.map_or(0, |(waited, _)| waited);
+            armed.waited = Some((before.saturating_add(around.elapsed).min(now - armed.good), what));
         }
         armed.stopped = match (state, armed.stopped) {
             (RunState::Stopped, Some((since, looks))) => Some((since, looks + 1)),
             (RunState::Stopped, None) => Some((now, 1)),
             (RunState::Running | RunState::Uninterruptible, _) => None,
         };
-        let finding = self.judge(now, look, &mut armed, explained, limits);
+        let finding = self.judge(now, look, &mut armed, around.explained, limits);
         self.armed = Some(armed);
         finding
+    }
+
+    /// For what a daemon waits that is well. Not corosync: while it waits, the others lose this node.
+    fn waits_for(&self, state: RunState, around: Around) -> Option<&'static str> {
+        let of_pacemaker = self.rule.is_of_pacemaker();
+        if of_pacemaker && (state == RunState::Uninterruptible || around.state_hangs) {
+            return Some("a disk");
+        }
+        let usual = of_pacemaker || self.rule.subject == Subject::Qdevice;
+        (usual && around.starved).then_some("a processor")
     }
 
     fn judge(
@@ -135,13 +164,19 @@ impl Watch {
             Remedy::Restart => limits.device.max(explained),
             Remedy::Kill | Remedy::Reset => limits.silent,
         };
+        let waited = armed.waited.map_or(0, |(waited, _)| waited);
         let evidence = || {
+            let waits =
+                armed.waited.map(|(waited, what)| format!("; it waited for {what} for {waited} ms of that"));
             format!(
-                "{name} (pid {}) has not answered for {silent} ms, {} attempts failed",
-                armed.process, look.failures
+                "{name} (pid {}) has not answered for {silent} ms, {} attempts failed{}",
+                armed.process,
+                look.failures,
+                waits.unwrap_or_default()
             )
         };
-        if silent >= patience && look.failures >= LOOKS {
+        let hangs = silent.saturating_sub(waited) >= patience || silent >= limits.state.max(patience);
+        if hangs && look.failures >= LOOKS {
             return Finding::Hangs { process: armed.process, evidence: evidence() };
         }
         let suspect = match self.rule.remedy {
@@ -215,8 +250,16 @@ impl Watch {
         Some(process)
     }
 
-    fn undead(&self, process: ProcessId, since: Millis) -> Finding {
-        if since < DEAD_WITHIN || self.rule.remedy == Remedy::Restart {
+    fn undead(
+        &self,
+        process: ProcessId,
+        since: Millis,
+        waits: Option<&'static str>,
+        limits: &Limits,
+    ) -> Finding {
+        // It ends as soon as what it waits for is there.
+        let patience = if waits.is_some() { limits.state.max(DEAD_WITHIN) } else { DEAD_WITHIN };
+        if since < patience || self.rule.remedy == Remedy::Restart {
             return Finding::Suspect(None);
         }
         Finding::SurvivesSigkill(format!(
