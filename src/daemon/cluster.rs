@@ -142,9 +142,16 @@ pub(super) fn settings(text: &str) -> HostResult<ClusterSettings> {
     let cib = cib::parse(text)?;
     let get = |name| cib.property(name).map(|p| p.value.as_str());
     let on = get("maintenance-mode").and_then(cib::boolean) == Some(true);
+    let unfenced = get("stonith-enabled").and_then(cib::boolean) == Some(false);
     Ok(ClusterSettings {
         maintenance: if on { Maintenance::On } else { Maintenance::Off },
-        no_quorum_policy: get("no-quorum-policy").and_then(NoQuorumPolicy::parse),
+        no_quorum_policy: get("no-quorum-policy").and_then(NoQuorumPolicy::parse).map(
+            |policy| match policy {
+                // Pacemaker ends no node then.
+                NoQuorumPolicy::Suicide | NoQuorumPolicy::Fence if unfenced => NoQuorumPolicy::Stop,
+                policy => policy,
+            },
+        ),
         management: cib::management(text)?,
     })
 }
@@ -171,6 +178,15 @@ mod tests {
         );
         let neither = said(String::new());
         assert_eq!((neither.maintenance, neither.no_quorum_policy), (Maintenance::Off, None));
+        // Pacemaker itself goes by `stop` where it may not fence.
+        for policy in ["suicide", "fence"] {
+            let armed = said(property("no-quorum-policy", policy) + &property("stonith-enabled", "true"));
+            let of_default = said(property("no-quorum-policy", policy));
+            assert_eq!(armed.no_quorum_policy, NoQuorumPolicy::parse(policy));
+            assert_eq!(of_default.no_quorum_policy, NoQuorumPolicy::parse(policy));
+            let off = said(property("no-quorum-policy", policy) + &property("stonith-enabled", "off"));
+            assert_eq!(off.no_quorum_policy, Some(NoQuorumPolicy::Stop), "{policy}");
+        }
         // A word that is none is no permission.
         let odd = said(property("maintenance-mode", "perhaps") + &property("no-quorum-policy", "pray"));
         assert_eq!((odd.maintenance, odd.no_quorum_policy), (Maintenance::Off, None));
