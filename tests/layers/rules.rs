@@ -134,6 +134,7 @@ pub(crate) const OWN_FILES: &[(&str, &str)] = &[
     ("boundary/process/prepared.rs", "/proc"),
     ("boundary/command.rs", "the programs that are run"),
     ("boundary/command/", "pipes"),
+    ("boundary/descriptors.rs", "/proc"),
     ("boundary/daemons.rs", "/proc"),
     ("boundary/disk_stats.rs", "/sys"),
     ("boundary/disk_times.rs", "/sys, /proc/self/mountinfo"),

@@ -84,6 +84,11 @@ fn who_gets_no_processor_is_not_called_hanging() {
         assert_eq!(played.deeds(8000, mute(subject)), [], "{subject:?}");
         assert_eq!(played.deeds(5000, mute(subject)).len(), 1, "{subject:?}");
     }
+    let mut asked = Played::healthy();
+    asked.snapshot.starved = true;
+    asked.deeds(TICK, |_| {});
+    let obstacle = asked.detector.condition(&asked.snapshot).obstacle;
+    assert_eq!(obstacle.as_deref(), Some("its processes get no processor"));
     // corosync runs before all, and so does who asks it.
     let mut played = Played::healthy();
     played.snapshot.starved = true;
