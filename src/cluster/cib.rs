@@ -1,5 +1,6 @@
 //! The CIB: what of the configuration decides about fencing and time, each value with its line.
 
+pub mod allowed;
 pub mod constraints;
 mod management;
 pub mod placement;

@@ -9,8 +9,10 @@ use super::log::Logs;
 use super::observations::Observations;
 use super::pause;
 use super::resetter::Trigger;
+use crate::boundary::clock::wall_seconds;
 use crate::boundary::host::{HostResult, Level};
 use crate::boundary::{corosync_cmap, storage};
+use crate::cluster::cib::allowed::barred;
 use crate::cluster::panic_action::{self, PanicAction};
 use crate::cluster::self_fencing::foreign;
 use crate::cluster::timing::NoQuorumPolicy;
@@ -153,6 +155,7 @@ pub(super) fn settings(text: &str) -> HostResult<ClusterSettings> {
             },
         ),
         management: cib::management(text)?,
+        barred: barred(&cib, i64::try_from(wall_seconds()).ok()),
     })
 }
 

@@ -15,7 +15,7 @@ use super::{maintenance, storage};
 use crate::cluster::reset_intent::Condition;
 use crate::cluster::timing::NoQuorumPolicy;
 use crate::decide::clock::{ElapsedTime, Millis, ObserverTime};
-use crate::decide::reset::{Call, Gate, Ground, Hold, Said, Verdict};
+use crate::decide::reset::{Call, Excluded, Gate, Ground, Hold, Said, Verdict};
 use crate::pg::instance::Phase;
 
 /// What is carried from look to look.
@@ -271,7 +271,9 @@ impl Detector {
         let managed =
             |i: &&InstanceObservation| maintenance::instance(&i.instance.resource, snapshot).is_none();
         let candidate = |i: &&InstanceObservation| i.may_be_promoted();
-        let able = snapshot.instances.iter().filter(runs).filter(managed).filter(candidate);
+        let allowed =
+            |i: &&InstanceObservation| maintenance::barred(&i.instance.resource, snapshot).is_none();
+        let able = snapshot.instances.iter().filter(runs).filter(managed).filter(candidate).filter(allowed);
         Condition {
             node: snapshot.instances.iter().find_map(|i| i.instance.node.clone()).unwrap_or_default(),
             obstacle: self.obstacle(snapshot),
@@ -309,10 +311,16 @@ impl Detector {
 }
 
 /// The other nodes on which Pacemaker may promote nobody, as this node knows it: more recent than their own word, it may be.
-fn excluded(snapshot: &NodeSnapshot) -> Vec<(u32, String)> {
+fn excluded(snapshot: &NodeSnapshot) -> Vec<Excluded> {
     let states = snapshot.cluster.management.nodes.iter();
-    let told = states.filter_map(|n| Some((n.id?, n.maintenance.clone().or_else(|| n.standby.clone())?)));
-    told.collect()
+    let told = states.filter_map(|n| {
+        let why = n.maintenance.clone().or_else(|| n.standby.clone())?;
+        Some(Excluded { node: n.id?, resource: None, why })
+    });
+    let barred = snapshot.cluster.barred.iter().filter_map(|b| {
+        Some(Excluded { node: b.node_id?, resource: Some(b.resource.clone()), why: b.why.clone() })
+    });
+    told.chain(barred).collect()
 }
 
 fn act(said: Said) -> Act {

@@ -2,6 +2,7 @@
 
 use super::tests::{Played, TICK};
 use super::*;
+use crate::cluster::cib::allowed::Barred;
 use crate::cluster::cib::{Management, NodeState};
 use crate::decide::reset::Ground;
 use crate::pg::role::PgRole;
@@ -207,4 +208,31 @@ fn who_is_asked_to_go_on_asks_pacemaker_anew() {
     assert_eq!(asks(&asked.run(10_000, |_| {})), 0);
     asked.snapshot.resets.another_first = Some(2);
     assert!(asks(&asked.run(10_000, |_| {})) >= 4);
+}
+
+/// A ban that a switchover has left, a fail-count, a red node: the reset would end the service.
+#[test]
+fn who_may_not_be_promoted_goes_on_for_nobody() {
+    let barred = |node: u32, resource: &str| Barred {
+        node_id: Some(node),
+        node: format!("srv{node}"),
+        resource: resource.into(),
+        why: "pgsqld may not be promoted there: cli-ban-pgsqld-clone-on-srv2".into(),
+    };
+    let mut played = hanging(Content::Data(PgRole::Primary));
+    played.snapshot.cluster.barred = vec![barred(2, "pgsqld")];
+    assert_eq!(played.deeds(60_000, |_| {}), []);
+    assert!(played.detector.held().is_some_and(|hold| hold.because.contains("srv2: pgsqld may not")));
+    for elsewhere in [barred(1, "pgsqld"), barred(2, "other")] {
+        let mut free = hanging(Content::Data(PgRole::Primary));
+        free.snapshot.cluster.barred = vec![elsewhere];
+        assert_eq!(free.deeds(12_000, |_| {}).len(), 1);
+    }
+    // The one that is asked says so itself.
+    let mut asked = Played::healthy();
+    assert_eq!(asked.detector.condition(&asked.snapshot).instances, ["pgsqld"]);
+    asked.snapshot.cluster.barred = vec![barred(2, "pgsqld"), barred(1, "other")];
+    assert_eq!(asked.detector.condition(&asked.snapshot).instances, ["pgsqld"]);
+    asked.snapshot.cluster.barred = vec![barred(1, "pgsqld")];
+    assert_eq!(asked.detector.condition(&asked.snapshot).instances, Vec::<String>::new());
 }

@@ -1,9 +1,10 @@
-//! What Pacemaker was told to leave alone is left alone here too: the cluster, this node, a resource.
+//! What Pacemaker was told to leave alone is left alone here too: the cluster, this node, a resource. And where it promotes nobody.
 
 use std::path::Path;
 
 use super::observation::{Maintenance, NodeSnapshot};
 use crate::cluster::cib::NodeState;
+use crate::cluster::cib::allowed::Barred;
 
 /// What Pacemaker is told of this node.
 fn this_node(snapshot: &NodeSnapshot) -> Option<&NodeState> {
@@ -35,4 +36,15 @@ pub(super) fn place(path: &Path, snapshot: &NodeSnapshot) -> Option<String> {
 /// Nobody is promoted on this node.
 pub(super) fn standby(snapshot: &NodeSnapshot) -> Option<String> {
     this_node(snapshot).and_then(|n| n.standby.clone())
+}
+
+/// Nor an instance of this resource.
+pub(super) fn barred<'a>(resource: &str, snapshot: &'a NodeSnapshot) -> Option<&'a str> {
+    let name = snapshot.instances.iter().find_map(|i| i.instance.node.as_deref());
+    let here = |b: &&Barred| match (b.node_id, snapshot.node_id) {
+        (Some(id), Some(own)) => id == own,
+        _ => Some(b.node.as_str()) == name,
+    };
+    let barred = snapshot.cluster.barred.iter().filter(here);
+    barred.filter(|b| b.resource == resource).map(|b| b.why.as_str()).next()
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::subjects::Subject;
 use crate::cluster::cib::Management;
+use crate::cluster::cib::allowed::Barred;
 use crate::cluster::timing::NoQuorumPolicy;
 use crate::decide::clock::Millis;
 use crate::decide::facts::RunState;
@@ -33,6 +34,8 @@ pub struct ClusterSettings {
     pub no_quorum_policy: Option<NoQuorumPolicy>,
     /// What Pacemaker is told to leave alone.
     pub management: Management,
+    /// What it promotes nowhere on a node, by constraints, failures or health.
+    pub barred: Vec<Barred>,
 }
 
 /// Whether Pacemaker is told to leave everything alone, without an if.

@@ -4,79 +4,19 @@ use super::facts::{Facts, File};
 use super::float_ips::follows_the_primary;
 use super::instances::{self, Instance, at, is_address};
 use super::rule::{Finding, Outcome};
-use crate::cluster::cib::constraints::{Location, Place};
+use crate::cluster::cib::allowed::{self, BEST_SCORE, Kept, names, worth};
+use crate::cluster::cib::constraints::Location;
 use crate::cluster::cib::resources::{NodeAttributes, Resource};
-use crate::cluster::cib::{Cib, INFINITY, boolean};
+use crate::cluster::cib::{Cib, INFINITY};
 
-/// What the best standby's score is: a constraint has to weigh more to forbid its promotion.
-const BEST_SCORE: i64 = 1000;
 /// How pcs and crm_resource call what `ban` and `move` leave.
 const CLI_BAN: &str = "cli-ban-";
 const CLI_PREFER: [&str; 2] = ["cli-prefer-", "cli-standby-"];
 /// With fewer there is no failover.
 const FEWEST: usize = 2;
 
-/// What a location is worth on a node; `None`: it does not count there, or nobody knows.
-fn worth(location: &Location, node: &NodeAttributes, now_s: Option<i64>) -> Option<i64> {
-    match &location.place {
-        Place::Node { name, score } => (*name == node.name).then_some(*score),
-        Place::Rules(rules) => {
-            let hold = rules.iter().filter(|rule| rule.holds(node, now_s) == Some(true));
-            let scores: Vec<i64> = hold.filter_map(|rule| rule.score).collect();
-            (!scores.is_empty()).then(|| sum(scores.into_iter()))
-        }
-    }
-}
-
-/// -INFINITY wins, then INFINITY.
-fn sum(scores: impl Iterator<Item = i64> + Clone) -> i64 {
-    if scores.clone().any(|s| s <= -INFINITY) {
-        return -INFINITY;
-    }
-    scores.fold(0, i64::saturating_add).min(INFINITY)
-}
-
-/// A pattern is taken for one of a part of the name: anchors and `.*` at its ends are dropped.
-fn names(location: &Location, resource: &Resource) -> bool {
-    location.resources.iter().any(|name| match name.strip_prefix('/').and_then(|n| n.strip_suffix('/')) {
-        None => resource.is_named(name),
-        Some(pattern) => {
-            let part = pattern.trim_matches(['^', '$', '.', '*']);
-            std::iter::once(&resource.id).chain(&resource.within).any(|id| id.contains(part))
-        }
-    })
-}
-
-/// What keeps a resource off a node.
-struct Kept<'a> {
-    /// Off the node at all.
-    off: bool,
-    /// Off the node as a primary.
-    unpromoted: bool,
-    by: Vec<&'a Location>,
-}
-
 fn kept<'a>(facts: &Facts, cib: &'a Cib, resource: &Resource, node: &NodeAttributes) -> Kept<'a> {
-    let now_s = facts.surroundings.now_s;
-    let all: Vec<&Location> = cib
-        .constraints
-        .locations
-        .iter()
-        .filter(|l| names(l, resource) && l.role.as_deref() != Some("Stopped"))
-        .collect();
-    let is_promotion = |l: &Location| l.role.as_deref() == Some("Promoted");
-    let scores = |promotion: bool| -> Vec<i64> {
-        all.iter().filter(|l| is_promotion(l) == promotion).filter_map(|l| worth(l, node, now_s)).collect()
-    };
-    let (here, promoted) = (scores(false), scores(true));
-    let exclusive: Vec<&&Location> =
-        all.iter().filter(|l| l.discovery.as_deref() == Some("exclusive")).collect();
-    let is_left_out = !exclusive.is_empty() && exclusive.iter().all(|l| worth(l, node, now_s).is_none());
-    let opt_in = cib.property("symmetric-cluster").is_some_and(|p| boolean(&p.value) == Some(false));
-    let off = sum(here.iter().copied()) < 0 || is_left_out || (opt_in && here.is_empty());
-    let unpromoted = off || sum(promoted.iter().copied()) < -BEST_SCORE + 1;
-    let by = all.iter().filter(|l| worth(l, node, now_s).is_some_and(|s| s < 0)).copied().collect();
-    Kept { off, unpromoted, by }
+    allowed::kept(cib, resource, node, facts.surroundings.now_s)
 }
 
 pub(super) fn ban(facts: &Facts) -> Outcome {

@@ -13,8 +13,17 @@ pub struct Call<'a> {
     pub primaries: &'a [String],
     pub view: &'a View,
     pub votes: Option<VoteCount>,
-    /// What this node knows of another one beside its own answer: that Pacemaker may run nothing there.
-    pub excluded: &'a [(u32, String)],
+    /// What this node knows of others beside their own answers.
+    pub excluded: &'a [Excluded],
+}
+
+/// That Pacemaker may promote nothing on another node, or not this resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excluded {
+    pub node: u32,
+    /// `None`: nothing.
+    pub resource: Option<String>,
+    pub why: String,
 }
 
 /// What is to be sent or said.
@@ -170,7 +179,8 @@ fn obstacle<'a>(call: &'a Call<'_>, node: u32) -> Option<&'a str> {
         None => Some("no answer in time"),
         Some(answer) => answer.condition.obstacle.as_deref(),
     };
-    own.or_else(|| call.excluded.iter().find(|(n, _)| *n == node).map(|(_, why)| why.as_str()))
+    let nothing = |e: &&Excluded| e.node == node && e.resource.is_none();
+    own.or_else(|| call.excluded.iter().find(nothing).map(|e| e.why.as_str()))
 }
 
 /// Whether there is a well one, and one for each primary of this node.
@@ -179,8 +189,15 @@ fn goes_on(call: &Call<'_>) -> bool {
     if well.peek().is_none() {
         return false;
     }
-    let runs: Vec<&String> = well.flat_map(|a| &a.condition.instances).collect();
+    let runs = well.flat_map(|a| a.condition.instances.iter().filter(|i| barred(call, a.from, i).is_none()));
+    let runs: Vec<&String> = runs.collect();
     call.primaries.iter().all(|resource| runs.contains(&resource))
+}
+
+/// Why a resource is not promoted on a node that is well.
+fn barred<'a>(call: &'a Call<'_>, node: u32, resource: &str) -> Option<&'a str> {
+    let of_it = |e: &&Excluded| e.node == node && e.resource.as_deref() == Some(resource);
+    call.excluded.iter().find(of_it).map(|e| e.why.as_str())
 }
 
 fn obstacles(call: &Call<'_>, answered: bool) -> String {
@@ -190,7 +207,9 @@ fn obstacles(call: &Call<'_>, answered: bool) -> String {
     let each = call.view.others.iter().map(|node| {
         let answer = call.view.answers.iter().find(|a| a.from == *node);
         let name = answer.map_or_else(|| format!("node {node}"), |a| a.condition.node.clone());
-        let why = obstacle(call, *node).unwrap_or("runs no instance of what is primary here");
+        let bars = || call.primaries.iter().find_map(|resource| barred(call, *node, resource));
+        let none = "runs no instance of what is primary here";
+        let why = obstacle(call, *node).or_else(bars).unwrap_or(none);
         format!("{name}: {why}")
     });
     each.collect::<Vec<_>>().join(", ")
@@ -221,7 +240,7 @@ mod tests {
         gate: Gate,
         view: View,
         votes: Option<VoteCount>,
-        excluded: Vec<(u32, String)>,
+        excluded: Vec<Excluded>,
     }
 
     impl Played {
@@ -253,6 +272,14 @@ mod tests {
     fn a_well_one_with_the_instance_lets_it_go() {
         let mut played = Played::asked(answer(None, &["pgsqld"]));
         assert_eq!(played.step(500, Ground::PrimaryDisk).0, Verdict::Reset);
+        let mut another = Played::asked(answer(None, &["pgsqld"]));
+        let (resource, why) = (Some("other".to_owned()), "cli-ban".to_owned());
+        another.excluded = vec![Excluded { node: 2, resource, why }];
+        assert_eq!(
+            another.step(500, Ground::PrimaryDisk).0,
+            Verdict::Reset,
+            "another resource is barred there"
+        );
         let mut late = Played::asked(answer(None, &["pgsqld"]));
         assert_eq!(late.step(ASK_MS + 1, Ground::PrimaryDisk).0, Verdict::Hold, "an answer gets old");
     }
@@ -263,10 +290,18 @@ mod tests {
             (answer(Some("its disk hangs"), &["pgsqld"]), None, "srv2: its disk hangs"),
             (answer(None, &["other"]), None, "srv2: runs no instance"),
             (answer(None, &[]), None, "srv2: runs no instance"),
-            (answer(None, &["pgsqld"]), Some("standby"), "srv2: standby"),
+            (answer(None, &["pgsqld"]), Some((None, "standby")), "srv2: standby"),
+            (answer(None, &["pgsqld"]), Some((Some("pgsqld"), "cli-ban")), "srv2: cli-ban"),
         ] {
             let mut played = Played::asked(answer);
-            played.excluded = excluded.iter().map(|why| (2, (*why).to_owned())).collect();
+            played.excluded = excluded
+                .iter()
+                .map(|(resource, why)| Excluded {
+                    node: 2,
+                    resource: resource.map(str::to_owned),
+                    why: (*why).to_owned(),
+                })
+                .collect();
             let (verdict, said) = played.step(10, Ground::PrimaryDisk);
             assert_eq!(verdict, Verdict::Hold);
             let [Said::Withdraw { number: 1 }, Said::HeldBack(text)] = &said[..] else { panic!("{said:?}") };

@@ -11,7 +11,7 @@ mod model;
 mod rule;
 
 pub use claims::{Answer, Claims, Delivery, View};
-pub use gate::{Call, Gate, Hold, Said};
+pub use gate::{Call, Excluded, Gate, Hold, Said};
 pub use rule::{
     AGAIN_MS, ASK_MS, Ground, INTENT_MS, Others, REMIND_MS, RETURN_MS, Verdict, VoteCount, decide,
 };
