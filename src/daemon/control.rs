@@ -112,6 +112,7 @@ impl Control {
         let now = Instant::now();
         let mut latest = self.observations.latest();
         let request = latest.request.take();
+        let starved = self.observations.usual_priority.is_starved();
         let daemons = processes.map(|(subject, process)| {
             let probe = &latest.probes[subject as usize];
             let (answers, failures) = (probe.answers, probe.failures(now));
@@ -128,10 +129,10 @@ impl Control {
         NodeSnapshot {
             elapsed,
             daemons: daemons.into(),
-            starved: self.observations.usual_priority.is_starved(),
+            starved,
             quorum,
             instances: latest.instances.clone(),
-            places: latest.places.iter().map(super::storage::Placed::now).collect(),
+            places: latest.places.iter().map(|placed| placed.now(starved)).collect(),
             cluster: latest.cluster.clone(),
             units: latest.units.clone(),
             request,

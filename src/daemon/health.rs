@@ -75,7 +75,7 @@ fn told(latest: &Latest) -> Told {
     let ending = latest.request.as_ref().map(|by| format!("Pacemaker has it fenced, says {by}"));
     let writes = latest.places.iter().map(|placed| TrialWrite {
         path: placed.look.path.display().to_string(),
-        pending: placed.now().pending,
+        pending: placed.now(false).pending,
         took_ms: placed.took.and_then(|took| u64::try_from(took.as_millis()).ok()),
     });
     let health = Health {

@@ -42,9 +42,9 @@ pub(super) struct Placed {
 }
 
 impl Placed {
-    /// The look, as it is now.
-    pub(super) fn now(&self) -> PlaceObservation {
-        if self.begun.is_some_and(|b| b.elapsed() > PATIENCE * 2) {
+    /// The look, as it is now. `starved`: the thread that writes gets no processor, which says nothing about the disk.
+    pub(super) fn now(&self, starved: bool) -> PlaceObservation {
+        if !starved && self.begun.is_some_and(|b| b.elapsed() > PATIENCE * 2) {
             // What was known of the device is old: the thread that would look at it hangs.
             return PlaceObservation { pending: true, progress: Progress::Unknown, ..self.look.clone() };
         }
@@ -249,5 +249,24 @@ fn end(observations: &Observations, task: &Task, trials: &[Trial]) {
             };
             placed.completed = completed;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_gets_no_processor_says_nothing_about_the_disk() {
+        let look = PlaceObservation {
+            path: "/data".into(),
+            content: Content::State,
+            pending: false,
+            progress: Progress::Still,
+        };
+        let begun = Instant::now().checked_sub(PATIENCE * 3);
+        let placed = Placed { look, begun, took: None, completed: None };
+        assert!(placed.now(false).pending, "it hangs");
+        assert!(!placed.now(true).pending);
     }
 }
