@@ -83,7 +83,7 @@ impl SystemUser {
     ///
     /// # Errors
     /// As [`Self::lookup`].
-    #[cfg(feature = "daemon")]
+    #[cfg(any(feature = "cli", feature = "daemon"))]
     pub fn by_uid(uid: u32) -> Result<Self, IdentityError> {
         let name = uid.to_string();
         let user = User::from_uid(nix::unistd::Uid::from_raw(uid))

@@ -50,6 +50,8 @@ pub mod memory;
 pub mod moves;
 pub mod node;
 pub mod node_reset;
+#[cfg(feature = "cli")]
+pub mod output_directory;
 pub mod owned_files;
 pub mod pacemaker;
 pub mod postgres;

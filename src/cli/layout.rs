@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
 use super::apply::{self, Watchdogs};
 use super::{CliError, prove};
+use crate::boundary::output_directory::{OutputDirectory, OutputError};
 use crate::layout::kind::Kind;
 use crate::layout::render::{Agent, Mode, Rendered, render};
 use crate::layout::site::Site;
@@ -132,24 +132,15 @@ pub fn execute(command: Command) -> Result<u8, CliError> {
 }
 
 fn write_all(dir: &Path, files: &[Rendered]) -> Result<(), CliError> {
+    let failed = |e: OutputError| CliError::Other(e.to_string());
+    let out = OutputDirectory::open(dir).map_err(failed)?;
     for file in files {
-        let path = dir.join(file.path);
-        let failed = |source| CliError::File { path: path.display().to_string(), source };
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(failed)?;
-        }
-        let changed = match fs::read(&path) {
-            Ok(before) if before == file.text.as_bytes() => "unchanged",
-            Ok(_) => "changed",
-            Err(_) => "new",
-        };
-        fs::write(&path, &file.text).map_err(failed)?;
         let mode = match file.mode {
             Mode::Script => 0o755,
             Mode::Text => 0o644,
         };
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).map_err(failed)?;
-        println!("{} ({changed})", path.display());
+        let written = out.write(Path::new(&file.path), file.text.as_bytes(), mode).map_err(failed)?;
+        println!("{} ({})", dir.join(file.path).display(), written.word());
     }
     Ok(())
 }

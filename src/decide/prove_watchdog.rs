@@ -9,8 +9,8 @@ pub struct Facts {
     pub node: String,
     /// What of the cluster runs here: corosync, pacemakerd, sbd.
     pub cluster: Vec<String>,
-    /// Servers of PostgreSQL that run here, by their process ids.
-    pub postgres: Vec<i32>,
+    /// Servers of PostgreSQL that run here, by their process ids and users.
+    pub postgres: Vec<(i32, String)>,
     /// What the CIB that is kept here says.
     pub standby: Standby,
     /// SBD_WATCHDOG_DEV and SBD_WATCHDOG_TIMEOUT.
@@ -70,10 +70,11 @@ pub fn refusals(facts: &Facts) -> Vec<Refusal> {
         )),
     }
     if !facts.postgres.is_empty() {
-        let pids: Vec<String> = facts.postgres.iter().map(ToString::to_string).collect();
+        let all: Vec<String> = facts.postgres.iter().map(|(pid, user)| format!("{pid} of {user}")).collect();
         found.push(refusal(
-            format!("PostgreSQL runs here (process {})", pids.join(", ")),
-            "stop it: pcs node standby where Pacemaker runs it, else systemctl stop postgresql",
+            format!("PostgreSQL runs here (process {})", all.join(", ")),
+            "stop it: pcs node standby where Pacemaker runs it, else systemctl stop postgresql; \
+             a user's own program of that name: have him end it",
         ));
     }
     if facts.taken == Some(true) && facts.cluster.is_empty() {
@@ -142,7 +143,7 @@ mod tests {
             (Facts { cluster: vec!["sbd".into()], ..free() }, "pcs cluster stop srv1"),
             (Facts { standby: Standby::NotTold, ..free() }, "pcs node standby srv1"),
             (Facts { standby: Standby::Unknown("no XML".into()), ..free() }, "no XML"),
-            (Facts { postgres: vec![42], ..free() }, "process 42"),
+            (Facts { postgres: vec![(42, "postgres".into())], ..free() }, "process 42 of postgres"),
             (Facts { taken: Some(true), ..free() }, "fuser -v /dev/watchdog"),
         ];
         for (facts, words) in cases {
@@ -152,7 +153,7 @@ mod tests {
         }
         let all = Facts {
             cluster: vec!["sbd".into()],
-            postgres: vec![1],
+            postgres: vec![(1, "postgres".into())],
             standby: Standby::NotTold,
             taken: Some(true),
             ..free()

@@ -130,6 +130,7 @@ pub(crate) const OWN_FILES: &[(&str, &str)] = &[
     ("boundary/storage.rs", "bounded reads of root's own files"),
     ("boundary/files.rs", "writes of root's own files"),
     ("boundary/alert.rs", "an alert's command and token, root's own; /run/quorate-alert"),
+    ("boundary/output_directory.rs", "a directory that it has found to be root's or the caller's alone"),
     ("boundary/process.rs", "/proc"),
     ("boundary/process/prepared.rs", "/proc"),
     ("boundary/command.rs", "the programs that are run"),
