@@ -24,7 +24,7 @@ use crate::cluster::cib::Primitive;
 use crate::cluster::corosync::tools::{self, Votes};
 use crate::cluster::crm_mon::Status;
 use crate::cluster::journal;
-use crate::cluster::sbd;
+use crate::cluster::sbd::{self, Sbd};
 use crate::cluster::watchdog::Watchdogs;
 use crate::decide::doctor::facts::{
     AT_BOOT, Certificate, Disk, DiskHolds, Known, Member, Node, Quorated, Server, Service, Unknown,
@@ -293,12 +293,27 @@ fn disks(instances: &Known<Vec<Instance>>) -> Known<Vec<Disk>> {
     Ok(all)
 }
 
+/// sbd's configuration as it counts on this node: its file, and what systemd's unit sets beside it.
+pub fn sbd_configuration(text: &Text) -> Known<Sbd> {
+    let file = sbd::parse(&text.text).map_err(|e| Unknown(format!("{}:{}: {e}", text.name, e.line)))?;
+    // Where systemd does not tell, the file is all that is known; the doctor says so.
+    Ok(match sbd_unit() {
+        Ok(unit) => file.with_environment(&unit),
+        Err(_) => file,
+    })
+}
+
 /// This machine's watchdogs, and which of them sbd has by its configuration.
 pub fn watchdogs(sbd: &Known<Text>) -> Known<Watchdogs> {
-    let text = sbd.as_ref()?;
-    let configuration =
-        sbd::parse(&text.text).map_err(|e| Unknown(format!("{}:{}: {e}", text.name, e.line)))?;
+    let configuration = sbd_configuration(sbd.as_ref()?)?;
     watchdog_facts::look(Path::new("/"), configuration.watchdog_device()).map_err(unknown)
+}
+
+/// What systemd starts as sbd, its drop-ins included.
+pub fn sbd_unit() -> Known<sbd::Unit> {
+    let text = ask(SYSTEMCTL, &["show", "sbd.service", sbd::Unit::PROPERTIES])?;
+    let unit = sbd::Unit::parse(&text).filter(|unit| !unit.command.is_empty());
+    unit.ok_or_else(|| unknown("systemctl show sbd.service does not tell what is started"))
 }
 
 /// The last drill with the watchdog.
@@ -326,6 +341,7 @@ pub fn node(status: &Known<Status>, sbd: &Known<Text>, instances: &Known<Vec<Ins
                 .ok_or_else(|| unknown("systemd does not tell RuntimeWatchdogUSec"))
         }),
         sbd_enabled: show("sbd.service", "UnitFileState").map(|state| state == "enabled"),
+        sbd_unit: sbd_unit(),
         at_boot: AT_BOOT
             .iter()
             .map(|name| {

@@ -10,9 +10,10 @@ use clap::Args;
 use super::CliError;
 use crate::boundary::clock::Deadline;
 use crate::boundary::drill::{self, Moment, Plan};
+use crate::boundary::identity::SystemUser;
+use crate::boundary::process::ProcessId;
 use crate::boundary::{input, inspect, printable, process, setup, watchdog_record};
 use crate::cluster::cib::{self, management};
-use crate::cluster::sbd;
 use crate::cluster::watchdog_proof::{End, Outcome};
 use crate::decide::doctor::facts::{Known, Node, Surroundings, Unknown};
 use crate::decide::doctor::read::{Gathered, Text, read};
@@ -142,18 +143,21 @@ fn facts() -> Result<(Facts, Option<String>), CliError> {
     let text = inspect::sbd().map_err(Unknown::from);
     let watchdogs = inspect::watchdogs(&text);
     let file = text.map_err(other)?;
-    let configuration =
-        sbd::parse(&file.text).map_err(|e| CliError::Other(format!("{}:{}: {e}", file.name, e.line)))?;
+    let configuration = inspect::sbd_configuration(&file).map_err(other)?;
     let timeout_s = configuration.watchdog_s().filter(|s| *s > 0).ok_or_else(|| {
         CliError::Other(format!(
-            "{}: SBD_WATCHDOG_TIMEOUT is no number above 0; write whole seconds",
+            "{}: SBD_WATCHDOG_TIMEOUT (or -1 in SBD_OPTS) is no number above 0; write whole seconds",
             file.name
         ))
     })?;
     let chosen = watchdogs.as_ref().ok().and_then(|all| all.chosen());
     let programs = process::programs().map_err(|e| CliError::Other(format!("/proc: {e}")))?;
     let cluster = ["corosync", "pacemakerd", "sbd"];
-    let of_cluster = cluster.into_iter().filter(|name| programs.iter().any(|(_, program)| program == name));
+    // They are root's: another user's program may have any name.
+    let runs =
+        |name: &&str| programs.iter().any(|(info, program)| program == name && process::is_roots(info.id));
+    let of_cluster = cluster.into_iter().filter(runs);
+    // Every user's: there may be data of his.
     let servers = programs.iter().filter(|(info, program)| {
         program == "postgres" && !programs.iter().any(|(p, name)| p.id.pid == info.ppid && name == "postgres")
     });
@@ -161,13 +165,20 @@ fn facts() -> Result<(Facts, Option<String>), CliError> {
     let facts = Facts {
         standby: standby(&node),
         cluster: of_cluster.map(str::to_owned).collect(),
-        postgres: servers.map(|(info, _)| info.id.pid).collect(),
+        postgres: servers.map(|(info, _)| (info.id.pid, user(info.id))).collect(),
         device: configuration.watchdog_device().to_owned(),
         timeout_s,
         taken: chosen.and_then(|device| device.active),
         node,
     };
     Ok((facts, chosen.and_then(|device| device.driver.clone())))
+}
+
+/// Whose process it is.
+fn user(id: ProcessId) -> String {
+    let uid = process::user_of(id);
+    let name = uid.and_then(|uid| SystemUser::by_uid(uid).ok()).map(|user| user.name);
+    name.or_else(|| uid.map(|uid| format!("the user {uid}"))).unwrap_or_else(|| "several users".to_owned())
 }
 
 /// By the CIB: the cluster's, else the copy that is kept here.
@@ -246,6 +257,7 @@ fn about_the_device() -> Result<(String, crate::decide::doctor::facts::Facts), C
     let sbd = inspect::sbd().map_err(Unknown::from);
     let mut node = Node::unknown("only the watchdog is looked at");
     node.watchdogs = inspect::watchdogs(&sbd);
+    node.sbd_unit = inspect::sbd_unit();
     node.watchdog_proof = inspect::watchdog_proof();
     let kept: Known<Text> =
         inspect::kept_cib().and_then(|cib| cib.ok_or_else(|| Unknown("there is no CIB here".to_owned())));

@@ -30,6 +30,8 @@ pub struct Base {
     pub link: String,
     pub certificate: String,
     pub systemd: String,
+    /// What systemd starts as sbd.
+    pub unit: String,
     pub cluster: String,
     pub quorated: Quorated,
     /// The service that does not start at boot.
@@ -54,6 +56,7 @@ pub enum Change {
     Link(&'static str, &'static str),
     Certificate(&'static str, &'static str),
     Systemd(&'static str, &'static str),
+    SbdUnit(&'static str, &'static str),
     Cluster(&'static str, &'static str),
     /// It can't have the watchdog device that its configuration names.
     QuoratedHasNoDevice,
@@ -113,6 +116,7 @@ impl Base {
             link: captured("qdevice-tool.txt"),
             certificate: captured("certutil.txt"),
             systemd: captured("systemctl.txt"),
+            unit: captured("sbd-unit.txt"),
             cluster: format!("<pacemaker-result>\n<nodes>\n{members}</nodes>\n</pacemaker-result>\n"),
             quorated: Quorated::Runs(Checker { acts: true, ..Checker::default() }),
             disabled: None,
@@ -141,6 +145,7 @@ impl Base {
             Change::Link(from, to) => (&mut self.link, from, to),
             Change::Certificate(from, to) => (&mut self.certificate, from, to),
             Change::Systemd(from, to) => (&mut self.systemd, from, to),
+            Change::SbdUnit(from, to) => (&mut self.unit, from, to),
             Change::Cluster(from, to) => (&mut self.cluster, from, to),
             Change::SelfFenced(node) => {
                 self.self_fenced.push((*node).to_owned());
@@ -232,6 +237,7 @@ impl Base {
             certificates: Ok(vec![Certificate { name: "Cluster Cert".to_owned(), left_s: end - THEN }]),
             systemd_watchdog: Ok(systemd("RuntimeWatchdogUSec")),
             sbd_enabled: Ok(systemd("UnitFileState") == "enabled"),
+            sbd_unit: Ok(sbd::Unit::parse(&self.unit).expect("sbd-unit.txt is systemctl's")),
             at_boot: Ok(AT_BOOT
                 .iter()
                 .map(|name| Service { name, enabled: self.disabled != Some(name) })

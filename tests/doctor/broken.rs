@@ -339,6 +339,37 @@ pub const CASES: &[Case] = &[
         "SBD_DEVICE is \"/dev/sdx\"",
     ),
     case(
+        "sbd-unit",
+        Classic,
+        &[SbdUnit("sbd $SBD_OPTS -p", "sbd $SBD_OPTS -1 60 -p")],
+        "systemd starts \"/usr/sbin/sbd $SBD_OPTS -1 60 -p /run/sbd.pid watch\"",
+    ),
+    case(
+        "sbd-unit",
+        Classic,
+        &[SbdUnit("EnvironmentFiles=/etc/default/sbd", "EnvironmentFiles=/root/sbd")],
+        "sbd",
+    ),
+    // What a drop-in sets counts, where the file does not set it itself.
+    case(
+        "sbd-options",
+        Classic,
+        &[SbdUnit("Environment=", "Environment=\"SBD_OPTS=-v -T\" ")],
+        "with -T sbd does not set",
+    ),
+    case(
+        "sbd-watchdog-used",
+        Classic,
+        &[SbdUnit("Environment=", "Environment=SBD_WATCHDOG=no ")],
+        "SBD_WATCHDOG is \"no\": no watchdog",
+    ),
+    case(
+        "sbd-watchdog-same",
+        Classic,
+        &[OtherSbd("SBD_PACEMAKER=yes", "SBD_PACEMAKER=yes\nSBD_OPTS=\"-1 4\"")],
+        "SBD_WATCHDOG_TIMEOUT (by -1 in SBD_OPTS) is 4 here and 5 in sbd",
+    ),
+    case(
         "watchdog-systemd",
         Classic,
         &[Systemd("RuntimeWatchdogUSec=0", "RuntimeWatchdogUSec=30s")],

@@ -141,6 +141,13 @@ impl Conf {
     pub fn get(&self, path: &str) -> Option<&Entry> {
         self.entries.iter().rev().find(|e| e.path == path)
     }
+
+    /// The values whose paths begin so, each with the rest of its path; of several with one path the last.
+    #[must_use]
+    pub fn under(&self, start: &str) -> Vec<(&str, &Entry)> {
+        let all = self.entries.iter().filter(|e| self.get(&e.path) == Some(e));
+        all.filter_map(|e| Some((e.path.strip_prefix(start)?, e))).collect()
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::cluster::checker::Checker;
 use crate::cluster::cib::Cib;
 use crate::cluster::corosync::key::Source;
 use crate::cluster::corosync::tools::Votes;
-use crate::cluster::sbd::Sbd;
+use crate::cluster::sbd::{self, Sbd};
 use crate::cluster::timing::{self, NoQuorumPolicy, Totem};
 use crate::cluster::watchdog::Watchdogs;
 use crate::cluster::watchdog_proof::{Outcome, ProofRecord};
@@ -106,6 +106,8 @@ pub struct Node {
     pub systemd_watchdog: Known<String>,
     /// Whether systemd starts sbd with corosync.
     pub sbd_enabled: Known<bool>,
+    /// What systemd starts as sbd, and with which environment.
+    pub sbd_unit: Known<sbd::Unit>,
     /// Which of [`AT_BOOT`] systemd starts with the machine.
     pub at_boot: Known<Vec<Service>>,
     /// What systemd puts into Pacemaker's environment for SBD_SYNC_RESOURCE_STARTUP; `None` where it is not there.
@@ -250,6 +252,8 @@ pub struct Device {
     pub tls: At<String>,
     /// The heuristics' sync_timeout, where there are heuristics.
     pub heuristics: Option<At<u32>>,
+    /// What the heuristics run (`exec_NAME`): names and commands.
+    pub commands: Vec<At<(String, String)>>,
 }
 
 /// The settings of a PostgreSQL server.
@@ -300,13 +304,24 @@ impl File<Cib> {
 }
 
 impl File<Sbd> {
-    /// A variable.
+    /// A variable as it counts, with what `SBD_OPTS` says in its place.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<At<String>> {
         let found = self.content.get(name)?;
-        Some(At { value: found.value.clone(), place: Place::line(&self.name, found.line) })
+        Some(At { value: found.value.clone(), place: self.place(found) })
+    }
+
+    /// Where an assignment stands.
+    fn place(&self, found: &sbd::Assignment) -> Place {
+        match found.line {
+            Some(line) => Place::line(&self.name, line),
+            None => Place::of(SBD_UNIT),
+        }
     }
 }
+
+/// What tells of sbd's unit.
+pub(super) const SBD_UNIT: &str = "systemctl show sbd.service";
 
 impl Facts {
     /// What a partition without quorum does: Pacemaker's own where it is not set.
@@ -374,8 +389,8 @@ pub(super) const WATCHDOG: &str = "SBD_WATCHDOG_TIMEOUT";
 /// sbd's watchdog timeout, its own where it is not set.
 pub(super) fn watchdog_s(file: &File<Sbd>) -> At<u32> {
     let set = file.content.get(WATCHDOG);
-    match set.and_then(|set| Some((set.value.parse().ok()?, set.line))) {
-        Some((value, line)) => At { value, place: Place::line(&file.name, line) },
+    match set.and_then(|set| Some((set.value.parse().ok()?, file.place(set)))) {
+        Some((value, place)) => At { value, place },
         None => At { value: timing::DEFAULT_WATCHDOG_S, place: Place::of(&file.name) },
     }
 }

@@ -23,6 +23,7 @@ pub mod read;
 pub mod registry;
 mod resources;
 mod rule;
+mod sbd_options;
 mod self_fencing;
 mod server_rules;
 mod told;

@@ -47,7 +47,14 @@ pub fn read(gathered: Gathered) -> Result<Facts, Broken> {
                 |e: cib::CibError| Broken { file: text.name.clone(), line: e.line, what: e.to_string() };
             Ok(File { content: cib::parse(&text.text).map_err(broken)?, name: text.name })
         })?,
-        sbd: known(gathered.sbd, |texts| texts.into_iter().map(sbd_file).collect())?,
+        sbd: known(gathered.sbd, |texts| {
+            let mut files: Vec<File<Sbd>> = texts.into_iter().map(sbd_file).collect::<Result<_, _>>()?;
+            // Of the other nodes only the file is known.
+            if let (Some(own), Ok(unit)) = (files.first_mut(), &gathered.node.sbd_unit) {
+                own.content = std::mem::take(&mut own.content).with_environment(unit);
+            }
+            files.into_iter().map(counts).collect()
+        })?,
         postgresql: gathered.postgresql,
         surroundings: gathered.surroundings,
         node: gathered.node,
@@ -64,13 +71,16 @@ fn known<T, U>(value: Known<T>, read: impl FnOnce(T) -> Result<U, Broken>) -> Re
 fn sbd_file(text: Text) -> Result<File<Sbd>, Broken> {
     let broken = |line, what| Broken { file: text.name.clone(), line, what };
     let content = sbd::parse(&text.text).map_err(|e| broken(e.line, e.to_string()))?;
-    if let Some(set) = content.get(WATCHDOG).filter(|set| set.value.parse::<u32>().is_err()) {
-        return Err(broken(
-            set.line,
-            format!("{WATCHDOG}={:?} is no number; write whole seconds", set.value),
-        ));
-    }
     Ok(File { content, name: text.name })
+}
+
+/// A watchdog timeout that can be counted with.
+fn counts(file: File<Sbd>) -> Result<File<Sbd>, Broken> {
+    if let Some(set) = file.content.get(WATCHDOG).filter(|set| set.value.parse::<u32>().is_err()) {
+        let what = format!("{WATCHDOG}={:?} is no number; write whole seconds", set.value);
+        return Err(Broken { file: file.name.clone(), line: set.line.unwrap_or(1), what });
+    }
+    Ok(file)
 }
 
 struct Reader<'a> {
@@ -116,6 +126,8 @@ impl Reader<'_> {
                     .unwrap_or(At { value: sync_timeout.value / 2, place: mode.place }),
             ),
         };
+        let commands = self.conf.under("quorum.device.heuristics.exec_").into_iter();
+        let commands = commands.filter(|(_, entry)| !entry.value.is_empty());
         let usual = || At { value: "on".to_owned(), place: Place::line(self.file, line) };
         Ok(Some(Device {
             place: Place::line(self.file, line),
@@ -128,6 +140,9 @@ impl Reader<'_> {
             host: self.word("quorum.device.net.host"),
             tls: self.word("quorum.device.net.tls").unwrap_or_else(usual),
             heuristics,
+            commands: commands
+                .map(|(name, entry)| self.at(entry, (format!("exec_{name}"), entry.value.clone())))
+                .collect(),
         }))
     }
 }
@@ -197,6 +212,7 @@ impl Node {
             certificates: Err(why()),
             systemd_watchdog: Err(why()),
             sbd_enabled: Err(why()),
+            sbd_unit: Err(why()),
             at_boot: Err(why()),
             startup_sync: Err(why()),
             members: Err(why()),

@@ -1,33 +1,47 @@
 //! sbd, and who else may have the watchdog.
 
-use super::facts::{At, Facts, File, Known, Place, Unknown};
+use super::facts::{At, Facts, File, Known, Place, Unknown, WATCHDOG};
 use super::rule::{Finding, Outcome};
 use crate::cluster::sbd::{Sbd, is_yes};
 use crate::cluster::timing::twice_the_watchdog_s;
 
 /// What each node's sbd breaks.
-fn each(facts: &Facts, check: impl Fn(&File<Sbd>) -> Option<Finding>) -> Outcome {
+pub(super) fn each(facts: &Facts, check: impl Fn(&File<Sbd>) -> Option<Finding>) -> Outcome {
     Ok(facts.sbd.as_ref()?.iter().filter_map(check).collect())
 }
 
 /// sbd and corosync read their configuration at their start.
-const RESTART: &str = "pcs cluster stop --all && pcs cluster start --all";
-/// The command that sets a variable and leaves all else alone: of several assignments the last one counts. Not
-/// `pcs stonith sbd enable`: that writes the file anew with what it is given, and deletes stonith-watchdog-timeout in the
-/// cluster that runs.
-fn assign(sbd: &File<Sbd>, name: &str, value: &str) -> String {
-    format!("echo {name}={value} >>{} on each node, then {RESTART}", on_a_node(sbd))
+pub(super) const RESTART: &str = "pcs cluster stop --all && pcs cluster start --all";
+/// The command that sets a variable and leaves all else alone: of several assignments the last one counts, and an option of SBD_OPTS
+/// before all of them. Not `pcs stonith sbd enable`: that writes the file anew with what it is given, and deletes
+/// stonith-watchdog-timeout in the cluster that runs.
+pub(super) fn assign(sbd: &File<Sbd>, name: &str, value: &str) -> String {
+    let file = on_a_node(sbd);
+    match sbd.content.get(name).and_then(|set| set.option) {
+        None => format!("echo {name}={value} >>{file} on each node, then {RESTART}"),
+        Some(letter) => format!(
+            "take -{letter} out of SBD_OPTS, and write {name}={value}, in {file} on each node, then {RESTART}"
+        ),
+    }
+}
+
+/// A variable as a finding names it, with the option that sets it in its place.
+fn named(sbd: &File<Sbd>, name: &str) -> String {
+    match sbd.content.get(name).and_then(|set| set.option) {
+        None => name.to_owned(),
+        Some(letter) => format!("{name} (by -{letter} in SBD_OPTS)"),
+    }
 }
 
 /// Where a node has the file: what was given may be a copy.
-fn on_a_node(sbd: &File<Sbd>) -> &str {
+pub(super) fn on_a_node(sbd: &File<Sbd>) -> &str {
     if sbd.name.starts_with("/etc/") { &sbd.name } else { "/etc/default/sbd" }
 }
 
 pub(super) fn same(facts: &Facts) -> Outcome {
     let all = facts.watchdogs_s()?;
     let files = facts.sbd.as_ref()?;
-    let ([first, others @ ..], [file, ..]) = (all.as_slice(), files.as_slice()) else {
+    let ([first, others @ ..], [_, files @ ..]) = (all.as_slice(), files.as_slice()) else {
         return Ok(Vec::new());
     };
     if others.is_empty() {
@@ -36,14 +50,17 @@ pub(super) fn same(facts: &Facts) -> Outcome {
         ));
     }
     let longest = all.iter().map(|w| w.value).max().unwrap_or_default();
-    let differs = others.iter().filter(|w| w.value != first.value).map(|other| {
+    let differs = others.iter().zip(files).filter(|(w, _)| w.value != first.value).map(|(other, file)| {
         Finding::new(
             &other.place,
             format!(
-                "SBD_WATCHDOG_TIMEOUT is {} here and {} in {}",
-                other.value, first.value, first.place.file
+                "{} is {} here and {} in {}",
+                named(file, WATCHDOG),
+                other.value,
+                first.value,
+                first.place.file
             ),
-            assign(file, "SBD_WATCHDOG_TIMEOUT", &longest.to_string()),
+            assign(file, WATCHDOG, &longest.to_string()),
         )
     });
     Ok(differs.collect())
@@ -64,36 +81,27 @@ pub(super) fn pacemaker(facts: &Facts) -> Outcome {
     each(facts, |sbd| {
         // sbd's own is yes.
         let set = sbd.get("SBD_PACEMAKER").filter(|set| !is_yes(&set.value))?;
-        let what = format!("SBD_PACEMAKER is {:?}", set.value);
+        let what = format!("{} is {:?}", named(sbd, "SBD_PACEMAKER"), set.value);
         Some(Finding::new(&set.place, what, assign(sbd, "SBD_PACEMAKER", "yes")))
     })
 }
 
 pub(super) fn used(facts: &Facts) -> Outcome {
     each(facts, |sbd| {
-        if let Some(set) = sbd
-            .get("SBD_WATCHDOG_DEV")
-            .filter(|set| matches!(set.value.as_str(), "/dev/null" | "none" | "nowatchdog"))
-        {
-            let what = format!("SBD_WATCHDOG_DEV is {:?}: no watchdog", set.value);
-            return Some(Finding::new(&set.place, what, assign(sbd, "SBD_WATCHDOG_DEV", "/dev/watchdog")));
+        let dev = "SBD_WATCHDOG_DEV";
+        let is_none = |value: &str| matches!(value, "/dev/null" | "none" | "nowatchdog");
+        if let Some(set) = sbd.get(dev).filter(|set| is_none(&set.value)) {
+            let what = format!("{} is {:?}: no watchdog", named(sbd, dev), set.value);
+            return Some(Finding::new(&set.place, what, assign(sbd, dev, "/dev/watchdog")));
         }
-        if let Some(set) = sbd.get(super::facts::WATCHDOG).filter(|set| set.value.parse() == Ok(0_u32)) {
-            let what = "SBD_WATCHDOG_TIMEOUT is 0: no watchdog";
-            return Some(Finding::new(&set.place, what, assign(sbd, "SBD_WATCHDOG_TIMEOUT", "5")));
+        if let Some(set) = sbd.get(WATCHDOG).filter(|set| set.value.parse() == Ok(0_u32)) {
+            let what = format!("{} is 0: no watchdog", named(sbd, WATCHDOG));
+            return Some(Finding::new(&set.place, what, assign(sbd, WATCHDOG, "5")));
         }
-        // Once turns it on, twice off.
-        let set = sbd.get("SBD_OPTS")?;
-        let letters: usize = set
-            .value
-            .split_whitespace()
-            .filter(|w| w.starts_with('-') && !w.starts_with("--"))
-            .map(|w| w.matches('W').count())
-            .sum();
-        (letters == 2).then(|| {
-            let what = format!("SBD_OPTS is {:?}: -W twice turns the watchdog off", set.value);
-            Finding::new(&set.place, what, assign(sbd, "SBD_OPTS", "\"\""))
-        })
+        // -W once turns it on, twice off.
+        let set = sbd.get("SBD_WATCHDOG").filter(|set| !is_yes(&set.value))?;
+        let what = format!("{} is {:?}: no watchdog", named(sbd, "SBD_WATCHDOG"), set.value);
+        Some(Finding::new(&set.place, what, assign(sbd, "SBD_WATCHDOG", "yes")))
     })
 }
 
@@ -103,7 +111,8 @@ pub(super) fn startup_sync(facts: &Facts) -> Outcome {
     let mut found = Vec::new();
     for (index, sbd) in facts.sbd.as_ref()?.iter().enumerate() {
         let cure = assign(sbd, SYNC, "yes");
-        match sbd.get(SYNC) {
+        // What sbd's unit sets is sbd's alone; Pacemaker reads the same file.
+        match sbd.get(SYNC).filter(|set| set.place.line.is_some()) {
             Some(set) if is_yes(&set.value) => {}
             Some(set) => found.push(Finding::new(&set.place, format!("{SYNC} is {:?}", set.value), cure)),
             // Of another node only the file is known.
@@ -172,35 +181,33 @@ pub(super) fn delay_start(facts: &Facts) -> Outcome {
 
 pub(super) fn timeout_action(facts: &Facts) -> Outcome {
     each(facts, |sbd| {
-        let set = sbd.get("SBD_TIMEOUT_ACTION");
+        let name = "SBD_TIMEOUT_ACTION";
+        let set = sbd.get(name);
         let good = |value: &str| {
             let words: Vec<&str> = value.split(',').map(str::trim).collect();
             words.contains(&"noflush") && words.contains(&"reboot")
         };
         let (what, place) = match set {
             Some(set) if good(&set.value) => return None,
-            Some(set) => (format!("SBD_TIMEOUT_ACTION is {:?}", set.value), set.place),
-            None => {
-                ("SBD_TIMEOUT_ACTION is not set, and flush,reboot by itself".to_owned(), Place::of(&sbd.name))
-            }
+            Some(set) => (format!("{} is {:?}", named(sbd, name), set.value), set.place),
+            None => (format!("{name} is not set, and flush,reboot by itself"), Place::of(&sbd.name)),
         };
-        Some(Finding::new(&place, what, assign(sbd, "SBD_TIMEOUT_ACTION", "noflush,reboot")))
+        Some(Finding::new(&place, what, assign(sbd, name, "noflush,reboot")))
     })
 }
 
 pub(super) fn device(facts: &Facts) -> Outcome {
     each(facts, |sbd| {
         let device = sbd.get("SBD_DEVICE")?;
-        let options = sbd.get("SBD_OPTS");
-        if options.is_some_and(|o| o.value.split_whitespace().any(|word| word == "-z")) {
+        if sbd.content.options().has('z') {
             return None;
         }
-        let what = format!("SBD_DEVICE is {:?}, and SBD_OPTS has no -z", device.value);
+        let what = format!("{} is {:?}, and SBD_OPTS has no -z", named(sbd, "SBD_DEVICE"), device.value);
         Some(Finding::new(
             &device.place,
             what,
             format!(
-                "add -z to SBD_OPTS in {} on each node, or take SBD_DEVICE out; then {RESTART}",
+                "add -z to SBD_OPTS in {} on each node, or take the disk out; then {RESTART}",
                 on_a_node(sbd)
             ),
         ))

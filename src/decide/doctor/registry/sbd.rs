@@ -1,6 +1,6 @@
 //! Rules about sbd and the watchdog.
 
-use super::super::{watchdog, watchdog_device};
+use super::super::{sbd_options, watchdog, watchdog_device};
 use crate::decide::doctor::rule::Rule;
 use crate::decide::doctor::rule::Severity::{Critical, Error, Warning};
 use crate::decide::doctor::rule::Subject::Sbd;
@@ -154,8 +154,32 @@ pub(super) const RULES: &[Rule] = &[
         name: "sbd-watchdog-used",
         severity: Critical,
         subject: Sbd,
-        rule: "sbd uses a watchdog: SBD_WATCHDOG_DEV is a device, SBD_WATCHDOG_TIMEOUT above 0, and SBD_OPTS does not turn it off (-W -W)",
+        rule: "sbd uses a watchdog: its device is one, its timeout above 0, and neither SBD_WATCHDOG nor SBD_OPTS turns it off (-W -W)",
         why: "nothing resets a node that hangs, and the others count it as reset: two primaries",
         check: watchdog::used,
+    },
+    Rule {
+        name: "sbd-options",
+        severity: Critical,
+        subject: Sbd,
+        rule: "SBD_OPTS has no -T, -Z, -c -c, no other times than -I 3 and -3 1, no -n of another node, and nothing that sbd refuses",
+        why: "a lost node is reset later than the others count with, or never: two primaries; with an option that sbd refuses the cluster does not start",
+        check: sbd_options::effect,
+    },
+    Rule {
+        name: "sbd-unit",
+        severity: Critical,
+        subject: Sbd,
+        rule: "systemd starts sbd as sbd's own unit does, with the variables of its file",
+        why: "what a drop-in says in their place is not what the times are computed with",
+        check: sbd_options::unit,
+    },
+    Rule {
+        name: "sbd-priority",
+        severity: Warning,
+        subject: Sbd,
+        rule: "sbd has real-time priority (no -R in SBD_OPTS), and what of it ends is started again within the watchdog's time (-t)",
+        why: "a node that is only busy, and healthy, is reset",
+        check: sbd_options::healthy,
     },
 ];
