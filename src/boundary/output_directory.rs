@@ -22,10 +22,8 @@ pub enum OutputError {
         "{path} belongs to {owner}, who can change what is written there: name a directory of your own, or chown {us} {path}"
     )]
     Foreign { path: String, owner: String, us: String },
-    #[error(
-        "{path} (of {owner}) may be written by {who}, who can change what is written there: chmod {mode} {path}, or name another directory"
-    )]
-    Open { path: String, owner: String, who: String, mode: &'static str },
+    #[error("{path} (of {owner}) may be written by {who}, who can change what is written there: {cure}")]
+    Open { path: String, owner: String, who: String, cure: String },
     #[error("{path} is a link (of {owner}): remove it, or name another directory")]
     Link { path: String, owner: String },
     #[error("{path} is no {wanted}: remove it, or name another directory")]
@@ -204,7 +202,14 @@ fn is_ours(path: &Path, found: &Metadata) -> Result<(), OutputError> {
 }
 
 fn is_closed(path: &Path, found: &Metadata) -> Result<(), OutputError> {
-    let open = |who: String, mode| OutputError::Open { path: shown(path), owner: owner(found), who, mode };
+    let open = |who: String, mode: &str| {
+        let cure = if found.mode() & STICKY != 0 {
+            "name a new directory in it".to_owned()
+        } else {
+            format!("chmod {mode} {}, or name another directory", path.display())
+        };
+        OutputError::Open { path: shown(path), owner: owner(found), who, cure }
+    };
     if found.mode() & OTHERS_WRITE != 0 {
         return Err(open("everybody".to_owned(), "go-w"));
     }
@@ -284,7 +289,7 @@ mod tests {
         refused(&below, "chmod go-w");
         // Sticky: passed through, not written to.
         mode(&open, 0o1777);
-        refused(&open, "may be written by everybody");
+        refused(&open, "name a new directory in it");
         OutputDirectory::open(&below).unwrap();
         mode(&open, 0o755);
         OutputDirectory::open(&open).unwrap();

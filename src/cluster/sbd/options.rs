@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn what_sbd_refuses_is_a_fault() {
         for text in ["-x", "--help", "-1", "-1 x", "-1 -5", "-1 5s", "watchdog", "-w ''", "-v '", "-h", "-"] {
-            assert_eq!(Options::parse(text).faults.is_empty(), false, "{text}");
+            assert!(!Options::parse(text).faults.is_empty(), "{text}");
         }
     }
 

@@ -44,7 +44,7 @@ fn dangers(options: &Options) -> Vec<String> {
     say(options.count('Z') == 1, "with -Z sbd crashes the kernel in place of a reset".to_owned());
     say(options.count('Z') > 1, "with -Z twice sbd disarms the watchdog and resets nothing".to_owned());
     say(
-        options.has('c') && options.count('c') % 2 == 0,
+        options.has('c') && options.count('c').is_multiple_of(2),
         "with -c twice sbd does not watch corosync's quorum".to_owned(),
     );
     let (io_s, loop_s) =
