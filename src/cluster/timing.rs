@@ -93,6 +93,8 @@ pub struct Profile {
     pub watchdog_s: u32,
     /// After so many seconds the side with quorum counts a lost node as reset.
     pub stonith_watchdog_s: u32,
+    /// By how much Pacemaker is told to delay a fencing.
+    pub fencing_delay_s: u32,
     pub no_quorum_policy: NoQuorumPolicy,
     /// Intervals of the monitor; Pacemaker wants them different.
     pub monitor_promoted_s: u32,
@@ -140,6 +142,7 @@ impl Profile {
             heuristics_ms: LEAST_HEURISTICS_MS,
             watchdog_s: inputs.watchdog_s,
             stonith_watchdog_s: 10,
+            fencing_delay_s: 0,
             no_quorum_policy,
             monitor_promoted_s: if paf { 15 } else { 3 },
             monitor_unpromoted_s: if paf { 16 } else { 4 },

@@ -44,6 +44,7 @@ pub struct Op {
     pub role: Option<String>,
     pub on_fail: Option<Value>,
     pub enabled: Option<Value>,
+    pub start_delay: Option<Value>,
     pub line: usize,
 }
 
@@ -211,6 +212,7 @@ impl Reader<'_> {
             role: value("role").map(|v| v.value),
             on_fail: value("on-fail"),
             enabled: value("enabled"),
+            start_delay: value("start-delay"),
             line: op.line,
         }
     }

@@ -13,11 +13,27 @@ pub struct Value {
     pub line: usize,
     /// The resource that has it; `None`: no resource's own, as a default.
     pub of: Option<String>,
+    /// The agents to which a rule limits it, as class, provider and type; an empty one is any.
+    pub only: Option<[String; 3]>,
 }
 
 impl Value {
     pub(super) fn new(value: &str, line: usize) -> Self {
-        Self { value: value.to_owned(), line, of: None }
+        Self { value: value.to_owned(), line, of: None, only: None }
+    }
+
+    /// Whether it may count for a resource of this agent (`ocf:heartbeat:IPaddr2`).
+    #[must_use]
+    pub fn counts_for(&self, agent: &str) -> bool {
+        let Some([class, provider, kind]) = &self.only else { return true };
+        let words: Vec<&str> = agent.split(':').collect();
+        let (own, given) = match words.as_slice() {
+            [class, provider, kind] => (*class, (*provider, *kind)),
+            [class, kind] => (*class, ("", *kind)),
+            _ => return true,
+        };
+        let fits = |wanted: &str, is: &str| wanted.is_empty() || wanted == is;
+        fits(class, own) && fits(provider, given.0) && fits(kind, given.1)
     }
 }
 
@@ -63,8 +79,9 @@ pub(super) fn values<'a>(root: &'a Element, sets: impl Iterator<Item = &'a Eleme
         for pair in set.all("nvpair") {
             let target = follow(pair);
             let Some(name) = pair.get("name").or_else(|| target.get("name")) else { continue };
-            let value = Value::new(target.get("value").unwrap_or_default(), target.line);
-            if set.child("rule").is_some() {
+            let mut value = Value::new(target.get("value").unwrap_or_default(), target.line);
+            if let Some(rule) = set.child("rule") {
+                value.only = only(rule);
                 found.ruled.push((name.to_owned(), value));
             } else {
                 found.plain.entry(name.to_owned()).or_insert(value);
@@ -72,4 +89,13 @@ pub(super) fn values<'a>(root: &'a Element, sets: impl Iterator<Item = &'a Eleme
         }
     }
     found
+}
+
+/// The agents that a rule names, where all of it has to hold.
+fn only(rule: &Element) -> Option<[String; 3]> {
+    if rule.get("boolean-op") == Some("or") {
+        return None;
+    }
+    let named = rule.child("rsc_expression")?;
+    Some(["class", "provider", "type"].map(|word| named.get(word).unwrap_or_default().to_owned()))
 }

@@ -151,6 +151,10 @@ fn lost(profile: &Profile) -> Vec<Phase> {
     if let Some(sync) = profile.sync_timeout_ms() {
         phases.push(phase("the witness decides", 0, decision_ms(recovery, profile.qdevice_timeout_ms, sync)));
     }
+    if profile.fencing_delay_s > 0 {
+        let delay = profile.fencing_delay_s.saturating_mul(1000);
+        phases.push(phase("its fencing is delayed by order (priority-fencing-delay, pcmk_delay)", 0, delay));
+    }
     let wait = profile.stonith_watchdog_s.saturating_mul(1000);
     phases.push(phase("its watchdog must have reset it (stonith-watchdog-timeout)", wait, wait));
     phases.push(phase("a standby is promoted, the float IP comes up", PROMOTION_MS.0, PROMOTION_MS.1));

@@ -1,7 +1,7 @@
 //! The times of a cluster as it is configured, for `quorate timing` on a node.
 
 use super::facts::{Facts, Known, Unknown};
-use super::instances;
+use super::{failover, instances};
 use crate::cluster::cib::milliseconds as pacemaker_ms;
 use crate::cluster::cib::resources::Op;
 use crate::cluster::timing::predict::Commits;
@@ -61,6 +61,7 @@ pub fn cluster_times(facts: &Facts) -> Known<ClusterTimes> {
     if let Some(ms) = cib.property("dc-deadtime").and_then(|p| pacemaker_ms(&p.value)) {
         profile.dc_deadtime_s = seconds(ms);
     }
+    profile.fencing_delay_s = seconds(failover::fencing_delay_ms(cib));
     let all = instances::of(&cib.content);
     let server = all.first().ok_or_else(|| Unknown("the CIB has no PostgreSQL".to_owned()))?.primitive;
     let monitor = |role: &str| {

@@ -231,6 +231,9 @@ pub struct Corosync {
     pub cipher: Option<At<String>>,
     /// Those of two_node, auto_tie_breaker and last_man_standing that are on.
     pub switches: Vec<At<String>>,
+    /// allow_downscale, and system.sched_rr, where they are written down.
+    pub downscale: Option<At<String>>,
+    pub scheduling: Option<At<String>>,
     /// The device that corosync keeps alive itself.
     pub watchdog_device: Option<At<String>>,
     pub device: Option<Device>,

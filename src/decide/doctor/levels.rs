@@ -72,7 +72,7 @@ impl<'a> Device<'a> {
 }
 
 /// The longest of a delay, which may be one for each node (`srv1:5s;srv2:0`).
-fn delay_s(text: &str) -> u32 {
+pub(super) fn delay_s(text: &str) -> u32 {
     let words = text.split([';', ' ', '\t']).map(|word| word.rsplit(':').next().unwrap_or_default());
     let longest = words.filter_map(milliseconds).max().unwrap_or_default();
     u32::try_from(longest / 1000).unwrap_or_default()

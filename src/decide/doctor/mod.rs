@@ -9,6 +9,7 @@ pub mod cluster_times;
 mod devices;
 mod disks;
 pub mod facts;
+mod failover;
 mod fencing;
 pub mod fix;
 mod float_ips;

@@ -63,8 +63,21 @@ fn votes(corosync: &Corosync) -> u32 {
     u32::try_from((i64::from(corosync.node_count()) + extra).max(0)).unwrap_or(u32::MAX)
 }
 
+pub(super) fn priority(facts: &Facts) -> Outcome {
+    let set = facts.corosync.as_ref()?.scheduling.as_ref().filter(|set| set.value == "no");
+    let found = set.map(|set| {
+        let what = "system.sched_rr is no: corosync has no real-time priority";
+        Finding::new(&set.place, what, format!("take the line sched_rr out {SYNC}"))
+    });
+    Ok(found.into_iter().collect())
+}
+
 pub(super) fn expected(facts: &Facts) -> Outcome {
     let corosync = facts.corosync.as_ref()?;
+    if let Some(set) = corosync.downscale.as_ref().filter(|set| set.value == "1") {
+        let what = "allow_downscale is on: whoever leaves in order counts no more, and a part without the majority has quorum";
+        return Ok(vec![Finding::new(&set.place, what, format!("take the line allow_downscale out {SYNC}"))]);
+    }
     let Some(set) = &corosync.expected_votes else { return Ok(Vec::new()) };
     let nodes = votes(corosync);
     let device =

@@ -1,6 +1,6 @@
 //! The quorum device. None of these rules applies where there is none.
 
-use super::facts::{Device, Facts, Known};
+use super::facts::{At, Device, Facts, Known};
 use super::rule::{Finding, Outcome};
 use crate::cluster::timing::{
     HEURISTICS_COMMAND, LEAST_HEURISTICS_MS, LEAST_QDEVICE_TIMEOUT_MS, heuristics_fit,
@@ -160,21 +160,47 @@ pub(super) fn heuristics(facts: &Facts) -> Outcome {
     Ok(vec![Finding::new(&heuristics.place, what, cure)])
 }
 
+/// Whether the heuristics' command is the one that tells where the primary is.
+fn tells_of_the_primary(command: &str) -> bool {
+    let mut words = command.split_whitespace();
+    let program = words.next().is_some_and(|p| p.starts_with('/') && p.ends_with("/quorate"));
+    program && words.next() == Some("primary-here")
+}
+
 pub(super) fn even_split(facts: &Facts) -> Outcome {
-    let Some(device) = device(facts)?.filter(|d| d.heuristics.is_none()) else { return Ok(Vec::new()) };
+    let Some(device) = device(facts)? else { return Ok(Vec::new()) };
+    let tells = |at: &&At<(String, String)>| tells_of_the_primary(&at.value.1);
     let breaker = device.tie_breaker.as_ref().map_or("lowest", |b| &b.value);
     let which = match breaker {
         "lowest" | "highest" => format!("the {breaker} node id"),
         node => format!("the node {node}"),
     };
-    let what = format!(
-        "the quorum device has no heuristics: of two halves that both see it, the one with {which} goes on"
-    );
     let cure = format!(
         "pcs quorum device update heuristics mode=sync timeout={LEAST_HEURISTICS_MS} sync_timeout={LEAST_HEURISTICS_MS} \
          exec_primary=\"{HEURISTICS_COMMAND}\""
     );
-    Ok(vec![Finding::new(&device.place, what, cure)])
+    let (place, why) = match &device.heuristics {
+        None => (&device.place, "has no heuristics"),
+        Some(_) if device.commands.is_empty() => {
+            (&device.place, "has heuristics without a command (exec_NAME), which are none")
+        }
+        Some(at) if !device.commands.iter().any(|at| tells(&at)) => {
+            (&at.place, "has heuristics that do not tell where the primary is (quorate primary-here)")
+        }
+        Some(_) => {
+            let others = device.commands.iter().filter(|at| !tells(at)).map(|other| {
+                let (name, command) = &other.value;
+                let what = format!(
+                    "{name} of the heuristics is {command:?}: where it fails, the half with the primary counts no more than the other"
+                );
+                Finding::new(&other.place, what, format!("pcs quorum device update heuristics {name}="))
+            });
+            return Ok(others.collect());
+        }
+    };
+    let what =
+        format!("the quorum device {why}: of two halves that both see it, the one with {which} goes on");
+    Ok(vec![Finding::new(place, what, cure)])
 }
 
 pub(super) fn place(facts: &Facts) -> Outcome {

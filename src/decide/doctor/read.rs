@@ -180,6 +180,8 @@ pub fn corosync(text: &Text) -> Result<Corosync, Broken> {
         node_votes: node_votes.collect(),
         cipher: reader.word("totem.crypto_cipher"),
         switches: switches.collect(),
+        downscale: reader.word("quorum.allow_downscale"),
+        scheduling: reader.word("system.sched_rr"),
         watchdog_device: reader.word("resources.watchdog_device").filter(|d| d.value != "off"),
         device: reader.device()?,
         key: key::source(&conf),

@@ -1,11 +1,43 @@
 //! Rules about resources and constraints.
 
-use super::super::{bans, clone, float_ips, resources, told};
+use super::super::{bans, clone, failover, float_ips, resources, told};
 use crate::decide::doctor::rule::Rule;
 use crate::decide::doctor::rule::Severity::{Critical, Error, Warning};
 use crate::decide::doctor::rule::Subject::Resources;
 
 pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "recovery-order",
+        severity: Critical,
+        subject: Resources,
+        rule: "PostgreSQL and the float IPs wait for the fencing of a lost node (requires is fencing, Pacemaker's own)",
+        why: "a standby is promoted, or the address comes up, while the lost primary still runs: two primaries",
+        check: failover::requires,
+    },
+    Rule {
+        name: "cluster-properties",
+        severity: Error,
+        subject: Resources,
+        rule: "no cluster property keeps Pacemaker from seeing, stopping or fencing what it has to: shutdown-lock, enable-startup-probes, stop-orphan-resources, remove-after-stop, stonith-max-attempts, cluster-recheck-interval, the times of joins and elections, node-health-base and -green",
+        why: "the address stays away from the primary, what runs twice is not seen, or a healthy node is fenced",
+        check: failover::properties,
+    },
+    Rule {
+        name: "resource-meta",
+        severity: Error,
+        subject: Resources,
+        rule: "PostgreSQL and the float IPs have no multiple-active but stop_start, no resource-stickiness below 0, no allow-migrate, no clone-min above 1",
+        why: "they are left alone, moved, or not started just when a failover is due",
+        check: failover::meta,
+    },
+    Rule {
+        name: "failover-delays",
+        severity: Warning,
+        subject: Resources,
+        rule: "nothing delays a failover by order: transition-delay, priority-fencing-delay with priorities, start-delay, pcmk_delay of the watchdog's device and of fence_quorate",
+        why: "so much longer without service; with a quorum device no two halves fence each other, which such delays are for",
+        check: failover::delays,
+    },
     Rule {
         name: "monitor-timeout",
         severity: Warning,
