@@ -20,13 +20,14 @@ fn one(sbd: &File<Sbd>, wrong: &[String]) -> Option<Finding> {
 /// Options with which a lost node is reset late, or never; and those with which sbd does not start.
 pub(super) fn effect(facts: &Facts) -> Outcome {
     let nodes = facts.cib.as_ref().ok().map(|file| &file.content.nodes);
-    let is_node = |name: &str| nodes.is_some_and(|all| all.iter().any(|node| node.name == name));
+    // pcs names the node in each node's file. Without a CIB nobody knows the others.
+    let is_foreign = |name: &str| nodes.is_some_and(|all| all.iter().all(|node| node.name != name));
     each(facts, |sbd| {
         let options = sbd.content.options();
         let mut wrong: Vec<String> =
             options.faults.iter().map(|fault| format!("{fault}: sbd does not start")).collect();
         wrong.extend(dangers(options));
-        if let Some(name) = options.value('n').filter(|name| !is_node(name)) {
+        if let Some(name) = options.value('n').filter(|name| is_foreign(name)) {
             wrong.push(format!("with -n sbd watches the node {name}, which the cluster does not have"));
         }
         one(sbd, &wrong)
