@@ -78,6 +78,15 @@ rights() {
 }
 rights; say $? "its process has a user of its own, no group and no capability"
 
+# An upgrade of the package restarts quorated, and closes no session of a proxy.
+always() { # node, path, seconds
+    local end=$((SECONDS + $3))
+    while [ $SECONDS -lt $end ]; do says "$1" "$2" 200 || return 1; done
+}
+on "$first" systemctl restart quorated & always "$first" /primary 5
+say $? "a restart of quorated changes no answer"
+wait
+
 # Connections that say nothing, more than it has room for, do not keep a proxy from its answer.
 on "$first" systemd-run --quiet --unit=slow bash -c 'for ((i = 0; i < 200; i++)); do exec {fd}<>/dev/tcp/127.0.0.1/8008 && printf "GET /primary HTTP/1.1\r\nX:" >&$fd; done; sleep 20'
 sleep 1

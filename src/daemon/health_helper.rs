@@ -14,6 +14,7 @@ use crate::boundary::clock::{Deadline, boottime};
 use crate::boundary::node_reset::MARKER;
 use crate::boundary::postgres::Endpoint;
 use crate::boundary::{companion, files, history, memory, node_reset, printable};
+use crate::cluster::clock::BootTime;
 use crate::cluster::health::{Answer, PATH};
 use crate::decide::history::Event;
 use crate::pg::instance::ProcessId;
@@ -22,6 +23,9 @@ use crate::pg::instance::ProcessId;
 const ROUND: Duration = Duration::from_secs(1);
 /// It has so long to answer.
 const PATIENCE: Duration = Duration::from_millis(2500);
+/// After a restart what was told before stands so long, by its age, until everything was asked once: an upgrade of the package is no
+/// reason for a proxy to close its sessions.
+const BEGINNING: Duration = Duration::from_secs(2);
 /// The history is read so often.
 const SELDOM: Duration = Duration::from_secs(10);
 const STACK: usize = 2 << 20;
@@ -49,6 +53,8 @@ pub(super) fn serve() -> u8 {
     let known = Shared::default();
     let mut asking: BTreeMap<(String, ProcessId), JoinHandle<()>> = BTreeMap::new();
     let mut reading: Option<JoinHandle<()>> = None;
+    let beginning = Deadline::after(BEGINNING);
+    let mut has_written = false;
     while let Ok(Some(text)) = companion::listen() {
         // Both sides are the same program: what can't be read is no question of ours.
         let Ok(told) = serde_json::from_slice::<Told>(&text) else { return 1 };
@@ -68,6 +74,13 @@ pub(super) fn serve() -> u8 {
             let shared = Arc::clone(&known);
             reading = start("history", STACK, move || read(&shared)).ok();
         }
+        if !has_written && !beginning.passed() && !is_whole(&known, &told) {
+            if companion::answer(WRITTEN.as_bytes()).is_err() {
+                return 1;
+            }
+            continue;
+        }
+        has_written = true;
         let answer = write(&known, told).err().unwrap_or_else(|| WRITTEN.to_owned());
         if companion::answer(printable::line(&answer).as_bytes()).is_err() {
             return 1;
@@ -89,6 +102,13 @@ fn update(known: &Shared, servers: &[Server]) {
             }
         }
     }
+}
+
+/// Whether everything was asked once.
+fn is_whole(known: &Shared, told: &Told) -> bool {
+    let looked = told.health.looked > BootTime::default();
+    let answered = locked(known).servers.values().all(|(_, answer)| answer.is_some());
+    looked && told.health.quorum.is_some() && answered
 }
 
 /// Asks one server, until another one is to be asked in its place.
@@ -155,6 +175,7 @@ fn write(known: &Shared, told: Told) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::health::{Health, QuorumFact};
     use crate::pg::instance::Access;
 
     fn server(pid: i32) -> Server {
@@ -171,6 +192,22 @@ mod tests {
             service: None,
         };
         Server { resource: "pgsqld".into(), postmaster: ProcessId { pid, start_time: 1 }, access }
+    }
+
+    #[test]
+    fn what_stood_before_a_restart_is_replaced_by_something_whole() {
+        let known = Shared::default();
+        let quorum = QuorumFact { at: BootTime::at(5), quorate: true, votes: None };
+        let whole = Health { looked: BootTime::at(5), quorum: Some(quorum), ..Health::default() };
+        let is_whole = |health: Health| is_whole(&known, &Told { health, servers: Vec::new() });
+        assert!(is_whole(whole.clone()));
+        assert!(!is_whole(Health { quorum: None, ..whole.clone() }));
+        assert!(!is_whole(Health { looked: BootTime::default(), ..whole.clone() }));
+        update(&known, &[server(7)]);
+        assert!(!is_whole(whole.clone()));
+        locked(&known).servers.get_mut("pgsqld").unwrap().1 =
+            Some(Answer { at: boottime(), said: Err("silent".into()) });
+        assert!(is_whole(whole));
     }
 
     /// The answer of a primary that ended must not speak for the standby that was started in its place.
