@@ -12,12 +12,14 @@ use super::pause;
 use super::threads::start;
 use crate::boundary::clock::{Deadline, boottime};
 use crate::boundary::node_reset::MARKER;
-use crate::boundary::postgres::Endpoint;
+use crate::boundary::postgres::{Endpoint, PostgresError};
 use crate::boundary::{companion, files, history, memory, node_reset, printable};
 use crate::cluster::clock::BootTime;
 use crate::cluster::health::{Answer, PATH};
+use crate::decide::health::{Asked, heard};
 use crate::decide::history::Event;
 use crate::pg::instance::ProcessId;
+use crate::pg::view::Rejection;
 
 /// A server is asked so often: a login and one statement.
 const ROUND: Duration = Duration::from_secs(1);
@@ -121,14 +123,25 @@ fn ask(known: &Shared, server: &Server) {
         let Some(access) = current(&locked(known)) else { return };
         let at = boottime();
         let deadline = Deadline::after(ROUND);
-        let said = Endpoint::from(&access).statistics(PATIENCE);
-        let said = said.map_err(|e| e.to_string().chars().take(LONGEST).collect());
+        let asked = match Endpoint::from(&access).statistics(PATIENCE) {
+            Ok(said) => Asked::Answered(said),
+            Err(error) => {
+                let why = error.to_string().chars().take(LONGEST).collect();
+                match error {
+                    PostgresError::Silent { .. } => Asked::Silent(why),
+                    PostgresError::Rejected(Rejection::TooManyConnections) => Asked::Full(why),
+                    PostgresError::Rejected(_) | PostgresError::Refused | PostgresError::Unusable(_) => {
+                        Asked::Failed(why)
+                    }
+                }
+            }
+        };
         let mut shared = locked(known);
         if current(&shared).is_none() {
             return;
         }
         if let Some((_, answer)) = shared.servers.get_mut(&server.resource) {
-            *answer = Some(Answer { at, said });
+            *answer = Some(heard(answer.take(), at, asked));
         }
         drop(shared);
         deadline.sleep(ROUND);

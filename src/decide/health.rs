@@ -5,9 +5,10 @@
 use std::fmt;
 
 use crate::cluster::clock::{BootTime, Millis};
-use crate::cluster::health::{Health, InstanceHealth, Postmaster};
+use crate::cluster::health::{Answer, Health, InstanceHealth, Postmaster};
 use crate::pg::instance::Phase;
 use crate::pg::role::PgRole;
+use crate::pg::statistics::Statistics;
 
 /// `quorated` looks twice a second: older than this its facts are not used. As long as quorated itself believes votequorum's last word,
 /// and the second that a busy machine may need.
@@ -265,6 +266,37 @@ const fn runs(facts: &Facts) -> Result<(), No> {
         (Phase::Running, Postmaster::Stopped) => Err(No::PostmasterStopped),
         (Phase::Running, Postmaster::Unknown) => Err(No::PostmasterUnknown),
         (Phase::Running, Postmaster::Runs) => Ok(()),
+    }
+}
+
+/// How a question to a server ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Asked {
+    Answered(Statistics),
+    /// Not in time, which a busy server's is as well.
+    Silent(String),
+    /// All its connections are taken: it works.
+    Full(String),
+    /// It does not listen, or says no.
+    Failed(String),
+}
+
+/// What is told of the same postmaster from now on. A proxy that took a busy or full primary for a dead one would close all its sessions.
+#[must_use]
+pub fn heard(before: Option<Answer>, at: BootTime, asked: Asked) -> Answer {
+    match (asked, before) {
+        (Asked::Answered(said), _) => Answer { at, said: Ok(said) },
+        // What it said last counts by its age.
+        (Asked::Silent(_), Some(before))
+            if before.said.is_ok() && is_fresh(before.at, at, ANSWER_FRESH_MS) =>
+        {
+            before
+        }
+        // A primary stays one for as long as its postmaster lives; a standby's lag is another one by now.
+        (Asked::Full(_), Some(Answer { said: Ok(said), .. })) if said.role == PgRole::Primary => {
+            Answer { at, said: Ok(said) }
+        }
+        (Asked::Silent(why) | Asked::Full(why) | Asked::Failed(why), _) => Answer { at, said: Err(why) },
     }
 }
 

@@ -1,7 +1,6 @@
 use super::*;
-use crate::cluster::health::{Answer, QuorumFact};
+use crate::cluster::health::QuorumFact;
 use crate::pg::lsn::Lsn;
-use crate::pg::statistics::Statistics;
 
 const NOW: BootTime = BootTime::at(100_000);
 
@@ -117,6 +116,25 @@ fn what_is_old_or_of_another_boot_is_not_known() {
         Said::of(&InstanceHealth { answer: Some(silent), ..instance(PgRole::Primary) }, None, NOW),
         Said::Nothing
     );
+}
+
+#[test]
+fn a_busy_or_full_primary_stays_one_and_a_dead_one_does_not() {
+    let said = |role| Answer { at: NOW, said: Ok(statistics(role)) };
+    let next = |before: Option<Answer>, after: u64, asked| heard(before, NOW + after, asked);
+    let why = || "no".to_owned();
+    for role in [PgRole::Primary, PgRole::Standby] {
+        assert_eq!(next(None, 9, Asked::Answered(statistics(role))), Answer { at: NOW + 9, ..said(role) });
+        assert_eq!(next(Some(said(role)), 3000, Asked::Silent(why())), said(role), "by its age");
+        assert!(next(Some(said(role)), ANSWER_FRESH_MS + 1, Asked::Silent(why())).said.is_err());
+        assert!(next(Some(said(role)), 1, Asked::Failed(why())).said.is_err());
+        for asked in [Asked::Silent(why()), Asked::Full(why()), Asked::Failed(why())] {
+            assert!(next(None, 1, asked).said.is_err(), "nothing was said before");
+        }
+    }
+    let full = |role| next(Some(said(role)), 60_000, Asked::Full(why()));
+    assert_eq!(full(PgRole::Primary), Answer { at: NOW + 60_000, ..said(PgRole::Primary) });
+    assert!(full(PgRole::Standby).said.is_err(), "its lag is not known");
 }
 
 #[test]
