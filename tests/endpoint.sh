@@ -1,7 +1,7 @@
 #!/bin/bash
-# By hand, 4 minutes, no part of `make test` (Debian's haproxy and prometheus are not for every host): HAProxy routes a client's writes by /primary (docs/endpoint.md) through a switchover, the power-off
-# of the primary and a split of the data centres. No acknowledged write is lost, none is taken by a wrong node, and the time in which
-# the proxy had a wrong node for the right one is measured: from the records of the servers and of the proxy.
+# By hand, 4 minutes, no part of `make test`: HAProxy routes a client's writes by /primary (docs/endpoint.md) through a switchover, the
+# power-off of the primary and a split of the data centres. No acknowledged write is lost, none is taken by a wrong node, and the time in
+# which the proxy had a wrong node for the right one is measured: from the records of the servers and of the proxy.
 #
 #   PROMTOOL=…/promtool HAPROXY=…/haproxy tests/endpoint.sh    programs that are not installed
 # shellcheck disable=SC2317 # called by until_true
