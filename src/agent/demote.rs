@@ -18,7 +18,10 @@ impl Agent<'_> {
         let purpose = self.purpose(&facts, Purpose::Demote);
         let how = match self.bring_down(purpose, self.left()) {
             Ok(Down::WasDown) => "nothing was running",
-            Ok(Down::Stopped(how)) => how,
+            Ok(Down::Stopped(how)) => {
+                self.leave_a_standby();
+                how
+            }
             Err(reason) => return Report::changed(OcfCode::ErrGeneric, reason),
         };
         if let Some(last_role) = leaves {

@@ -78,6 +78,7 @@ impl Agent<'_> {
                 self.gather_history();
             }
             MonitorOutcome::Unpromoted => {
+                self.doubt_a_strangers_server();
                 self.tell_node(|host| host.record(PgRole::Standby));
                 if let Some(why) = self.receiver_hangs(&facts) {
                     // It may lack commits: none to be promoted before it has streamed again. Pacemaker restarts it.

@@ -6,9 +6,11 @@ use super::{Agent, ROUND, Report};
 use crate::boundary::host::Level;
 use crate::decide::clock::BootTime;
 use crate::decide::cluster::Manager;
-use crate::decide::election::{self, Again, Approval, Ballots, Earlier, OnRecord, Receiver, Told, Verdict};
+use crate::decide::election::{
+    self, Again, Approval, Ballots, Earlier, Failure, OnRecord, Receiver, Told, Verdict,
+};
 use crate::decide::facts::{Facts, Signal};
-use crate::decide::memory::Knowledge;
+use crate::decide::memory::{Knowledge, LastRole};
 use crate::decide::promote::{Progress, Step, decide, launches_anew, second_primary};
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::promotions::{Branch, Record};
@@ -41,8 +43,10 @@ impl Agent<'_> {
             return Report::new(code, reason);
         }
         if let Some(why) = second_primary(&self.plan, &self.node(), self.run.promoted_max) {
-            return Report::new(OcfCode::ErrConfigured, format!("not promoted: {why}"));
+            // Of this node alone: of the whole clone the healthy primary would be stopped with it.
+            return Report::new(OcfCode::ErrInstalled, format!("not promoted: {why}"));
         }
+        self.doubt_a_strangers_server();
         let begun = self.host.now();
         let mut progress = Progress::Begun;
         let mut won = String::new();
@@ -58,7 +62,11 @@ impl Agent<'_> {
                 record => break record,
             }
         };
+        if self.memory.knowledge == Knowledge::Current && self.memory.last_role == LastRole::Standby {
+            self.memory.asked = record.last().map(|last| last.id);
+        }
         let mut promotion = None;
+        let mut planned = None;
         let mut archive = Archive::Asked;
         // Told, and launched anew since.
         let mut tell_again = false;
@@ -107,18 +115,22 @@ impl Agent<'_> {
                     if let Err(error) = self.host.record(PgRole::Primary) {
                         return Report::new(OcfCode::ErrGeneric, format!("not promoted: {error}"));
                     }
-                    if let Err(error) = self.prepare_synchronous(&record) {
-                        self.tell_node(|host| host.record(PgRole::Standby));
-                        let reason = format!("not promoted: synchronous replication: {error}");
-                        return Report::new(OcfCode::ErrGeneric, reason);
-                    }
+                    let prepared = self
+                        .prepare_synchronous(&record)
+                        .map_err(|error| format!("synchronous replication: {error}"));
                     self.remember_succession(&record);
                     // Last: who is on record and never begins bars all others.
-                    match self.put_on_record(&record, &facts) {
-                        Ok(entry) => promotion = entry,
+                    match prepared.and_then(|()| self.put_on_record(&record, &facts, &mut planned)) {
+                        Ok(()) => promotion = planned.take(),
                         Err(why) => {
                             self.tell_node(|host| host.record(PgRole::Standby));
-                            return Report::new(OcfCode::ErrGeneric, format!("not promoted: {why}"));
+                            if self.is_time_over() {
+                                return Report::new(OcfCode::ErrGeneric, format!("not promoted: {why}"));
+                            }
+                            // One answer of pacemaker-attrd that is late is no reason to lose what this candidate knows.
+                            self.complain(Some(format!("the promotion waits: {why}")));
+                            self.host.sleep(ROUND);
+                            continue;
                         }
                     }
                     if let Err(error) = self.host.tell_to_promote() {
@@ -195,7 +207,7 @@ impl Agent<'_> {
                 format!("promoted, but it takes no writes: {error}"),
             );
         }
-        self.memory.knowledge = Knowledge::Current;
+        (self.memory.knowledge, self.memory.asked) = (Knowledge::Current, None);
         if progress == Progress::Told {
             self.memory.promoted = Some(self.host.now());
         }
@@ -293,6 +305,9 @@ impl Agent<'_> {
                     ));
                 }
                 Verdict::Failed(failure) => {
+                    if matches!(failure, Failure::OldPrimaryLives(_)) {
+                        self.memory.asked = None;
+                    }
                     return Round::Over(Report::new(OcfCode::ErrGeneric, failure.to_string()));
                 }
                 Verdict::Again(Again::AskCluster) => approval = Approval::of(self.ask_cluster().as_ref()),

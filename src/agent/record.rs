@@ -138,15 +138,35 @@ impl Agent<'_> {
         members
     }
 
-    /// Puts the promotion that follows on record, and makes sure of its timeline.
+    /// Puts the promotion that follows on record, and makes sure of its timeline. `planned`: that of an attempt before this, which some may
+    /// have heard of: it is no other one.
     pub(super) fn put_on_record(
         &mut self,
         record: &Record,
         facts: &Facts,
-    ) -> Result<Option<Promotion>, String> {
+        planned: &mut Option<Promotion>,
+    ) -> Result<(), String> {
         if self.manager() == Manager::Nobody {
-            return Ok(None);
+            return Ok(());
         }
+        let promotion = match planned {
+            Some(promotion) => promotion,
+            None => planned.insert(self.plan_promotion(record, facts)?),
+        };
+        // It stays on each of them when this node is gone: also on those without an instance at this moment.
+        let members = self.members();
+        self.host
+            .publish_promotion(&members, promotion)
+            .map_err(|error| format!("the promotion could not be put on record: {error}"))?;
+        self.host.log(Level::Info, &format!("on record: promotion {promotion}"));
+        self.memory.kept = None;
+        if self.memory.asked.is_some() {
+            self.memory.asked = Some(promotion.id);
+        }
+        Ok(())
+    }
+
+    fn plan_promotion(&mut self, record: &Record, facts: &Facts) -> Result<Promotion, String> {
         let position = self.position(facts).ok_or("its position in the WAL is unknown")?;
         let histories = self.histories_of(&record.timelines(position))?;
         let (node, mark) = (self.node(), self.mark());
@@ -155,14 +175,7 @@ impl Agent<'_> {
         let next = next(record, &data, self.host.now())
             .ok_or("pg_control can't be read, or the record is more than 1000 timelines ahead of pgdata")?;
         self.host.reserve_timelines(&next.reserve).map_err(|error| error.text)?;
-        // It stays on each of them when this node is gone: also on those without an instance at this moment.
-        let members = self.members();
-        self.host
-            .publish_promotion(&members, &next.promotion)
-            .map_err(|error| format!("the promotion could not be put on record: {error}"))?;
-        self.host.log(Level::Info, &format!("on record: promotion {}", next.promotion));
-        self.memory.kept = None;
-        Ok(Some(next.promotion))
+        Ok(next.promotion)
     }
 
     /// Has the CIB's record of this primary's promotion, once the promotion has settled: a change of the CIB would hold up the start of

@@ -33,7 +33,7 @@ pub fn run(arguments: &[String], env: &Environment) -> OcfCode {
         Err(error) => return without_settings(action, &run, &error, &mut log),
     };
     for problem in problems {
-        log.line(Level::Warning, &format!("{problem}; its default is used meanwhile"));
+        log.line(Level::Warning, &format!("{problem}; meanwhile {}", problem.meanwhile()));
     }
     let mut node = Node::new(settings.clone(), run.clone(), log);
     let report = Agent::new(&mut node, env, run, settings).perform(action);
@@ -56,12 +56,16 @@ type Read = (Settings, Vec<SettingsError>);
 
 fn settings(action: Action, env: &Environment) -> Result<Read, SettingsError> {
     match action {
-        Action::Start | Action::Promote | Action::ReloadAgent | Action::ValidateAll => {
+        Action::Start | Action::Promote | Action::ValidateAll => {
             Settings::strict(env).map(|settings| (settings, Vec::new()))
         }
-        Action::Stop | Action::Demote | Action::Monitor | Action::Notify | Action::MetaData => {
-            Settings::tolerant(env)
-        }
+        // A value that can't be used is no reason to end what runs: Pacemaker stops the instance on every node for such an answer.
+        Action::Stop
+        | Action::Demote
+        | Action::Monitor
+        | Action::Notify
+        | Action::ReloadAgent
+        | Action::MetaData => Settings::tolerant(env),
     }
 }
 

@@ -3,18 +3,22 @@
 use super::{Agent, STEADY};
 use crate::boundary::host::Level;
 use crate::cluster::attributes;
+use crate::decide::catch_up::{CatchUp, Looks, catch_up};
 use crate::decide::cluster::{ClusterAnswer, ClusterFacts, Upstream};
 use crate::decide::disk::Finding;
 use crate::decide::election::Told;
 use crate::decide::facts::Facts;
 use crate::decide::follow::{self, cluster_facts};
 use crate::decide::kept_score;
+use crate::decide::memory::Knowledge;
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::promotions::{Branch, Mismatch, Record};
+use crate::decide::rejoin::Cause;
 use crate::decide::safe_mode;
 use crate::decide::score::{self, CaughtUp, StandbyFacts};
 use crate::decide::storage;
 use crate::pg::history::History;
+use crate::pg::lsn::Lsn;
 use crate::pg::timeline::{Timeline, WalPosition};
 use crate::pg::view::{Answer, StandbyView};
 
@@ -92,8 +96,8 @@ impl Agent<'_> {
         if primary.is_some() {
             self.end_safe_mode();
         }
-        let end = view.receiver.as_ref().and_then(|r| r.latest_end);
-        let view = self.steady(&view);
+        let first = view;
+        let view = self.steady(&first);
         if let (Some(position), Some(primary)) = (position, &primary) {
             // Without the histories nobody knows whether it diverged: nothing is decided in its favour.
             let reigning = score::streamed(view.receiver.as_ref(), &primary.host);
@@ -108,15 +112,19 @@ impl Agent<'_> {
         }
         match &primary {
             Some(primary) if score::streams(view.receiver.as_ref()) => {
-                let end = end.or_else(|| self.announced(&primary.node, is_notified).map(|end| end.lsn));
-                if end.is_some() && view.position_lsn() >= end {
-                    seen.caught_up = match self.told_voters() {
-                        Told::NotNeeded | Told::Yes => CaughtUp::Yes,
-                        Told::NotYet => CaughtUp::Untold,
-                    };
-                    if let Some(position) = position {
-                        self.note_primary(&primary.node, position);
+                match self.catch_up(&first, &view, &primary.node, is_notified) {
+                    CatchUp::Done => {
+                        seen.caught_up = match self.told_voters() {
+                            Told::NotNeeded | Told::Yes => CaughtUp::Yes,
+                            Told::NotYet => CaughtUp::Untold,
+                        };
+                        if let Some(position) = position {
+                            self.note_primary(&primary.node, position);
+                        }
                     }
+                    CatchUp::Replays(end) => self.memory.to_replay = Some(end),
+                    CatchUp::Behind | CatchUp::Ahead => {}
+                    CatchUp::Forked { own, primary: end } => return self.forked(&primary.node, own, end),
                 }
             }
             Some(_) => {}
@@ -138,6 +146,35 @@ impl Agent<'_> {
         }
         self.apply(step);
         Health::Fit
+    }
+
+    /// Whether it has what the primary has. What that announced is asked for where the stream itself does not say enough.
+    fn catch_up(
+        &mut self,
+        first: &StandbyView,
+        later: &StandbyView,
+        primary: &str,
+        is_on_its_way: bool,
+    ) -> CatchUp {
+        let to_replay = self.memory.to_replay;
+        let found = catch_up(&Looks { first, later, announced: None, to_replay });
+        let is_silent = first.receiver.as_ref().is_none_or(|receiver| receiver.latest_end.is_none());
+        if found != CatchUp::Ahead && !is_silent {
+            return found;
+        }
+        let announced = self.announced(primary, is_on_its_way).map(|end| end.lsn);
+        catch_up(&Looks { first, later, announced, to_replay })
+    }
+
+    /// It has WAL of its own, and the primary never wrote that: whatever its files say, it was started or promoted by hand.
+    fn forked(&mut self, primary: &str, own: Lsn, end: Lsn) -> Health {
+        let why = format!(
+            "pgdata went on by hand: it has WAL to {own}, and {primary}, of the same timeline, wrote to {end}; pg_basebackup from it"
+        );
+        self.memory.knowledge = Knowledge::Unproven;
+        self.memory.to_replace = Some((Cause::Forked, why.clone()));
+        self.apply(ScoreStep::Set(Score::Withdrawn, why.clone()));
+        Health::Diverged(why)
     }
 
     /// A stream that is seen for the first time is looked at again before it counts.

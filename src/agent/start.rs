@@ -10,9 +10,9 @@ use crate::decide::disk::Disk;
 use crate::decide::election::Approval;
 use crate::decide::facts::{Facts, ProcessSummary, ServerAnswer};
 use crate::decide::follow;
-use crate::decide::memory::OtherPrimary;
+use crate::decide::memory::{Knowledge, LastPromotion, OtherPrimary};
 use crate::decide::promotion_score::{Score, ScoreStep};
-use crate::decide::promotions::{Branch, Data, position_at_rest};
+use crate::decide::promotions::{Branch, Data, Record, position_at_rest};
 use crate::decide::recovery::{Archive, Held, Track, ended_by_archive, held, start_waits};
 use crate::decide::rejoin::Cause;
 use crate::decide::score::{streamed, streams};
@@ -59,7 +59,10 @@ fn diverged(reason: String) -> Refusal {
 impl Agent<'_> {
     pub(super) fn start(&mut self) -> Report {
         if let Some(why) = unfit_clone(self.manager(), self.run.notify, self.run.promoted_max) {
-            return Report::new(OcfCode::ErrConfigured, why);
+            // For that code Pacemaker stops the whole clone: not the healthy primary of another node with it.
+            let is_alone = self.ask_cluster().is_some_and(|cluster| cluster.primary.is_none());
+            let code = if is_alone { OcfCode::ErrConfigured } else { OcfCode::ErrInstalled };
+            return Report::new(code, why);
         }
         // A copy may be between two renames: there is no data directory then.
         if let Err(refusal) = self.end_rejoin() {
@@ -68,7 +71,7 @@ impl Agent<'_> {
         if let Some(refusal) = self.installation_trouble() {
             return refusal;
         }
-        if let Err(refusal) = self.rejoin_if_starved() {
+        if let Err(refusal) = self.rejoin_if_needed() {
             return Report::changed(refusal.code, refusal.reason);
         }
         let started = self.start_standby(Occasion::Start).or_else(|refusal| {
@@ -93,6 +96,7 @@ impl Agent<'_> {
             let facts = self.glance(self.left());
             match before(&facts, self.is_time_over()) {
                 Before::Already(reason) => {
+                    self.doubt_a_strangers_server();
                     self.tell_node(|host| host.record(PgRole::Standby));
                     self.tend_if(occasion, &facts);
                     return Ok(reason.into());
@@ -111,12 +115,12 @@ impl Agent<'_> {
                 Before::Refuse(code, reason) => return Err((code, reason).into()),
             }
         };
-        let mut branch = Branch::Unrecorded;
+        let (mut branch, mut last) = (Branch::Unrecorded, LastPromotion::OwnOrNone);
         let (primary, other) = match occasion {
             Occasion::Demotion => (None, OtherPrimary::Nobody),
             Occasion::Start => {
                 let cluster = self.ask_cluster();
-                branch = self.check_membership(&rests, cluster.as_ref())?;
+                (branch, last) = self.check_membership(&rests, cluster.as_ref())?;
                 let other = OtherPrimary::of(cluster.as_ref(), self.manager());
                 (cluster.and_then(|c| c.primary), other)
             }
@@ -125,7 +129,7 @@ impl Agent<'_> {
             // What it said to standbys that began before.
             self.tell_node(|host| host.announce(&primary.node, None));
         }
-        self.memory.restarted(other, &branch);
+        self.memory.restarted(other, &branch, last);
         if let Some(why) = self.diverged_at_rest(primary.as_ref()) {
             self.apply(ScoreStep::Set(Score::Withdrawn, why.clone()));
             return Err(diverged(why));
@@ -139,14 +143,20 @@ impl Agent<'_> {
     }
 
     /// Whether what lies in PGDATA is of this cluster, and nobody's own end of the reigning primary's timeline.
-    fn check_membership(&mut self, facts: &Facts, cluster: Option<&ClusterFacts>) -> Result<Branch, Refusal> {
+    fn check_membership(
+        &mut self,
+        facts: &Facts,
+        cluster: Option<&ClusterFacts>,
+    ) -> Result<(Branch, LastPromotion), Refusal> {
         self.memory.on = None;
-        let mut record = self.record();
-        let Some(position) = resting_position(facts) else { return Ok(Branch::Unrecorded) };
+        let mut record = self.read_record();
+        let node = self.node();
+        let Some(position) = resting_position(facts) else {
+            return Ok((Branch::Unrecorded, LastPromotion::Anothers));
+        };
         if cluster.is_some_and(|cluster| cluster.primary.is_none()) {
             record = self.remind(record, facts, position);
         }
-        let node = self.node();
         let histories = self.histories(&record.timelines(position)).unwrap_or_default();
         let data = Data { node: &node, system: None, position, on: None, histories: &histories };
         let position = position_at_rest(&record, &data);
@@ -165,11 +175,33 @@ impl Agent<'_> {
             approval: Approval::of(cluster),
         };
         match membership(&at_rest) {
-            Membership::Fits => Ok(branch),
+            Membership::Fits => {
+                let last = record.last();
+                Ok((branch, LastPromotion::of(last, &node, self.memory.asked, self.memory.last_role)))
+            }
             Membership::Refuse(code, reason, cause) => {
                 self.apply(ScoreStep::Set(Score::Withdrawn, reason.clone()));
                 Err(Refusal { code, reason, cause })
             }
+        }
+    }
+
+    /// The record of promotions; one that can't be read is read again: it tells who ended as a primary by hand.
+    pub(super) fn read_record(&mut self) -> Record {
+        let at_most = self.host.now() + millis(self.half());
+        loop {
+            match self.record() {
+                Record::Unread(_) if self.host.now() < at_most => self.host.sleep(ROUND),
+                record => return record,
+            }
+        }
+    }
+
+    /// Somebody else started the server that runs: what it had when it was stopped is not known.
+    pub(super) fn doubt_a_strangers_server(&mut self) {
+        if self.run.node.is_some() && self.host.recorded().is_none() {
+            self.memory.knowledge = Knowledge::Unproven;
+            self.memory.forget_stream();
         }
     }
 

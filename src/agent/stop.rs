@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use super::{Agent, ROUND, Report, millis};
 use crate::boundary::host::Level;
-use crate::decide::facts::Facts;
+use crate::decide::disk::Disk;
+use crate::decide::facts::{Facts, Signal};
 use crate::decide::memory::LastRole;
 use crate::decide::stop::{
     Planned, Purpose, ScoreOfStopped, Shutdown, Stage, Step, asks_for_quorum, decide, purpose_without_quorum,
     score_of_stopped, tries_disk, usual_purpose,
 };
 use crate::ocf::OcfCode;
+use crate::pg::control_data::DbState;
 
 /// How long one look at the processes may lag behind them: they are awaited by pidfd, not by polling.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -29,8 +31,30 @@ impl Agent<'_> {
         self.memory.forget_stream();
         match down {
             Ok(Down::WasDown) => Report::new(OcfCode::Success, "nothing was running"),
-            Ok(Down::Stopped(how)) => Report::changed(OcfCode::Success, format!("stopped: {how}")),
+            Ok(Down::Stopped(how)) => {
+                self.leave_a_standby();
+                Report::changed(OcfCode::Success, format!("stopped: {how}"))
+            }
             Err(reason) => Report::changed(OcfCode::ErrGeneric, reason),
+        }
+    }
+
+    /// What was shut down comes up as a standby, whoever starts it: a start by hand beside another primary would be a second one. One that
+    /// was killed is left as it is: without standby.signal the next start knows that it was a primary.
+    pub(super) fn leave_a_standby(&mut self) {
+        let facts = self.glance(Duration::ZERO);
+        // A disk that hangs must not hold up a stop.
+        if facts.state() != Some(DbState::ShutDown)
+            || facts.signal == Signal::Present
+            || self.run.node.is_none()
+            || self.try_disk().disk != Disk::Sound
+        {
+            return;
+        }
+        if let Err(error) = self.host.keep_standby_signal() {
+            let text =
+                format!("standby.signal could not be written; a start by hand would be a primary: {error}");
+            self.host.log(Level::Warning, &text);
         }
     }
 

@@ -222,7 +222,7 @@ impl Agent<'_> {
                 return Ok(());
             }
             (_, Sync::Off) => return Ok(()),
-            (last, Sync::Prefer | Sync::Strict) => last,
+            (last, Sync::Prefer | Sync::Strict | Sync::Unreadable) => last,
         };
         let node = self.node();
         let fit = self.host.ballots()?.into_iter().filter(|b| b.node != node && b.fitness == Fitness::Fit);

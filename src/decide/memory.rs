@@ -10,7 +10,8 @@ use super::cluster::{ClusterFacts, Manager};
 use super::disk::Disk;
 use super::monitor::LastMonitor;
 use super::promotion_score::Score;
-use super::promotions::{Branch, Id};
+use super::promotions::{Branch, Id, Promotion};
+use super::rejoin::Cause;
 use super::reported::Reported;
 use super::slots::Tended;
 use super::synchronous::Waiting;
@@ -34,12 +35,16 @@ pub struct Memory {
     pub upstream: Option<String>,
     /// Since when we do not stream although a primary is there.
     pub detached: Option<BootTime>,
+    /// Up to where it has received the primary's WAL, and not yet replayed it.
+    pub to_replay: Option<Lsn>,
     /// Where it stands without a stream, and since when.
     pub stood: Option<(Lsn, BootTime)>,
     /// When the data were made ready that this is of (`Task::ready`).
     pub rejoined: Option<u64>,
-    /// Why it waits for WAL in vain: the next start has its data copied.
-    pub starved: Option<String>,
+    /// Why its data are of no use as they are, seen while it ran: the next start has them replaced.
+    pub to_replace: Option<(Cause, String)>,
+    /// The last promotion on record when this instance, which knew everything, was asked to be promoted.
+    pub asked: Option<Id>,
     /// The furthest position of a primary that we ever heard of.
     pub primary_end: Option<Lsn>,
     /// The timeline of the last WAL that we received.
@@ -158,6 +163,29 @@ pub enum LastRole {
     Primary,
 }
 
+/// Whose the last promotion on record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastPromotion {
+    /// This node's, or there is none.
+    OwnOrNone,
+    /// Another node's, and it was on record already when Pacemaker last asked for this one's promotion, with everything known here.
+    SinceAsked,
+    /// Another node's.
+    Anothers,
+}
+
+impl LastPromotion {
+    /// `asked`: the last one when this instance was asked to be promoted.
+    #[must_use]
+    pub fn of(last: Option<&Promotion>, node: &str, asked: Option<Id>, last_role: LastRole) -> LastPromotion {
+        match (last, last_role) {
+            (Some(last), LastRole::Standby) if asked == Some(last.id) => LastPromotion::SinceAsked,
+            (Some(last), _) if last.node != node => LastPromotion::Anothers,
+            (Some(_) | None, _) => LastPromotion::OwnOrNone,
+        }
+    }
+}
+
 /// Whether somebody else is the primary by now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OtherPrimary {
@@ -195,12 +223,16 @@ impl Memory {
 
     /// The server is started anew. A standby that was down does not know what it missed; a primary does, unless somebody
     /// else was promoted meanwhile.
-    pub fn restarted(&mut self, other: OtherPrimary, branch: &Branch) {
+    pub fn restarted(&mut self, other: OtherPrimary, branch: &Branch, last: LastPromotion) {
         self.last_monitor = LastMonitor::Answered;
         let is_last = !matches!(branch, Branch::Other(_));
-        match (self.last_role, other) {
-            (LastRole::Primary, OtherPrimary::Nobody) if is_last => {}
-            (LastRole::Primary | LastRole::Standby, _) => {
+        match (self.last_role, other, last) {
+            // A copy of what another one wrote since fits as well, and knows what that one had when it was made.
+            (LastRole::Primary, OtherPrimary::Nobody, LastPromotion::OwnOrNone) if is_last => {}
+            // Pacemaker asked for it after the last primary's end, and nobody was promoted since.
+            (LastRole::Standby, OtherPrimary::Nobody, LastPromotion::SinceAsked)
+                if matches!(branch, Branch::Last | Branch::NotBegun) => {}
+            (LastRole::Primary | LastRole::Standby, ..) => {
                 self.knowledge = Knowledge::Unproven;
             }
         }
@@ -208,8 +240,7 @@ impl Memory {
 
     /// The server was started or stopped, or roles changed: what we saw of its stream is old.
     pub fn forget_stream(&mut self) {
-        self.upstream = None;
-        self.detached = None;
+        (self.upstream, self.detached, self.to_replay) = (None, None, None);
     }
 }
 
@@ -234,13 +265,30 @@ mod tests {
             (LastRole::Primary, OtherPrimary::Nobody, Knowledge::Current),
         ] {
             let mut memory = Memory { knowledge: Knowledge::Current, last_role, ..Memory::default() };
-            memory.restarted(challenged, &Branch::Last);
+            memory.restarted(challenged, &Branch::Last, LastPromotion::OwnOrNone);
             assert_eq!(memory.knowledge, knowledge, "{last_role:?} {challenged:?}");
             let older = Branch::Other(Mismatch::Unusable("another one reigned meanwhile".into()));
             let mut memory = Memory { knowledge: Knowledge::Current, last_role, ..Memory::default() };
-            memory.restarted(challenged, &older);
+            memory.restarted(challenged, &older, LastPromotion::OwnOrNone);
             assert_eq!(memory.knowledge, Knowledge::Unproven, "{last_role:?} {challenged:?}");
         }
+    }
+
+    #[test]
+    fn what_a_copy_of_another_ones_promotion_lacks_is_not_known() {
+        for (last, last_role, knowledge) in [
+            (LastPromotion::Anothers, LastRole::Primary, Knowledge::Unproven),
+            (LastPromotion::SinceAsked, LastRole::Primary, Knowledge::Unproven),
+            (LastPromotion::SinceAsked, LastRole::Standby, Knowledge::Current),
+            (LastPromotion::Anothers, LastRole::Standby, Knowledge::Unproven),
+        ] {
+            let mut memory = Memory { knowledge: Knowledge::Current, last_role, ..Memory::default() };
+            memory.restarted(OtherPrimary::Nobody, &Branch::Last, last);
+            assert_eq!(memory.knowledge, knowledge, "{last:?} {last_role:?}");
+        }
+        let mut memory = Memory { knowledge: Knowledge::Current, ..Memory::default() };
+        memory.restarted(OtherPrimary::Unknown, &Branch::Last, LastPromotion::SinceAsked);
+        assert_eq!(memory.knowledge, Knowledge::Unproven);
     }
 
     #[test]

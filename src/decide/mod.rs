@@ -3,6 +3,7 @@
 
 pub mod activity;
 pub mod alert;
+pub mod catch_up;
 pub mod cause;
 pub mod clock;
 pub mod cluster;

@@ -245,12 +245,9 @@ pub fn before(facts: &Facts, time_over: bool) -> Before {
 /// Whether the instance last ran as a primary, by what it left.
 pub fn last_role(facts: &Facts) -> LastRole {
     match (facts.state(), facts.signal) {
-        (
-            Some(
-                DbState::ShutDown | DbState::ShuttingDown | DbState::InProduction | DbState::InCrashRecovery,
-            ),
-            Signal::Missing,
-        ) => LastRole::Primary,
+        // A standby ends "shut down in recovery": whoever put standby.signal there did it afterwards.
+        (Some(DbState::ShutDown | DbState::ShuttingDown), _)
+        | (Some(DbState::InProduction | DbState::InCrashRecovery), Signal::Missing) => LastRole::Primary,
         _ => LastRole::Standby,
     }
 }

@@ -39,6 +39,7 @@ pub fn is_due(
     let looked = waiting.looked.unwrap_or_default();
     match policy.sync {
         Sync::Off => waiting.managed,
+        Sync::Unreadable => false,
         Sync::Prefer | Sync::Strict => {
             !is_as_left || now.since(looked) >= RECORD_AGAIN || !leaving.is_empty()
         }
@@ -73,7 +74,7 @@ pub fn target(policy: &Policy, peers: &[Peer], current: &Names) -> Names {
     }
     match policy.sync {
         Sync::Off | Sync::Prefer => Names { count: ready.len(), nodes: ready },
-        Sync::Strict => {
+        Sync::Strict | Sync::Unreadable => {
             let known = names(&mut peers.iter());
             let nodes = &ready | &(&current.nodes & &known);
             Names { count: policy.count, nodes: if nodes.len() < policy.count { known } else { nodes } }

@@ -222,6 +222,7 @@ fn waits_for(sync: Sync, replication: Replication) -> &'static str {
         (Sync::Strict, Replication::Asynchronous) => "the other node",
         (Sync::Strict, Replication::AnyOne) => "any one of the others",
         (Sync::Strict, Replication::OtherCentreFirst) => "one of the others, the other centre's first",
+        (Sync::Unreadable, _) => "as it is set",
     }
 }
 

@@ -7,7 +7,11 @@ use std::path::PathBuf;
 use super::environment::Environment;
 use super::exit_code::OcfCode;
 use super::params;
+use super::policy::{Policy, Preference, Sync};
 use crate::pg::conninfo::masked;
+
+/// The parameters of [`Policy`].
+const SYNCHRONOUS: [&str; 3] = ["sync", "sync_count", "sync_prefer"];
 
 /// Every parameter of one resource. Values are usable; whether files and users exist is the start's business.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,62 +92,6 @@ pub enum Slots {
     Yes,
 }
 
-/// Whether commits wait for a standby.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Sync {
-    /// `synchronous_standby_names` is the operator's.
-    #[default]
-    Off,
-    /// For as many as there are, up to the wanted number; without one for nobody.
-    Prefer,
-    /// Never for fewer.
-    Strict,
-}
-
-impl Sync {
-    pub const ALL: [Sync; 3] = [Sync::Off, Sync::Prefer, Sync::Strict];
-
-    /// As the parameter `sync` has it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Sync::Off => "off",
-            Sync::Prefer => "prefer",
-            Sync::Strict => "strict",
-        }
-    }
-}
-
-/// Which standbys are chosen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Preference {
-    #[default]
-    Any,
-    /// Those of another site, by the node attribute `site`, while there are enough.
-    OtherSite,
-}
-
-impl Preference {
-    pub const ALL: [Preference; 2] = [Preference::Any, Preference::OtherSite];
-
-    /// As the parameter `sync_prefer` has it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Preference::Any => "any",
-            Preference::OtherSite => "other-site",
-        }
-    }
-}
-
-/// Which standbys a primary's commits wait for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Policy {
-    pub sync: Sync,
-    pub count: usize,
-    pub preference: Preference,
-}
-
 /// A parameter that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsError {
@@ -157,6 +105,16 @@ impl SettingsError {
     /// A parameter is the same on all nodes, so a wrong one is wrong everywhere.
     pub const fn code(&self) -> OcfCode {
         OcfCode::ErrConfigured
+    }
+
+    /// What counts in place of it where the action goes on.
+    #[must_use]
+    pub fn meanwhile(&self) -> &'static str {
+        if SYNCHRONOUS.contains(&self.parameter) {
+            "synchronous_standby_names stays as it is"
+        } else {
+            "its default is used"
+        }
     }
 }
 
@@ -233,6 +191,12 @@ impl Settings {
             log_file: read.path("log_file"),
             pgdata,
         };
+        let mut settings = settings;
+        let unusable = |name: &str| read.problems.iter().any(|problem| problem.parameter == name);
+        let is_off = settings.synchronous.sync == Sync::Off && !unusable("sync");
+        if !is_off && SYNCHRONOUS.into_iter().any(unusable) {
+            settings.synchronous.sync = Sync::Unreadable;
+        }
         Ok((settings, read.problems))
     }
 

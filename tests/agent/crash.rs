@@ -223,3 +223,16 @@ fn a_crashed_primary_is_restarted_in_place_by_default() {
     let world = World::new("on-crash-restart");
     assert!(score_after_a_crash(&world, true, "restart") > world.score("srv2"), "{:?}", world.score("srv2"));
 }
+
+/// A start by hand beside another primary would be a second one.
+#[test]
+fn a_primary_that_was_stopped_comes_up_as_a_standby_by_hand_too() {
+    let world = World::new("stop-signal");
+    let node = world.primary(1);
+    node.write();
+    node.must("stop", code::SUCCESS);
+    assert!(node.pgdata.join("standby.signal").exists());
+    node.must("start", code::SUCCESS);
+    node.must("promote", code::SUCCESS);
+    assert!(node.is_primary(), "it is its own, and knows everything");
+}

@@ -62,7 +62,7 @@ pub fn environment(config: &Config, node: usize, action: Action, kind: Kind, lis
         put("OCF_RESKEY_maxlag", maxlag.to_string());
     }
     match config.policy.sync {
-        Sync::Off => {}
+        Sync::Off | Sync::Unreadable => {}
         Sync::Prefer => put("OCF_RESKEY_sync", "prefer".into()),
         Sync::Strict => put("OCF_RESKEY_sync", "strict".into()),
     }

@@ -64,6 +64,20 @@ impl World {
             Act::HandStart(n) if self.nodes[n].up => self.launch(n, Targets::OfTheFiles),
             Act::HandStart(_) => {}
             Act::ForkedCopy { from, to } => self.forked_copy(from, to),
+            Act::ForkedStandby { from, to } => {
+                self.forked_copy(from, to);
+                if self.nodes[to].server.is_none() {
+                    self.nodes[to].data.standby_signal = true;
+                }
+            }
+            Act::Rebuild { from, to } => {
+                let source = self.nodes[from].server.as_ref().filter(|server| server.role != Role::Starting);
+                if from != to && source.is_some() && self.nodes[to].server.is_none() {
+                    let mut data = self.nodes[from].data.clone();
+                    data.standby_signal = true;
+                    self.nodes[to].data = data;
+                }
+            }
             Act::ForeignData(n) if self.nodes[n].server.is_none() => {
                 let mut data = DataDir::initdb(99);
                 data.timeline = 5;

@@ -33,7 +33,7 @@ impl fmt::Display for Config {
             sync => write!(f, ", synchronous_standby_names = {}", sync.text())?,
         }
         match self.policy.sync {
-            Managed::Off => {}
+            Managed::Off | Managed::Unreadable => {}
             Managed::Prefer => write!(f, ", sync=prefer sync_count={}", self.policy.count)?,
             Managed::Strict => write!(f, ", sync=strict sync_count={}", self.policy.count)?,
         }
@@ -72,6 +72,16 @@ pub enum Act {
     HandStart(usize),
     /// A copy of another node's data without standby.signal, started once by hand, written to, stopped.
     ForkedCopy {
+        from: usize,
+        to: usize,
+    },
+    /// The same, and standby.signal is put there afterwards.
+    ForkedStandby {
+        from: usize,
+        to: usize,
+    },
+    /// A base backup of another node, with standby.signal, as the operator's handbook has it.
+    Rebuild {
         from: usize,
         to: usize,
     },
@@ -140,6 +150,13 @@ impl fmt::Display for Act {
                 n(to),
                 n(from)
             ),
+            Act::ForkedStandby { from, to } => write!(
+                f,
+                "{} gets a copy of {}'s data, which is started once by hand and written to; then standby.signal",
+                n(to),
+                n(from)
+            ),
+            Act::Rebuild { from, to } => write!(f, "pg_basebackup by hand on {} from {}", n(to), n(from)),
             Act::ForeignData(a) => write!(f, "{} has the data of another cluster, on timeline 5", n(a)),
             Act::WrongAddress(a) => write!(f, "on {} the others' names lead to {0} itself", n(a)),
             Act::RecoveryTarget(a) => write!(f, "recovery_target_action = promote is left on {}", n(a)),
@@ -229,8 +246,10 @@ fn random_act(rng: &mut Rng, nodes: usize) -> Act {
         25 => Act::Unban(a),
         26 => Act::HandPromote(a),
         27 => Act::HandStart(a),
-        28 => match rng.below(4) {
+        28 => match rng.below(7) {
             0 => Act::ForkedCopy { from: a, to: b },
+            4 => Act::ForkedStandby { from: a, to: b },
+            5..=6 => Act::Rebuild { from: a, to: b },
             1 => Act::WrongAddress(a),
             2 => Act::RecoveryTarget(a),
             _ => Act::AcceptLoss(a),

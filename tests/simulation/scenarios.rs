@@ -240,4 +240,36 @@ pub const ALL: &[Scenario] = &[
             )
         },
     },
+    Scenario {
+        name: "rebuilt-by-hand",
+        about: "A former primary is rebuilt by hand while its node is on standby; the new primary acknowledges more and loses its power.",
+        breach: None,
+        plan: || {
+            plan(
+                CLASSIC,
+                &[
+                    (0, Act::Standby(0)),
+                    (30, Act::Rebuild { from: 1, to: 0 }),
+                    (30, Act::PowerOff(1)),
+                    (20, Act::Unstandby(0)),
+                ],
+            )
+        },
+    },
+    Scenario {
+        name: "forked-copy-with-signal",
+        about: "As forked-copy, and then somebody puts standby.signal there: it streams, and is ahead of its primary.",
+        breach: None,
+        plan: || {
+            plan(
+                CLASSIC,
+                &[
+                    (0, Act::Standby(1)),
+                    (10, Act::ForkedStandby { from: 0, to: 1 }),
+                    (0, Act::Unstandby(1)),
+                    (40, Act::PowerOff(0)),
+                ],
+            )
+        },
+    },
 ];

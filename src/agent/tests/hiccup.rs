@@ -3,6 +3,7 @@
 use super::*;
 use crate::decide::activity::Progress;
 use crate::decide::disk::Trial;
+use crate::decide::memory::{LastPromotion, OtherPrimary};
 use crate::pg::view::{Answer, Rejection};
 
 fn error(sqlstate: &str) -> Option<Answer> {
@@ -37,8 +38,11 @@ fn an_error_of_the_server_fails_the_second_monitor_in_a_row() {
     // Another server: it begins anew.
     let mut host = primary(error("58030"));
     monitor(&mut host);
-    host.memory
-        .restarted(crate::decide::memory::OtherPrimary::Nobody, &crate::decide::promotions::Branch::Last);
+    host.memory.restarted(
+        OtherPrimary::Nobody,
+        &crate::decide::promotions::Branch::Last,
+        LastPromotion::OwnOrNone,
+    );
     assert_eq!(monitor(&mut host).code, RunningPromoted);
 }
 

@@ -138,3 +138,22 @@ fn who_was_promoted_by_hand_is_not_taken_for_promoted() {
     host.recorded = Some((PgRole::Primary, Phase::Running));
     assert_eq!(act(&mut host, Action::Promote, &[]).code, OcfCode::Success);
 }
+
+/// Pacemaker in maintenance, PostgreSQL stopped by hand for an hour, and started by hand after the primary's end.
+#[test]
+fn what_a_server_knows_that_somebody_else_started_is_not_known() {
+    for (recorded, knowledge) in
+        [(Some((PgRole::Standby, Phase::Running)), Knowledge::Current), (None, Knowledge::Unproven)]
+    {
+        let mut host = FakeHost::new(Condition::Standby, position(2, 0x100));
+        (host.memory.knowledge, host.memory.score) = (Knowledge::Current, Some(Score::Standby));
+        host.recorded = recorded;
+        monitor(&mut host);
+        assert_eq!(host.memory.knowledge, knowledge, "monitor, {recorded:?}");
+        let mut host = FakeHost::new(Condition::Standby, position(2, 0x100));
+        host.memory.knowledge = Knowledge::Current;
+        host.recorded = recorded;
+        act(&mut host, Action::Start, &[]);
+        assert_eq!(host.memory.knowledge, knowledge, "start, {recorded:?}");
+    }
+}

@@ -57,7 +57,11 @@ impl FakeHost {
             progress: Progress::StandsStill,
             fed: 0,
             resetting: None,
-            recorded: matches!(condition, Condition::Primary).then_some((PgRole::Primary, Phase::Running)),
+            recorded: match condition {
+                Condition::Primary => Some((PgRole::Primary, Phase::Running)),
+                Condition::Down => None,
+                _ => Some((PgRole::Standby, Phase::Running)),
+            },
             task: None,
             unit: Unit::Missing,
             done: Vec::new(),

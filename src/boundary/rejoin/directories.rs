@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::super::host::Host as _;
 use super::tool::Tells;
 use super::{Instance, NEW, OLD, REWINDING, RejoinError, Source, Step, again};
-use crate::ocf::settings::Sync;
+use crate::ocf::Sync;
 
 const RM: &str = "/usr/bin/rm";
 

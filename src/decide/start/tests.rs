@@ -212,3 +212,22 @@ fn a_recovery_that_gets_on_is_not_ended() {
         }
     }
 }
+
+#[test]
+fn who_was_shut_down_and_not_in_recovery_ended_as_a_primary() {
+    for (state, signal, expected) in [
+        (DbState::ShutDown, Signal::Present, LastRole::Primary),
+        (DbState::ShutDown, Signal::Missing, LastRole::Primary),
+        (DbState::ShuttingDown, Signal::Present, LastRole::Primary),
+        (DbState::InProduction, Signal::Missing, LastRole::Primary),
+        // A base backup, or a start that went no further.
+        (DbState::InProduction, Signal::Present, LastRole::Standby),
+        (DbState::ShutDownInRecovery, Signal::Missing, LastRole::Standby),
+        (DbState::InArchiveRecovery, Signal::Present, LastRole::Standby),
+    ] {
+        let control =
+            Control::Known(control(state, WalPosition { timeline: Timeline::FIRST, lsn: Lsn(0x100) }));
+        let facts = Facts { control, signal, ..facts(Process::Absent, None) };
+        assert_eq!(last_role(&facts), expected, "{state:?} {signal:?}");
+    }
+}

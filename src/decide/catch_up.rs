@@ -1,0 +1,124 @@
+//! Whether a standby that streams from the primary has what that has, and nothing else.
+
+use crate::pg::lsn::Lsn;
+use crate::pg::view::StandbyView;
+
+/// Two looks at a stream.
+#[derive(Debug, Clone, Copy)]
+pub struct Looks<'a> {
+    pub first: &'a StandbyView,
+    pub later: &'a StandbyView,
+    /// How far the primary said that it was: an idle one sends nothing for half of `wal_sender_timeout`.
+    pub announced: Option<Lsn>,
+    /// What was received and not yet replayed at an earlier call.
+    pub to_replay: Option<Lsn>,
+}
+
+/// What they show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CatchUp {
+    /// At the later look it had, and had replayed, all that the primary had written at the first one.
+    Done,
+    /// It has received all, and replays up to here yet. A record that does not follow on its own ends its replay for good.
+    Replays(Lsn),
+    Behind,
+    /// It is further than the primary is known to be: the primary has not said anything since, or this is a fork.
+    Ahead,
+    /// It was further than the primary wrote to it afterwards, on one connection: a walsender sends what is flushed, so what it has
+    /// beyond is its own.
+    Forked {
+        own: Lsn,
+        primary: Lsn,
+    },
+}
+
+/// Compares them.
+#[must_use]
+pub fn catch_up(looks: &Looks<'_>) -> CatchUp {
+    let end = |view: &StandbyView| view.receiver.as_ref().and_then(|receiver| receiver.latest_end);
+    let pid = |view: &StandbyView| view.receiver.as_ref().and_then(|receiver| receiver.pid);
+    let (before, now) = (end(looks.first), end(looks.later));
+    if let (Some(own), Some(primary)) = (looks.first.position_lsn(), now)
+        && own > primary
+        && Some(own) > looks.announced
+    {
+        // What the receiver shows may be of the connection before.
+        let has_said = pid(looks.first).is_some() && pid(looks.first) == pid(looks.later) && now > before;
+        return if has_said { CatchUp::Forked { own, primary } } else { CatchUp::Ahead };
+    }
+    let Some(wanted) = before.or(looks.announced) else { return CatchUp::Behind };
+    if looks.later.position_lsn() < Some(wanted) {
+        return CatchUp::Behind;
+    }
+    let to_replay = looks.to_replay.unwrap_or(wanted).min(wanted);
+    if looks.later.is_paused || looks.later.replayed >= Some(to_replay) {
+        CatchUp::Done
+    } else {
+        CatchUp::Replays(to_replay)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pg::view::Receiver;
+
+    fn view(received: u64, replayed: u64, end: u64, pid: i32) -> StandbyView {
+        StandbyView {
+            received: Lsn::valid(received),
+            replayed: Lsn::valid(replayed),
+            receiver: Some(Receiver {
+                pid: Some(pid),
+                status: "streaming".into(),
+                sender_host: None,
+                sender_port: None,
+                timeline: None,
+                latest_end: Lsn::valid(end),
+            }),
+            streams_to: Vec::new(),
+            primary_conninfo: None,
+            is_paused: false,
+        }
+    }
+
+    fn seen(first: [u64; 3], later: [u64; 3], announced: u64, to_replay: u64) -> CatchUp {
+        let [first, later] = [first, later].map(|[received, replayed, end]| view(received, replayed, end, 7));
+        let (announced, to_replay) = (Lsn::valid(announced), Lsn::valid(to_replay));
+        catch_up(&Looks { first: &first, later: &later, announced, to_replay })
+    }
+
+    #[test]
+    fn what_the_primary_had_is_received_and_replayed() {
+        assert_eq!(seen([50, 50, 100], [100, 100, 120], 0, 0), CatchUp::Done);
+        assert_eq!(seen([50, 50, 100], [99, 99, 120], 0, 0), CatchUp::Behind);
+        assert_eq!(seen([50, 50, 0], [99, 99, 0], 0, 0), CatchUp::Behind, "the primary has said nothing");
+        assert_eq!(seen([50, 50, 0], [99, 99, 0], 60, 0), CatchUp::Done, "but has told it");
+        assert_eq!(seen([100, 50, 100], [130, 60, 130], 0, 0), CatchUp::Replays(Lsn(100)));
+        assert_eq!(seen([300, 90, 300], [330, 99, 330], 0, 100), CatchUp::Replays(Lsn(100)), "it is stuck");
+        assert_eq!(seen([300, 90, 300], [330, 160, 330], 0, 100), CatchUp::Done, "it is slow, and gets on");
+    }
+
+    #[test]
+    fn one_that_is_ahead_of_its_primary_has_wal_of_its_own() {
+        let forked = CatchUp::Forked { own: Lsn(200), primary: Lsn(120) };
+        assert_eq!(seen([100, 200, 100], [120, 200, 120], 0, 0), forked);
+        assert_eq!(seen([200, 200, 0], [200, 200, 120], 0, 0), forked);
+        assert_eq!(
+            seen([100, 200, 100], [100, 200, 100], 0, 0),
+            CatchUp::Ahead,
+            "the primary has said nothing since"
+        );
+        assert_eq!(seen([100, 200, 100], [100, 200, 100], 200, 0), CatchUp::Done, "it has told it");
+        let (first, later) = (view(100, 200, 100, 7), view(120, 200, 120, 8));
+        let other = Looks { first: &first, later: &later, announced: None, to_replay: None };
+        assert_eq!(catch_up(&other), CatchUp::Ahead, "another connection");
+    }
+
+    #[test]
+    fn a_paused_one_replays_nothing() {
+        let mut later = view(100, 20, 120, 7);
+        later.is_paused = true;
+        let looks = Looks { first: &view(100, 20, 100, 7), later: &later, announced: None, to_replay: None };
+        assert_eq!(catch_up(&looks), CatchUp::Done);
+    }
+}
