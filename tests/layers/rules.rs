@@ -81,7 +81,17 @@ pub(crate) const RULES: &[Rule] = &[
     Rule {
         token: "crate::decide",
         // boundary/ gathers facts and applies effects: both are words of decide/.
-        allowed: &["decide/", "agent/", "alert/", "daemon/", "fence/", "rejoin/", "cli/", "http/", "boundary/"],
+        allowed: &[
+            "decide/",
+            "agent/",
+            "alert/",
+            "daemon/",
+            "fence/",
+            "rejoin/",
+            "cli/",
+            "http/",
+            "boundary/",
+        ],
         why: "policy is called by the shells alone",
     },
     Rule {

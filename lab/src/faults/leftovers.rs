@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::people::{
-    COMMITS, FENCED, QUICK, SETTLED, data_directory, primary_on, run, sql, standby_on, wait_moved_away,
+    self, COMMITS, QUICK, SETTLED, data_directory, primary_on, run, sql, standby_on, wait_moved_away,
 };
 use super::several::successor;
 use super::trace::{Seen, Trace};
@@ -27,25 +27,34 @@ fn as_owner(cluster: &Cluster, node: &str, script: &str, time: Duration) -> Resu
     run(cluster, node, &["runuser", "-u", "postgres", "--", "bash", "-ec", script], time)
 }
 
-/// A standby's directory was started once as a server of its own, on the primary's timeline, and wrote; then it is a standby again and
-/// the primary loses its power: who goes by numbers takes it for the same line.
-pub(super) fn forked_copy(cluster: &Cluster, node: &str) -> Result<Trace> {
+/// A standby's directory was started once as a server of its own, on the primary's timeline, and wrote; then somebody makes it a standby
+/// again: who goes by numbers takes it for the same line.
+pub(super) fn forked_copy(cluster: &Cluster, copy: &str) -> Result<Trace> {
     let seen = Observation::take(cluster)?;
-    let instance = primary_on(&seen, node)?.clone();
-    let copy = successor(cluster, node)?;
-    run(cluster, node, &["pcs", "node", "standby", &copy, "--wait=60"], SETTLED)?;
-    wait_moved_away(cluster, &instance, &copy)?;
+    let instance = standby_on(&seen, copy)?.clone();
+    run(cluster, copy, &["pcs", "node", "standby", copy, "--wait=60"], SETTLED)?;
+    wait_moved_away(cluster, &instance, copy)?;
     let signal = format!("{}/standby.signal", data_directory(cluster, &instance));
-    run(cluster, &copy, &["rm", "-f", &signal], QUICK)?;
-    by_hand(cluster, &copy, &instance, "start")?;
-    sql(cluster, &copy, &instance, "CREATE TABLE forked AS SELECT g FROM generate_series(1, 100000) g")?;
-    by_hand(cluster, &copy, &instance, "stop")?;
-    run(cluster, &copy, &["install", "-o", "postgres", "-g", "postgres", "/dev/null", &signal], QUICK)?;
+    run(cluster, copy, &["rm", "-f", &signal], QUICK)?;
+    by_hand(cluster, copy, &instance, "start")?;
+    sql(cluster, copy, &instance, "CREATE TABLE forked AS SELECT g FROM generate_series(1, 100000) g")?;
+    by_hand(cluster, copy, &instance, "stop")?;
+    run(cluster, copy, &["install", "-o", "postgres", "-g", "postgres", "/dev/null", &signal], QUICK)?;
     pause(COMMITS, OnInterrupt::Stop)?;
-    cluster.power_off(node)?;
-    pause(FENCED, OnInterrupt::Stop)?;
-    run(cluster, &copy, &["pcs", "node", "unstandby", &copy], SETTLED)?;
-    Ok(Trace { others: vec![copy], ..Trace::default() })
+    run(cluster, copy, &["pcs", "node", "unstandby", copy], SETTLED)?;
+    Ok(Trace::default())
+}
+
+/// A rejoin has kept them, or the agent refuses them.
+pub(super) fn it_was_put_aside_or_refused(cluster: &Cluster, node: &str, trace: &Trace) -> Seen {
+    for instance in &cluster.site().instances {
+        let script = format!("ls -d {}.kept*", data_directory(cluster, instance));
+        let found = cluster.exec(node, &["bash", "-c", &script], QUICK).map_err(|e| e.to_string())?;
+        if let Ok(kept) = found.success("ls") {
+            return Ok(format!("kept on {node}: {}", kept.trim()));
+        }
+    }
+    people::is_refused(cluster, node, trace)
 }
 
 fn by_hand(cluster: &Cluster, node: &str, instance: &Instance, verb: &str) -> Result<()> {

@@ -20,7 +20,7 @@ pub(super) const SETTLED: Duration = Duration::from_secs(120);
 /// Commits of the lab's clients that the other one alone has.
 pub(super) const COMMITS: Duration = Duration::from_secs(3);
 /// The cluster takes a lost node for reset after its watchdog's time.
-pub(super) const FENCED: Duration = Duration::from_secs(16);
+const FENCED: Duration = Duration::from_secs(16);
 
 /// The instance whose primary is on this node.
 pub(super) fn primary_on<'a>(seen: &'a Observation, node: &str) -> Result<&'a Instance> {

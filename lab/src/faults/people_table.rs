@@ -86,16 +86,16 @@ pub(super) const PEOPLE: &[Fault] = &[
     .costs("who boots first is promoted", "no service; primary again"),
     Fault::own(
         "forked-copy",
-        "a standby was started once by hand, on the primary's timeline, and wrote; the primary loses its power",
+        "a standby was started once by hand, on the primary's timeline, and wrote; then it is a standby again",
         leftovers::forked_copy,
-        inject::power_is_off,
+        leftovers::it_was_put_aside_or_refused,
     )
-    .seen_by("the primary's machine is off")
+    .seen_by("its data stand aside, kept, or Pacemaker lists a failed action of the node")
     .of_people()
-    .takes_all_of_two()
-    .happens_within(15)
-    .restored_within(60)
-    .costs("elected: 5 of 5 rows lost", "no service; primary again"),
+    .forks()
+    .usually_on("standby")
+    .happens_within(90)
+    .costs("elected later: 5 of 5 rows lost", "unnoticed"),
     Fault::own(
         "foreign-datadir",
         "a standby's data directory is replaced by an empty server's (initdb)",
