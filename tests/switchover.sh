@@ -34,6 +34,26 @@ sql "$first" 'create table k (node text, i int)' >/dev/null
 until_true 60 is_candidate "$first" "$second"
 say $? "$second is a candidate"
 
+# Who is told (docs/alerts.md): a program that notes it, one that hangs for ever, and a webhook that never answers.
+for node in srv1 srv2; do
+    on "$node" sh -c "mkdir -p /etc/quorate && cd /etc/quorate && cat >note <<'N' && cat >hang <<'H' && chmod 0755 note hang
+#!/bin/sh
+echo \"\$1 \${QUORATE_ROLE:--} \${QUORATE_NODE:--} \$QUORATE_TEXT\" >>/var/lib/pacemaker/told
+N
+#!/bin/sh
+echo \$\$ >>/var/lib/pacemaker/hung; sleep 3600
+H
+systemd-run --quiet --unit=deaf python3 -c 'import socket, time; s = socket.socket(); s.bind((\"127.0.0.1\", 8099)); s.listen(9); time.sleep(3600)'"
+done
+for value in command:/etc/quorate/note command:/etc/quorate/hang http://127.0.0.1:8099/T0/secret command:/usr/bin/../bin/true; do
+    on "$first" pcs alert recipient add quorate-alert value="$value" --force >/dev/null 2>&1 || say 1 "pcs alert recipient add value=$value"
+done
+told() { for node in srv1 srv2; do on "$node" cat /var/lib/pacemaker/told 2>/dev/null; done; }
+# So many lines, in all, with these words.
+is_told() { local all; all=$(told); [ "$(grep -cE -- "$2" <<<"$all")" = "$1" ]; }
+number() { told | grep -cE -- "$1"; }
+journal() { on "$1" journalctl --quiet --no-pager -t quorate-alert; }
+
 # Clients on both nodes write what their server takes, and note what it acknowledged.
 for node in srv1 srv2; do
     on "$node" sh -c "cat >/root/writer <<'W'
@@ -86,9 +106,16 @@ on "$first" crm_resource --ban --promoted --resource $clone --node "$second" >/d
 refuses "a ban is left" "$second" "cli-ban-$clone-on-$second"
 on "$first" crm_resource --clear --resource $clone >/dev/null 2>&1
 
+lost="^redundancy - - pgsqld has no standby that could take over: $first is the primary"
+again="^redundancy - - pgsqld has a standby that could take over, again: $second"
+losts=$(number "$lost") agains=$(number "$again")
 on "$first" pcs node standby "$second" --wait=60 >/dev/null 2>&1
 refuses "the target is on standby" "$second" "on standby" --to "$second"
+until_true 30 is_told $((losts + 1)) "$lost"
+say $? "that the standby is away is told"
 on "$first" pcs node unstandby "$second" --wait=60 >/dev/null 2>&1
+until_true 40 is_told $((agains + 1)) "$again"
+say $? "and that it is back"
 
 on "$first" pcs property set maintenance-mode=true >/dev/null
 refuses "maintenance" "$first" "maintenance-mode=true" --force
@@ -124,11 +151,17 @@ turn
 keeps srv1 && keeps srv2
 say $? "nothing acknowledged is lost"
 until_true 30 may "$first"
-out=$(on "$first" quorate switchover --yes --to "$second"); rc=$?
-[ $rc = 0 ] && is_primary "$first" "$second" && [ "$(left "$first")" = 0 ] && [[ $out == *checkpoint* ]]
+at=$(on "$first" date -u -d '+6 seconds' '+%F %T')
+out=$(on "$first" quorate switchover --yes --to "$second" --at "$at"); rc=$?
+[ $rc = 0 ] && [[ $out == *"waiting        until $at UTC"* ]] && [ "$(on "$first" date +%s)" -ge "$(date -u -d "$at" +%s)" ] && is_primary "$first" "$second" && [ "$(left "$first")" = 0 ] && [[ $out == *checkpoint* ]]
 shown $?
-say $? "typed on the primary it writes a checkpoint first: $(grep -m 1 '^no writes' <<<"$out" | tr -s ' ')"
+say $? "typed on the primary, for later, it waits and writes a checkpoint first: $(grep -m 1 '^no writes' <<<"$out" | tr -s ' ')"
 turn
+
+until_true 15 is_told 2 "^primary primary srv. pgsqld: switchover, srv. is the primary now.*quorate switchover"
+say $? "both switchovers are told, each once: $(told | grep -m 1 '^primary' | cut -c 1-100)"
+[ "$(told | grep -c '^role standby srv. pgsqld is standby')" -ge 2 ]
+say $? "and the hook hears of the role that was given up"
 
 # Nobody reads what it prints: it goes on.
 until_true 30 may "$first"
@@ -168,6 +201,8 @@ on "$first" sh -c 'kill -KILL $(head -n 1 /var/lib/postgresql/*/main/postmaster.
 sleep 8
 ! sql "$first" 'select 1' >/dev/null 2>&1
 say $? "PostgreSQL of $first is killed and nobody acts"
+until_true 15 is_told 1 "^pause - - pgsqld is paused, nothing of it fails over: a test of the pause"
+say $? "the pause is told"
 out=$(on "$second" quorate resume --yes)
 say $? "quorate resume: $(tail -n 1 <<<"$out")"
 serves() { local node; node=$(primary "$first"); [ -n "$node" ] && sql "$node" 'select 1' >/dev/null 2>&1; }
@@ -209,6 +244,17 @@ say $? "and has them from $first when its own are lost"
 out=$(on "$second" quorate why)
 [[ $out == *"an operator asked for it on"*"quorate switchover"* ]]
 say $? "quorate why: $(sed -n 2p <<<"$out" | tr -s ' ')"
+
+is_told 1 "^pause - - pgsqld is no longer paused" && [ "$(number "^primary primary srv. pgsqld: (recovered in place on|failover,) srv.")" -ge 1 ]
+say $? "its end, and the server that was killed in it, too"
+hung() { for node in srv1 srv2; do on "$node" cat /var/lib/pacemaker/hung; done; }
+all=$(hung | wc -l); left=$(for node in srv1 srv2; do on "$node" pgrep -fc '^/bin/sh /etc/quorate/hang'; done | awk '{ n += $1 } END { print n + 0 }')
+[ "$all" -gt 3 ] && [ "$left" -le 6 ]
+say $? "the hook that hangs was run $all times, and is ended each time ($left are left)"
+all=$(journal srv1; journal srv2)
+[[ $all == *"command:/usr/bin/../bin/true"* || $all == *"/usr/bin/../bin/true is not run: it leads to /usr/bin/true"* ]] &&
+    grep -q 'not sent: .*the webhook: ' <<<"$all" && ! grep -q secret <<<"$all" && grep -q 'pgsqld: switchover' <<<"$all"
+say $? "the log has every message, the hook that is not run and why, the webhook that does not answer, and not its address"
 
 for node in srv1 srv2; do on "$node" systemctl stop writer; done
 keeps srv1 && keeps srv2
