@@ -110,12 +110,12 @@ sql "$first" 'grant insert on k to app' >/dev/null
 # In the lab's network, beside the witness: where the centres lose each other it sees both.
 supervisor=$(pgrep -f "^[^ ]*quorate-lab supervise \{\"name\":\"$name\"" | head -n 1)
 [ -n "$supervisor" ] || { say 1 "the lab's network is found"; exit 1; }
-inside() { nsenter -t "$supervisor" -n "$@"; }
 psql=$(find /usr/lib/postgresql -path '*/bin/psql' | sort -V | tail -n 1)
 sed "s/10\.0\.0\.11/${address[srv1]}/; s/10\.0\.0\.12/${address[srv2]}/" dist/haproxy/haproxy.cfg >"$work/haproxy.cfg"
 stamped() { local line; while IFS= read -r line; do echo "$(date +%s%3N) $line"; done; }
 : >"$work/haproxy.log"
-inside "$haproxy" -db -f "$work/haproxy.cfg" > >(stamped >>"$work/haproxy.log") 2>&1 &
+# No function here: it would be ended in its place.
+nsenter -t "$supervisor" -n "$haproxy" -db -f "$work/haproxy.cfg" > >(stamped >>"$work/haproxy.log") 2>&1 &
 started+=($!)
 routes() { # server
     awk -v s="writes/$1" 'index($0, s " is UP") { up = 1 } index($0, s " is DOWN") { up = 0 } BEGIN { up = 1 } END { exit !up }' "$work/haproxy.log"
