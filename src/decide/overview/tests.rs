@@ -13,7 +13,7 @@ use crate::pg::lsn::Lsn;
 use crate::pg::timeline::Timeline;
 use crate::pg::view::{ConnectedStandby, Connection, Receiver, SyncState};
 
-const CONF: &str = "totem {\nsecauth: on\n token: 3000\n}\nnodelist {\n node {\n name: srv1\n }\n node {\n name: srv2\n }\n}\nquorum {\n provider: corosync_votequorum\n device {\n model: net\n timeout: 2000\n sync_timeout: 3000\n votes: 1\n net {\n algorithm: ffsplit\n host: witness\n }\n heuristics {\n mode: sync\n sync_timeout: 1000\n }\n }\n}\n";
+const CONF: &str = "totem {\nsecauth: on\n token: 3000\n}\nnodelist {\n node {\n name: srv1\n }\n node {\n name: srv2\n }\n}\nquorum {\n provider: corosync_votequorum\n device {\n model: net\n timeout: 2000\n sync_timeout: 3000\n votes: 1\n net {\n algorithm: ffsplit\n host: witness\n }\n heuristics {\n mode: sync\n sync_timeout: 1000\n exec_primary: /usr/bin/quorate primary-here --log\n }\n }\n}\n";
 const CIB: &str = "<cib><configuration><crm_config><cluster_property_set><nvpair name=\"stonith-watchdog-timeout\" value=\"10\"/><nvpair name=\"concurrent-fencing\" value=\"true\"/><nvpair name=\"no-quorum-policy\" value=\"suicide\"/></cluster_property_set></crm_config></configuration></cib>";
 const VOTES: &str = "Quorate: Yes\nExpected votes: 3\nTotal votes: 3\nQuorum: 2\nMembership information\n 1 1 A,V,NMW srv1\n 2 1 A,V,NMW srv2\n";
 
