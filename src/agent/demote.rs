@@ -18,10 +18,7 @@ impl Agent<'_> {
         let purpose = self.purpose(&facts, Purpose::Demote);
         let how = match self.bring_down(purpose, self.left()) {
             Ok(Down::WasDown) => "nothing was running",
-            Ok(Down::Stopped(how)) => {
-                self.leave_a_standby();
-                how
-            }
+            Ok(Down::Stopped(how)) => how,
             Err(reason) => return Report::changed(OcfCode::ErrGeneric, reason),
         };
         if let Some(last_role) = leaves {
@@ -29,6 +26,7 @@ impl Agent<'_> {
         }
         let planned = if self.listed(&self.plan.stopping) { Planned::Stop } else { Planned::Neither };
         if afterwards(planned) == Afterwards::Nothing {
+            self.leave_a_standby();
             return Report::changed(OcfCode::Success, format!("stopped ({how}); Pacemaker's stop follows"));
         }
         if let Some(refusal) = self.installation_trouble() {

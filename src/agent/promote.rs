@@ -13,7 +13,7 @@ use crate::decide::facts::{Facts, Signal};
 use crate::decide::memory::{Knowledge, LastRole};
 use crate::decide::promote::{Progress, Step, decide, launches_anew, second_primary};
 use crate::decide::promotion_score::{Score, ScoreStep};
-use crate::decide::promotions::{Branch, Record};
+use crate::decide::promotions::{Branch, Promotion, Record};
 use crate::decide::recovery::{Archive, Held, held, promotion_waits};
 use crate::decide::score;
 use crate::decide::start::LAUNCH_SETTINGS;
@@ -127,6 +127,10 @@ impl Agent<'_> {
                             if self.is_time_over() {
                                 return Report::new(OcfCode::ErrGeneric, format!("not promoted: {why}"));
                             }
+                            if self.is_overtaken(&record, planned.as_ref()) {
+                                let text = "not promoted: another promotion is on record meanwhile";
+                                return Report::new(OcfCode::ErrGeneric, text);
+                            }
                             // One answer of pacemaker-attrd that is late is no reason to lose what this candidate knows.
                             self.complain(Some(format!("the promotion waits: {why}")));
                             self.host.sleep(ROUND);
@@ -199,6 +203,13 @@ impl Agent<'_> {
         held
     }
 
+    /// Whether somebody else was promoted since the record was read, or nobody can tell. `planned`: what this node may have put there.
+    fn is_overtaken(&mut self, record: &Record, planned: Option<&Promotion>) -> bool {
+        let now = self.record();
+        let is_planned = now.last().is_some() && now.last().map(|last| last.id) == planned.map(|own| own.id);
+        !is_planned && now != *record && !matches!(now, Record::Unread(_))
+    }
+
     /// A primary that takes no write is none.
     fn prove(&mut self, progress: Progress, begun: BootTime, won: &str) -> Report {
         if let Err(error) = self.host.prove_writable(self.left()) {
@@ -247,7 +258,7 @@ impl Agent<'_> {
             Manager::Nobody => Ok(Vec::new()),
         };
         let told = match (self.keeps_voters(), &all) {
-            (true, Ok(all)) => Told::of(&node, all),
+            (true, Ok(all)) => self.told_by(all),
             (true, Err(_)) | (false, _) => Told::NotNeeded,
         };
         let voters = all.map(|all| Voters::latest(&all));

@@ -56,11 +56,10 @@ type Read = (Settings, Vec<SettingsError>);
 
 fn settings(action: Action, env: &Environment) -> Result<Read, SettingsError> {
     match action {
-        Action::Start | Action::Promote | Action::ValidateAll => {
-            Settings::strict(env).map(|settings| (settings, Vec::new()))
-        }
+        Action::Start | Action::ValidateAll => Settings::strict(env).map(|settings| (settings, Vec::new())),
         // A value that can't be used is no reason to end what runs: Pacemaker stops the instance on every node for such an answer.
         Action::Stop
+        | Action::Promote
         | Action::Demote
         | Action::Monitor
         | Action::Notify
@@ -77,6 +76,12 @@ fn without_settings(action: Action, run: &Run, error: &SettingsError, log: &mut 
         Action::Stop => {
             log.line(Level::Warning, &format!("{text}; nothing can have been started without it"));
             OcfCode::Success
+        }
+        // "Configured" is of the whole clone: Pacemaker would stop a healthy primary for it.
+        Action::Start if error.parameter != "pgdata" => {
+            reason(&text);
+            log.line(Level::Error, &text);
+            OcfCode::ErrInstalled
         }
         Action::Monitor if run.is_probe() => {
             reason(&text);

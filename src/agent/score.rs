@@ -13,7 +13,6 @@ use crate::decide::kept_score;
 use crate::decide::memory::Knowledge;
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::promotions::{Branch, Mismatch, Record};
-use crate::decide::rejoin::Cause;
 use crate::decide::safe_mode;
 use crate::decide::score::{self, CaughtUp, StandbyFacts};
 use crate::decide::storage;
@@ -112,7 +111,7 @@ impl Agent<'_> {
         }
         match &primary {
             Some(primary) if score::streams(view.receiver.as_ref()) => {
-                match self.catch_up(&first, &view, &primary.node, is_notified) {
+                match self.catch_up(&first, &view, primary, is_notified) {
                     CatchUp::Done => {
                         seen.caught_up = match self.told_voters() {
                             Told::NotNeeded | Told::Yes => CaughtUp::Yes,
@@ -122,9 +121,12 @@ impl Agent<'_> {
                             self.note_primary(&primary.node, position);
                         }
                     }
-                    CatchUp::Replays(end) => self.memory.to_replay = Some(end),
+                    CatchUp::Replays(receiver) => self.memory.received_by = receiver,
                     CatchUp::Behind | CatchUp::Ahead => {}
-                    CatchUp::Forked { own, primary: end } => return self.forked(&primary.node, own, end),
+                    CatchUp::Forked { own, primary: end } => {
+                        self.forked(&primary.node, own, end);
+                        return Health::Fit;
+                    }
                 }
             }
             Some(_) => {}
@@ -153,28 +155,31 @@ impl Agent<'_> {
         &mut self,
         first: &StandbyView,
         later: &StandbyView,
-        primary: &str,
+        primary: &Upstream,
         is_on_its_way: bool,
     ) -> CatchUp {
-        let to_replay = self.memory.to_replay;
-        let found = catch_up(&Looks { first, later, announced: None, to_replay });
+        let host = later.receiver.as_ref().and_then(|receiver| receiver.sender_host.as_deref());
+        if host.is_some_and(|host| host != primary.host) {
+            return CatchUp::Behind;
+        }
+        let received_by = self.memory.received_by;
+        let found = catch_up(&Looks { first, later, announced: None, received_by });
         let is_silent = first.receiver.as_ref().is_none_or(|receiver| receiver.latest_end.is_none());
         if found != CatchUp::Ahead && !is_silent {
             return found;
         }
-        let announced = self.announced(primary, is_on_its_way).map(|end| end.lsn);
-        catch_up(&Looks { first, later, announced, to_replay })
+        let announced = self.announced(&primary.node, is_on_its_way).map(|end| end.lsn);
+        catch_up(&Looks { first, later, announced, received_by })
     }
 
-    /// It has WAL of its own, and the primary never wrote that: whatever its files say, it was started or promoted by hand.
-    fn forked(&mut self, primary: &str, own: Lsn, end: Lsn) -> Health {
+    /// It has WAL that whoever it streams from did not write. It is no candidate; what becomes of its data a person decides, for the address
+    /// may lead to another standby.
+    fn forked(&mut self, primary: &str, own: Lsn, end: Lsn) {
         let why = format!(
-            "pgdata went on by hand: it has WAL to {own}, and {primary}, of the same timeline, wrote to {end}; pg_basebackup from it"
+            "it has WAL to {own}, and {primary}'s address wrote to {end}: written to by hand (quorate rejoin), or addresses lead elsewhere"
         );
         self.memory.knowledge = Knowledge::Unproven;
-        self.memory.to_replace = Some((Cause::Forked, why.clone()));
-        self.apply(ScoreStep::Set(Score::Withdrawn, why.clone()));
-        Health::Diverged(why)
+        self.apply(ScoreStep::Set(Score::Withdrawn, why));
     }
 
     /// A stream that is seen for the first time is looked at again before it counts.

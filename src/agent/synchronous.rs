@@ -12,7 +12,7 @@ use crate::decide::synchronous::{
     Facts, Peer, Place, Presence, Step, Waiting, at_promotion, is_due, is_short, may_weaken, peers, shortage,
     step, streams,
 };
-use crate::decide::voters::{Names, Voters};
+use crate::decide::voters::{Names, NodeVoters, Voters};
 use crate::ocf::Sync;
 use crate::pg::view::{Answer, PrimaryView};
 
@@ -61,11 +61,21 @@ impl Agent<'_> {
             return Told::NotNeeded;
         }
         match self.host.voters() {
-            Ok(all) => Told::of(&self.node(), &all),
+            Ok(all) => self.told_by(&all),
             Err(error) => {
                 self.complain(Some(format!("the record of synchronous standbys: {error}")));
                 Told::NotYet
             }
+        }
+    }
+
+    /// By what pacemaker-attrd has. Whether there is to be a record where the parameter can't be read: by whether there is one.
+    pub(super) fn told_by(&self, all: &[NodeVoters]) -> Told {
+        let is_unknown = self.settings.synchronous.sync == Sync::Unreadable;
+        if is_unknown && Voters::latest(all).is_none() {
+            Told::NotNeeded
+        } else {
+            Told::of(&self.node(), all)
         }
     }
 

@@ -27,6 +27,14 @@ pub fn shortage_of(id: ProcessId) -> Option<Shortage> {
     machine.then_some(Shortage::Files)
 }
 
+/// How long its main thread has run, in nanoseconds; `None` where it is gone.
+#[must_use]
+pub fn ran(id: ProcessId) -> Option<u64> {
+    let text = std::fs::read_to_string(Path::new(PROC).join(id.pid.to_string()).join("schedstat")).ok()?;
+    process::alive(id).ok().flatten()?;
+    text.split_ascii_whitespace().next()?.parse().ok()
+}
+
 /// The soft limit of `/proc/PID/limits`; `None` where there is none.
 fn most_files(limits: &str) -> Option<u64> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;

@@ -28,6 +28,7 @@ const ROUND: Duration = Duration::from_secs(1);
 /// run.
 pub(super) fn watch(observations: &Arc<Observations>, config: &Config, logs: &Logs) {
     let mut last: Option<SystemTime> = None;
+    let mut copy: Option<cib::Cib> = None;
     // The outer one: not read yet.
     let mut conf: Option<(Option<SystemTime>, Option<RunningTotem>)> = None;
     loop {
@@ -49,7 +50,8 @@ pub(super) fn watch(observations: &Arc<Observations>, config: &Config, logs: &Lo
             last = changed;
             observations.latest().others_go_on = others_go_on(Path::new(CIB));
             match read(Path::new(CIB)) {
-                Ok((word, foreign)) => {
+                Ok((word, foreign, read)) => {
+                    copy = read;
                     observations.latest().foreign = Some(foreign);
                     let now = word.clone();
                     let before = std::mem::replace(&mut observations.latest().cluster, word);
@@ -61,6 +63,11 @@ pub(super) fn watch(observations: &Arc<Observations>, config: &Config, logs: &Lo
                     logs.line(Level::Warning, format!("{CIB}: {why}; what was known before holds"));
                 }
             }
+        }
+        if let Some(copy) = &copy {
+            // Nothing is written when a ban comes to its end.
+            let now = barred(copy, i64::try_from(wall_seconds()).ok());
+            observations.latest().cluster.barred = now;
         }
         pause(ROUND);
     }
@@ -132,11 +139,12 @@ fn written(path: &str) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|m| m.modified()).ok()
 }
 
-fn read(path: &Path) -> HostResult<(ClusterSettings, Vec<String>)> {
+fn read(path: &Path) -> HostResult<(ClusterSettings, Vec<String>, Option<cib::Cib>)> {
     let text = storage::read_text_if_there(path)?;
-    let Some(text) = text else { return Ok((ClusterSettings::default(), Vec::new())) };
-    let foreign = foreign(&cib::parse(&text)?);
-    Ok((settings(&text)?, foreign))
+    let Some(text) = text else { return Ok((ClusterSettings::default(), Vec::new(), None)) };
+    let cib = cib::parse(&text)?;
+    let foreign = foreign(&cib);
+    Ok((settings(&text)?, foreign, Some(cib)))
 }
 
 /// What a CIB says, the copy on the disk or the live one.

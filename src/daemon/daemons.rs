@@ -1,6 +1,7 @@
 //! The thread that knows the daemons' processes. At usual priority: it reads control groups and, seldom, all
 //! of /proc.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,10 +11,12 @@ use super::pause;
 use crate::boundary::daemons::{Finder, Found};
 use crate::boundary::descriptors;
 use crate::boundary::host::Level;
-use crate::boundary::process;
+use crate::boundary::process::{self, ProcessId};
 use crate::decide::clock::{ElapsedTime, Millis};
 use crate::decide::detector::{Rule, Search, Shortage, Subject};
 
+/// Who goes round its loop all the time has run for longer between two looks, ns.
+const RAN: u64 = 1_000_000;
 /// A daemon that starts is seen within this time.
 const ROUND: Duration = Duration::from_secs(1);
 
@@ -22,11 +25,12 @@ pub(super) fn watch(observations: &Arc<Observations>, logs: &Logs) {
     let begun = Instant::now();
     let mut finder = None;
     let mut search = Search::default();
+    let mut work = Work::new();
     let mut complaint = None;
     loop {
         let now = Millis::try_from(begun.elapsed().as_millis())
             .map_or(ElapsedTime::at(Millis::MAX), ElapsedTime::at);
-        let error = look(observations, &mut finder, &mut search, now).err().map(|e| e.to_string());
+        let error = look(observations, &mut finder, &mut search, &mut work, now).err().map(|e| e.to_string());
         if complaint != error {
             if let Some(error) = &error {
                 logs.line(Level::Warning, format!("a daemon can't be watched: {error}"));
@@ -41,6 +45,7 @@ fn look(
     observations: &Arc<Observations>,
     finder: &mut Option<Finder>,
     search: &mut Search,
+    work: &mut Work,
     now: ElapsedTime,
 ) -> std::io::Result<()> {
     let finder = match finder {
@@ -62,20 +67,47 @@ fn look(
     if search.is_due(now, &signs) {
         result = result.and(finder.anywhere(&missing).map(|more| found.extend(more)));
     }
-    let lacking = lacking(observations, &found);
+    let lacking = lacking(observations, &found, work);
     let mut latest = observations.latest();
     (latest.daemons, latest.lacking) = (found, lacking);
     drop(latest);
     result
 }
 
+/// How long the processes of those that lack something had run by the look before, in nanoseconds.
+type Work = BTreeMap<Subject, (ProcessId, u64)>;
+
 /// Of those that do not answer, the ones that can't take a connection, and why. Here, and not where they are asked: that may never
-/// return.
-fn lacking(observations: &Observations, found: &[(Subject, Found)]) -> Vec<(Subject, Shortage)> {
+/// return. A daemon that is well finds the connection that it can't take in each round of its loop, and so runs; one that hangs does not,
+/// whoever holds its descriptors.
+fn lacking(
+    observations: &Observations,
+    found: &[(Subject, Found)],
+    work: &mut Work,
+) -> Vec<(Subject, Shortage)> {
     let silent =
         |subject: Subject| observations.latest().probes[subject as usize].failures(Instant::now()) > 0;
-    let silent = found.iter().filter(|(subject, _)| silent(*subject));
-    silent.filter_map(|(subject, f)| Some((*subject, descriptors::shortage_of(f.process.id)?))).collect()
+    let lacking: Vec<(Subject, ProcessId, Shortage)> = found
+        .iter()
+        .filter(|(subject, _)| silent(*subject))
+        .filter_map(|(subject, f)| Some((*subject, f.process.id, descriptors::shortage_of(f.process.id)?)))
+        .collect();
+    let ran: Work = lacking
+        .iter()
+        .filter_map(|(subject, id, _)| Some((*subject, (*id, descriptors::ran(*id)?))))
+        .collect();
+    let before = std::mem::replace(work, ran);
+    let goes_on = |subject: &Subject| match (before.get(subject), work.get(subject)) {
+        (Some((then, ran)), Some((now, more))) if then == now => more.saturating_sub(*ran) >= RAN,
+        // The first look.
+        (_, Some(_)) => true,
+        (_, None) => false,
+    };
+    lacking
+        .into_iter()
+        .filter(|(subject, ..)| goes_on(subject))
+        .map(|(subject, _, what)| (subject, what))
+        .collect()
 }
 
 /// Those that the configuration has, and that are not there. corosync's membership has corosync's process.
@@ -94,11 +126,11 @@ mod tests {
     use crate::boundary::command::{Command, Environment};
     use crate::decide::detector::Limits;
 
-    /// A process with so many descriptors of 64.
-    fn process_with(descriptors: u32) -> crate::boundary::command::Detached {
+    /// A process with so many descriptors of 64, which then does this.
+    fn process_with(descriptors: u32, then: &str) -> crate::boundary::command::Detached {
         let script = format!(
             "ulimit -Sn 64; i=3; while [ $i -lt {descriptors} ]; do eval \"exec $i</dev/null\"; i=$((i + 1)); done; \
-             echo ready; exec sleep 60"
+             echo ready; {then}"
         );
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("log");
@@ -116,22 +148,29 @@ mod tests {
     #[test]
     fn a_daemon_whose_descriptors_are_used_up_can_not_be_asked() {
         let observations = Arc::new(Observations::new(sync_channel(1).0, Limits::default()));
-        for (descriptors, lacks) in [(60, true), (20, false)] {
-            let process = process_with(descriptors);
+        // At its limit libqb's loop finds the connection again and again; what sleeps then hangs, for whatever reason.
+        let (goes_round, hangs) = ("while :; do :; done", "exec sleep 60");
+        for (descriptors, then, lacks, lacks_later) in
+            [(60, goes_round, true, true), (60, hangs, true, false), (20, goes_round, false, false)]
+        {
+            let process = process_with(descriptors, then);
             let info = process::inspect(process.id().pid).expect("/proc").expect("it runs");
             let found = || Found { process: info.clone(), unit: "pacemaker.service".to_owned() };
             observations.answered(Subject::Based);
             observations.latest().daemons = vec![(Subject::Based, found())];
-            let round = || {
+            let mut work = Work::new();
+            let mut round = || {
                 let (mut finder, mut search) = (None, Search::default());
                 // Nothing is looked for that this machine may have.
                 observations.latest().expected = crate::decide::detector::Expected::Nothing;
-                look(&observations, &mut finder, &mut search, ElapsedTime::at(0)).expect("/proc");
+                look(&observations, &mut finder, &mut search, &mut work, ElapsedTime::at(0)).expect("/proc");
                 observations.latest().shortage(Subject::Based)
             };
             assert_eq!(round(), None, "it answers");
             observations.failed(Subject::Based, "no answer in time".to_owned());
-            assert_eq!(round(), lacks.then_some(Shortage::DaemonFiles), "{descriptors}");
+            assert_eq!(round(), lacks.then_some(Shortage::DaemonFiles), "{descriptors} {then}");
+            pause(Duration::from_millis(300));
+            assert_eq!(round(), lacks_later.then_some(Shortage::DaemonFiles), "{descriptors} {then}, later");
             observations.answered(Subject::Based);
             assert_eq!(round(), None, "it answers again");
             process::signal(process.id(), nix::sys::signal::Signal::SIGKILL).expect("it is ours to end");

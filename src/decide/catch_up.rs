@@ -10,8 +10,8 @@ pub struct Looks<'a> {
     pub later: &'a StandbyView,
     /// How far the primary said that it was: an idle one sends nothing for half of `wal_sender_timeout`.
     pub announced: Option<Lsn>,
-    /// What was received and not yet replayed at an earlier call.
-    pub to_replay: Option<Lsn>,
+    /// The WAL receiver that had received all, when not all was replayed yet, at an earlier call.
+    pub received_by: Option<i32>,
 }
 
 /// What they show.
@@ -19,8 +19,9 @@ pub struct Looks<'a> {
 pub enum CatchUp {
     /// At the later look it had, and had replayed, all that the primary had written at the first one.
     Done,
-    /// It has received all, and replays up to here yet. A record that does not follow on its own ends its replay for good.
-    Replays(Lsn),
+    /// It has received all, by this WAL receiver, and has not replayed it yet. Where a record does not follow on its own it never will, and
+    /// PostgreSQL ends the receiver and asks for that WAL again; where a session or a setting holds replay up, the receiver goes on.
+    Replays(Option<i32>),
     Behind,
     /// It is further than the primary is known to be: the primary has not said anything since, or this is a fork.
     Ahead,
@@ -50,11 +51,12 @@ pub fn catch_up(looks: &Looks<'_>) -> CatchUp {
     if looks.later.position_lsn() < Some(wanted) {
         return CatchUp::Behind;
     }
-    let to_replay = looks.to_replay.unwrap_or(wanted).min(wanted);
-    if looks.later.is_paused || looks.later.replayed >= Some(to_replay) {
+    let receiver = pid(looks.later);
+    let goes_on = receiver.is_some() && receiver == pid(looks.first) && receiver == looks.received_by;
+    if looks.later.is_paused || looks.later.replayed >= Some(wanted) || goes_on {
         CatchUp::Done
     } else {
-        CatchUp::Replays(to_replay)
+        CatchUp::Replays(receiver)
     }
 }
 
@@ -81,10 +83,10 @@ mod tests {
         }
     }
 
-    fn seen(first: [u64; 3], later: [u64; 3], announced: u64, to_replay: u64) -> CatchUp {
+    fn seen(first: [u64; 3], later: [u64; 3], announced: u64, received_by: i32) -> CatchUp {
         let [first, later] = [first, later].map(|[received, replayed, end]| view(received, replayed, end, 7));
-        let (announced, to_replay) = (Lsn::valid(announced), Lsn::valid(to_replay));
-        catch_up(&Looks { first: &first, later: &later, announced, to_replay })
+        let (announced, received_by) = (Lsn::valid(announced), (received_by > 0).then_some(received_by));
+        catch_up(&Looks { first: &first, later: &later, announced, received_by })
     }
 
     #[test]
@@ -93,9 +95,13 @@ mod tests {
         assert_eq!(seen([50, 50, 100], [99, 99, 120], 0, 0), CatchUp::Behind);
         assert_eq!(seen([50, 50, 0], [99, 99, 0], 0, 0), CatchUp::Behind, "the primary has said nothing");
         assert_eq!(seen([50, 50, 0], [99, 99, 0], 60, 0), CatchUp::Done, "but has told it");
-        assert_eq!(seen([100, 50, 100], [130, 60, 130], 0, 0), CatchUp::Replays(Lsn(100)));
-        assert_eq!(seen([300, 90, 300], [330, 99, 330], 0, 100), CatchUp::Replays(Lsn(100)), "it is stuck");
-        assert_eq!(seen([300, 90, 300], [330, 160, 330], 0, 100), CatchUp::Done, "it is slow, and gets on");
+        assert_eq!(seen([100, 50, 100], [130, 60, 130], 0, 0), CatchUp::Replays(Some(7)));
+        assert_eq!(
+            seen([300, 90, 300], [330, 99, 330], 0, 6),
+            CatchUp::Replays(Some(7)),
+            "it asks again and again"
+        );
+        assert_eq!(seen([300, 90, 300], [330, 99, 330], 0, 7), CatchUp::Done, "a session holds replay up");
     }
 
     #[test]
@@ -110,7 +116,7 @@ mod tests {
         );
         assert_eq!(seen([100, 200, 100], [100, 200, 100], 200, 0), CatchUp::Done, "it has told it");
         let (first, later) = (view(100, 200, 100, 7), view(120, 200, 120, 8));
-        let other = Looks { first: &first, later: &later, announced: None, to_replay: None };
+        let other = Looks { first: &first, later: &later, announced: None, received_by: None };
         assert_eq!(catch_up(&other), CatchUp::Ahead, "another connection");
     }
 
@@ -118,7 +124,8 @@ mod tests {
     fn a_paused_one_replays_nothing() {
         let mut later = view(100, 20, 120, 7);
         later.is_paused = true;
-        let looks = Looks { first: &view(100, 20, 100, 7), later: &later, announced: None, to_replay: None };
+        let looks =
+            Looks { first: &view(100, 20, 100, 7), later: &later, announced: None, received_by: None };
         assert_eq!(catch_up(&looks), CatchUp::Done);
     }
 }

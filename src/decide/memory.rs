@@ -35,8 +35,8 @@ pub struct Memory {
     pub upstream: Option<String>,
     /// Since when we do not stream although a primary is there.
     pub detached: Option<BootTime>,
-    /// Up to where it has received the primary's WAL, and not yet replayed it.
-    pub to_replay: Option<Lsn>,
+    /// The WAL receiver that had received all of the primary's WAL when not all was replayed yet.
+    pub received_by: Option<i32>,
     /// Where it stands without a stream, and since when.
     pub stood: Option<(Lsn, BootTime)>,
     /// When the data were made ready that this is of (`Task::ready`).
@@ -180,6 +180,12 @@ impl LastPromotion {
     pub fn of(last: Option<&Promotion>, node: &str, asked: Option<Id>, last_role: LastRole) -> LastPromotion {
         match (last, last_role) {
             (Some(last), LastRole::Standby) if asked == Some(last.id) => LastPromotion::SinceAsked,
+            // Its own, which was put on record and said to have failed.
+            (Some(last), LastRole::Standby)
+                if last.node == node && asked.is_some() && last.line.first() == asked.as_ref() =>
+            {
+                LastPromotion::SinceAsked
+            }
             (Some(last), _) if last.node != node => LastPromotion::Anothers,
             (Some(_) | None, _) => LastPromotion::OwnOrNone,
         }
@@ -240,7 +246,7 @@ impl Memory {
 
     /// The server was started or stopped, or roles changed: what we saw of its stream is old.
     pub fn forget_stream(&mut self) {
-        (self.upstream, self.detached, self.to_replay) = (None, None, None);
+        (self.upstream, self.detached, self.received_by) = (None, None, None);
     }
 }
 
@@ -289,6 +295,24 @@ mod tests {
         let mut memory = Memory { knowledge: Knowledge::Current, ..Memory::default() };
         memory.restarted(OtherPrimary::Unknown, &Branch::Last, LastPromotion::SinceAsked);
         assert_eq!(memory.knowledge, Knowledge::Unproven);
+    }
+
+    #[test]
+    fn whose_the_last_promotion_is() {
+        let promotion = |text: &str| text.parse::<Promotion>().expect("a promotion");
+        let others = promotion("4:3:7:-:-:0000000a::srv2");
+        let own = promotion("5:4:7:3:0/100:0000000b:0000000a:srv1");
+        let of = |last: Option<&Promotion>, asked: Option<&Promotion>, role| {
+            LastPromotion::of(last, "srv1", asked.map(|asked| asked.id), role)
+        };
+        assert_eq!(of(None, None, LastRole::Standby), LastPromotion::OwnOrNone);
+        assert_eq!(of(Some(&others), None, LastRole::Primary), LastPromotion::Anothers);
+        assert_eq!(of(Some(&others), Some(&others), LastRole::Standby), LastPromotion::SinceAsked);
+        assert_eq!(of(Some(&others), Some(&others), LastRole::Primary), LastPromotion::Anothers);
+        // Put on record by this node, which was told that it had failed.
+        assert_eq!(of(Some(&own), Some(&others), LastRole::Standby), LastPromotion::SinceAsked);
+        assert_eq!(of(Some(&own), None, LastRole::Standby), LastPromotion::OwnOrNone);
+        assert_eq!(of(Some(&own), None, LastRole::Primary), LastPromotion::OwnOrNone);
     }
 
     #[test]

@@ -129,7 +129,7 @@ pub fn standby(memory: &mut Memory, facts: &StandbyFacts<'_>) -> ScoreStep {
                     )
                 }
                 Some(primary) if host.is_none_or(|h| h == primary.host) => {
-                    (memory.refused, memory.asked, memory.to_replay) = (None, None, None);
+                    (memory.refused, memory.asked, memory.received_by) = (None, None, None);
                     memory.upstream = host.map(str::to_owned);
                     memory.knowledge = Knowledge::Current;
                     memory.last_role = LastRole::Standby;

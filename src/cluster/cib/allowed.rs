@@ -86,10 +86,17 @@ pub struct Barred {
     pub why: String,
 }
 
-/// All of them. Failures and most of health are known where the CIB has its status section.
+/// All of them. Failures and most of health are known where the CIB has its status section. What holds at some times only bars
+/// nothing: nobody may count on that a node is no help.
 #[must_use]
 pub fn barred(cib: &Cib, now_s: Option<i64>) -> Vec<Barred> {
     let mut found = Vec::new();
+    let mut cib = cib.clone();
+    cib.constraints.locations.retain(|location| match &location.place {
+        Place::Node { .. } => true,
+        Place::Rules(rules) => rules.iter().all(super::rule::Rule::has_sure_times),
+    });
+    let cib = &cib;
     for resource in cib.resources.iter().filter(|r| r.shape == Shape::Primitive) {
         for node in &cib.node_attributes {
             if let Some(why) = bar(cib, resource, node, now_s) {
@@ -232,6 +239,29 @@ mod tests {
                 if bars { vec![Some(2)] } else { vec![] },
                 "{case}"
             );
+        }
+    }
+
+    /// Nobody writes the CIB when a time comes or goes, and a node that is held for no help holds a reset back.
+    #[test]
+    fn a_ban_of_some_times_bars_nothing_but_until_its_end() {
+        let rule = |expression: &str| {
+            format!(
+                "<rsc_location id=\"t\" rsc=\"pgsqld-clone\"><rule id=\"r\" score=\"-INFINITY\" boolean-op=\"and\">\
+                 <expression id=\"e\" attribute=\"#uname\" operation=\"eq\" value=\"srv2\" type=\"string\"/>{expression}</rule></rsc_location>"
+            )
+        };
+        for (expression, bars) in [
+            ("<date_expression id=\"d\" operation=\"lt\" end=\"2040-01-01 00:00:00Z\"/>", true),
+            ("<date_expression id=\"d\" operation=\"lt\" end=\"2020-01-01 00:00:00Z\"/>", false),
+            ("<date_expression id=\"d\" operation=\"gt\" start=\"2040-01-01 00:00:00Z\"/>", false),
+            (
+                "<date_expression id=\"d\" operation=\"date_spec\"><date_spec id=\"s\" hours=\"9-16\"/></date_expression>",
+                false,
+            ),
+        ] {
+            let found = barred_with(&[("<constraints>", &rule(expression))]);
+            assert_eq!(!found.is_empty(), bars, "{expression}: {found:?}");
         }
     }
 }

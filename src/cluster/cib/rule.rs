@@ -28,6 +28,8 @@ enum Condition {
     /// Until then, in seconds since 1970; `None`: no end that is known.
     Date {
         end: Option<i64>,
+        /// It holds until its end, and at no other time.
+        is_until: bool,
     },
     Unknown,
 }
@@ -36,6 +38,12 @@ impl Rule {
     pub(super) fn of(root: &Element, rule: &Element) -> Self {
         let rule = rule.get("id-ref").and_then(|id| root.find(id)).unwrap_or(rule);
         Self { score: rule.get("score").and_then(score), condition: condition(root, rule) }
+    }
+
+    /// Whether its times can be told: none, or an end.
+    #[must_use]
+    pub fn has_sure_times(&self) -> bool {
+        self.condition.has_sure_times()
     }
 
     /// Whether it holds for a node at a time, in seconds since 1970; `None`: nobody knows.
@@ -57,12 +65,13 @@ fn condition(root: &Element, rule: &Element) -> Condition {
                     operation: child.get("operation")?.to_owned(),
                     value: child.get("value").unwrap_or_default().to_owned(),
                 },
-                "date_expression" => Condition::Date {
-                    end: child
+                "date_expression" => {
+                    let end = child
                         .get("end")
                         .filter(|_| child.get("operation") != Some("gt"))
-                        .and_then(calendar::seconds),
-                },
+                        .and_then(calendar::seconds);
+                    Condition::Date { end, is_until: end.is_some() && child.get("operation") == Some("lt") }
+                }
                 _ => Condition::Unknown,
             })
         })
@@ -71,6 +80,14 @@ fn condition(root: &Element, rule: &Element) -> Condition {
 }
 
 impl Condition {
+    fn has_sure_times(&self) -> bool {
+        match self {
+            Self::All(inner) | Self::Any(inner) => inner.iter().all(Condition::has_sure_times),
+            Self::Date { is_until, .. } => *is_until,
+            Self::Attribute { .. } | Self::Unknown => true,
+        }
+    }
+
     fn holds(&self, node: &NodeAttributes, now_s: Option<i64>) -> Option<bool> {
         match self {
             Self::All(inner) => {
@@ -93,7 +110,7 @@ impl Condition {
                     Some(false)
                 }
             }
-            Self::Date { end } => Some(end.zip(now_s).is_none_or(|(end, now)| now < end)),
+            Self::Date { end, .. } => Some(end.zip(now_s).is_none_or(|(end, now)| now < end)),
             Self::Unknown => None,
             Self::Attribute { name, operation, value } => {
                 let known = match name.as_str() {
