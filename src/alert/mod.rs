@@ -1,7 +1,7 @@
 //! Pacemaker's alert agent: reads the event, looks at the cluster, asks what is worth telling and whether it was told, sends it.
 //!
-//! It runs beside the cluster and not in it: Pacemaker starts it after the fact, as `hacluster`, and waits for it with nothing but its
-//! own shutdown. So no target and no hook delays a promotion.
+//! It runs beside the cluster and not in it: Pacemaker starts it after the fact, as `hacluster`, and it starts itself once more, apart, and
+//! ends. So no target and no hook delays a promotion, or Pacemaker's own shutdown.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::decide::history::primary_before;
 use crate::decide::pause::{Pause, property};
 use crate::decide::promotions::Record;
 
-/// Pacemaker ends us after 30 s, unless the alert's meta attribute `timeout` says otherwise.
+/// One that was started apart ends itself.
 const LONGEST: Duration = Duration::from_secs(27);
 /// A node that joins is a member of the membership seconds before it is one of Pacemaker's.
 const JOINS: Duration = Duration::from_secs(8);
@@ -57,6 +57,12 @@ pub fn main(environment: &Environment) -> u8 {
 fn run(environment: &Environment, log: &mut Log) -> Result<(), String> {
     let Some(trigger) = Trigger::read(environment).map_err(|e| e.to_string())? else { return Ok(()) };
     let options = Options::read(environment).map_err(|e| e.to_string())?;
+    if !is_wanted(&trigger) {
+        return Ok(());
+    }
+    if !alert::is_apart(environment) {
+        return alert::start_apart().map_err(|error| format!("nobody is told of an event: {error}"));
+    }
     let recipient = environment.get("CRM_alert_recipient").map_or("", String::as_str);
     let mut teller = Teller {
         name: attribute(recipient),
@@ -86,9 +92,6 @@ struct Teller<'a> {
 
 impl Teller<'_> {
     fn tell(&mut self) -> HostResult<()> {
-        if !is_wanted(&self.trigger) {
-            return Ok(());
-        }
         if let Trigger::Attribute { .. } = self.trigger {
             // A transition is under way, and nobody waits for this.
             self.deadline.sleep(LATER);

@@ -1,5 +1,6 @@
 //! How a message leaves this node, and what was told already. All of it as `hacluster`, without any other right.
 
+use std::collections::BTreeMap;
 use std::fs::{Metadata, OpenOptions};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -32,6 +33,26 @@ const LOCK_AGAIN: Duration = Duration::from_millis(50);
 const SUBJECT: usize = 160;
 /// Longer is no sentence.
 const LONGEST_TEXT: usize = 1000;
+
+/// Says that this process is the one that was started apart.
+const APART: &str = "QUORATE_ALERT_APART";
+
+/// Whether this process was started by [`start_apart`].
+#[must_use]
+pub fn is_apart(environment: &BTreeMap<String, String>) -> bool {
+    environment.contains_key(APART)
+}
+
+/// Starts this program once more, in a session of its own, with the same environment, and does not wait for it. While one of its alerts
+/// runs pacemaker-execd does not end, and a Pacemaker that takes seconds to end is taken for one that hangs: sbd resets the node.
+///
+/// # Errors
+/// It can't be started.
+pub fn start_apart() -> HostResult<()> {
+    let program = std::env::current_exe().map_err(HostError::from)?;
+    let nowhere = OpenOptions::new().write(true).open("/dev/null").map_err(HostError::from)?;
+    Command::new(program).env(APART, "1").spawn_detached(nowhere).map(drop).map_err(HostError::from)
+}
 
 /// This node's name, as Pacemaker has it.
 ///
