@@ -11,7 +11,7 @@ use crate::decide::election::{
 };
 use crate::decide::facts::{Facts, Signal};
 use crate::decide::memory::{Knowledge, LastRole};
-use crate::decide::promote::{Progress, Step, decide, launches_anew, second_primary};
+use crate::decide::promote::{Meanwhile, Progress, Step, decide, launches_anew, meanwhile, second_primary};
 use crate::decide::promotion_score::{Score, ScoreStep};
 use crate::decide::promotions::{Branch, Promotion, Record};
 use crate::decide::recovery::{Archive, Held, held, promotion_waits};
@@ -127,13 +127,11 @@ impl Agent<'_> {
                             if self.is_time_over() {
                                 return Report::new(OcfCode::ErrGeneric, format!("not promoted: {why}"));
                             }
-                            if self.is_overtaken(&record, planned.as_ref()) {
-                                let text = "not promoted: another promotion is on record meanwhile";
-                                return Report::new(OcfCode::ErrGeneric, text);
-                            }
                             // One answer of pacemaker-attrd that is late is no reason to lose what this candidate knows.
                             self.complain(Some(format!("the promotion waits: {why}")));
-                            self.host.sleep(ROUND);
+                            if let Err(why) = self.await_unchanged(&record, planned.as_ref()) {
+                                return Report::new(OcfCode::ErrGeneric, format!("not promoted: {why}"));
+                            }
                             continue;
                         }
                     }
@@ -203,11 +201,19 @@ impl Agent<'_> {
         held
     }
 
-    /// Whether somebody else was promoted since the record was read, or nobody can tell. `planned`: what this node may have put there.
-    fn is_overtaken(&mut self, record: &Record, planned: Option<&Promotion>) -> bool {
-        let now = self.record();
-        let is_planned = now.last().is_some() && now.last().map(|last| last.id) == planned.map(|own| own.id);
-        !is_planned && now != *record && !matches!(now, Record::Unread(_))
+    /// Waits until the record can be read and is still the one that was read. `planned`: what this node may have put there.
+    fn await_unchanged(&mut self, record: &Record, planned: Option<&Promotion>) -> Result<(), String> {
+        loop {
+            self.host.sleep(ROUND);
+            match meanwhile(record, &self.record(), planned) {
+                Meanwhile::Nobody => return Ok(()),
+                Meanwhile::Another => return Err("another promotion is on record meanwhile".to_owned()),
+                Meanwhile::Unknown(why) if self.is_time_over() => {
+                    return Err(format!("the record of promotions {why}"));
+                }
+                Meanwhile::Unknown(_) => {}
+            }
+        }
     }
 
     /// A primary that takes no write is none.

@@ -179,22 +179,21 @@ impl Agent<'_> {
                     "the WAL that it needs is gone from the primary, its data are copied: {}",
                     said.unwrap_or_default()
                 );
-                self.memory.to_replace = Some((Cause::Starved, why.clone()));
+                self.memory.starved = Some(why.clone());
                 Some(why)
             }
         }
     }
 
-    /// A start after [`Self::starves`], or after its data were seen to be forked. Where nobody is there to copy from it is a start like
-    /// any other.
-    pub(super) fn rejoin_if_needed(&mut self) -> Result<(), Refusal> {
-        let Some((cause, reason)) = self.memory.to_replace.take() else { return Ok(()) };
+    /// A start after [`Self::starves`]. Where nobody is there to copy from it is a start like any other.
+    pub(super) fn rejoin_if_starved(&mut self) -> Result<(), Refusal> {
+        let Some(reason) = self.memory.starved.take() else { return Ok(()) };
         let cluster = self.ask_cluster();
         let primary = primary(cluster.as_ref(), &self.record());
-        match wanted(cause, self.settings.on_diverged, primary, self.manager()) {
+        match wanted(Cause::Starved, self.settings.on_diverged, primary, self.manager()) {
             Wanted::Manual => Ok(()),
             Wanted::Rejoin(_) => {
-                self.rejoin(Refusal { code: OcfCode::ErrGeneric, reason, cause: Some(cause) })
+                self.rejoin(Refusal { code: OcfCode::ErrGeneric, reason, cause: Some(Cause::Starved) })
             }
         }
     }

@@ -77,12 +77,6 @@ fn without_settings(action: Action, run: &Run, error: &SettingsError, log: &mut 
             log.line(Level::Warning, &format!("{text}; nothing can have been started without it"));
             OcfCode::Success
         }
-        // "Configured" is of the whole clone: Pacemaker would stop a healthy primary for it.
-        Action::Start if error.parameter != "pgdata" => {
-            reason(&text);
-            log.line(Level::Error, &text);
-            OcfCode::ErrInstalled
-        }
         Action::Monitor if run.is_probe() => {
             reason(&text);
             OcfCode::NotRunning
@@ -90,7 +84,7 @@ fn without_settings(action: Action, run: &Run, error: &SettingsError, log: &mut 
         _ => {
             reason(&text);
             log.line(Level::Error, &text);
-            error.code()
+            if action == Action::Start { error.code_of_start() } else { error.code() }
         }
     }
 }

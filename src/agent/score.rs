@@ -158,25 +158,23 @@ impl Agent<'_> {
         primary: &Upstream,
         is_on_its_way: bool,
     ) -> CatchUp {
-        let host = later.receiver.as_ref().and_then(|receiver| receiver.sender_host.as_deref());
-        if host.is_some_and(|host| host != primary.host) {
-            return CatchUp::Behind;
-        }
         let received_by = self.memory.received_by;
-        let found = catch_up(&Looks { first, later, announced: None, received_by });
+        let looks = Looks { first, later, primary: &primary.host, announced: None, received_by };
+        let found = catch_up(&looks);
         let is_silent = first.receiver.as_ref().is_none_or(|receiver| receiver.latest_end.is_none());
         if found != CatchUp::Ahead && !is_silent {
             return found;
         }
         let announced = self.announced(&primary.node, is_on_its_way).map(|end| end.lsn);
-        catch_up(&Looks { first, later, announced, received_by })
+        catch_up(&Looks { announced, ..looks })
     }
 
     /// It has WAL that whoever it streams from did not write. It is no candidate; what becomes of its data a person decides, for the address
     /// may lead to another standby.
     fn forked(&mut self, primary: &str, own: Lsn, end: Lsn) {
         let why = format!(
-            "it has WAL to {own}, and {primary}'s address wrote to {end}: written to by hand (quorate rejoin), or addresses lead elsewhere"
+            "ahead of its primary: WAL to {own} here, {end} at {primary}: pgdata was written to by hand (type: quorate rejoin), or \
+             addresses leads to another node"
         );
         self.memory.knowledge = Knowledge::Unproven;
         self.apply(ScoreStep::Set(Score::Withdrawn, why));

@@ -19,7 +19,7 @@ use crate::decide::score::{streamed, streams};
 use crate::decide::start::{
     After, AtRest, Before, Ground, LAUNCH_SETTINGS, LaunchSetting, Launched, Membership, Occasion, Stream,
     Waiting, after, before, disk_patience, last_role, last_role_by, membership, on_disk, resting_position,
-    tries_disk, unfit_clone, without_archive,
+    tries_disk, unfit_clone, unfit_code, without_archive,
 };
 use crate::decide::stop::Purpose;
 use crate::ocf::OcfCode;
@@ -59,10 +59,8 @@ fn diverged(reason: String) -> Refusal {
 impl Agent<'_> {
     pub(super) fn start(&mut self) -> Report {
         if let Some(why) = unfit_clone(self.manager(), self.run.notify, self.run.promoted_max) {
-            // For that code Pacemaker stops the whole clone: not the healthy primary of another node with it.
-            let is_alone = self.ask_cluster().is_some_and(|cluster| cluster.primary.is_none());
-            let code = if is_alone { OcfCode::ErrConfigured } else { OcfCode::ErrInstalled };
-            return Report::new(code, why);
+            let other = OtherPrimary::of(self.ask_cluster().as_ref(), self.manager());
+            return Report::new(unfit_code(other), why);
         }
         // A copy may be between two renames: there is no data directory then.
         if let Err(refusal) = self.end_rejoin() {
@@ -71,7 +69,7 @@ impl Agent<'_> {
         if let Some(refusal) = self.installation_trouble() {
             return refusal;
         }
-        if let Err(refusal) = self.rejoin_if_needed() {
+        if let Err(refusal) = self.rejoin_if_starved() {
             return Report::changed(refusal.code, refusal.reason);
         }
         let started = self.start_standby(Occasion::Start).or_else(|refusal| {

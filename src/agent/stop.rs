@@ -5,14 +5,13 @@ use std::time::Duration;
 use super::{Agent, ROUND, Report, millis};
 use crate::boundary::host::Level;
 use crate::decide::disk::Disk;
-use crate::decide::facts::{Facts, Signal};
+use crate::decide::facts::Facts;
 use crate::decide::memory::LastRole;
 use crate::decide::stop::{
-    Planned, Purpose, ScoreOfStopped, Shutdown, Stage, Step, asks_for_quorum, decide, purpose_without_quorum,
-    score_of_stopped, tries_disk, usual_purpose,
+    Planned, Purpose, ScoreOfStopped, Shutdown, Stage, Step, asks_for_quorum, decide, leaves_signal,
+    purpose_without_quorum, score_of_stopped, tries_disk, usual_purpose,
 };
 use crate::ocf::OcfCode;
-use crate::pg::control_data::DbState;
 
 /// How long one look at the processes may lag behind them: they are awaited by pidfd, not by polling.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -39,14 +38,12 @@ impl Agent<'_> {
         }
     }
 
-    /// What was shut down comes up as a standby, whoever starts it: a start by hand beside another primary would be a second one. One that
-    /// was killed is left as it is: without standby.signal the next start knows that it was a primary.
+    /// What was shut down comes up as a standby, whoever starts it: a start by hand beside another primary would be a second one.
     pub(super) fn leave_a_standby(&mut self) {
         let facts = self.glance(Duration::ZERO);
         // A disk that hangs must not hold up a stop.
-        if facts.state() != Some(DbState::ShutDown)
-            || facts.signal == Signal::Present
-            || self.run.node.is_none()
+        if self.run.node.is_none()
+            || !leaves_signal(facts.state(), facts.signal)
             || self.try_disk().disk != Disk::Sound
         {
             return;

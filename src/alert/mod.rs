@@ -17,7 +17,7 @@ use crate::cluster::cib;
 use crate::cluster::crm_mon::Status;
 use crate::decide::alert::{
     Change, Environment, Facts, Message, Operation, Options, Promoted, Told, Trigger, agrees, attribute,
-    attributes, changes, failure, is_wanted, promotion, resources, role, topic,
+    changes, concerns, failure, is_wanted, promotion, resources, role, topic,
 };
 use crate::decide::history::primary_before;
 use crate::decide::pause::{Pause, property};
@@ -97,13 +97,7 @@ impl Teller<'_> {
             self.deadline.sleep(LATER);
         }
         let status = self.agreed()?;
-        let ours = resources(&status);
-        let concerns = match &self.trigger {
-            Trigger::Node { .. } | Trigger::Fencing { .. } => true,
-            Trigger::Resource(operation) => ours.contains(&operation.resource),
-            Trigger::Attribute { name, .. } => ours.iter().any(|r| attributes(r).contains(name)),
-        };
-        if !concerns {
+        if !concerns(&self.trigger, &status) {
             return Ok(());
         }
         if let Trigger::Resource(operation) = self.trigger.clone() {

@@ -13,10 +13,8 @@ use crate::boundary::descriptors;
 use crate::boundary::host::Level;
 use crate::boundary::process::{self, ProcessId};
 use crate::decide::clock::{ElapsedTime, Millis};
-use crate::decide::detector::{Rule, Search, Shortage, Subject};
+use crate::decide::detector::{Rule, Search, Shortage, Subject, goes_round};
 
-/// Who goes round its loop all the time has run for longer between two looks, ns.
-const RAN: u64 = 1_000_000;
 /// A daemon that starts is seen within this time.
 const ROUND: Duration = Duration::from_secs(1);
 
@@ -78,8 +76,7 @@ fn look(
 type Work = BTreeMap<Subject, (ProcessId, u64)>;
 
 /// Of those that do not answer, the ones that can't take a connection, and why. Here, and not where they are asked: that may never
-/// return. A daemon that is well finds the connection that it can't take in each round of its loop, and so runs; one that hangs does not,
-/// whoever holds its descriptors.
+/// return.
 fn lacking(
     observations: &Observations,
     found: &[(Subject, Found)],
@@ -97,15 +94,12 @@ fn lacking(
         .filter_map(|(subject, id, _)| Some((*subject, (*id, descriptors::ran(*id)?))))
         .collect();
     let before = std::mem::replace(work, ran);
-    let goes_on = |subject: &Subject| match (before.get(subject), work.get(subject)) {
-        (Some((then, ran)), Some((now, more))) if then == now => more.saturating_sub(*ran) >= RAN,
-        // The first look.
-        (_, Some(_)) => true,
-        (_, None) => false,
-    };
     lacking
         .into_iter()
-        .filter(|(subject, ..)| goes_on(subject))
+        .filter(|(subject, id, _)| {
+            let of_it = |work: &Work| work.get(subject).filter(|(of, _)| of == id).map(|(_, ran)| *ran);
+            goes_round(of_it(&before), of_it(work))
+        })
         .map(|(subject, _, what)| (subject, what))
         .collect()
 }

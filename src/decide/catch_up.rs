@@ -8,6 +8,8 @@ use crate::pg::view::StandbyView;
 pub struct Looks<'a> {
     pub first: &'a StandbyView,
     pub later: &'a StandbyView,
+    /// The primary's host.
+    pub primary: &'a str,
     /// How far the primary said that it was: an idle one sends nothing for half of `wal_sender_timeout`.
     pub announced: Option<Lsn>,
     /// The WAL receiver that had received all, when not all was replayed yet, at an earlier call.
@@ -22,20 +24,22 @@ pub enum CatchUp {
     /// It has received all, by this WAL receiver, and has not replayed it yet. Where a record does not follow on its own it never will, and
     /// PostgreSQL ends the receiver and asks for that WAL again; where a session or a setting holds replay up, the receiver goes on.
     Replays(Option<i32>),
+    /// It has not received all yet, or is not connected to the primary.
     Behind,
     /// It is further than the primary is known to be: the primary has not said anything since, or this is a fork.
     Ahead,
     /// It was further than the primary wrote to it afterwards, on one connection: a walsender sends what is flushed, so what it has
     /// beyond is its own.
-    Forked {
-        own: Lsn,
-        primary: Lsn,
-    },
+    Forked { own: Lsn, primary: Lsn },
 }
 
 /// Compares them.
 #[must_use]
 pub fn catch_up(looks: &Looks<'_>) -> CatchUp {
+    let sender = looks.later.receiver.as_ref().and_then(|receiver| receiver.sender_host.as_deref());
+    if sender.is_some_and(|sender| sender != looks.primary) {
+        return CatchUp::Behind;
+    }
     let end = |view: &StandbyView| view.receiver.as_ref().and_then(|receiver| receiver.latest_end);
     let pid = |view: &StandbyView| view.receiver.as_ref().and_then(|receiver| receiver.pid);
     let (before, now) = (end(looks.first), end(looks.later));
@@ -86,7 +90,7 @@ mod tests {
     fn seen(first: [u64; 3], later: [u64; 3], announced: u64, received_by: i32) -> CatchUp {
         let [first, later] = [first, later].map(|[received, replayed, end]| view(received, replayed, end, 7));
         let (announced, received_by) = (Lsn::valid(announced), (received_by > 0).then_some(received_by));
-        catch_up(&Looks { first: &first, later: &later, announced, received_by })
+        catch_up(&Looks { first: &first, later: &later, primary: "srv1", announced, received_by })
     }
 
     #[test]
@@ -116,16 +120,39 @@ mod tests {
         );
         assert_eq!(seen([100, 200, 100], [100, 200, 100], 200, 0), CatchUp::Done, "it has told it");
         let (first, later) = (view(100, 200, 100, 7), view(120, 200, 120, 8));
-        let other = Looks { first: &first, later: &later, announced: None, received_by: None };
+        let other =
+            Looks { first: &first, later: &later, primary: "srv1", announced: None, received_by: None };
         assert_eq!(catch_up(&other), CatchUp::Ahead, "another connection");
+    }
+
+    #[test]
+    fn who_streams_from_somebody_else_has_not_caught_up_with_the_primary() {
+        let mut later = view(120, 120, 120, 7);
+        let looks = Looks {
+            first: &later.clone(),
+            later: &later.clone(),
+            primary: "srv1",
+            announced: None,
+            received_by: None,
+        };
+        assert_ne!(catch_up(&looks), CatchUp::Behind);
+        for (sender, behind) in [("srv1", false), ("srv3", true)] {
+            later.receiver.as_mut().expect("it has one").sender_host = Some(sender.into());
+            assert_eq!(catch_up(&Looks { later: &later, ..looks }) == CatchUp::Behind, behind, "{sender}");
+        }
     }
 
     #[test]
     fn a_paused_one_replays_nothing() {
         let mut later = view(100, 20, 120, 7);
         later.is_paused = true;
-        let looks =
-            Looks { first: &view(100, 20, 100, 7), later: &later, announced: None, received_by: None };
+        let looks = Looks {
+            first: &view(100, 20, 100, 7),
+            later: &later,
+            primary: "srv1",
+            announced: None,
+            received_by: None,
+        };
         assert_eq!(catch_up(&looks), CatchUp::Done);
     }
 }

@@ -11,7 +11,6 @@ use super::disk::Disk;
 use super::monitor::LastMonitor;
 use super::promotion_score::Score;
 use super::promotions::{Branch, Id, Promotion};
-use super::rejoin::Cause;
 use super::reported::Reported;
 use super::slots::Tended;
 use super::synchronous::Waiting;
@@ -41,8 +40,8 @@ pub struct Memory {
     pub stood: Option<(Lsn, BootTime)>,
     /// When the data were made ready that this is of (`Task::ready`).
     pub rejoined: Option<u64>,
-    /// Why its data are of no use as they are, seen while it ran: the next start has them replaced.
-    pub to_replace: Option<(Cause, String)>,
+    /// Why it waits for WAL in vain: the next start has its data copied.
+    pub starved: Option<String>,
     /// The last promotion on record when this instance, which knew everything, was asked to be promoted.
     pub asked: Option<Id>,
     /// The furthest position of a primary that we ever heard of.

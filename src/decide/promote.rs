@@ -6,6 +6,7 @@ use crate::pg::view::{Answer, Rejection};
 
 use super::clock::Millis;
 use super::facts::{Facts, ProcessSummary, RunState, Signal};
+use super::promotions::{Promotion, Record};
 
 /// Why nobody is promoted beside another one: promoted-max was raised while the instances ran. With 1 Pacemaker plans no two.
 pub fn second_primary(plan: &Plan, node: &str, promoted_max: Option<usize>) -> Option<String> {
@@ -15,6 +16,26 @@ pub fn second_primary(plan: &Plan, node: &str, promoted_max: Option<usize>) -> O
         "the clone's meta attribute promoted-max is {max}, {other} is the primary, and PostgreSQL has one: \
          pcs resource meta CLONE promoted-max=1"
     ))
+}
+
+/// Who was promoted since the record was read for a promotion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meanwhile {
+    Nobody,
+    Another,
+    /// It can't be read; why.
+    Unknown(String),
+}
+
+/// Compares the record that was `read` with what stands there `now`. `planned`: what this node may have put there itself.
+#[must_use]
+pub fn meanwhile(read: &Record, now: &Record, planned: Option<&Promotion>) -> Meanwhile {
+    match now {
+        Record::Unread(why) => Meanwhile::Unknown(why.clone()),
+        Record::Last(last) if planned.is_some_and(|own| own.id == last.id) => Meanwhile::Nobody,
+        now if now == read => Meanwhile::Nobody,
+        Record::Last(_) | Record::Empty | Record::Contradictory(..) => Meanwhile::Another,
+    }
 }
 
 /// A standby that is full of clients or hangs is waited for so long before it is launched anew, in milliseconds: it may have been chosen
@@ -93,6 +114,28 @@ mod tests {
     use super::super::facts::{Control, Process};
     use super::*;
     use crate::decide::samples::{control, idle_standby, position};
+
+    #[test]
+    fn a_promotion_that_is_tried_again_is_not_put_over_another_one() {
+        let promotion = |text: &str| text.parse::<Promotion>().expect("a promotion");
+        let last = promotion("4:3:7:-:-:0000000a::srv1");
+        let planned = promotion("5:4:7:3:0/100:0000000b:0000000a:srv2");
+        let others = promotion("5:4:7:3:0/100:0000000c:0000000a:srv3");
+        let read = Record::Last(last);
+        let unread = Record::Unread("can't be read".into());
+        for (now, planned, expected) in [
+            (read.clone(), None, Meanwhile::Nobody),
+            (read.clone(), Some(&planned), Meanwhile::Nobody),
+            (Record::Last(planned.clone()), Some(&planned), Meanwhile::Nobody),
+            (Record::Last(planned.clone()), None, Meanwhile::Another),
+            (Record::Last(others.clone()), Some(&planned), Meanwhile::Another),
+            (Record::Contradictory(planned.clone(), others), Some(&planned), Meanwhile::Another),
+            (Record::Empty, Some(&planned), Meanwhile::Another),
+            (unread, Some(&planned), Meanwhile::Unknown("can't be read".into())),
+        ] {
+            assert_eq!(meanwhile(&read, &now, planned), expected, "{now:?} {planned:?}");
+        }
+    }
 
     #[test]
     fn nobody_is_promoted_beside_another_one() {

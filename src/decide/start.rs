@@ -14,7 +14,7 @@ use super::cluster::Manager;
 use super::disk::{Disk, Finding};
 use super::election::Approval;
 use super::facts::{Control, Facts, ProcessSummary, RunState, ServerAnswer, Signal};
-use super::memory::LastRole;
+use super::memory::{LastRole, OtherPrimary};
 use super::promotions::{Branch, Mismatch, Record};
 use super::rejoin::Cause;
 
@@ -49,6 +49,15 @@ pub fn unfit_clone(manager: Manager, notify: Notify, promoted_max: Option<usize>
              pcs resource meta CLONE promoted-max=1"
         )),
         (Manager::Pacemaker, Notify::On | Notify::Unsaid, Some(0 | 1) | None) => None,
+    }
+}
+
+/// The code of that refusal. For "configured" Pacemaker stops the whole clone, and a healthy primary of another node with it.
+#[must_use]
+pub const fn unfit_code(other: OtherPrimary) -> OcfCode {
+    match other {
+        OtherPrimary::Nobody => OcfCode::ErrConfigured,
+        OtherPrimary::Another | OtherPrimary::Unknown => OcfCode::ErrInstalled,
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use crate::pg::control_data::DbState;
 use crate::pg::view::Answer;
 
 use super::disk::Disk;
-use super::facts::{Process, RunState};
+use super::facts::{Process, RunState, Signal};
 
 /// What was sent so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -90,6 +91,13 @@ pub const fn score_of_stopped(planned: Planned) -> ScoreOfStopped {
         Planned::Start => ScoreOfStopped::Stays,
         Planned::Stop | Planned::Neither => ScoreOfStopped::Deleted,
     }
+}
+
+/// Whether standby.signal is written after the end. One that was killed is left as it is: without the file the next start knows that it
+/// was a primary.
+#[must_use]
+pub fn leaves_signal(state: Option<DbState>, signal: Signal) -> bool {
+    state == Some(DbState::ShutDown) && signal == Signal::Missing
 }
 
 /// Whether the disk is tried once more before a shutdown: a stuck one may answer again by now, and then the shutdown is an orderly one.
@@ -249,6 +257,17 @@ mod tests {
             }
         }
         all
+    }
+
+    #[test]
+    fn a_signal_is_left_to_who_was_shut_down_alone() {
+        for state in [DbState::ShutDown, DbState::ShutDownInRecovery, DbState::InProduction] {
+            for signal in [Signal::Missing, Signal::Present] {
+                let leaves = state == DbState::ShutDown && signal == Signal::Missing;
+                assert_eq!(leaves_signal(Some(state), signal), leaves, "{state:?} {signal:?}");
+            }
+        }
+        assert!(!leaves_signal(None, Signal::Missing));
     }
 
     /// The laws: done exactly when nothing is left; no step backwards; within the budget everything that is left

@@ -107,6 +107,12 @@ impl SettingsError {
         OcfCode::ErrConfigured
     }
 
+    /// The code of a start. "Configured" is of the whole clone: where something may run Pacemaker would stop it for that.
+    #[must_use]
+    pub fn code_of_start(&self) -> OcfCode {
+        if self.parameter == "pgdata" { self.code() } else { OcfCode::ErrInstalled }
+    }
+
     /// What counts in place of it where the action goes on.
     #[must_use]
     pub fn meanwhile(&self) -> &'static str {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::people::{
-    self, COMMITS, QUICK, SETTLED, data_directory, primary_on, run, sql, standby_on, wait_moved_away,
+    self, COMMITS, QUICK, SETTLED, data_directory, primary_on, run, sql, standby_on, wait_stopped,
 };
 use super::several::successor;
 use super::trace::{Seen, Trace};
@@ -33,7 +33,7 @@ pub(super) fn forked_copy(cluster: &Cluster, copy: &str) -> Result<Trace> {
     let seen = Observation::take(cluster)?;
     let instance = standby_on(&seen, copy)?.clone();
     run(cluster, copy, &["pcs", "node", "standby", copy, "--wait=60"], SETTLED)?;
-    wait_moved_away(cluster, &instance, copy)?;
+    wait_stopped(cluster, &instance, copy)?;
     let signal = format!("{}/standby.signal", data_directory(cluster, &instance));
     run(cluster, copy, &["rm", "-f", &signal], QUICK)?;
     by_hand(cluster, copy, &instance, "start")?;
@@ -73,7 +73,7 @@ pub(super) fn foreign_datadir(cluster: &Cluster, node: &str) -> Result<Trace> {
     let instance = standby_on(&seen, node)?.clone();
     let directory = data_directory(cluster, &instance);
     run(cluster, node, &["pcs", "node", "standby", node, "--wait=60"], SETTLED)?;
-    wait_moved_away(cluster, &instance, node)?;
+    wait_stopped(cluster, &instance, node)?;
     let version = cluster.site().postgresql;
     let script = format!(
         "mv '{directory}' '{directory}.{ASIDE}'; /usr/lib/postgresql/{version}/bin/initdb -D '{directory}' >/dev/null; \

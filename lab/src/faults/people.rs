@@ -66,7 +66,7 @@ fn wait_moved(cluster: &Cluster, instance: &Instance, node: &str) -> Result<Stri
 }
 
 /// This node runs the instance no more.
-pub(super) fn wait_moved_away(cluster: &Cluster, instance: &Instance, node: &str) -> Result<()> {
+pub(super) fn wait_stopped(cluster: &Cluster, instance: &Instance, node: &str) -> Result<()> {
     until(&format!("{} is stopped on {node}", instance.name), SETTLED, OnInterrupt::Stop, || {
         let seen = Observation::take(cluster).map_err(|e| e.to_string())?;
         let runs = [Role::Promoted, Role::Unpromoted]

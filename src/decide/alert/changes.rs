@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::events::fencing;
-use super::message::{AGENT, Event, Message, Severity};
+use super::message::{AGENT, Event, Message, Severity, attributes};
 use super::told::{Told, topic, word};
 use super::trigger::Trigger;
 use crate::cluster::attributes;
@@ -71,6 +71,16 @@ fn fenced(trigger: &Trigger, told: &Told) -> Option<Change> {
     let (message, reference) = fencing(node, description, *is_done);
     let (name, reference) = (topic("fencing", &[node]), word(&reference));
     (told.get(&name) != Some(reference.as_str())).then(|| Change::of(&name, &reference, Some(message)))
+}
+
+/// Whether it is of a node, or of an instance of ours.
+#[must_use]
+pub fn concerns(trigger: &Trigger, status: &Status) -> bool {
+    match trigger {
+        Trigger::Node { .. } | Trigger::Fencing { .. } => true,
+        Trigger::Resource(operation) => resources(status).contains(&operation.resource),
+        Trigger::Attribute { name, .. } => resources(status).iter().any(|r| attributes(r).contains(name)),
+    }
 }
 
 /// Whether Pacemaker's status says already what it tells of: it is written a moment later.

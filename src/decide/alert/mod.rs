@@ -11,7 +11,7 @@ mod options;
 mod told;
 mod trigger;
 
-pub use changes::{Change, Facts, agrees, changes, resources};
+pub use changes::{Change, Facts, agrees, changes, concerns, resources};
 pub use events::{Promoted, failure, promotion, role};
 pub use message::{AGENT, Environment, Event, Message, Severity, attributes, pause_attribute};
 pub use options::{Options, OptionsError, Target};

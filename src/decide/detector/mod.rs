@@ -41,4 +41,5 @@ pub use observation::{
     PlaceObservation, PostmasterState, Progress, Quorum, Shortage, Unit,
 };
 pub use search::Search;
+pub use shortage::goes_round;
 pub use subjects::{Expected, Remedy, Rule, Subject};

@@ -4,6 +4,21 @@ use super::act::{Act, LogLevel};
 use super::observation::{NodeSnapshot, Shortage};
 use super::proposal::Proposal;
 
+/// Who goes round its loop all the time has run for longer between two looks, ns.
+const RAN: u64 = 1_000_000;
+
+/// Whether a daemon without a descriptor is well otherwise. It finds the connection that it can't take in each round of its loop, and so
+/// runs; one that hangs does not, whoever holds its descriptors. `before`, `now`: how long its process had run, ns; `None`: not looked at
+/// yet, and gone.
+#[must_use]
+pub fn goes_round(before: Option<u64>, now: Option<u64>) -> bool {
+    match (before, now) {
+        (Some(before), Some(now)) => now.saturating_sub(before) >= RAN,
+        (None, Some(_)) => true,
+        (_, None) => false,
+    }
+}
+
 /// What was said.
 #[derive(Debug, Default)]
 pub(super) struct Shortages(Option<Shortage>);
